@@ -1,0 +1,37 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Uploader sends one part to wherever reports go.
+//
+// Upload is called concurrently, from Workers goroutines. It may be called again with the same part.Key, after
+// an error or after a crash that lost the answer, so a receiver must take a second part with the same key
+// without effect. It must not change the part and must return when ctx ends. A nil error means that the
+// receiver holds the part durably; a nil Result is taken as an empty one.
+//
+// Errors steer what happens next, by their methods, found with errors.As:
+//
+//	Permanent() bool            true: no retry, the part is given up
+//	RetryAfter() time.Duration  a floor for the time to the next attempt
+//	Unavailable() bool          true: the receiver was not reached or is overloaded, which says nothing of the part
+//	Unauthorized() bool         true: the credentials are wrong, which says nothing of the part
+//
+// Anything else is retried with exponential backoff. A panic is a failed attempt.
+type Uploader interface {
+	Upload(ctx context.Context, part *report.Part) (*Result, error)
+}
+
+// UploaderFunc makes a function an Uploader.
+type UploaderFunc func(ctx context.Context, part *report.Part) (*Result, error)
+
+// Upload calls f.
+func (f UploaderFunc) Upload(ctx context.Context, part *report.Part) (*Result, error) {
+	return f(ctx, part)
+}
+
+// Result is the receiver's answer.
+type Result = report.Result

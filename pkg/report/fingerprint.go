@@ -1,0 +1,59 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+// ComputeFingerprint returns the finding's fingerprint: the hexadecimal SHA-256 of its identifying fields
+// joined by ':', each trimmed, lower-cased and with '\' turned into '/'. The fields are those the platform
+// uses for the finding's type:
+//
+//	secret            secret:file:rule:line:<first 16 hex digits of sha256(secret)>
+//	package with CVE  sca:package:version:vulnerability
+//	misconfiguration  misconfig:type:name:rule:file
+//	code with a line  sast:file:rule:start:end
+//	anything else     generic:rule:file:start:end:message
+//
+// It depends on nothing else, so it is the same over runs and machines.
+func (f *Finding) ComputeFingerprint() string {
+	var loc Location
+	if f.Location != nil {
+		loc = *f.Location
+	}
+	start, end := strconv.Itoa(loc.StartLine), strconv.Itoa(loc.EndLine)
+	switch v := f.Vulnerability; {
+	case f.Type == TypeSecret:
+		var secret string
+		if f.Secret != nil {
+			secret = f.Secret.MaskedValue
+		}
+		sum := sha256.Sum256([]byte(secret))
+		return fingerprint("secret", loc.Path, f.RuleID, start, hex.EncodeToString(sum[:8]))
+	case v != nil && v.Package != "" && v.CVEID != "":
+		return fingerprint("sca", v.Package, v.AffectedVersion, v.CVEID)
+	case f.Type == TypeMisconfiguration && f.Misconfiguration != nil:
+		return fingerprint("misconfig", f.Misconfiguration.ResourceType, f.Misconfiguration.ResourceName, f.RuleID, loc.Path)
+	case loc.Path != "" && loc.StartLine > 0 && f.RuleID != "":
+		return fingerprint("sast", loc.Path, f.RuleID, start, end)
+	}
+	message := f.Message
+	if message == "" {
+		message = f.Title
+	}
+	return fingerprint("generic", f.RuleID, loc.Path, start, end, message)
+}
+
+// RepeatFingerprint returns the fingerprint of the n-th repeat (1, 2, …) of a finding within one report:
+// two results that a scanner lists twice stay two, and the same two in the next run.
+func RepeatFingerprint(fp string, n int) string { return fingerprint("repeat", fp, strconv.Itoa(n)) }
+
+func fingerprint(parts ...string) string {
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(p)), `\`, "/")
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, ":")))
+	return hex.EncodeToString(sum[:])
+}

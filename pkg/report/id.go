@@ -1,0 +1,58 @@
+package report
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// MaxIDLen is the longest report ID, in bytes.
+const MaxIDLen = 256
+
+// IDError says why a string is no ID.
+type IDError struct {
+	Field string // e.g. "report_id"
+	Value string // shortened to 64 bytes
+}
+
+func (e *IDError) Error() string {
+	return fmt.Sprintf("%s %q: want 1 to %d characters of A-Z a-z 0-9 _ -", e.Field, e.Value, MaxIDLen)
+}
+
+// CheckID returns an *IDError unless id is 1 to MaxIDLen characters of A-Z a-z 0-9 _ and -.
+func CheckID(field, id string) error {
+	if len(id) == 0 || len(id) > MaxIDLen || strings.IndexFunc(id, notIDRune) >= 0 {
+		return &IDError{field, id[:min(len(id), 64)]}
+	}
+	return nil
+}
+
+// CleanID maps any string to a valid ID: a valid one is returned as it is; any other has its foreign
+// characters replaced by '_' and a hash of the original appended, so that two never become one.
+func CleanID(s string) string {
+	if CheckID("", s) == nil {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	clean := strings.Map(func(r rune) rune {
+		if notIDRune(r) {
+			return '_'
+		}
+		return r
+	}, s)
+	return clean[:min(len(clean), 64)] + "-" + hex.EncodeToString(sum[:6])
+}
+
+func notIDRune(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
+}
+
+// NewID returns prefix, the time and 8 random bytes as a valid ID that sorts by time.
+func NewID(prefix string) string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error: it crashes the program instead
+	return fmt.Sprintf("%s-%s-%x", prefix, time.Now().UTC().Format("20060102T150405"), b)
+}

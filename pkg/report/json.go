@@ -1,0 +1,159 @@
+package report
+
+// Every object of the model decodes and encodes through these pairs, which keep unknown members in Extra.
+
+// MarshalJSON writes the report with its Extra members.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type plain Report
+	return marshal(plain(r), r.Extra)
+}
+
+// UnmarshalJSON reads the report and keeps unknown members in Extra.
+func (r *Report) UnmarshalJSON(b []byte) error {
+	type plain Report
+	return unmarshal(b, (*plain)(r), &r.Extra)
+}
+
+// MarshalJSON writes the metadata with its Extra members.
+func (m Metadata) MarshalJSON() ([]byte, error) {
+	type plain Metadata
+	return marshal(plain(m), m.Extra)
+}
+
+// UnmarshalJSON reads the metadata and keeps unknown members in Extra.
+func (m *Metadata) UnmarshalJSON(b []byte) error {
+	type plain Metadata
+	return unmarshal(b, (*plain)(m), &m.Extra)
+}
+
+// MarshalJSON writes the branch with its Extra members.
+func (x Branch) MarshalJSON() ([]byte, error) {
+	type plain Branch
+	return marshal(plain(x), x.Extra)
+}
+
+// UnmarshalJSON reads the branch and keeps unknown members in Extra.
+func (x *Branch) UnmarshalJSON(b []byte) error {
+	type plain Branch
+	return unmarshal(b, (*plain)(x), &x.Extra)
+}
+
+// MarshalJSON writes the scope with its Extra members.
+func (s Scope) MarshalJSON() ([]byte, error) {
+	type plain Scope
+	return marshal(plain(s), s.Extra)
+}
+
+// UnmarshalJSON reads the scope and keeps unknown members in Extra.
+func (s *Scope) UnmarshalJSON(b []byte) error {
+	type plain Scope
+	return unmarshal(b, (*plain)(s), &s.Extra)
+}
+
+// MarshalJSON writes the tool with its Extra members.
+func (t Tool) MarshalJSON() ([]byte, error) {
+	type plain Tool
+	return marshal(plain(t), t.Extra)
+}
+
+// UnmarshalJSON reads the tool and keeps unknown members in Extra.
+func (t *Tool) UnmarshalJSON(b []byte) error {
+	type plain Tool
+	return unmarshal(b, (*plain)(t), &t.Extra)
+}
+
+// MarshalJSON writes the asset with its Extra members.
+func (a Asset) MarshalJSON() ([]byte, error) {
+	type plain Asset
+	return marshal(plain(a), a.Extra)
+}
+
+// UnmarshalJSON reads the asset and keeps unknown members in Extra.
+func (a *Asset) UnmarshalJSON(b []byte) error {
+	type plain Asset
+	return unmarshal(b, (*plain)(a), &a.Extra)
+}
+
+// MarshalJSON writes the dependency with its Extra members.
+func (d Dependency) MarshalJSON() ([]byte, error) {
+	type plain Dependency
+	return marshal(plain(d), d.Extra)
+}
+
+// UnmarshalJSON reads the dependency and keeps unknown members in Extra.
+func (d *Dependency) UnmarshalJSON(b []byte) error {
+	type plain Dependency
+	return unmarshal(b, (*plain)(d), &d.Extra)
+}
+
+// MarshalJSON writes the finding with its Extra members.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type plain Finding
+	return marshal(plain(f), f.Extra)
+}
+
+// UnmarshalJSON reads the finding and keeps unknown members in Extra.
+func (f *Finding) UnmarshalJSON(b []byte) error {
+	type plain Finding
+	return unmarshal(b, (*plain)(f), &f.Extra)
+}
+
+// MarshalJSON writes the location with its Extra members.
+func (l Location) MarshalJSON() ([]byte, error) {
+	type plain Location
+	return marshal(plain(l), l.Extra)
+}
+
+// UnmarshalJSON reads the location and keeps unknown members in Extra.
+func (l *Location) UnmarshalJSON(b []byte) error {
+	type plain Location
+	return unmarshal(b, (*plain)(l), &l.Extra)
+}
+
+// MarshalJSON writes the vulnerability with its Extra members.
+func (v Vulnerability) MarshalJSON() ([]byte, error) {
+	type plain Vulnerability
+	return marshal(plain(v), v.Extra)
+}
+
+// UnmarshalJSON reads the vulnerability and keeps unknown members in Extra.
+func (v *Vulnerability) UnmarshalJSON(b []byte) error {
+	type plain Vulnerability
+	return unmarshal(b, (*plain)(v), &v.Extra)
+}
+
+// MarshalJSON writes the secret with its Extra members.
+func (s Secret) MarshalJSON() ([]byte, error) {
+	type plain Secret
+	return marshal(plain(s), s.Extra)
+}
+
+// UnmarshalJSON reads the secret and keeps unknown members in Extra.
+func (s *Secret) UnmarshalJSON(b []byte) error {
+	type plain Secret
+	return unmarshal(b, (*plain)(s), &s.Extra)
+}
+
+// MarshalJSON writes the misconfiguration with its Extra members.
+func (m Misconfiguration) MarshalJSON() ([]byte, error) {
+	type plain Misconfiguration
+	return marshal(plain(m), m.Extra)
+}
+
+// UnmarshalJSON reads the misconfiguration and keeps unknown members in Extra.
+func (m *Misconfiguration) UnmarshalJSON(b []byte) error {
+	type plain Misconfiguration
+	return unmarshal(b, (*plain)(m), &m.Extra)
+}
+
+// MarshalJSON writes the suppression with its Extra members.
+func (s Suppression) MarshalJSON() ([]byte, error) {
+	type plain Suppression
+	return marshal(plain(s), s.Extra)
+}
+
+// UnmarshalJSON reads the suppression and keeps unknown members in Extra.
+func (s *Suppression) UnmarshalJSON(b []byte) error {
+	type plain Suppression
+	return unmarshal(b, (*plain)(s), &s.Extra)
+}

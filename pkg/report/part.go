@@ -1,0 +1,65 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/internal/codec"
+)
+
+// Part is what travels: a self-contained piece of a report, encoded and compressed once. The bytes in Data
+// are the ones that are stored and the ones that go on the wire. A part is never changed once it is made,
+// so it may be shared between goroutines.
+type Part struct {
+	Key      string // stable over retries, restarts and hosts: a receiver drops a second part with the same key
+	ReportID string
+	TenantID string
+	JobID    string
+	Index    int  // from 0
+	Total    int  // parts of the report
+	Final    bool // the last part: the only one that may claim full coverage
+
+	Encoding string   // of Data: zstd or none
+	Data     []byte   // the part's JSON: a Report plus report_id, chunk_index, is_final when Total > 1
+	RawSize  int64    // bytes of the JSON before compression
+	SHA256   [32]byte // of Data
+	Oversize bool     // one finding alone is larger than the size limit, so it travels alone
+
+	Findings, Assets, Dependencies int // how many it holds
+
+	Tool        string    // name of the scanner
+	Priority    int       // higher first
+	SubmittedAt time.Time // when its report was accepted
+	Attempt     int       // of this upload, from 1
+}
+
+// Report decodes the part within the platform's bounds: 10 MiB compressed, 50 MiB decompressed, 100:1.
+// It returns an error when Data is not what SHA256 says.
+func (p *Part) Report() (*Report, error) {
+	if sum := sha256.Sum256(p.Data); sum != p.SHA256 {
+		return nil, fmt.Errorf("part %s: data has sha256 %x, want %x", p.Key, sum[:4], p.SHA256[:4])
+	}
+	raw, err := codec.Decode(p.Encoding, p.Data, codec.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("part %s: %w", p.Key, err)
+	}
+	var r Report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, fmt.Errorf("part %s: %w", p.Key, err)
+	}
+	for _, name := range []string{"report_id", "chunk_index", "total_chunks", "is_final"} {
+		delete(r.Extra, name)
+	}
+	if len(r.Extra) == 0 {
+		r.Extra = nil
+	}
+	return &r, nil
+}
+
+// PartKey returns the key of a part: it names the report, its content and the part's place, nothing else.
+func PartKey(reportID string, content [32]byte, index int) string {
+	return fmt.Sprintf("%s.%s.%d", reportID, hex.EncodeToString(content[:8]), index)
+}

@@ -1,0 +1,87 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+)
+
+// SplitConfig bounds the parts of a report. A zero field means its default. A report below all three Min
+// thresholds stays whole; at or above one of them it is cut into parts under the Max bounds.
+type SplitConfig struct {
+	MinFindings int   // findings that trigger splitting; default 2000
+	MinAssets   int   // assets that trigger splitting; default 200
+	MinBytes    int64 // bytes of JSON that trigger splitting; default 5 MiB
+
+	MaxFindings int   // findings a part, and dependencies a part; default 500
+	MaxAssets   int   // assets a part; default 100
+	MaxBytes    int64 // bytes of JSON a part, before compression; default 2 MiB
+
+	MaxItemBytes     int64 // bytes of JSON of one finding, asset or dependency, past which it is refused; default 7 MiB
+	CompressionLevel int   // zstd, 1 to 9; default 3
+}
+
+// The defaults of SplitConfig. MaxItemBytes keeps a part that does not compress under the platform's bound of
+// 10 MiB of base64.
+const (
+	DefaultMinFindings      = 2000
+	DefaultMinAssets        = 200
+	DefaultMinBytes         = 5 << 20
+	DefaultMaxFindings      = 500
+	DefaultMaxAssets        = 100
+	DefaultMaxBytes         = 2 << 20
+	DefaultMaxItemBytes     = 7 << 20
+	DefaultCompressionLevel = 3
+)
+
+func (c SplitConfig) withDefaults() SplitConfig {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def64 := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.MinFindings, DefaultMinFindings)
+	def(&c.MinAssets, DefaultMinAssets)
+	def64(&c.MinBytes, DefaultMinBytes)
+	def(&c.MaxFindings, DefaultMaxFindings)
+	def(&c.MaxAssets, DefaultMaxAssets)
+	def64(&c.MaxBytes, DefaultMaxBytes)
+	def64(&c.MaxItemBytes, DefaultMaxItemBytes)
+	def(&c.CompressionLevel, DefaultCompressionLevel)
+	return c
+}
+
+// Validate returns every field that is out of range, in one error.
+func (c SplitConfig) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	check := func(name string, v, lo, hi int64) {
+		if v < lo || v > hi {
+			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
+		}
+	}
+	check("min_findings", int64(c.MinFindings), 1, 1<<31)
+	check("min_assets", int64(c.MinAssets), 1, 1<<31)
+	check("min_bytes", c.MinBytes, 1, 40<<20)
+	check("max_findings", int64(c.MaxFindings), 1, 1<<31)
+	check("max_assets", int64(c.MaxAssets), 1, 1<<31)
+	check("max_bytes", c.MaxBytes, 1, 40<<20)
+	check("max_item_bytes", c.MaxItemBytes, 1, 40<<20)
+	check("compression_level", int64(c.CompressionLevel), 1, 9)
+	return errors.Join(errs...)
+}
+
+// TooLargeError says that one item alone is over a bound.
+type TooLargeError struct {
+	Item  string // e.g. "finding 12"
+	Size  int64  // bytes
+	Bound int64  // SplitConfig.MaxItemBytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s: %d bytes of JSON, max_item_bytes is %d", e.Item, e.Size, e.Bound)
+}
