@@ -1,0 +1,102 @@
+# Everything a reader of the README, a contributor or a build server runs. `make help` lists the targets.
+# Needed: Go, git, make, and a C compiler for the race detector. Tools are pinned in tools/go.mod.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET      ?= .
+STATE_DIR   ?= $(HOME)/.rediver
+SCAN_FLAGS  ?=
+TEST_FLAGS  ?=
+BENCH       ?= .
+BENCHTIME   ?= 200ms
+FUZZTIME    ?= 10s
+
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT      := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS     := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+GITLEAKS    := github.com/zricethezav/gitleaks/v8
+STATICCHECK := honnef.co/go/tools
+pinned       = $(shell awk '$$1 == "$(1)" && $$2 { print $$2 }' tools/go.mod)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build bin/gitleaks ## scan TARGET (default: this repository) from end to end, with gitleaks
+	./bin/example-agent scan "$(TARGET)" --state-dir "$(STATE_DIR)" $(SCAN_FLAGS)
+
+.PHONY: build
+build: ## build bin/example-agent
+	@mkdir -p bin
+	go build -ldflags "$(LDFLAGS)" -o bin/example-agent ./cmd/example-agent
+
+.PHONY: test
+test: ## run all tests, then those of the concurrent packages under the race detector
+	go test -timeout 15m $(TEST_FLAGS) ./...
+	@$(MAKE) --no-print-directory race
+
+.PHONY: race
+race: ## run the tests of pkg and internal under the race detector
+	go test -race -timeout 20m $(TEST_FLAGS) ./pkg/... ./internal/...
+
+.PHONY: check
+check: fmt vet lint layout cross race ## everything before a push: format, vet, staticcheck, layers, all platforms, races
+
+.PHONY: fmt
+fmt: ## fail on files that gofmt would change
+	@out="$$(gofmt -l .)"; if [ -n "$$out" ]; then echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet, also for the platforms this machine is not
+	go vet ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go vet ./...
+
+.PHONY: lint
+lint: bin/staticcheck ## staticcheck
+	./bin/staticcheck ./...
+
+.PHONY: layout
+layout: ## who may import whom, package comments, file sizes
+	go test -run TestLayout .
+
+.PHONY: cross
+cross: ## build for all platforms, without cgo
+	@for p in $(PLATFORMS); do echo "build $$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
+
+.PHONY: bench
+bench: ## run the benchmarks matching BENCH, each for BENCHTIME
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd internal pkg | sort -u | \
+	while IFS=: read -r file func; do \
+		echo "$${file%/*} $${func#func }"; \
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "./$${file%/*}"; done
+
+.PHONY: tools
+tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin
+
+# A tool is built again when its pinned version changes, which renames its stamp.
+bin/gitleaks: bin/.gitleaks-$(call pinned,$(GITLEAKS))
+	go build -C tools -ldflags '-X $(GITLEAKS)/version.Version=$(call pinned,$(GITLEAKS))' -o ../$@ $(GITLEAKS)
+	@touch $@
+
+bin/staticcheck: bin/.staticcheck-$(call pinned,$(STATICCHECK))
+	go build -C tools -o ../$@ $(STATICCHECK)/cmd/staticcheck
+	@touch $@
+
+bin/.%:
+	@mkdir -p bin
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what was built here; the state directory stays
+	rm -rf bin dist
