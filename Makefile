@@ -95,6 +95,7 @@ bin/staticcheck: bin/.staticcheck-$(call pinned,$(STATICCHECK))
 
 bin/.%:
 	@mkdir -p bin
+	@rm -f bin/.$(firstword $(subst -, ,$*))-*
 	@touch $@
 
 .PHONY: clean
