@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rediverio/sdk/internal/codec"
@@ -62,4 +64,18 @@ func (p *Part) Report() (*Report, error) {
 // PartKey returns the key of a part: it names the report, its content and the part's place, nothing else.
 func PartKey(reportID string, content [32]byte, index int) string {
 	return fmt.Sprintf("%s.%s.%d", reportID, hex.EncodeToString(content[:8]), index)
+}
+
+// ParsePartKey takes apart what PartKey made: the report's ID, the first 8 bytes of its content's hash, and the index.
+func ParsePartKey(key string) (reportID string, content []byte, index int, err error) {
+	fields := strings.Split(key, ".")
+	if len(fields) == 3 {
+		content, err = hex.DecodeString(fields[1])
+		if err == nil && len(content) == 8 {
+			if index, err = strconv.Atoi(fields[2]); err == nil && index >= 0 {
+				return fields[0], content, index, CheckID("part key", fields[0])
+			}
+		}
+	}
+	return "", nil, 0, &IDError{"part key", key[:min(len(key), 64)]}
 }

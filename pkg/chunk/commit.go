@@ -1,0 +1,221 @@
+package chunk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// committer runs every change of the database in one goroutine, and all changes that wait at one moment in
+// one transaction: one fsync for all of them. It begins the next transaction when the last one has ended, so
+// a lone caller never waits for company.
+type committer struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+
+	mu     sync.RWMutex // held for reading while a change is sent, so that close can end the channel
+	closed bool
+	ops    chan *change
+	done   chan struct{}
+
+	wal      string // its path
+	walLimit int64  // bytes past which the WAL is folded into the database; 0: only by SQLite itself
+}
+
+// change is one all-or-nothing change.
+type change struct {
+	apply  func(*tx) error
+	weight int // bytes it writes
+	err    chan error
+	after  []func() // what becomes true in memory once it is committed
+
+	truncate bool // the WAL is folded in after it
+}
+
+// A group of changes ends at these bounds, which also bound the WAL.
+const (
+	groupChanges = 512
+	groupBytes   = 8 << 20
+)
+
+func newCommitter(conn *sql.Conn, path string) *committer {
+	c := &committer{conn: conn, wal: path + "-wal", stmts: map[string]*sql.Stmt{}, ops: make(chan *change, groupChanges), done: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+// do applies one change and returns when it is on disk, or was not made at all. weight is about how many
+// bytes it writes. A ctx that is done before the change was begun stops it; later it does not.
+func (c *committer) do(ctx context.Context, weight int, apply func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.send(&change{apply: apply, weight: weight, err: make(chan error, 1)})
+}
+
+func (c *committer) send(ch *change) error {
+	c.mu.RLock()
+	if c.closed {
+		c.mu.RUnlock()
+		return ErrClosed
+	}
+	c.ops <- ch
+	c.mu.RUnlock()
+	return <-ch.err
+}
+
+// close waits for the changes under way and ends the goroutine. A second call does nothing.
+func (c *committer) close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		<-c.done
+		return nil
+	}
+	c.closed = true
+	close(c.ops)
+	c.mu.Unlock()
+	<-c.done
+	var errs []error
+	for _, s := range c.stmts { // an open statement would keep the WAL from being folded in
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.conn.Close())...)
+}
+
+func (c *committer) run() {
+	defer close(c.done)
+	for first := range c.ops {
+		group, bytes := []*change{first}, first.weight
+	gather:
+		for len(group) < groupChanges && bytes < groupBytes {
+			select {
+			case next, ok := <-c.ops:
+				if !ok {
+					break gather
+				}
+				group = append(group, next)
+				bytes += next.weight
+			default:
+				break gather
+			}
+		}
+		c.commit(group)
+	}
+}
+
+// commit makes the group's changes in one transaction. A change that fails is undone alone.
+func (c *committer) commit(group []*change) {
+	errs := make([]error, len(group))
+	err := c.transact(group, errs)
+	truncate := false
+	for _, ch := range group {
+		truncate = truncate || ch.truncate
+	}
+	folded := c.boundWAL(truncate)
+	for i, ch := range group {
+		switch {
+		case errs[i] != nil:
+			ch.err <- errs[i]
+		case err != nil:
+			ch.err <- err
+		default:
+			for _, f := range ch.after {
+				f()
+			}
+			if ch.truncate { // nobody else need know: the data is safe in the WAL
+				ch.err <- folded
+			} else {
+				ch.err <- nil
+			}
+		}
+	}
+}
+
+func (c *committer) transact(group []*change, errs []error) error {
+	ctx := context.Background()
+	t := &tx{c: c}
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	fail := func(err error) error {
+		_, _ = c.conn.ExecContext(ctx, "ROLLBACK") // fails only when SQLite has rolled back by itself
+		return err
+	}
+	for i, ch := range group {
+		t.change = ch
+		if _, err := t.exec("SAVEPOINT one"); err != nil {
+			return fail(fmt.Errorf("savepoint: %w", err))
+		}
+		if errs[i] = ch.apply(t); errs[i] != nil {
+			ch.after = nil
+			if _, err := t.exec("ROLLBACK TO one"); err != nil {
+				return fail(fmt.Errorf("undo: %w", errors.Join(errs[i], err)))
+			}
+		}
+		if _, err := t.exec("RELEASE one"); err != nil {
+			return fail(fmt.Errorf("release: %w", err))
+		}
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		return fail(fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
+
+// tx is the transaction a change runs in.
+type tx struct {
+	c      *committer
+	change *change
+}
+
+// afterCommit runs f, in the committer's goroutine, when the change is on disk and before its caller is told.
+func (t *tx) afterCommit(f func()) { t.change.after = append(t.change.after, f) }
+
+// exec runs a prepared statement and returns the rows it changed. Preparing halves a small statement's cost.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// insert is exec for an INSERT whose row ID is wanted.
+func (t *tx) insert(query string, args ...any) (id int64, err error) {
+	s, err := t.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// row runs a query of one row.
+func (t *tx) row(query string, args []any, into ...any) error {
+	s, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(context.Background(), args...).Scan(into...)
+}
+
+func (t *tx) prepare(query string) (*sql.Stmt, error) {
+	if s := t.c.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := t.c.conn.PrepareContext(context.Background(), query)
+	if err == nil {
+		t.c.stmts[query] = s
+	}
+	return s, err
+}

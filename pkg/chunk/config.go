@@ -1,0 +1,154 @@
+package chunk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Config says how reports are split, kept and given up. A zero number means its default; the booleans are
+// what they say, and DefaultConfig sets all of them.
+type Config struct {
+	// When a report is split, and into what: see report.SplitConfig.
+	MinFindingsForChunking int   // findings; default 2000
+	MinAssetsForChunking   int   // assets; default 200
+	MinSizeForChunking     int64 // bytes of JSON; default 5 MiB
+	MaxFindingsPerChunk    int   // default 500
+	MaxAssetsPerChunk      int   // default 100
+	MaxChunkSizeBytes      int64 // bytes of JSON before compression; default 2 MiB
+	CompressionLevel       int   // zstd, 1 to 9; default 3
+
+	// How the stored parts are handed to the upload workers.
+	UploadDelayMs        int // milliseconds between two chunks of split reports; default 100; -1: none
+	MaxConcurrentUploads int // parts leased at one time; default 2
+	MaxRetries           int // retries of a part before it becomes a dead letter; default 3; -1: no retry
+
+	// Where they are kept, and for how long.
+	DatabasePath       string // default ~/.rediver/chunks.db
+	RetentionHours     int    // of finished reports, in hours; default 24; -1: for ever
+	DeadRetentionHours int    // of dead letters, in hours; default 720; -1: for ever
+	MaxStorageMB       int    // database and WAL on disk, in MiB; default 500; -1: unlimited
+
+	AutoCleanupOnUpload     bool // free a part's data as soon as it is uploaded
+	CleanupOnReportComplete bool // remove a report's parts when all are uploaded
+	CleanupIntervalMinutes  int  // minutes between two clean-ups by age and size; default 15; -1: never
+	AggressiveCleanup       bool // over MaxStorageMB, remove finished reports before their retention, oldest first
+	DropUnsent              bool // over MaxStorageMB, remove even reports not yet uploaded, oldest first, each with an event
+
+	Sink event.Sink // gets chunk_created, chunk_uploaded, chunk_failed, chunk_cleanup; nil: none
+}
+
+// The defaults of Config that are no defaults of report.SplitConfig.
+const (
+	DefaultUploadDelayMs          = 100
+	DefaultMaxConcurrentUploads   = 2
+	DefaultMaxRetries             = 3
+	DefaultDatabasePath           = "~/.rediver/chunks.db"
+	DefaultRetentionHours         = 24
+	DefaultDeadRetentionHours     = 720
+	DefaultMaxStorageMB           = 500
+	DefaultCleanupIntervalMinutes = 15
+)
+
+// DefaultConfig returns the configuration in force when NewManager is given nil.
+func DefaultConfig() *Config {
+	c := Config{AutoCleanupOnUpload: true, CleanupOnReportComplete: true, AggressiveCleanup: true}.withDefaults()
+	return &c
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def64 := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.MinFindingsForChunking, report.DefaultMinFindings)
+	def(&c.MinAssetsForChunking, report.DefaultMinAssets)
+	def64(&c.MinSizeForChunking, report.DefaultMinBytes)
+	def(&c.MaxFindingsPerChunk, report.DefaultMaxFindings)
+	def(&c.MaxAssetsPerChunk, report.DefaultMaxAssets)
+	def64(&c.MaxChunkSizeBytes, report.DefaultMaxBytes)
+	def(&c.CompressionLevel, report.DefaultCompressionLevel)
+	def(&c.UploadDelayMs, DefaultUploadDelayMs)
+	def(&c.MaxConcurrentUploads, DefaultMaxConcurrentUploads)
+	def(&c.MaxRetries, DefaultMaxRetries)
+	def(&c.RetentionHours, DefaultRetentionHours)
+	def(&c.DeadRetentionHours, DefaultDeadRetentionHours)
+	def(&c.MaxStorageMB, DefaultMaxStorageMB)
+	def(&c.CleanupIntervalMinutes, DefaultCleanupIntervalMinutes)
+	if c.DatabasePath == "" {
+		c.DatabasePath = DefaultDatabasePath
+	}
+	c.Sink = event.OrNop(c.Sink)
+	return c
+}
+
+// Validate returns every field that is out of range, in one error that names the field, its value and the
+// bounds. Zero fields are judged by their defaults.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	check := func(name string, v, lo, hi int64) {
+		if v < lo || v > hi {
+			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
+		}
+	}
+	check("MinFindingsForChunking", int64(c.MinFindingsForChunking), 1, 1<<31)
+	check("MinAssetsForChunking", int64(c.MinAssetsForChunking), 1, 1<<31)
+	check("MinSizeForChunking", c.MinSizeForChunking, 1, 40<<20)
+	check("MaxFindingsPerChunk", int64(c.MaxFindingsPerChunk), 1, 1<<31)
+	check("MaxAssetsPerChunk", int64(c.MaxAssetsPerChunk), 1, 1<<31)
+	check("MaxChunkSizeBytes", c.MaxChunkSizeBytes, 1, 40<<20)
+	check("CompressionLevel", int64(c.CompressionLevel), 1, 9)
+	check("UploadDelayMs", int64(c.UploadDelayMs), -1, 3_600_000)
+	check("MaxConcurrentUploads", int64(c.MaxConcurrentUploads), 1, 1024)
+	check("MaxRetries", int64(c.MaxRetries), -1, 1_000_000)
+	check("RetentionHours", int64(c.RetentionHours), -1, 1<<20)
+	check("DeadRetentionHours", int64(c.DeadRetentionHours), -1, 1<<20)
+	check("MaxStorageMB", int64(c.MaxStorageMB), -1, 1<<30)
+	check("CleanupIntervalMinutes", int64(c.CleanupIntervalMinutes), -1, 1<<20)
+	if c.DropUnsent && !c.AggressiveCleanup {
+		errs = append(errs, errors.New("DropUnsent: needs AggressiveCleanup"))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) split() report.SplitConfig {
+	return report.SplitConfig{
+		MinFindings: c.MinFindingsForChunking, MinAssets: c.MinAssetsForChunking, MinBytes: c.MinSizeForChunking,
+		MaxFindings: c.MaxFindingsPerChunk, MaxAssets: c.MaxAssetsPerChunk, MaxBytes: c.MaxChunkSizeBytes,
+		CompressionLevel: c.CompressionLevel,
+	}
+}
+
+// maxBytes returns MaxStorageMB in bytes, 0 for unlimited.
+func (c Config) maxBytes() int64 { return int64(max(c.MaxStorageMB, 0)) << 20 }
+
+// uploadDelay returns UploadDelayMs as a duration.
+func (c Config) uploadDelay() time.Duration {
+	return time.Duration(max(c.UploadDelayMs, 0)) * time.Millisecond
+}
+
+// expandHome turns a leading ~/ into the home directory.
+func expandHome(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return filepath.Abs(path)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("expand %s: %w", path, err)
+	}
+	return filepath.Join(home, rest), nil
+}

@@ -1,0 +1,155 @@
+package chunk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/rediverio/sdk/internal/filelock"
+)
+
+// db is an open database: one connection that writes, through its committer, and a pool that reads.
+type db struct {
+	path  string
+	lock  *filelock.Lock
+	write *sql.DB // of one connection
+	read  *sql.DB
+	*committer
+}
+
+// readers is how many reads may run at one time; each is short.
+const readers = 4
+
+// openDB opens or creates the database at path, whose directory is made with mode 0700. Nobody else may have it open.
+func openDB(path string) (_ *db, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	d := &db{path: path}
+	if d.lock, err = filelock.Acquire(path + ".lock"); err != nil {
+		return nil, fmt.Errorf("chunk store %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	// SQLite would create the file with the mode of the umask; it takes the mode of WAL and shared memory from it.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	return d, d.connect()
+}
+
+// connect opens both pools and brings the schema up to date.
+func (d *db) connect() (err error) {
+	ctx := context.Background()
+	// The pragmas are in the name so that every connection of a pool has them. auto_vacuum must precede the first table.
+	common := "_pragma=auto_vacuum(2)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)"
+	d.write, err = sql.Open("sqlite", dsn(d.path, common+"&_pragma=synchronous(FULL)&_pragma=journal_size_limit(16777216)&_pragma=secure_delete(0)"))
+	if err != nil {
+		return err
+	}
+	d.write.SetMaxOpenConns(1)
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", d.path, err)
+	}
+	if err := check(ctx, conn); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	if err := migrate(ctx, conn, d.path); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	d.read, err = sql.Open("sqlite", dsn(d.path, common+"&_pragma=query_only(1)"))
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	d.read.SetMaxOpenConns(readers)
+	d.committer = newCommitter(conn, d.path)
+	return nil
+}
+
+func dsn(path, query string) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query}
+	return u.String()
+}
+
+// check finds a file that is no database, or a damaged one, before anything relies on it.
+func check(ctx context.Context, c *sql.Conn) error {
+	var verdict string
+	if err := c.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return &corruptError{verdict}
+	}
+	return nil
+}
+
+type corruptError struct{ verdict string }
+
+func (e *corruptError) Error() string { return "database is damaged: " + e.verdict }
+
+// isCorrupt says whether err means that the file is damaged or no database, so that it must be set aside.
+func isCorrupt(err error) bool {
+	var c *corruptError
+	if errors.As(err, &c) {
+		return true
+	}
+	var s *sqlite.Error
+	if errors.As(err, &s) {
+		code := s.Code() & 0xff
+		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+	}
+	return false
+}
+
+// close ends the committer, then the readers, then the writer: the last one to close checkpoints the WAL.
+func (d *db) close() error {
+	var errs []error
+	if d.committer != nil {
+		errs = append(errs, d.committer.close())
+	}
+	if d.read != nil {
+		errs = append(errs, d.read.Close())
+	}
+	if d.write != nil {
+		errs = append(errs, d.write.Close())
+	}
+	return errors.Join(append(errs, d.lock.Release())...)
+}
+
+// fileBytes returns what the database and its WAL take on disk.
+func (d *db) fileBytes() int64 {
+	var n int64
+	for _, suffix := range []string{"", "-wal"} {
+		if st, err := os.Stat(d.path + suffix); err == nil { // a missing WAL takes nothing
+			n += st.Size()
+		}
+	}
+	return n
+}
+
+// setAside renames the database and its WAL, so that a new one can be made and the old one examined.
+func setAside(path, stamp string) (to string, err error) {
+	to = strings.TrimSuffix(path, ".db") + ".corrupt-" + stamp
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if e := os.Rename(path+suffix, to+suffix); e != nil && !os.IsNotExist(e) {
+			err = errors.Join(err, e)
+		}
+	}
+	return to, err
+}

@@ -1,0 +1,118 @@
+package chunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrNotUploaded refuses to delete data that nobody else has yet; Drop is the word for that.
+var ErrNotUploaded = errors.New("not uploaded yet")
+
+// DeleteChunkData frees the data of an uploaded or dead part and keeps what is known of it. chunkID is the part's
+// key. Doing it again does nothing. A part that is still to be uploaded gives ErrNotUploaded.
+func (s *Storage) DeleteChunkData(ctx context.Context, chunkID string) error {
+	return s.m.db.do(ctx, 0, func(t *tx) error {
+		pid, state, err := s.find(t, chunkID)
+		if err != nil {
+			return err
+		}
+		if state == partWaiting {
+			return fmt.Errorf("chunk %s: %w", chunkID, ErrNotUploaded)
+		}
+		_, err = t.exec("DELETE FROM blobs WHERE pid = ?", pid)
+		t.afterCommit(s.m.wakeCleaner)
+		return err
+	})
+}
+
+// DeleteReportChunks removes all parts of a finished report, keeps the report's own row, and returns how many parts
+// there were. A report that is still to be uploaded gives ErrNotUploaded.
+func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (deleted int, err error) {
+	err = s.m.db.do(ctx, 0, func(t *tx) error {
+		var waiting, known int
+		if err := t.row("SELECT count(*) FILTER (WHERE state = 1), count(*) FROM reports WHERE tenant = ? AND id = ? AND state != 0",
+			[]any{s.tenant, reportID}, &waiting, &known); err != nil {
+			return err
+		}
+		switch {
+		case known == 0:
+			return fmt.Errorf("report %s: %w", reportID, ErrNotFound)
+		case waiting > 0:
+			return fmt.Errorf("report %s: %w", reportID, ErrNotUploaded)
+		}
+		n, err := t.exec("DELETE FROM parts WHERE rid IN (SELECT rid FROM reports WHERE tenant = ? AND id = ?)", s.tenant, reportID)
+		deleted = int(n)
+		t.afterCommit(s.m.wakeCleaner)
+		return err
+	})
+	return deleted, err
+}
+
+// CleanupToSize removes the tenant's completed reports, oldest first, until the store's data takes at most maxBytes,
+// gives the space back to the filesystem, and returns how many reports were removed. Reports not yet uploaded and
+// dead letters stay, so the store may remain larger.
+func (s *Storage) CleanupToSize(ctx context.Context, maxBytes int64) (deleted int, err error) {
+	err = s.m.db.do(ctx, 0, func(t *tx) error {
+		n, _, err := s.m.evict(t, maxBytes, false, &s.tenant)
+		deleted = int(n)
+		return err
+	})
+	if err == nil {
+		s.m.shrink()
+	}
+	return deleted, err
+}
+
+// RetryDead makes all dead letters of a report due again and returns how many there were.
+func (s *Storage) RetryDead(ctx context.Context, reportID string) (retried int, err error) {
+	err = s.m.db.do(ctx, 0, func(t *tx) error {
+		return s.each(t, reportID, func(rid int64, _ int) error {
+			n, err := s.m.requeue(t, rid)
+			retried += int(n)
+			return err
+		})
+	})
+	return retried, err
+}
+
+// Drop removes a report whatever its state: an operator's word that it is not wanted any more. It returns how many
+// revisions were removed.
+func (s *Storage) Drop(ctx context.Context, reportID string) (dropped int, err error) {
+	err = s.m.db.do(ctx, 0, func(t *tx) error {
+		return s.each(t, reportID, func(rid int64, state int) error {
+			dropped++
+			return s.m.remove(t, rid, state)
+		})
+	})
+	if err == nil {
+		s.m.cleaned("report "+reportID+" dropped by an operator", int64(dropped), "WARN")
+	}
+	return dropped, err
+}
+
+// each calls f for every revision of a report.
+func (s *Storage) each(t *tx, reportID string, f func(rid int64, state int) error) error {
+	found := false
+	for rev := 0; ; found = true {
+		var rid int64
+		var state int
+		if err := t.row("SELECT coalesce(min(rev), 0) FROM reports WHERE tenant = ? AND id = ? AND state != 0 AND rev > ?",
+			[]any{s.tenant, reportID, rev}, &rev); err != nil {
+			return err
+		}
+		if rev == 0 {
+			break
+		}
+		if err := t.row("SELECT rid, state FROM reports WHERE tenant = ? AND id = ? AND rev = ?", []any{s.tenant, reportID, rev}, &rid, &state); err != nil {
+			return err
+		}
+		if err := f(rid, state); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("report %s: %w", reportID, ErrNotFound)
+	}
+	return nil
+}

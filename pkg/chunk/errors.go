@@ -1,0 +1,40 @@
+package chunk
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrClosed is returned by every method of a closed Manager.
+	ErrClosed = errors.New("chunk manager is closed")
+	// ErrNotFound means that no such report or part exists for the tenant.
+	ErrNotFound = errors.New("not found")
+	// ErrStorageFull refuses a report because the store would grow over its limit; the error found is a
+	// *StorageFullError. Nothing already accepted is lost.
+	ErrStorageFull = errors.New("chunk store is full")
+)
+
+// StorageFullError is ErrStorageFull with the facts.
+type StorageFullError struct {
+	Used   int64 // bytes on disk in use, free pages not counted
+	Needed int64 // bytes the report needs more
+	Max    int64 // Config.MaxStorageMB in bytes
+}
+
+func (e *StorageFullError) Error() string {
+	return fmt.Sprintf("%v: %d bytes used, %d needed, MaxStorageMB allows %d", ErrStorageFull, e.Used, e.Needed, e.Max)
+}
+
+// Is makes errors.Is(err, ErrStorageFull) true.
+func (e *StorageFullError) Is(target error) bool { return target == ErrStorageFull }
+
+// SchemaError refuses a database that a newer version of this package wrote. The file is left as it is.
+type SchemaError struct {
+	Path      string
+	Have, Max int // schema versions: of the file, and the newest this package knows
+}
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("%s has schema version %d, this version knows up to %d", e.Path, e.Have, e.Max)
+}

@@ -1,0 +1,163 @@
+// Package chunk keeps reports safe on disk until they are uploaded.
+//
+// A Manager is one SQLite file. It takes whole reports, or streams of findings through NewWriter, splits them into parts,
+// and commits a report with all its parts or not at all. It implements pipeline.Spool: upload workers lease parts
+// with Next and end the lease with Settle. Parts that cannot be uploaded become dead letters, which are kept and
+// listed until somebody retries or drops them. What is uploaded is removed at once, what is finished after its
+// retention, and the file gives its space back.
+//
+// All methods of Manager and Storage may be called concurrently.
+package chunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Manager is an open chunk store.
+type Manager struct {
+	cfg   Config
+	db    *db
+	ready chan struct{} // capacity 1: something may have become due
+
+	stop      chan struct{} // ends the cleaner
+	stopOnce  sync.Once
+	cleaner   sync.WaitGroup
+	freed     chan struct{} // capacity 1: there are pages to give back
+	nextMu    sync.Mutex    // one Next at a time; taken before mu
+	reclaimed int64         // bytes given back to the filesystem, by the cleaner under mu
+
+	mu         sync.Mutex // guards what follows; never held during I/O
+	counts     report.Counts
+	leases     map[int64]lease // by part
+	byKey      map[leaseKey]int64
+	reportUses map[int64]int // leased parts by report
+	window     window
+	lastChunk  time.Time // when the last part of a split report was leased
+	duplicates int64     // reports submitted again with the same content
+}
+
+type leaseKey struct{ tenant, key string }
+
+type lease struct {
+	rid  int64
+	key  leaseKey
+	size int64
+}
+
+// NewManager opens the store of cfg, or of DefaultConfig when cfg is nil, and starts its two goroutines: the
+// one that commits and the one that cleans up. Close ends them. cfg is copied.
+//
+// Reports that an earlier process left unfinished are due again; those it was still writing are removed. A
+// damaged database is set aside under another name, said in an event, and a new one begun. A second process
+// on the same file is refused with a *filelock.HeldError, a database of a newer version with a *SchemaError.
+func NewManager(cfg *Config) (*Manager, error) {
+	if cfg == nil {
+		cfg = DefaultConfig()
+	}
+	c := cfg.withDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("chunk config: %w", err)
+	}
+	path, err := expandHome(c.DatabasePath)
+	if err != nil {
+		return nil, err
+	}
+	d, err := openOrReplace(path, c.Sink)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		cfg: c, db: d, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
+		leases: map[int64]lease{}, byKey: map[leaseKey]int64{}, reportUses: map[int64]int{},
+	}
+	if limit := c.maxBytes(); limit > 0 {
+		d.walLimit = walShare(limit)
+	}
+	if err := m.recover(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	m.cleaner.Go(m.clean)
+	return m, nil
+}
+
+// openOrReplace opens the database, and sets a damaged one aside for a new one.
+func openOrReplace(path string, sink event.Sink) (*db, error) {
+	d, err := openDB(path)
+	if err == nil || !isCorrupt(err) {
+		return d, err
+	}
+	to, err2 := setAside(path, time.Now().UTC().Format("20060102T150405"))
+	if err2 != nil {
+		return nil, errors.Join(err, err2)
+	}
+	sink.Record(event.Event{
+		Type: event.AgentError, Severity: event.Critical, Message: "chunk store was damaged; it is set aside and a new one begun",
+		Error: err.Error(), Details: map[string]any{"path": path, "moved_to": to},
+	})
+	return openDB(path)
+}
+
+// recover removes what an earlier process did not finish writing and counts what it left to upload.
+func (m *Manager) recover() error {
+	err := m.db.do(context.Background(), 0, func(t *tx) error {
+		_, err := t.exec("DELETE FROM reports WHERE state = ?", reportOpen)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("remove unfinished reports: %w", err)
+	}
+	c := &m.counts
+	const q = `SELECT (SELECT count(*) FROM reports WHERE state = 1), count(*), coalesce(sum(size), 0) FROM parts WHERE state = 1`
+	if err := m.db.read.QueryRow(q).Scan(&c.Recovered, &c.Parts, &c.Bytes); err != nil {
+		return fmt.Errorf("count stored reports: %w", err)
+	}
+	if c.Recovered > 0 {
+		m.wake()
+	}
+	return nil
+}
+
+// Close waits for the changes under way and closes the store; leased parts are due again at the next start.
+// A second call does nothing.
+func (m *Manager) Close() error {
+	m.stopOnce.Do(func() { close(m.stop) })
+	m.cleaner.Wait()
+	return m.db.close()
+}
+
+// Ready receives when something may have become due earlier than Next said.
+func (m *Manager) Ready() <-chan struct{} { return m.ready }
+
+func (m *Manager) wake() {
+	select {
+	case m.ready <- struct{}{}:
+	default:
+	}
+}
+
+// MaxRetries returns how often a part is retried before it becomes a dead letter.
+func (m *Manager) MaxRetries() int { return max(m.cfg.MaxRetries, 0) }
+
+// Counts reports the store in one consistent moment, in reports of all tenants.
+func (m *Manager) Counts() report.Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.counts
+	c.InProgress = int64(len(m.reportUses))
+	c.Queued = c.Submitted + c.Recovered - c.Completed - c.Failed - c.Dropped - c.InProgress
+	return c
+}
+
+// count changes the counts; used in afterCommit, so that they move with the data.
+func (m *Manager) count(f func(*report.Counts)) {
+	m.mu.Lock()
+	f(&m.counts)
+	m.mu.Unlock()
+}

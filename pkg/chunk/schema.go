@@ -1,0 +1,95 @@
+package chunk
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// States of a report and of a part. The numbers are on disk and never change.
+const (
+	reportOpen      = 0 // being written; swept at the next start
+	reportPending   = 1
+	reportCompleted = 2
+	reportFailed    = 3 // finished with dead parts
+
+	partHeld     = 0 // of an open report
+	partWaiting  = 1
+	partUploaded = 2
+	partDead     = 3
+)
+
+// migrations[i] brings a database from schema version i to i+1.
+//
+// The data is in a table of its own, because SQLite rewrites a whole row, blob included, when any column of it changes.
+var migrations = []string{`
+CREATE TABLE reports (
+	rid      INTEGER PRIMARY KEY,
+	tenant   TEXT    NOT NULL,
+	id       TEXT    NOT NULL,
+	rev      INTEGER NOT NULL,             -- 1, 2, … for other content under the same ID
+	job      TEXT    NOT NULL,
+	tool     TEXT    NOT NULL,
+	priority INTEGER NOT NULL,
+	state    INTEGER NOT NULL,
+	content  BLOB,                         -- NULL while open
+	parts    INTEGER NOT NULL DEFAULT 0,
+	done     INTEGER NOT NULL DEFAULT 0,
+	dead     INTEGER NOT NULL DEFAULT 0,
+	findings INTEGER NOT NULL DEFAULT 0,
+	assets   INTEGER NOT NULL DEFAULT 0,
+	raw      INTEGER NOT NULL DEFAULT 0,   -- bytes before compression
+	stored   INTEGER NOT NULL DEFAULT 0,   -- bytes after
+	stamp    INTEGER NOT NULL,             -- metadata.timestamp, unix ns
+	created  INTEGER NOT NULL,             -- unix ms, like all times below
+	finished INTEGER NOT NULL DEFAULT 0,
+	result   TEXT    NOT NULL DEFAULT '{}',
+	UNIQUE (tenant, id, rev)
+);
+CREATE INDEX reports_state ON reports (state, finished);
+CREATE TABLE parts (
+	pid      INTEGER PRIMARY KEY,
+	rid      INTEGER NOT NULL REFERENCES reports (rid) ON DELETE CASCADE,
+	idx      INTEGER NOT NULL,
+	state    INTEGER NOT NULL,
+	priority INTEGER NOT NULL,
+	due      INTEGER NOT NULL DEFAULT 0,
+	attempts INTEGER NOT NULL DEFAULT 0,
+	error    TEXT    NOT NULL DEFAULT '',
+	encoding TEXT    NOT NULL,
+	raw      INTEGER NOT NULL,
+	size     INTEGER NOT NULL,
+	sha      BLOB    NOT NULL,
+	findings INTEGER NOT NULL,
+	assets   INTEGER NOT NULL,
+	deps     INTEGER NOT NULL,
+	oversize INTEGER NOT NULL,
+	UNIQUE (rid, idx)
+);
+CREATE INDEX parts_next ON parts (priority DESC, pid, due) WHERE state = 1;
+CREATE INDEX parts_oldest ON parts (pid, due) WHERE state = 1;
+CREATE INDEX parts_due ON parts (due) WHERE state = 1;
+CREATE TABLE blobs (
+	pid  INTEGER PRIMARY KEY REFERENCES parts (pid) ON DELETE CASCADE,
+	data BLOB NOT NULL
+);
+`}
+
+// migrate brings the database up to the newest schema, each step in one transaction with its version.
+func migrate(ctx context.Context, c *sql.Conn, path string) error {
+	var have int
+	if err := c.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if have > len(migrations) {
+		return &SchemaError{Path: path, Have: have, Max: len(migrations)}
+	}
+	for v := have; v < len(migrations); v++ {
+		step := fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
+		if _, err := c.ExecContext(ctx, step); err != nil {
+			_, _ = c.ExecContext(ctx, "ROLLBACK") // the first error is the one to report
+			return fmt.Errorf("migrate to schema version %d: %w", v+1, err)
+		}
+	}
+	return nil
+}

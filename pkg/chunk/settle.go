@@ -1,0 +1,243 @@
+package chunk
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Settle ends the lease of a part; see pipeline.Spool. It is done even when ctx is. A part that was dropped
+// meanwhile gives ErrNotFound.
+func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (report.Progress, error) {
+	k := leaseKey{p.TenantID, p.Key}
+	m.mu.Lock()
+	pid, ok := m.byKey[k]
+	l := m.leases[pid]
+	m.mu.Unlock()
+	if !ok {
+		return report.Progress{}, fmt.Errorf("settle part %s: no lease: %w", p.Key, ErrNotFound)
+	}
+	var prog report.Progress
+	var err error
+	if o.Kind == report.Released {
+		m.endLease(pid, l)
+	} else {
+		err = m.db.do(context.Background(), 0, func(t *tx) error {
+			s := settlement{m: m, t: t, pid: pid, lease: l, part: p, outcome: o}
+			if err := s.apply(); err != nil {
+				return err
+			}
+			t.afterCommit(func() { prog = s.progress; s.committed() })
+			return nil
+		})
+		if err != nil { // the part stays as it was in the store: due again
+			m.endLease(pid, l)
+		}
+	}
+	m.wake()
+	return prog, err
+}
+
+// endLease makes a part available again.
+func (m *Manager) endLease(pid int64, l lease) {
+	m.mu.Lock()
+	m.endLeaseLocked(pid, l)
+	m.window.stale = true
+	m.mu.Unlock()
+}
+
+func (m *Manager) endLeaseLocked(pid int64, l lease) {
+	delete(m.leases, pid)
+	delete(m.byKey, l.key)
+	if m.reportUses[l.rid]--; m.reportUses[l.rid] <= 0 {
+		delete(m.reportUses, l.rid)
+	}
+}
+
+// settlement is one outcome on its way into the database.
+type settlement struct {
+	m       *Manager
+	t       *tx
+	pid     int64
+	lease   lease
+	part    *report.Part
+	outcome report.Outcome
+
+	progress report.Progress
+	freed    bool
+}
+
+func (s *settlement) apply() error {
+	switch s.outcome.Kind {
+	case report.Retry:
+		return s.retry()
+	case report.Uploaded:
+		return s.finish(partUploaded)
+	case report.Dead:
+		return s.finish(partDead)
+	}
+	return fmt.Errorf("settle part %s: unknown outcome %d", s.part.Key, s.outcome.Kind)
+}
+
+// retry puts the part back.
+func (s *settlement) retry() error {
+	attempt := 1
+	if s.outcome.Free {
+		attempt = 0
+	}
+	n, err := s.t.exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND state = ?",
+		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, partWaiting)
+	return s.changed(n, err)
+}
+
+// finish moves the part and its report on.
+func (s *settlement) finish(state int) error {
+	t, uploaded := s.t, state == partUploaded
+	n, err := t.exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
+		state, errText(s.outcome.Err), s.pid, partWaiting)
+	if err := s.changed(n, err); err != nil {
+		return err
+	}
+	if uploaded && s.m.cfg.AutoCleanupOnUpload {
+		if _, err := t.exec("DELETE FROM blobs WHERE pid = ?", s.pid); err != nil {
+			return err
+		}
+		s.freed = true
+	}
+	prog := &s.progress
+	var result string
+	var created int64
+	if err := t.row("SELECT parts, done, dead, result, created FROM reports WHERE rid = ?", []any{s.lease.rid},
+		&prog.Total, &prog.Done, &prog.Dead, &result, &created); err != nil {
+		return err
+	}
+	prog.SubmittedAt = time.UnixMilli(created)
+	prog.Result = decodeResult(result)
+	if uploaded {
+		prog.Done++
+		if s.outcome.Result != nil {
+			prog.Result.Add(s.outcome.Result)
+		}
+	} else {
+		prog.Dead++
+	}
+	prog.Finished = prog.Done+prog.Dead == prog.Total
+	b, err := json.Marshal(prog.Result)
+	if err != nil {
+		return err
+	}
+	newState, finished := reportPending, int64(0)
+	if prog.Finished {
+		newState, finished = reportCompleted, time.Now().UnixMilli()
+		if prog.Dead > 0 {
+			newState = reportFailed
+		}
+	}
+	if _, err := t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ? WHERE rid = ?",
+		prog.Done, prog.Dead, string(b), newState, finished, s.lease.rid); err != nil {
+		return err
+	}
+	if newState == reportCompleted && s.m.cfg.CleanupOnReportComplete {
+		if _, err := t.exec("DELETE FROM parts WHERE rid = ?", s.lease.rid); err != nil {
+			return err
+		}
+		s.freed = true
+	}
+	return nil
+}
+
+// changed turns an update of no row into ErrNotFound.
+func (s *settlement) changed(n int64, err error) error {
+	if err == nil && n == 0 {
+		err = fmt.Errorf("settle part %s: %w", s.part.Key, ErrNotFound)
+	}
+	return err
+}
+
+// committed moves the counts and says what happened.
+func (s *settlement) committed() {
+	m, o, p := s.m, s.outcome, s.part
+	m.mu.Lock()
+	m.endLeaseLocked(s.pid, s.lease)
+	switch {
+	case o.Kind == report.Retry:
+		if w := &m.window; w.retry.IsZero() || o.Due.Before(w.retry) {
+			w.retry = o.Due
+		}
+	default:
+		m.counts.Parts--
+		m.counts.Bytes -= s.lease.size
+		if s.progress.Finished && s.progress.Dead > 0 {
+			m.counts.Failed++
+		} else if s.progress.Finished {
+			m.counts.Completed++
+		}
+	}
+	m.mu.Unlock()
+	if s.freed {
+		m.wakeCleaner()
+	}
+	e := event.Event{
+		TenantID: p.TenantID, JobID: p.JobID, ReportID: p.ReportID,
+		Details: map[string]any{"chunk_index": p.Index, "total_chunks": p.Total, "size": len(p.Data), "attempt": p.Attempt},
+	}
+	switch o.Kind {
+	case report.Uploaded:
+		e.Type, e.Message = event.ChunkUploaded, fmt.Sprintf("chunk %d/%d uploaded", p.Index+1, p.Total)
+	case report.Dead:
+		e.Type, e.Severity, e.Error = event.ChunkFailed, event.Error, errText(o.Err)
+		e.Message = fmt.Sprintf("chunk %d/%d is a dead letter", p.Index+1, p.Total)
+	default:
+		return
+	}
+	m.cfg.Sink.Record(e)
+}
+
+// requeue makes the dead letters of a report due again and returns how many there were.
+func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
+	var size, priority int64
+	var state int
+	if err := t.row(`SELECT coalesce(sum(p.size), 0), r.priority, r.state FROM reports r LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3
+		WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &size, &priority, &state); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			return 0, ErrNotFound
+		}
+		return 0, err
+	}
+	n, err := t.exec("UPDATE parts SET state = ?, due = 0, attempts = 0 WHERE rid = ? AND state = ?", partWaiting, rid, partDead)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	if _, err := t.exec("UPDATE reports SET dead = dead - ?, state = ?, finished = 0 WHERE rid = ?", n, reportPending, rid); err != nil {
+		return 0, err
+	}
+	t.afterCommit(func() {
+		m.mu.Lock()
+		m.counts.Parts += n
+		m.counts.Bytes += size
+		if state == reportFailed {
+			m.counts.Recovered++
+		}
+		m.window.added(int(priority))
+		m.mu.Unlock()
+		m.wake()
+	})
+	return n, nil
+}
+
+// maxErrorText bounds the reason kept with a part.
+const maxErrorText = 1 << 10
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	s := err.Error()
+	return s[:min(len(s), maxErrorText)]
+}

@@ -1,0 +1,45 @@
+package chunk
+
+import (
+	"context"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Stats is the state of the store.
+type Stats struct {
+	report.Counts
+	Dead       int64 `json:"dead_letters"`    // parts, of all reports
+	Finished   int64 `json:"finished"`        // reports kept for their retention
+	Duplicates int64 `json:"duplicates"`      // reports submitted again with the same content
+	FileBytes  int64 `json:"file_bytes"`      // database and WAL on disk
+	UsedBytes  int64 `json:"used_bytes"`      // of it, pages that hold data
+	FreeBytes  int64 `json:"free_bytes"`      // of it, pages to be reused or given back
+	Reclaimed  int64 `json:"reclaimed_bytes"` // given back to the filesystem since the store was opened
+	MaxBytes   int64 `json:"max_bytes"`       // MaxStorageMB; 0: unlimited
+}
+
+// GetStats returns the state of the store, all tenants together.
+func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
+	s := Stats{Counts: m.Counts(), FileBytes: m.db.fileBytes(), MaxBytes: m.cfg.maxBytes()}
+	m.mu.Lock()
+	s.Duplicates, s.Reclaimed = m.duplicates, m.reclaimed
+	m.mu.Unlock()
+	var pages, free int64
+	for _, q := range []struct {
+		sql  string
+		into *int64
+	}{
+		{"SELECT count(*) FROM parts WHERE state = 3", &s.Dead},
+		{"SELECT count(*) FROM reports WHERE state IN (2, 3)", &s.Finished},
+		{"PRAGMA page_count", &pages},
+		{"PRAGMA freelist_count", &free},
+	} {
+		if err := m.db.read.QueryRowContext(ctx, q.sql).Scan(q.into); err != nil {
+			return s, err
+		}
+	}
+	s.FreeBytes = free * pageSize
+	s.UsedBytes = (pages - free) * pageSize
+	return s, nil
+}

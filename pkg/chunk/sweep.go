@@ -1,0 +1,239 @@
+package chunk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+)
+
+const (
+	pageSize    = 4096 // SQLite's default, which measured best here
+	vacuumPages = 256  // given back in one slice, so that no submit waits for more than that
+	keepFree    = 64   // free pages not worth giving back
+)
+
+// walShare is the part of the storage limit that the WAL may take.
+func walShare(limit int64) int64 { return min(16<<20, limit/4) }
+
+// clean runs the clean-ups by age and size, and gives freed pages back, until Close.
+func (m *Manager) clean() {
+	var tick <-chan time.Time
+	if m.cfg.CleanupIntervalMinutes > 0 {
+		t := time.NewTicker(time.Duration(m.cfg.CleanupIntervalMinutes) * time.Minute)
+		defer t.Stop()
+		tick = t.C
+	}
+	m.sweep() // what became too old while no agent ran
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-tick:
+			m.sweep()
+		case <-m.freed:
+			m.shrink()
+		}
+	}
+}
+
+func (m *Manager) wakeCleaner() {
+	select {
+	case m.freed <- struct{}{}:
+	default:
+	}
+}
+
+// sweep runs the periodic clean-up; what fails is said in an event and tried again next time.
+func (m *Manager) sweep() {
+	ctx := context.Background()
+	if _, err := m.sweepAge(ctx, time.Now()); err != nil {
+		m.cleanupFailed("by age", err)
+	}
+	if limit := m.cfg.maxBytes(); limit > 0 && m.cfg.AggressiveCleanup {
+		err := m.db.do(ctx, 0, func(t *tx) error { return m.makeRoom(t, 0) })
+		if err != nil {
+			m.cleanupFailed("by size", err)
+		}
+	}
+	m.shrink()
+}
+
+func (m *Manager) cleanupFailed(what string, err error) {
+	m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: event.Error, Message: "clean-up " + what + " failed", Error: err.Error()})
+}
+
+// sweepAge removes finished reports past their retention and dead letters past theirs, and returns how many reports.
+func (m *Manager) sweepAge(ctx context.Context, now time.Time) (removed int64, err error) {
+	for _, r := range []struct {
+		state, hours int
+		what         string
+	}{{reportCompleted, m.cfg.RetentionHours, "finished reports"}, {reportFailed, m.cfg.DeadRetentionHours, "dead letters"}} {
+		if r.hours < 0 {
+			continue
+		}
+		before := now.Add(-time.Duration(r.hours) * time.Hour).UnixMilli()
+		var n int64
+		err := m.db.do(ctx, 0, func(t *tx) (err error) {
+			n, err = t.exec("DELETE FROM reports WHERE state = ? AND finished < ?", r.state, before)
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		if n > 0 {
+			m.cleaned(fmt.Sprintf("removed %s past their retention of %d hours", r.what, r.hours), n, event.Info)
+		}
+	}
+	return removed, nil
+}
+
+func (m *Manager) cleaned(message string, reports int64, s event.Severity) {
+	m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: s, Message: message, Details: map[string]any{"reports": reports}})
+}
+
+// makeRoom sees to it that need bytes more fit under MaxStorageMB: it removes finished reports, oldest first, then
+// unsent ones where DropUnsent says so, and returns a *StorageFullError when that is not enough.
+func (m *Manager) makeRoom(t *tx, need int64) error {
+	limit := m.cfg.maxBytes()
+	if limit == 0 {
+		return nil
+	}
+	budget := limit - walShare(limit)
+	used, err := inUse(t)
+	if err != nil || used+need <= budget {
+		return err
+	}
+	if m.cfg.AggressiveCleanup {
+		if _, used, err = m.evict(t, budget-need, m.cfg.DropUnsent, nil); err != nil {
+			return err
+		}
+	}
+	if need > 0 && used+need > budget {
+		return &StorageFullError{Used: used, Needed: need, Max: limit}
+	}
+	return nil
+}
+
+// inUse returns the bytes of the pages that hold data.
+func inUse(t *tx) (int64, error) {
+	var pages, free int64
+	if err := t.row("PRAGMA page_count", nil, &pages); err != nil {
+		return 0, err
+	}
+	if err := t.row("PRAGMA freelist_count", nil, &free); err != nil {
+		return 0, err
+	}
+	return (pages - free) * pageSize, nil
+}
+
+// evict removes reports, oldest first, until at most target bytes are in use: completed ones, and when unsent is
+// set also failed and pending ones. tenant limits it to one tenant; nil is all.
+func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string) (removed int64, used int64, err error) {
+	states := []int{reportCompleted}
+	if unsent {
+		states = append(states, reportFailed, reportPending)
+	}
+	if used, err = inUse(t); err != nil {
+		return 0, used, err
+	}
+	for _, state := range states {
+		for used > target {
+			var rid int64
+			var id, owner string
+			err := t.row("SELECT rid, id, tenant FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
+				[]any{state, tenant}, &rid, &id, &owner)
+			if errors.Is(err, sql.ErrNoRows) {
+				break
+			}
+			if err != nil {
+				return removed, used, err
+			}
+			if err := m.remove(t, rid, state); err != nil {
+				return removed, used, err
+			}
+			removed++
+			severity := event.Info
+			if state != reportCompleted {
+				severity = event.Critical
+			}
+			t.afterCommit(func() {
+				m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: severity, TenantID: owner, ReportID: id,
+					Message: "removed to stay under the storage limit", Details: map[string]any{"unsent": state != reportCompleted}})
+			})
+			if used, err = inUse(t); err != nil {
+				return removed, used, err
+			}
+		}
+	}
+	return removed, used, nil
+}
+
+// remove deletes a report with its parts. An unfinished one counts as dropped.
+func (m *Manager) remove(t *tx, rid int64, state int) error {
+	var parts, bytes int64
+	if state == reportPending {
+		if err := t.row("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE rid = ? AND state = ?", []any{rid, partWaiting}, &parts, &bytes); err != nil {
+			return err
+		}
+	}
+	if _, err := t.exec("DELETE FROM reports WHERE rid = ?", rid); err != nil {
+		return err
+	}
+	t.afterCommit(func() {
+		m.mu.Lock()
+		m.window.stale = true
+		if state == reportPending {
+			m.counts.Dropped++
+			m.counts.Parts -= parts
+			m.counts.Bytes -= bytes
+			for pid, l := range m.leases { // an upload under way settles into ErrNotFound
+				if l.rid == rid {
+					m.endLeaseLocked(pid, l)
+				}
+			}
+		}
+		m.mu.Unlock()
+		m.wakeCleaner()
+	})
+	return nil
+}
+
+// shrink gives free pages back to the filesystem, in slices between which other changes run.
+func (m *Manager) shrink() {
+	for {
+		var before, after int64
+		err := m.db.do(context.Background(), 0, func(t *tx) error {
+			if err := t.row("PRAGMA freelist_count", nil, &before); err != nil || before <= keepFree {
+				after = before
+				return err
+			}
+			if _, err := t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+				return err
+			}
+			return t.row("PRAGMA freelist_count", nil, &after)
+		})
+		if err != nil {
+			m.cleanupFailed("of free pages", err)
+			return
+		}
+		m.mu.Lock()
+		m.reclaimed += (before - after) * pageSize
+		m.mu.Unlock()
+		if after >= before || after <= keepFree {
+			break
+		}
+		select {
+		case <-m.stop:
+			return
+		default:
+		}
+	}
+	if err := m.db.checkpoint(); err != nil { // the file shrinks only when the WAL is folded in
+		m.cleanupFailed("of the WAL", err)
+	}
+}

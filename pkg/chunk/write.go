@@ -1,0 +1,250 @@
+package chunk
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// SubmitReport stores a report, split where it must be, and returns its ID; when it returns nil the report is
+// on disk. The report is not changed. The same report again, under the same ID, is not stored twice; other
+// content under the same ID is a new revision. It fails with ErrStorageFull, a *report.TooLargeError, or the
+// problems Validate finds.
+func (m *Manager) SubmitReport(ctx context.Context, r *report.Report) (id string, err error) {
+	return m.Put(ctx, r, report.Envelope{})
+}
+
+// Put is SubmitReport with an envelope: the tenant, the job and the priority.
+func (m *Manager) Put(ctx context.Context, r *report.Report, env report.Envelope) (id string, err error) {
+	if err := r.Validate(); err != nil {
+		return "", err
+	}
+	w, err := m.NewWriter(ctx, r, env)
+	if err != nil {
+		return "", err
+	}
+	if err := w.(*writer).split.AddAll(r); err != nil {
+		return "", errors.Join(err, w.Abort())
+	}
+	if _, err := w.Close(); err != nil {
+		return "", err
+	}
+	return w.Head().Metadata.ID, nil
+}
+
+// NewWriter begins a report whose items come one by one; only the head of r is used. Nothing of it is
+// uploaded before Close returns nil. An empty ID is assigned, a zero timestamp becomes now.
+func (m *Manager) NewWriter(ctx context.Context, r *report.Report, env report.Envelope) (report.Writer, error) {
+	head := *r
+	if head.Metadata.ID == "" {
+		head.Metadata.ID = report.NewID("report")
+	}
+	if err := m.stamp(ctx, &head, env.TenantID); err != nil {
+		return nil, err
+	}
+	w := &writer{m: m, ctx: ctx, env: env, stamp: head.Metadata.Timestamp}
+	var err error
+	w.split, err = report.NewSplitter(&head, m.cfg.split(), w.take)
+	return w, err
+}
+
+// stamp fills a zero timestamp. The same report submitted again must give the same bytes, so it gets the
+// timestamp of the revision before.
+func (m *Manager) stamp(ctx context.Context, head *report.Report, tenant string) error {
+	if !head.Metadata.Timestamp.IsZero() {
+		return nil
+	}
+	var ns int64
+	err := m.db.read.QueryRowContext(ctx, "SELECT stamp FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
+		tenant, head.Metadata.ID).Scan(&ns)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		head.Metadata.Timestamp = time.Now().UTC()
+	case err != nil:
+		return err
+	default:
+		head.Metadata.Timestamp = time.Unix(0, ns).UTC()
+	}
+	return nil
+}
+
+// writer gathers parts and stores them in batches; the last batch and the seal are one transaction.
+type writer struct {
+	m     *Manager
+	ctx   context.Context // of NewWriter: bounds the whole report
+	env   report.Envelope
+	split *report.Splitter
+	stamp time.Time
+
+	batch []*report.Part // made, not stored
+	bytes int            // their data
+	rid   int64          // of the open report; 0 before the first batch
+	ended bool
+}
+
+// batchBytes is how much a writer gathers before it stores parts of a report that goes on: most reports are
+// smaller, and so one transaction.
+const batchBytes = 2 << 20
+
+func (w *writer) Head() *report.Report                     { return w.split.Head() }
+func (w *writer) AddAsset(a *report.Asset) error           { return w.split.AddAsset(a) }
+func (w *writer) AddFinding(f *report.Finding) error       { return w.split.AddFinding(f) }
+func (w *writer) AddDependency(d *report.Dependency) error { return w.split.AddDependency(d) }
+
+// take gets every part from the splitter.
+func (w *writer) take(p *report.Part) error {
+	w.batch = append(w.batch, p)
+	w.bytes += len(p.Data)
+	if p.Final || w.bytes < batchBytes {
+		return nil
+	}
+	rid := w.rid
+	err := w.m.db.do(w.ctx, w.bytes, func(t *tx) (err error) {
+		rid, err = w.store(t)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.rid, w.batch, w.bytes = rid, w.batch[:0], 0
+	return nil
+}
+
+// store writes the batch as parts of an open report, which it begins when there is none.
+func (w *writer) store(t *tx) (rid int64, err error) {
+	if err := w.m.makeRoom(t, int64(w.bytes)); err != nil {
+		return 0, err
+	}
+	if rid = w.rid; rid == 0 {
+		rid, err = t.insert(`INSERT INTO reports (tenant, id, rev, job, tool, priority, state, stamp, created)
+			SELECT ?1, ?2, coalesce(max(rev), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM reports WHERE tenant = ?1 AND id = ?2`,
+			w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportOpen,
+			w.stamp.UnixNano(), time.Now().UnixMilli())
+		if err != nil {
+			return 0, err
+		}
+	}
+	for _, p := range w.batch {
+		pid, err := t.insert(`INSERT INTO parts (rid, idx, state, priority, encoding, raw, size, sha, findings, assets, deps, oversize)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			rid, p.Index, partHeld, w.env.Priority, p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], p.Findings, p.Assets, p.Dependencies, p.Oversize)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := t.exec("INSERT INTO blobs (pid, data) VALUES (?, ?)", pid, p.Data); err != nil {
+			return 0, err
+		}
+	}
+	return rid, nil
+}
+
+// Close completes the report and puts it on disk.
+func (w *writer) Close() (report.Summary, error) {
+	if w.ended {
+		return report.Summary{}, errors.New("report writer is closed")
+	}
+	sum, err := w.split.Close()
+	if err != nil {
+		return sum, errors.Join(err, w.Abort())
+	}
+	if err := w.m.db.do(w.ctx, w.bytes, func(t *tx) error { return w.seal(t, sum) }); err != nil {
+		return sum, errors.Join(err, w.Abort())
+	}
+	w.ended = true
+	w.m.wake()
+	return sum, nil
+}
+
+// seal stores the last batch and makes the report due, unless its content is stored already.
+func (w *writer) seal(t *tx, sum report.Summary) error {
+	id := w.Head().Metadata.ID
+	var rid int64
+	var state int
+	var content []byte
+	err := t.row("SELECT rid, state, content FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
+		[]any{w.env.TenantID, id}, &rid, &state, &content)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if err == nil && [32]byte(content) == sum.Content {
+		return w.repeated(t, rid, state)
+	}
+	if rid, err = w.store(t); err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE reports SET state = ?, content = ?, tool = ?, parts = ?, findings = ?, assets = ?, raw = ?, stored = ? WHERE rid = ?`,
+		reportPending, sum.Content[:], toolName(w.Head()), sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, rid); err != nil {
+		return err
+	}
+	if _, err := t.exec("UPDATE parts SET state = ? WHERE rid = ?", partWaiting, rid); err != nil {
+		return err
+	}
+	t.afterCommit(func() {
+		w.m.mu.Lock()
+		w.m.counts.Submitted++
+		w.m.counts.Parts += int64(sum.Parts)
+		w.m.counts.Bytes += sum.DataBytes
+		w.m.window.added(w.env.Priority)
+		w.m.mu.Unlock()
+		w.m.cfg.Sink.Record(event.Event{
+			Type: event.ChunkCreated, TenantID: w.env.TenantID, JobID: w.env.JobID, ReportID: id, Message: "report stored",
+			Details: map[string]any{"parts": sum.Parts, "findings": sum.Findings, "assets": sum.Assets, "oversize_parts": sum.Oversize,
+				"bytes_raw": sum.RawBytes, "bytes_stored": sum.DataBytes},
+		})
+	})
+	return nil
+}
+
+// repeated handles a report whose content is stored already as report rid: what this writer stored goes, and
+// dead letters of the earlier one are tried again, since somebody still wants it delivered.
+func (w *writer) repeated(t *tx, rid int64, state int) error {
+	if w.rid != 0 {
+		if _, err := t.exec("DELETE FROM reports WHERE rid = ?", w.rid); err != nil {
+			return err
+		}
+	}
+	if state == reportFailed {
+		if _, err := w.m.requeue(t, rid); err != nil {
+			return err
+		}
+	}
+	t.afterCommit(func() {
+		w.m.mu.Lock()
+		w.m.duplicates++
+		w.m.mu.Unlock()
+	})
+	return nil
+}
+
+// Abort removes what was stored of the report.
+func (w *writer) Abort() error {
+	if w.ended {
+		return nil
+	}
+	w.ended = true
+	if w.rid == 0 {
+		return nil
+	}
+	return w.m.db.do(context.WithoutCancel(w.ctx), 0, func(t *tx) error {
+		_, err := t.exec("DELETE FROM reports WHERE rid = ?", w.rid)
+		return err
+	})
+}
+
+func toolName(r *report.Report) string {
+	if r.Tool == nil {
+		return ""
+	}
+	return r.Tool.Name
+}
+
+// decodeResult reads the sums stored with a report; a text that is no JSON counts as no sums.
+func decodeResult(text string) (res report.Result) {
+	_ = json.Unmarshal([]byte(text), &res) // the column is written by this package alone
+	return res
+}
