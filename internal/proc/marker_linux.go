@@ -1,0 +1,93 @@
+package proc
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// MakeMarker returns a Spec.Marker for a job, unlike any other. It names the calling process by its pid
+// namespace, pid and start time, so that Sweep can tell the children of the living from those of the dead.
+func MakeMarker(job string) string {
+	self, _ := readStat(os.Getpid())
+	return fmt.Sprintf("%s/%d.%d/%s/%s", pidNamespace(), os.Getpid(), self.start, job, rand.Text()[:12])
+}
+
+// Sweep kills the processes that an agent which is dead by now has left behind: those of ours whose marker
+// names a process of this pid namespace that no longer exists. It returns how many it killed. The caller
+// itself is never among them.
+func Sweep() int {
+	ns, parent := pidNamespace(), os.Getppid()
+	killed := map[identity]bool{}
+	for range 3 { // what is killed may just have forked
+		before := len(killed)
+		for _, s := range processes() {
+			if s.pid != parent && ownerDead(markerOf(s.pid), ns) {
+				signalOne(s, unix.SIGKILL)
+				killed[s.identity] = true
+			}
+		}
+		if len(killed) == before {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return len(killed)
+}
+
+// ownerDead says whether marker names a process of namespace ns that does not exist.
+func ownerDead(marker, ns string) bool {
+	f := strings.SplitN(marker, "/", 3)
+	if len(f) != 3 || f[0] != ns {
+		return false
+	}
+	p, s, _ := strings.Cut(f[1], ".")
+	pid, err := strconv.Atoi(p)
+	if err != nil || pid <= 0 {
+		return false
+	}
+	start, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || start == 0 {
+		return false
+	}
+	owner, ok := readStat(pid)
+	return !ok || owner.start != start || owner.zombie
+}
+
+// pidNamespace returns the number of the caller's pid namespace.
+func pidNamespace() string {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
+}
+
+// maxEnviron is how much of an environment is read: the marker is its first variable.
+const maxEnviron = 64 << 10
+
+// markerOf returns the marker in the environment of a process, empty when it has none or it is not ours to read.
+func markerOf(pid int) string {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return ""
+	}
+	defer f.Close() // opened for reading
+	b, err := io.ReadAll(io.LimitReader(f, maxEnviron))
+	if err != nil {
+		return ""
+	}
+	for kv := range bytes.SplitSeq(b, []byte{0}) {
+		if v, ok := bytes.CutPrefix(kv, []byte(MarkerEnv+"=")); ok {
+			return string(v)
+		}
+	}
+	return ""
+}

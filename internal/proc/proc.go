@@ -1,0 +1,85 @@
+// Package proc runs one child process and answers for everything it starts.
+//
+// A child gets its own process group, no input, and files for its output, so that no pipe can keep the caller
+// waiting. Limits on time, output and memory stop it: TERM to the tree, a grace period, KILL. When the leader
+// ends, by itself or not, what is left of its tree is killed before [Run] returns.
+//
+// What "the tree" is depends on the system; [Supported] says what this one can do.
+//
+//   - Linux: the process group, every descendant seen by a sample (also one that left the group since), and
+//     every process of ours that carries the child's Marker in its environment. A descendant that leaves the
+//     group, loses its parents and clears its environment between two samples is out of reach.
+//   - other Unix: the process group.
+//   - Windows: the leader.
+package proc
+
+import (
+	"errors"
+	"time"
+)
+
+// MarkerEnv names the environment variable that carries Spec.Marker.
+const MarkerEnv = "REDIVER_JOB"
+
+// ErrShutdown, as the cause of the context given to Run, makes the result's cause Shutdown instead of Cancel.
+var ErrShutdown = errors.New("shutting down")
+
+// Spec describes the child. Path, Stdout and Stderr must be set; all other fields may be zero.
+type Spec struct {
+	Path   string   // the executable
+	Args   []string // without the executable's name
+	Dir    string   // working directory; empty: the caller's
+	Env    []string // the whole environment as K=V, to which only the marker is added
+	Marker string   // value of MarkerEnv, as MakeMarker returns it; empty: none
+
+	Stdout string // file for standard output, created with mode 0600; it must not exist
+	Stderr string // file for standard error, created with mode 0600; it must not exist
+	Report string // a file the child writes itself, counted as output; empty: none
+
+	Timeout        time.Duration // wall clock; 0: none
+	Grace          time.Duration // between TERM and KILL; 0: KILL at once
+	MaxOutputBytes int64         // of Stdout, and of Report, each; 0: no limit
+	MaxLogBytes    int64         // of Stderr; 0: no limit
+	MaxFileBytes   int64         // of any file the child writes, enforced by the kernel on Linux; 0: no limit
+	MemoryBytes    int64         // of the tree, on Linux; 0: no limit
+	Nice           int           // added to the niceness on Unix; 0: none
+}
+
+// Cause says why the child ended.
+type Cause string
+
+// The causes. Exit covers every end that Run did not bring about, a signal from outside included.
+const (
+	Exit     Cause = "exit"     // it ended by itself
+	Timeout  Cause = "timeout"  // Spec.Timeout or the context's deadline passed
+	Cancel   Cause = "cancel"   // the context was cancelled
+	Shutdown Cause = "shutdown" // the context was cancelled because of ErrShutdown
+	Memory   Cause = "memory"   // the tree was over Spec.MemoryBytes
+	Output   Cause = "output"   // a file was over its limit
+)
+
+// Result says how the child ended and what it used.
+type Result struct {
+	ExitCode  int    // -1 when a signal ended it
+	Signal    string // the signal that ended it, e.g. "killed"; empty for none
+	Cause     Cause
+	File      string        // of Output: the file that was over its limit
+	Duration  time.Duration // from start until the tree was gone
+	UserCPU   time.Duration // of the leader and the children it waited for
+	SystemCPU time.Duration // the same
+
+	// PeakMemory is the largest resident memory seen, in bytes. On Linux: of the tree, sampled, where pages
+	// that processes share count once for each. Elsewhere: of its largest process; 0 on Windows.
+	PeakMemory int64
+
+	Leftovers int // processes that were alive when the leader had ended and had to be killed; Linux only
+	Survivors int // processes of the tree that are still alive; Linux only
+}
+
+// Support says what Run can do on this system.
+type Support struct {
+	Group  bool `json:"group"`  // the whole process group is stopped, not the leader alone
+	Tree   bool `json:"tree"`   // descendants that left the group are found too, and leftovers are counted
+	Memory bool `json:"memory"` // the memory of the tree is measured and limited
+	Sweep  bool `json:"sweep"`  // Sweep finds what a killed agent left behind
+}

@@ -1,0 +1,169 @@
+package proc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// alive says whether the process exists and is no zombie.
+func alive(pid int) bool {
+	s, ok := readStat(pid)
+	return ok && !s.zombie
+}
+
+func childPID(t testing.TB, s Spec) int {
+	t.Helper()
+	line, _, _ := strings.Cut(output(t, s)[strings.Index(output(t, s), "child "):], "\n")
+	pid, err := strconv.Atoi(strings.TrimPrefix(line, "child "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func TestLeftoversAreKilled(t *testing.T) {
+	for _, mode := range []string{"family", "family-setsid"} {
+		t.Run(mode, func(t *testing.T) {
+			s := spec(t, mode)
+			res := run(t, t.Context(), s)
+			if res.Cause != Exit || res.ExitCode != 0 || res.Leftovers != 1 || res.Survivors != 0 {
+				t.Errorf("got %+v, want one leftover", res)
+			}
+			if pid := childPID(t, s); alive(pid) {
+				t.Errorf("process %d outlives its leader", pid)
+			}
+		})
+	}
+}
+
+// A descendant that left the group is found by its parents when it has no marker.
+func TestDescendantsAreFoundWithoutMarker(t *testing.T) {
+	s := spec(t, "family-hang")
+	s.Marker = ""
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		awaitOutput(t, s)
+		cancel()
+	}()
+	res := run(t, ctx, s)
+	if pid := childPID(t, s); res.Survivors != 0 || alive(pid) {
+		t.Errorf("got %+v, process %d alive: %v", res, pid, alive(pid))
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	s := spec(t, "memory")
+	s.MemoryBytes = 100 << 20
+	res := run(t, t.Context(), s)
+	if res.Cause != Memory || res.PeakMemory < s.MemoryBytes {
+		t.Errorf("got %+v", res)
+	}
+}
+
+func TestNoCoreFile(t *testing.T) {
+	s := spec(t, "core")
+	run(t, t.Context(), s)
+	if got := output(t, s); got != "0\n" {
+		t.Errorf("RLIMIT_CORE is %q", got)
+	}
+}
+
+// A process whose marker names a dead agent is swept, one of a living agent is not.
+func TestSweep(t *testing.T) {
+	start := func(owner string) *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = []string{MarkerEnv + "=" + pidNamespace() + "/" + owner + "/job/x", "PROC_TEST_CHILD=hang"}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		})
+		return cmd
+	}
+	self, _ := readStat(os.Getpid())
+	mine := start(fmt.Sprintf("%d.%d", self.pid, self.start))
+	dead := start(fmt.Sprintf("%d.%d", self.pid, self.start+1)) // our pid, but another process
+	for _, cmd := range []*exec.Cmd{mine, dead} {
+		for markerOf(cmd.Process.Pid) == "" { // until exec is through
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if n := Sweep(); n < 1 {
+		t.Errorf("swept %d", n)
+	}
+	_ = dead.Wait()
+	if dead.ProcessState.Sys() == nil || dead.ProcessState.Success() {
+		t.Errorf("the leftover of a dead agent ended with %v", dead.ProcessState)
+	}
+	if !alive(mine.Process.Pid) {
+		t.Error("the child of a living agent was swept")
+	}
+}
+
+func TestSignalOneSparesAReusedPid(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{"PROC_TEST_CHILD=hang"}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	s, _ := readStat(cmd.Process.Pid)
+	s.start--
+	signalOne(s, unix.SIGKILL)
+	if !alive(cmd.Process.Pid) {
+		t.Error("a process with another start time was killed")
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	line := "12 (a) Z (b) S 3 4 5 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 777 1000 25 0"
+	s, ok := parseStat([]byte(line))
+	want := stat{identity: identity{12, 777}, ppid: 3, pgrp: 4, rss: 25 * pageSize}
+	if !ok || s != want {
+		t.Errorf("got %+v %v, want %+v", s, ok, want)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("12 (a) S 3 4 5 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 777 1000 25 0"))
+	f.Add([]byte(") ("))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, ok := parseStat(b); ok && !bytes.Contains(b, []byte(")")) {
+			t.Errorf("%q is no line of /proc/<pid>/stat", b)
+		}
+	})
+}
+
+func FuzzOwnerDead(f *testing.F) {
+	f.Add("1/2.3/job/x")
+	f.Fuzz(func(t *testing.T, marker string) {
+		if ownerDead(marker, "1") && !strings.HasPrefix(marker, "1/") {
+			t.Errorf("%q belongs to another namespace", marker)
+		}
+	})
+}
+
+func BenchmarkRun(b *testing.B) {
+	for b.Loop() {
+		run(b, b.Context(), spec(b, "none"))
+	}
+}
+
+func BenchmarkMeasure(b *testing.B) {
+	tr := newTree(os.Getppid(), "")
+	for b.Loop() {
+		tr.measure(1 << 40)
+	}
+}

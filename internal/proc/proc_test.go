@@ -1,0 +1,254 @@
+//go:build unix
+
+package proc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain turns the test binary into the child that a test asks for.
+func TestMain(m *testing.M) {
+	if mode := os.Getenv("PROC_TEST_CHILD"); mode != "" {
+		beChild(mode)
+	}
+	os.Exit(m.Run())
+}
+
+func beChild(mode string) {
+	switch mode {
+	case "exit":
+		fmt.Println("out")
+		fmt.Fprintln(os.Stderr, "err")
+		os.Exit(7)
+	case "stdin":
+		n, err := os.Stdin.Read(make([]byte, 1))
+		fmt.Println(n, err)
+	case "env":
+		fmt.Println(strings.Join(os.Environ(), "\n"))
+	case "core":
+		var l syscall.Rlimit
+		time.Sleep(100 * time.Millisecond) // the limit is set after the start
+		_ = syscall.Getrlimit(syscall.RLIMIT_CORE, &l)
+		fmt.Println(l.Max)
+	case "hang":
+		fmt.Println("ready")
+		time.Sleep(time.Minute)
+	case "deaf":
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("ready")
+		time.Sleep(time.Minute)
+	case "flood":
+		b := bytes.Repeat([]byte("x"), 1<<20)
+		for range 1024 {
+			_, _ = os.Stdout.Write(b)
+		}
+	case "memory":
+		b := make([]byte, 200<<20)
+		for i := range b {
+			b[i] = byte(i)
+		}
+		fmt.Println("ready")
+		time.Sleep(time.Minute)
+		runtime.KeepAlive(b)
+	case "abort":
+		p, _ := os.FindProcess(os.Getpid())
+		_ = p.Kill()
+		time.Sleep(time.Minute)
+	case "family", "family-setsid", "family-hang":
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "PROC_TEST_CHILD=deaf")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // holds our output open
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: mode == "family-setsid"}
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Println("child", cmd.Process.Pid)
+		if mode == "family-hang" {
+			time.Sleep(time.Minute)
+		}
+	}
+	os.Exit(0)
+}
+
+// spec returns a child in the given mode with a limit that keeps a broken test short.
+func spec(t testing.TB, mode string) Spec {
+	dir := t.TempDir()
+	return Spec{
+		Path: os.Args[0], Env: []string{"PROC_TEST_CHILD=" + mode}, Marker: MakeMarker("test"),
+		Stdout: filepath.Join(dir, "out"), Stderr: filepath.Join(dir, "err"),
+		Timeout: 20 * time.Second, Grace: 200 * time.Millisecond,
+	}
+}
+
+func run(t testing.TB, ctx context.Context, s Spec) *Result {
+	t.Helper()
+	res, err := Run(ctx, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func output(t testing.TB, s Spec) string {
+	t.Helper()
+	b, err := os.ReadFile(s.Stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// awaitOutput returns once the child has written its first line.
+func awaitOutput(t testing.TB, s Spec) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if b, _ := os.ReadFile(s.Stdout); bytes.ContainsRune(b, '\n') {
+			return
+		}
+	}
+	t.Error("the child did not get ready")
+}
+
+func TestExit(t *testing.T) {
+	s := spec(t, "exit")
+	res := run(t, t.Context(), s)
+	if res.Cause != Exit || res.ExitCode != 7 || res.Signal != "" || res.Leftovers != 0 || res.Survivors != 0 {
+		t.Errorf("got %+v", res)
+	}
+	if res.Duration <= 0 || res.UserCPU+res.SystemCPU <= 0 {
+		t.Errorf("nothing was accounted: %+v", res)
+	}
+	stderr, _ := os.ReadFile(s.Stderr)
+	if output(t, s) != "out\n" || string(stderr) != "err\n" {
+		t.Errorf("got %q and %q", output(t, s), stderr)
+	}
+	for _, f := range []string{s.Stdout, s.Stderr} {
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v", f, info.Mode(), err)
+		}
+	}
+}
+
+func TestKilledFromOutside(t *testing.T) {
+	res := run(t, t.Context(), spec(t, "abort"))
+	if res.Cause != Exit || res.ExitCode != -1 || res.Signal != "killed" {
+		t.Errorf("got %+v", res)
+	}
+}
+
+func TestInputIsEmpty(t *testing.T) {
+	s := spec(t, "stdin")
+	run(t, t.Context(), s)
+	if got := output(t, s); got != "0 EOF\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestEnvironmentIsExactlyTheSpec(t *testing.T) {
+	t.Setenv("API_KEY", "secret of the agent")
+	s := spec(t, "env")
+	run(t, t.Context(), s)
+	want := MarkerEnv + "=" + s.Marker + "\nPROC_TEST_CHILD=env\n"
+	if got := output(t, s); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	s := spec(t, "exit")
+	s.Path = filepath.Join(t.TempDir(), "none")
+	if _, err := Run(t.Context(), s); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing executable: got %v", err)
+	}
+	s = spec(t, "exit")
+	if err := os.WriteFile(s.Stdout, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), s); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("output file of somebody else: got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(ctx, spec(t, "exit")); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: got %v", err)
+	}
+}
+
+func TestCauses(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		cancel func(context.CancelCauseFunc) // called once the child is ready
+		limit  func(*Spec)
+		want   Cause
+	}{
+		{"timeout", nil, func(s *Spec) { s.Timeout = 300 * time.Millisecond }, Timeout},
+		{"cancel", func(c context.CancelCauseFunc) { c(nil) }, nil, Cancel},
+		{"shutdown", func(c context.CancelCauseFunc) { c(fmt.Errorf("agent: %w", ErrShutdown)) }, nil, Shutdown},
+		{"deadline", func(c context.CancelCauseFunc) { c(context.DeadlineExceeded) }, nil, Timeout},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			s := spec(t, "hang")
+			if tt.limit != nil {
+				tt.limit(&s)
+			}
+			if tt.cancel != nil {
+				go func() {
+					awaitOutput(t, s)
+					tt.cancel(cancel)
+				}()
+			}
+			res := run(t, ctx, s)
+			if res.Cause != tt.want || res.ExitCode != -1 || res.Signal != "terminated" {
+				t.Errorf("got %+v, want cause %s by TERM", res, tt.want)
+			}
+		})
+	}
+}
+
+func TestDeafChildIsKilledAfterGrace(t *testing.T) {
+	s := spec(t, "deaf")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		awaitOutput(t, s)
+		cancel()
+	}()
+	res := run(t, ctx, s)
+	if res.Cause != Cancel || res.Signal != "killed" || res.Duration < s.Grace {
+		t.Errorf("got %+v", res)
+	}
+}
+
+func TestOutputLimit(t *testing.T) {
+	s := spec(t, "flood")
+	s.MaxOutputBytes = 4 << 20
+	res := run(t, t.Context(), s)
+	if res.Cause != Output || res.File != s.Stdout {
+		t.Errorf("got %+v", res)
+	}
+	if n := int64(len(output(t, s))); n >= 1<<30 {
+		t.Errorf("it wrote all of its %d bytes", n)
+	}
+}
+
+func TestOutputLimitIsCheckedAfterAQuickExit(t *testing.T) {
+	s := spec(t, "exit")
+	s.MaxOutputBytes = 1
+	if res := run(t, t.Context(), s); res.Cause != Output {
+		t.Errorf("got %+v", res)
+	}
+}

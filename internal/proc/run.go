@@ -1,0 +1,214 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+)
+
+const (
+	sizePoll   = 50 * time.Millisecond  // between looks at file sizes: a fast disk takes some 50 MB meanwhile
+	memoryPoll = 250 * time.Millisecond // between looks at the tree, at least
+	killWait   = 10 * time.Second       // for a killed leader to end: only one stuck in the kernel takes longer
+)
+
+// Run starts the child, waits for its end and clears what is left of its tree. An error means that it was not
+// started; everything that happens later is in the Result. Run may be called concurrently.
+func Run(ctx context.Context, spec Spec) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	cmd, files, err := command(spec)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(files)
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	confine(cmd.Process.Pid, spec)
+	c := &child{cmd: cmd, spec: spec, tree: newTree(cmd.Process.Pid, spec.Marker)}
+	c.supervise(ctx)
+	c.res.Duration = time.Since(start)
+	return &c.res, nil
+}
+
+func command(spec Spec) (*exec.Cmd, []*os.File, error) {
+	var files []*os.File
+	for _, path := range []string{spec.Stdout, spec.Stderr} {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			closeAll(files)
+			return nil, nil, fmt.Errorf("output file: %w", err)
+		}
+		files = append(files, f)
+	}
+	cmd := exec.Command(spec.Path, spec.Args...)
+	cmd.Dir = spec.Dir
+	cmd.Env = append([]string{}, spec.Env...)
+	if spec.Marker != "" {
+		cmd.Env = append([]string{MarkerEnv + "=" + spec.Marker}, cmd.Env...)
+	}
+	// Standard input is the null device, since Stdin is nil. Output goes to files directly: no goroutine copies,
+	// so Wait ends with the leader, whoever else holds the files open.
+	cmd.Stdout, cmd.Stderr = files[0], files[1]
+	cmd.SysProcAttr = groupAttr()
+	return cmd, files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close() // nothing was written through this handle
+	}
+}
+
+// child is a running one.
+type child struct {
+	cmd    *exec.Cmd
+	spec   Spec
+	tree   *tree
+	res    Result
+	sample time.Time // when the tree is looked at next
+}
+
+// supervise sees the child to its end and fills res.
+func (c *child) supervise(ctx context.Context) {
+	// exited closes when the leader has ended; where the system can, it stays a zombie until reap, which keeps
+	// its process group from being given to somebody else while we kill it.
+	exited := make(chan struct{})
+	reap := awaitExit(c.cmd, exited)
+
+	c.res.Cause = c.watch(ctx, exited)
+	if c.res.Cause != Exit {
+		c.stop(exited)
+	}
+	c.res.Leftovers, c.res.Survivors = c.tree.clear()
+	if ended(exited, 0) {
+		reap()
+		c.account()
+	} else { // stuck in the kernel: the goroutine of awaitExit stays until it is not
+		c.res.ExitCode = -1
+		c.res.Survivors++
+	}
+	c.res.PeakMemory = max(c.res.PeakMemory, c.tree.peak)
+}
+
+// watch returns why the child ended or has to.
+func (c *child) watch(ctx context.Context, exited <-chan struct{}) Cause {
+	var timeout <-chan time.Time
+	if c.spec.Timeout > 0 {
+		t := time.NewTimer(c.spec.Timeout)
+		defer t.Stop()
+		timeout = t.C
+	}
+	tick := time.NewTicker(sizePoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-exited:
+			if c.outputOver() {
+				return Output
+			}
+			return Exit
+		case <-ctx.Done():
+			return causeOf(ctx)
+		case <-timeout:
+			return Timeout
+		case <-tick.C:
+			if c.outputOver() {
+				return Output
+			}
+			if c.memoryOver() {
+				return Memory
+			}
+		}
+	}
+}
+
+func causeOf(ctx context.Context) Cause {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrShutdown):
+		return Shutdown
+	case errors.Is(cause, context.DeadlineExceeded):
+		return Timeout
+	}
+	return Cancel
+}
+
+// outputOver looks at the sizes of the files.
+func (c *child) outputOver() bool {
+	for _, f := range []struct {
+		path  string
+		limit int64
+	}{
+		{c.spec.Stdout, c.spec.MaxOutputBytes}, {c.spec.Report, c.spec.MaxOutputBytes}, {c.spec.Stderr, c.spec.MaxLogBytes},
+	} {
+		if f.path == "" || f.limit <= 0 {
+			continue
+		}
+		if info, err := os.Stat(f.path); err == nil && info.Size() > f.limit {
+			c.res.File = f.path
+			return true
+		}
+	}
+	return false
+}
+
+// memoryOver looks at the tree, when it is time to. On a host with many processes it looks less often, so that
+// watching costs no more than a twentieth of a CPU.
+func (c *child) memoryOver() bool {
+	begin := time.Now()
+	if begin.Before(c.sample) {
+		return false
+	}
+	over := c.tree.measure(c.spec.MemoryBytes)
+	end := time.Now()
+	c.sample = end.Add(max(memoryPoll, 20*end.Sub(begin)))
+	return over
+}
+
+// stop asks the tree to end and kills it when the leader does not within the grace period.
+func (c *child) stop(exited <-chan struct{}) {
+	if c.spec.Grace > 0 {
+		c.tree.terminate()
+		if ended(exited, c.spec.Grace) {
+			return
+		}
+	}
+	c.tree.kill()
+	ended(exited, killWait)
+}
+
+// ended waits at most d for exited.
+func ended(exited <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-exited:
+		return true
+	case <-t.C:
+	}
+	select { // both may have been ready
+	case <-exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// account takes the exit status and usage of the reaped leader.
+func (c *child) account() {
+	state := c.cmd.ProcessState
+	if state == nil { // Wait itself went wrong
+		c.res.ExitCode = -1
+		return
+	}
+	c.res.ExitCode = state.ExitCode()
+	c.res.Signal = signalName(state)
+	c.res.UserCPU, c.res.SystemCPU = state.UserTime(), state.SystemTime()
+	c.res.PeakMemory = peakOf(state)
+}

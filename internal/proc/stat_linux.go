@@ -1,0 +1,79 @@
+package proc
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+)
+
+// identity names a process for good: a pid is used again, the pair is not.
+type identity struct {
+	pid   int
+	start uint64 // clock ticks since boot
+}
+
+// stat is what /proc says of one process.
+type stat struct {
+	identity
+	ppid, pgrp int
+	rss        int64 // bytes
+	zombie     bool
+}
+
+// readStat reads one process; ok is false when there is none.
+func readStat(pid int) (s stat, ok bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return stat{}, false
+	}
+	return parseStat(b)
+}
+
+// parseStat reads a line of /proc/<pid>/stat. The process chooses its name, the second field, so the fields
+// behind it are counted from the last ')'.
+func parseStat(b []byte) (s stat, ok bool) {
+	open, end := bytes.IndexByte(b, ' '), bytes.LastIndexByte(b, ')')
+	if open < 0 || end < open {
+		return stat{}, false
+	}
+	f := bytes.Fields(b[end+1:])
+	if len(f) < 22 || len(f[0]) != 1 {
+		return stat{}, false
+	}
+	num := func(b []byte) int64 {
+		n, err := strconv.ParseInt(string(b), 10, 64)
+		ok = ok && err == nil
+		return n
+	}
+	ok = true
+	s = stat{
+		identity: identity{int(num(b[:open])), uint64(num(f[19]))},
+		ppid:     int(num(f[1])), pgrp: int(num(f[2])), rss: num(f[21]) * pageSize,
+		zombie: f[0][0] == 'Z' || f[0][0] == 'X',
+	}
+	return s, ok
+}
+
+var pageSize = int64(os.Getpagesize())
+
+// processes reads all processes but the zombies and our own.
+func processes() []stat {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer d.Close() // opened for reading
+	names, _ := d.Readdirnames(-1)
+	all := make([]stat, 0, len(names))
+	self := os.Getpid()
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == self {
+			continue
+		}
+		if s, ok := readStat(pid); ok && !s.zombie {
+			all = append(all, s)
+		}
+	}
+	return all
+}

@@ -1,0 +1,49 @@
+//go:build unix && !linux
+
+package proc
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// Supported says what Run can do on this system.
+func Supported() Support { return Support{Group: true} }
+
+func confine(pid int, spec Spec) { renice(pid, spec.Nice) }
+
+// tree is the process group of the leader.
+type tree struct {
+	leader int
+	peak   int64 // unknown here: stays 0
+}
+
+func newTree(leader int, _ string) *tree { return &tree{leader: leader} }
+
+func (t *tree) measure(int64) bool { return false }
+func (t *tree) terminate()         { _ = syscall.Kill(-t.leader, syscall.SIGTERM) }
+func (t *tree) kill()              { _ = syscall.Kill(-t.leader, syscall.SIGKILL) }
+
+func (t *tree) clear() (leftovers, survivors int) {
+	t.kill()
+	return 0, 0
+}
+
+// MakeMarker returns job: nothing reads it on this system.
+func MakeMarker(job string) string { return job }
+
+// Sweep does nothing on this system.
+func Sweep() int { return 0 }
+
+// peakOf returns the peak memory of the largest process, in bytes.
+func peakOf(s *os.ProcessState) int64 {
+	ru, ok := s.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	if runtime.GOOS == "darwin" { // the one that counts in bytes
+		return int64(ru.Maxrss)
+	}
+	return int64(ru.Maxrss) << 10
+}
