@@ -13,12 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakeMarker returns a Spec.Marker for a job, unlike any other. It names the calling process by its pid
-// namespace, pid and start time, so that Sweep can tell the children of the living from those of the dead.
-func MakeMarker(job string) string {
+// Owner names the calling process by its pid namespace, pid and start time, which together are never used
+// again. It is made of digits, letters and dots.
+func Owner() string {
 	self, _ := readStat(os.Getpid())
-	return fmt.Sprintf("%s/%d.%d/%s/%s", pidNamespace(), os.Getpid(), self.start, job, rand.Text()[:12])
+	return fmt.Sprintf("%s.%d.%d", pidNamespace(), os.Getpid(), self.start)
 }
+
+// OwnerDead says whether owner names a process of the caller's pid namespace that no longer exists. Of any
+// other string it is false.
+func OwnerDead(owner string) bool { return ownerDead(owner, pidNamespace()) }
+
+// MakeMarker returns a Spec.Marker for a job, unlike any other. It begins with the Owner, so that Sweep can
+// tell the children of the living from those of the dead.
+func MakeMarker(job string) string { return Owner() + "/" + job + "/" + rand.Text()[:12] }
 
 // Sweep kills the processes that an agent which is dead by now has left behind: those of ours whose marker
 // names a process of this pid namespace that no longer exists. It returns how many it killed. The caller
@@ -29,7 +37,8 @@ func Sweep() int {
 	for range 3 { // what is killed may just have forked
 		before := len(killed)
 		for _, s := range processes() {
-			if s.pid != parent && ownerDead(markerOf(s.pid), ns) {
+			owner, _, marked := strings.Cut(markerOf(s.pid), "/")
+			if marked && s.pid != parent && ownerDead(owner, ns) {
 				signalOne(s, unix.SIGKILL)
 				killed[s.identity] = true
 			}
@@ -42,23 +51,21 @@ func Sweep() int {
 	return len(killed)
 }
 
-// ownerDead says whether marker names a process of namespace ns that does not exist.
-func ownerDead(marker, ns string) bool {
-	f := strings.SplitN(marker, "/", 3)
+func ownerDead(owner, ns string) bool {
+	f := strings.Split(owner, ".")
 	if len(f) != 3 || f[0] != ns {
 		return false
 	}
-	p, s, _ := strings.Cut(f[1], ".")
-	pid, err := strconv.Atoi(p)
+	pid, err := strconv.Atoi(f[1])
 	if err != nil || pid <= 0 {
 		return false
 	}
-	start, err := strconv.ParseUint(s, 10, 64)
+	start, err := strconv.ParseUint(f[2], 10, 64)
 	if err != nil || start == 0 {
 		return false
 	}
-	owner, ok := readStat(pid)
-	return !ok || owner.start != start || owner.zombie
+	now, ok := readStat(pid)
+	return !ok || now.start != start || now.zombie
 }
 
 // pidNamespace returns the number of the caller's pid namespace.

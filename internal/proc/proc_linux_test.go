@@ -81,7 +81,7 @@ func TestNoCoreFile(t *testing.T) {
 func TestSweep(t *testing.T) {
 	start := func(owner string) *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = []string{MarkerEnv + "=" + pidNamespace() + "/" + owner + "/job/x", "PROC_TEST_CHILD=hang"}
+		cmd.Env = []string{MarkerEnv + "=" + owner + "/job/x", "PROC_TEST_CHILD=hang"}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -92,8 +92,8 @@ func TestSweep(t *testing.T) {
 		return cmd
 	}
 	self, _ := readStat(os.Getpid())
-	mine := start(fmt.Sprintf("%d.%d", self.pid, self.start))
-	dead := start(fmt.Sprintf("%d.%d", self.pid, self.start+1)) // our pid, but another process
+	mine := start(Owner())
+	dead := start(fmt.Sprintf("%s.%d.%d", pidNamespace(), self.pid, self.start+1)) // our pid, but another process
 	for _, cmd := range []*exec.Cmd{mine, dead} {
 		for markerOf(cmd.Process.Pid) == "" { // until exec is through
 			time.Sleep(time.Millisecond)
@@ -147,10 +147,10 @@ func FuzzParseStat(f *testing.F) {
 }
 
 func FuzzOwnerDead(f *testing.F) {
-	f.Add("1/2.3/job/x")
-	f.Fuzz(func(t *testing.T, marker string) {
-		if ownerDead(marker, "1") && !strings.HasPrefix(marker, "1/") {
-			t.Errorf("%q belongs to another namespace", marker)
+	f.Add("1.2.3")
+	f.Fuzz(func(t *testing.T, owner string) {
+		if ownerDead(owner, "1") && !strings.HasPrefix(owner, "1.") {
+			t.Errorf("%q belongs to another namespace", owner)
 		}
 	})
 }
