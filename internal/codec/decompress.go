@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -15,22 +16,43 @@ func Decode(encoding string, data []byte, lim Limits) ([]byte, error) {
 	if n := int64(len(data)); n > lim.MaxCompressed {
 		return nil, &LimitError{"max_compressed_size", n, lim.MaxCompressed}
 	}
-	r, err := NewReader(encoding, bytes.NewReader(data), lim)
+	r, err := newReader(encoding, bytes.NewReader(data), lim)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	r.whole = int64(len(data))
 	var out bytes.Buffer
-	out.Grow(min(len(data)*8, 4<<20))
+	out.Grow(int(expect(encoding, data, lim)))
 	if _, err := out.ReadFrom(r); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
 }
 
-// NewReader returns r decompressed, within lim: reading past a bound gives a *LimitError. The caller closes it.
+// expect returns the room to begin with: what a zstd frame says it holds, as far as that is allowed and no more than
+// a frame of its length may hold, or else a guess. It spares growing, which costs twice the output.
+func expect(encoding string, data []byte, lim Limits) int64 {
+	n := int64(len(data))
+	var h zstd.Header
+	if encoding == Zstd && h.Decode(data) == nil && h.HasFCS {
+		most := min(float64(lim.MaxDecompressed), float64(n)*lim.MaxRatio+ratioSlack)
+		return int64(min(float64(h.FrameContentSize), most)) + bytes.MinRead
+	}
+	return min(n*8, 4<<20)
+}
+
+// NewReader returns r decompressed, within lim: reading past a bound gives a *LimitError. The ratio is judged
+// once more than 8 MiB came out, and at the end. The caller closes the reader.
 func NewReader(encoding string, r io.Reader, lim Limits) (io.ReadCloser, error) {
-	lim = lim.withDefaults()
+	b, err := newReader(encoding, r, lim.withDefaults())
+	if err != nil {
+		return nil, err // not b: a nil *boundedReader is no nil interface
+	}
+	return b, nil
+}
+
+func newReader(encoding string, r io.Reader, lim Limits) (*boundedReader, error) {
 	in := &countingReader{r: r, bound: lim.MaxCompressed}
 	b := &boundedReader{in: in, lim: lim}
 	switch encoding {
@@ -42,7 +64,7 @@ func NewReader(encoding string, r io.Reader, lim Limits) (io.ReadCloser, error) 
 		if err != nil {
 			return nil, fmt.Errorf("open zstd: %w", err)
 		}
-		b.r, b.close = d, d.Close
+		b.r, b.close = d, d.Close // of no effect the second time
 	case Gzip:
 		d, err := gzip.NewReader(in)
 		if err != nil {
@@ -70,12 +92,17 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ratioSlack keeps the ratio rule from judging a stream by its first bytes: an encoder flushes late.
-const ratioSlack = 64 << 10
+// An input may begin with what compresses a thousandfold and be an honest 7:1 as a whole. So the ratio is judged by
+// the whole input where that is known; in a stream, not before earlySlack came out, and sharply at its end.
+const (
+	ratioSlack = 64 << 10 // bytes out that any input may have, however small
+	earlySlack = 8 << 20
+)
 
 type boundedReader struct {
 	r     io.Reader
 	in    *countingReader
+	whole int64 // bytes of the whole input; 0: not known yet
 	out   int64
 	lim   Limits
 	close func()
@@ -87,8 +114,18 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.out > b.lim.MaxDecompressed {
 		return 0, &LimitError{"max_decompressed_size", b.out, b.lim.MaxDecompressed}
 	}
-	if float64(b.out) > float64(b.in.n)*b.lim.MaxRatio+ratioSlack {
-		return 0, &LimitError{"max_compression_ratio", b.out / max(b.in.n, 1), int64(b.lim.MaxRatio)}
+	in, slack := b.whole, float64(ratioSlack)
+	if in == 0 {
+		in = b.in.n
+		if err == nil {
+			slack = earlySlack
+		}
+	}
+	if float64(b.out) > float64(in)*b.lim.MaxRatio+slack {
+		return 0, &LimitError{"max_compression_ratio", b.out / max(in, 1), int64(b.lim.MaxRatio)}
+	}
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return 0, &LimitError{"max_decompressed_size", b.lim.MaxDecompressed + 1, b.lim.MaxDecompressed}
 	}
 	return n, err
 }
