@@ -1,0 +1,140 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+)
+
+// Request says what a job needs.
+type Request struct {
+	Slots       int   // weight of the job; zero: 1
+	MemoryBytes int64 // bytes it will take at its peak, reserved from the start; zero: not known, nothing is reserved
+	Priority    int   // higher is served first
+}
+
+// need is what a grant takes away.
+type need struct {
+	slots  int
+	memory int64
+}
+
+func (r Request) need() (need, error) {
+	if r.Slots < 0 || r.MemoryBytes < 0 {
+		return need{}, fmt.Errorf("request: %d slots and %d bytes: neither may be negative", r.Slots, r.MemoryBytes)
+	}
+	return need{max(r.Slots, 1), r.MemoryBytes}, nil
+}
+
+// Slot is a grant. It must be released; its methods may be called concurrently and on nil.
+type Slot struct {
+	c      *Controller
+	need   need
+	number uint64 // which grant it is
+
+	// Guarded by c.mu.
+	released bool
+	used     int64 // last reported
+	sampled  int64 // reported before the newest sample, and so no longer in its available memory
+}
+
+// Release gives the slot back and serves who waits. Calling it again does nothing.
+func (s *Slot) Release() {
+	if s == nil {
+		return
+	}
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.released {
+		return
+	}
+	s.released = true
+	delete(s.c.memory, s)
+	s.c.takeBackLocked(s.need, s.number)
+}
+
+// SetUsed reports the bytes that the job holds now. From the next sample on only the rest of its reservation is
+// held back, for what it holds is missing from the available memory already.
+func (s *Slot) SetUsed(bytes int64) {
+	if s == nil {
+		return
+	}
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.used = max(bytes, 0)
+}
+
+// TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ErrThrottled, a *ErrTooLarge,
+// ErrClosed, or that of ctx.
+func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
+	n, err := r.need()
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.impossibleLocked(n); err != nil {
+		if err != ErrClosed {
+			c.rejected++
+		}
+		return nil, err
+	}
+	w := c.candidate(n, r.Priority)
+	if why, ok := c.admissibleLocked(w); !ok {
+		c.rejected++
+		return nil, &why
+	}
+	return c.grantLocked(w), nil
+}
+
+// Acquire waits until what r asks for is granted. It fails with the error of ctx, with ErrClosed when the
+// controller stops, and with a *ErrTooLarge as soon as it is known that the request can never be met. A request
+// whose ctx is done is never granted.
+func (c *Controller) Acquire(ctx context.Context, r Request) (*Slot, error) {
+	n, err := r.need()
+	if err != nil {
+		return nil, err
+	}
+	return c.wait(ctx, n, r.Priority, false)
+}
+
+// AcquireSlot takes one slot if there is room now. It never blocks. Each true answer needs one ReleaseSlot.
+func (c *Controller) AcquireSlot(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	w := waiter{need: need{slots: 1}, number: c.arrived + 1}
+	if _, ok := c.admissibleLocked(&w); !ok {
+		c.rejected++
+		return false
+	}
+	c.countLocked(&w)
+	return true
+}
+
+// AcquireSlotBlocking waits for one slot, in order of arrival. It fails with the error of ctx, or with ErrClosed
+// when the controller stops. Each nil answer needs one ReleaseSlot.
+func (c *Controller) AcquireSlotBlocking(ctx context.Context) error {
+	_, err := c.wait(ctx, need{slots: 1}, 0, true)
+	return err
+}
+
+// ReleaseSlot gives back one slot of AcquireSlot or AcquireSlotBlocking. A call too many is counted in
+// ControllerStatus.OverReleases and does no harm: it cannot free a Slot, nor lead to negative numbers.
+func (c *Controller) ReleaseSlot() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counted == 0 {
+		c.overReleased++
+		return
+	}
+	c.counted--
+	c.takeBackLocked(need{slots: 1}, 0)
+}

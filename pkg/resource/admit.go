@@ -1,0 +1,152 @@
+package resource
+
+import "time"
+
+// impossibleLocked says why n can never be granted: a *ErrTooLarge or ErrClosed.
+func (c *Controller) impossibleLocked(n need) error {
+	if c.closed {
+		return ErrClosed
+	}
+	if n.slots > c.max {
+		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(c.max)}
+	}
+	if n.memory > 0 && c.metrics.MemorySource != "" {
+		if limit := int64(c.metrics.MemoryTotalMB*(1<<20)) - c.reserve; n.memory > limit {
+			return &ErrTooLarge{Resource: Memory, Need: n.memory, Limit: limit}
+		}
+	}
+	return nil
+}
+
+// admissibleLocked reports whether w may be granted now, and otherwise why not.
+func (c *Controller) admissibleLocked(w *waiter) (why ErrThrottled, ok bool) {
+	if c.slots+w.need.slots > c.max {
+		c.adviser.bound = true
+		return ErrThrottled{Resource: Slots, Value: float64(c.slots), Limit: float64(c.max)}, false
+	}
+	if c.gate.hard || c.gate.closed != nil && c.jobs >= c.cfg.MinConcurrentJobs {
+		why = *c.gate.closed
+		why.RetryAfter = c.cfg.SampleInterval // the next sample may let the minimum run
+		if c.jobs >= c.cfg.MinConcurrentJobs {
+			why.RetryAfter = c.gate.retryAfter(time.Now(), c.cfg.SampleInterval)
+		}
+		return why, false
+	}
+	if w.need.memory > 0 && c.metrics.MemorySource != "" {
+		if left := c.metrics.MemoryAvailableBytes - c.promisedLocked() - w.need.memory; left < c.reserve {
+			return ErrThrottled{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)}, false
+		}
+	}
+	if c.blockedLocked(w) {
+		return ErrThrottled{Resource: Order, Value: float64(c.starved)}, false
+	}
+	return ErrThrottled{}, true
+}
+
+// promisedLocked is the memory that was reserved but was not yet taken when the newest sample was made. Without
+// it a burst of jobs is admitted before any of them has allocated.
+func (c *Controller) promisedLocked() int64 {
+	var sum int64
+	for s := range c.memory {
+		sum += max(s.need.memory-s.sampled, 0)
+	}
+	return sum
+}
+
+// ceilingLocked is the memory that all jobs together may reserve.
+func (c *Controller) ceilingLocked() int64 {
+	sum := c.metrics.MemoryAvailableBytes - c.reserve
+	for s := range c.memory {
+		sum += s.sampled
+	}
+	return sum
+}
+
+// safeLocked reports whether admitting n cannot delay u: what was admitted past u, n and u fit together; or u waits
+// for memory that is not ours to give.
+func (c *Controller) safeLocked(u *waiter, n need) bool {
+	if u.late.slots+u.lateCount+n.slots+u.need.slots > c.max {
+		return false
+	}
+	if u.need.memory == 0 || c.metrics.MemorySource == "" {
+		return true
+	}
+	ceiling := c.ceilingLocked()
+	return u.need.memory > ceiling || u.late.memory+n.memory+u.need.memory <= ceiling
+}
+
+// blockedLocked reports whether a starved waiter forbids w. Of two starved ones the older goes first, so that
+// there is always one that nothing but room can hold up.
+func (c *Controller) blockedLocked(w *waiter) bool {
+	if c.starved == 0 {
+		return false
+	}
+	for _, u := range c.waiters {
+		if u == w || !u.starved() || w.starved() && w.number < u.number {
+			continue
+		}
+		if !c.safeLocked(u, w.need) {
+			return true
+		}
+	}
+	return false
+}
+
+// admitLocked grants w; the slot is nil when w is counting.
+func (c *Controller) admitLocked(w *waiter) *Slot {
+	if w.counting {
+		c.countLocked(w)
+		return nil
+	}
+	return c.grantLocked(w)
+}
+
+func (c *Controller) grantLocked(w *waiter) *Slot {
+	c.passLocked(w)
+	for _, u := range c.waiters {
+		u.late.slots += w.need.slots
+		u.late.memory += w.need.memory
+	}
+	s := &Slot{c: c, need: w.need, number: c.grants}
+	if w.need.memory > 0 {
+		c.memory[s] = struct{}{}
+	}
+	return s
+}
+
+func (c *Controller) countLocked(w *waiter) {
+	c.passLocked(w)
+	for _, u := range c.waiters {
+		u.lateCount++
+	}
+	c.counted++
+}
+
+// passLocked counts the grant of w, which is not in the list any more, against all whose turn was before.
+func (c *Controller) passLocked(w *waiter) {
+	c.grants++
+	c.jobs++
+	c.slots += w.need.slots
+	for _, u := range c.waiters {
+		if (u.before(w) || u.number < w.number) && !u.starved() && !c.safeLocked(u, w.need) {
+			if u.passed++; u.starved() {
+				c.starved++
+			}
+		}
+	}
+}
+
+// takeBackLocked ends a grant. number is that of its Slot, 0 for the counter API, which does not say whose slot
+// comes back: for the waiters it is the oldest.
+func (c *Controller) takeBackLocked(n need, number uint64) {
+	c.jobs--
+	c.slots -= n.slots
+	for _, u := range c.waiters {
+		if number > u.after {
+			u.late.slots -= n.slots
+			u.late.memory -= n.memory
+		}
+		u.lateCount = min(u.lateCount, c.counted)
+	}
+	c.serveLocked()
+}

@@ -1,0 +1,44 @@
+package resource
+
+import (
+	"context"
+	"time"
+)
+
+// SystemMetrics is one sample of the host as this process sees it. In a control group with a limit the tightest
+// limit of all its ancestors counts, not the machine.
+type SystemMetrics struct {
+	CPUPercent float64 // 0 to 100: the worse of the host's CPU and the use of the group's CPU quota
+	CPUSource  string  // "host", "cgroup2:/path" or "cgroup1:/path"; empty: CPUPercent is not known
+
+	MemoryPercent        float64 // 0 to 100, page cache that can be given back not counted as used
+	MemoryUsedMB         float64 // MiB in use at the level that MemorySource names
+	MemoryTotalMB        float64 // MiB that level may use
+	MemoryAvailableBytes int64   // bytes a new job could take, the least of all levels
+	MemorySource         string  // as CPUSource; empty: the memory numbers are not known
+
+	Pressure *Pressure // nil: the kernel does not tell
+	OOMKills int64     // processes of this control group killed for want of memory since the sample before
+
+	ProcessRSSBytes int64 // resident memory of this process; 0: not known
+	NumGoroutines   int   // of this process
+	NumCPU          int   // CPUs this process may run on
+
+	Timestamp time.Time // when the sample was taken; zero: there is none yet
+	Stale     bool      // the newest attempt failed, or the sample is older than three intervals
+}
+
+// Pressure says for how much of the time since the sample before some task waited for a resource, in percent
+// (Linux PSI, "some").
+type Pressure struct {
+	CPU, Memory, IO float64
+}
+
+// Sampler measures the host. A Controller calls Sample from one goroutine, never twice at once, with a context
+// that ends after one SampleInterval or with the controller; Sample must return soon after that.
+//
+// What a sampler cannot measure it leaves with an empty source. It returns an error only when it learned nothing.
+// A zero Timestamp is filled in by the controller.
+type Sampler interface {
+	Sample(ctx context.Context) (SystemMetrics, error)
+}

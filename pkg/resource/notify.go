@@ -1,0 +1,117 @@
+package resource
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+)
+
+// notifier runs callbacks one after the other on a goroutine of its own, from a bounded queue.
+type notifier struct {
+	calls   chan func()
+	done    chan struct{}
+	dropped atomic.Int64 // calls that found the queue full
+	panics  atomic.Int64
+}
+
+func newNotifier() *notifier {
+	return &notifier{calls: make(chan func(), 64), done: make(chan struct{})}
+}
+
+func (n *notifier) run() {
+	defer close(n.done)
+	for call := range n.calls {
+		n.guard(call)
+	}
+}
+
+func (n *notifier) guard(call func()) {
+	defer func() {
+		if recover() != nil {
+			n.panics.Add(1)
+		}
+	}()
+	call()
+}
+
+// send queues a call. Only the sampling goroutine sends and closes.
+func (n *notifier) send(call func()) {
+	select {
+	case n.calls <- call:
+	default:
+		n.dropped.Add(1)
+	}
+}
+
+func (n *notifier) close() { close(n.calls) }
+
+// note is an event, with the callback that belongs to it.
+type note struct {
+	event event.Event
+	call  func() // nil: none
+}
+
+func (c *Controller) say(n note) {
+	c.cfg.Sink.Record(n.event)
+	if n.call != nil {
+		c.notify.send(n.call)
+	}
+}
+
+func (c *Controller) eventLocked(t event.Type, s event.Severity, message string) event.Event {
+	m := c.metrics
+	details := map[string]any{
+		"active_jobs": c.jobs, "pending_jobs": len(c.waiters), "max_jobs": c.max, "rejected_jobs": c.rejected,
+	}
+	if m.CPUSource != "" {
+		details["cpu_percent"], details["cpu_source"] = m.CPUPercent, m.CPUSource
+	}
+	if m.MemorySource != "" {
+		details["memory_percent"], details["memory_source"] = m.MemoryPercent, m.MemorySource
+		details["memory_available_bytes"] = m.MemoryAvailableBytes
+	}
+	if m.Pressure != nil {
+		details["cpu_pressure"], details["memory_pressure"], details["io_pressure"] = m.Pressure.CPU, m.Pressure.Memory, m.Pressure.IO
+	}
+	return event.Event{Timestamp: time.Now(), Type: t, Severity: s, Message: message, Details: details}
+}
+
+func (c *Controller) throttledLocked() note {
+	n := note{event: c.eventLocked(event.ResourceThrottle, event.Warn, "admission of jobs stopped: "+c.gate.closed.Reason())}
+	if f := c.cfg.OnThresholdExceeded; f != nil {
+		m, reason := c.metrics, c.gate.closed.Reason()
+		n.call = func() { f(&m, reason) }
+	}
+	return n
+}
+
+func (c *Controller) resumedLocked(now time.Time, was *ErrThrottled, why string) note {
+	if why == "" {
+		why = "after " + was.Reason()
+	}
+	n := note{event: c.eventLocked(event.ResourceResume, event.Info, "admission of jobs resumed: "+why)}
+	n.event.Duration = now.Sub(was.Since)
+	if f := c.cfg.OnThresholdCleared; f != nil {
+		m := c.metrics
+		n.call = func() { f(&m) }
+	}
+	return n
+}
+
+func (c *Controller) warningLocked(message string) note {
+	return note{event: c.eventLocked(event.ResourceWarning, event.Warn, message)}
+}
+
+// hotLocked is the verbose word on a sample that is over a threshold but does not throttle yet.
+func (c *Controller) hotLocked(levels []level) note {
+	for _, l := range levels {
+		if l.value >= l.limit {
+			e := ErrThrottled{Resource: l.resource, Value: l.value, Limit: l.limit}
+			message := fmt.Sprintf("%s, sample %d of %d", e.Reason(), c.gate.up, samplesUp)
+			return note{event: c.eventLocked(event.ResourceWarning, event.Debug, message)}
+		}
+	}
+	return note{}
+}

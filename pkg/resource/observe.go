@@ -1,0 +1,162 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// sample takes one sample, lets it decide, and then says what changed.
+func (c *Controller) sample(ctx context.Context) {
+	m, err := c.measure(ctx)
+	if ctx.Err() != nil {
+		return // the sampler was cut short by our own end
+	}
+	now := time.Now()
+	c.mu.Lock()
+	var notes []note
+	if err != nil {
+		notes = c.missedLocked(now, err)
+	} else {
+		notes = c.observeLocked(now, m)
+	}
+	c.serveLocked()
+	c.mu.Unlock()
+	for _, n := range notes {
+		c.say(n)
+	}
+}
+
+// measure asks the sampler, whose panic counts as an error and whose nonsense counts as unknown.
+func (c *Controller) measure(ctx context.Context) (m SystemMetrics, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("sampler panicked: %v", r)
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.SampleInterval, errSlowSampler)
+	defer cancel()
+	if m, err = c.cfg.Sampler.Sample(ctx); err != nil {
+		return m, err
+	}
+	if !(m.CPUPercent >= 0) || math.IsInf(m.CPUPercent, 0) {
+		m.CPUPercent, m.CPUSource = 0, ""
+	}
+	if !(m.MemoryPercent >= 0 && m.MemoryTotalMB > 0 && m.MemoryTotalMB < 1<<40) || m.MemoryAvailableBytes < 0 {
+		m.MemoryPercent, m.MemoryTotalMB, m.MemoryAvailableBytes, m.MemorySource = 0, 0, 0, ""
+	}
+	return m, nil
+}
+
+var errSlowSampler = errors.New("sampler took longer than sample_interval")
+
+// observeLocked takes a good sample.
+func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
+	if m.Timestamp.IsZero() {
+		m.Timestamp = now
+	}
+	c.metrics, c.sampleErr, c.lastGood = m, nil, now
+	c.reserve = c.cfg.reserveOf(m)
+	for s := range c.memory {
+		s.sampled = s.used
+	}
+	levels, hard := c.cfg.levels(m), c.cfg.hard(m, c.reserve)
+	c.adviser.observe(now, levels, hard, c)
+
+	var notes []note
+	if c.warning.observe(now, c.cfg.warnings(m), nil) == closedNow {
+		notes = append(notes, c.warningLocked(c.warning.closed.Reason()))
+	}
+	was := c.gate.closed
+	switch c.gate.observe(now, levels, hard) {
+	case closedNow:
+		notes = append(notes, c.throttledLocked())
+	case openedNow:
+		notes = append(notes, c.resumedLocked(now, was, ""))
+	case unchanged:
+		if c.cfg.Verbose && c.gate.closed == nil && c.gate.up > 0 {
+			notes = append(notes, c.hotLocked(levels))
+		}
+	}
+	return notes
+}
+
+// missedLocked takes a sample that failed. The last good one decides for three intervals; then the host counts as
+// unknown: as overloaded if the config says so, and otherwise as free.
+func (c *Controller) missedLocked(now time.Time, err error) []note {
+	first := c.sampleErr == nil
+	c.sampleErr = err
+	var notes []note
+	if first {
+		notes = append(notes, c.warningLocked("host not measured: "+err.Error()))
+	}
+	age := now.Sub(c.lastGood)
+	if age < staleAfter*c.cfg.SampleInterval {
+		return notes
+	}
+	c.metrics.MemorySource, c.metrics.CPUSource = "", ""
+	was := c.gate.closed
+	if !c.cfg.ThrottleWhenStale {
+		c.gate.reset()
+		if was != nil {
+			notes = append(notes, c.resumedLocked(now, was, "host not measured, admission goes by slots"))
+		}
+		return notes
+	}
+	c.gate.up = samplesUp
+	stale := level{Staleness, age.Seconds(), (staleAfter * c.cfg.SampleInterval).Seconds()}
+	if c.gate.observe(now, []level{stale}, nil) == closedNow {
+		notes = append(notes, c.throttledLocked())
+	}
+	return notes
+}
+
+// levels lists what is known and gated.
+func (c ControllerConfig) levels(m SystemMetrics) []level {
+	ls := m.levels(c.CPUThreshold, c.MemoryThreshold)
+	if m.Pressure != nil && c.MemoryPressureThreshold > 0 {
+		ls = append(ls, level{MemoryPressure, m.Pressure.Memory, c.MemoryPressureThreshold})
+	}
+	return ls
+}
+
+// warnings lists what is known and warned of.
+func (c ControllerConfig) warnings(m SystemMetrics) []level {
+	return m.levels(c.CPUWarning, c.MemoryWarning)
+}
+
+func (m SystemMetrics) levels(cpu, memory float64) []level {
+	var ls []level
+	if m.MemorySource != "" && memory > 0 {
+		ls = append(ls, level{Memory, m.MemoryPercent, memory})
+	}
+	if m.CPUSource != "" && cpu > 0 {
+		ls = append(ls, level{CPU, m.CPUPercent, cpu})
+	}
+	return ls
+}
+
+// hard says whether memory is short right now.
+func (c ControllerConfig) hard(m SystemMetrics, reserve int64) *ErrThrottled {
+	if m.OOMKills > 0 {
+		return &ErrThrottled{Resource: OOMKill, Value: float64(m.OOMKills)}
+	}
+	if m.MemorySource != "" && m.MemoryAvailableBytes < reserve {
+		return &ErrThrottled{Resource: MemoryReserve, Value: float64(m.MemoryAvailableBytes), Limit: float64(reserve)}
+	}
+	return nil
+}
+
+// reserveOf is MemoryReserveBytes for a host of the size of m.
+func (c ControllerConfig) reserveOf(m SystemMetrics) int64 {
+	total := int64(m.MemoryTotalMB * (1 << 20))
+	switch c.MemoryReserveBytes {
+	case -1:
+		return 0
+	case 0:
+		return min(total/20, DefaultMemoryReserve)
+	}
+	return min(c.MemoryReserveBytes, total/2)
+}

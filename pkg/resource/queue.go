@@ -1,0 +1,139 @@
+package resource
+
+import (
+	"context"
+	"slices"
+	"sort"
+)
+
+// MaxBypass is how often a waiting request may be passed by others whose admission may delay it.
+const MaxBypass = 16
+
+// waiter is a request that waits, or a candidate that is about to.
+type waiter struct {
+	need     need
+	priority int
+	number   uint64 // order of arrival
+	counting bool   // taken with the counter API: granted without a Slot
+
+	// Guarded by Controller.mu.
+	after     uint64 // grants made before it came
+	late      need   // in force and granted after it came, as Slots
+	lateCount int    // the same by the counter API, at most
+	passed    int
+
+	done chan struct{} // closed when slot and err are final
+	slot *Slot
+	err  error
+}
+
+func (w *waiter) starved() bool { return w.passed >= MaxBypass }
+
+// before is the order of the list.
+func (w *waiter) before(o *waiter) bool {
+	if w.priority != o.priority {
+		return w.priority > o.priority
+	}
+	return w.number < o.number
+}
+
+func (c *Controller) candidate(n need, priority int) *waiter {
+	return &waiter{need: n, priority: priority, number: c.arrived + 1}
+}
+
+// wait is the one way to wait. The slot is nil when counting.
+func (c *Controller) wait(ctx context.Context, n need, priority int, counting bool) (*Slot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if err := c.impossibleLocked(n); err != nil {
+		c.mu.Unlock()
+		return nil, err
+	}
+	w := c.candidate(n, priority)
+	w.counting = counting
+	if _, ok := c.admissibleLocked(w); ok {
+		defer c.mu.Unlock()
+		return c.admitLocked(w), nil
+	}
+	c.enqueueLocked(w)
+	c.mu.Unlock()
+
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
+	err := ctx.Err()
+	if err == nil {
+		return w.slot, w.err
+	}
+	c.leave(w) // also when both came at once: a request whose ctx is done is never granted
+	return nil, err
+}
+
+// leave takes w out of the list, or gives back what it was granted meanwhile, and serves the others.
+func (c *Controller) leave(w *waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-w.done:
+	default:
+		c.removeLocked(w)
+		c.serveLocked()
+		return
+	}
+	switch {
+	case w.err != nil:
+	case w.counting:
+		c.counted--
+		c.takeBackLocked(w.need, 0)
+	default:
+		w.slot.released = true
+		delete(c.memory, w.slot)
+		c.takeBackLocked(w.need, w.slot.number)
+	}
+}
+
+func (c *Controller) enqueueLocked(w *waiter) {
+	c.arrived++
+	w.after = c.grants
+	w.done = make(chan struct{})
+	i := sort.Search(len(c.waiters), func(i int) bool { return w.before(c.waiters[i]) })
+	c.waiters = slices.Insert(c.waiters, i, w)
+}
+
+func (c *Controller) removeLocked(w *waiter) {
+	i := slices.Index(c.waiters, w)
+	c.waiters = slices.Delete(c.waiters, i, i+1)
+	if w.starved() {
+		c.starved--
+	}
+}
+
+// settleLocked ends the wait of w.
+func (c *Controller) settleLocked(w *waiter, s *Slot, err error) {
+	c.removeLocked(w)
+	w.slot, w.err = s, err
+	close(w.done)
+}
+
+// serveLocked grants what can be granted, in order. It runs after every change that may make room.
+func (c *Controller) serveLocked() {
+	for i := 0; i < len(c.waiters); {
+		w := c.waiters[i]
+		if err := c.impossibleLocked(w.need); err != nil {
+			c.settleLocked(w, nil, err)
+			i = 0 // who was blocked by w may be free now
+			continue
+		}
+		if _, ok := c.admissibleLocked(w); !ok {
+			i++
+			continue
+		}
+		c.removeLocked(w)
+		w.slot = c.admitLocked(w)
+		close(w.done)
+		i = 0
+	}
+}

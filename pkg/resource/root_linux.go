@@ -1,0 +1,4 @@
+package resource
+
+// systemRoot is where /proc and the control groups are.
+const systemRoot = "/"

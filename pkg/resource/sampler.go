@@ -1,0 +1,83 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// minWindowCPU is the shortest span over which CPU use is computed: the kernel counts in ticks of 10 ms.
+const minWindowCPU = 250 * time.Millisecond
+
+// systemSampler measures this host. It is not safe for concurrent use, nor shared: CPU use and pressure are
+// differences to its own sample before, which no other reader can disturb.
+type systemSampler struct {
+	host     host
+	groups   *groups
+	pressure pressureMeter
+	self     *process.Process
+}
+
+func newSystemSampler() *systemSampler {
+	s := &systemSampler{groups: newGroups(systemRoot)}
+	s.self, _ = process.NewProcess(int32(os.Getpid())) // nil: the RSS stays unknown
+	return s
+}
+
+// Sample implements Sampler.
+func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
+	m := SystemMetrics{
+		Timestamp: time.Now(), NumGoroutines: runtime.NumGoroutine(), NumCPU: runtime.NumCPU(),
+	}
+	cpuErr := s.host.cpu(ctx, &m)
+	memErr := s.host.memory(ctx, &m)
+	s.groups.refresh()
+	s.groups.cpu(&m)
+	s.groups.memory(&m)
+	m.OOMKills = s.groups.oomKills()
+	m.Pressure = s.pressure.read(m.Timestamp, s.groups.pressureDirs())
+	if s.self != nil {
+		if info, err := s.self.MemoryInfoWithContext(ctx); err == nil {
+			m.ProcessRSSBytes = int64(info.RSS)
+		}
+	}
+	if cpuErr != nil && memErr != nil && m.CPUSource == "" && m.MemorySource == "" {
+		return m, errors.Join(cpuErr, memErr)
+	}
+	return m, nil
+}
+
+// takeMemory enters one level's numbers: the fullest level is shown, the least of what is available counts.
+func (m *SystemMetrics) takeMemory(used, total int64, source string) {
+	if total <= 0 {
+		return
+	}
+	used = min(max(used, 0), total)
+	if m.MemorySource == "" || total-used < m.MemoryAvailableBytes {
+		m.MemoryAvailableBytes = total - used
+	}
+	if percent := 100 * float64(used) / float64(total); m.MemorySource == "" || percent > m.MemoryPercent {
+		m.MemoryPercent, m.MemorySource = percent, source
+		m.MemoryUsedMB, m.MemoryTotalMB = float64(used)/(1<<20), float64(total)/(1<<20)
+	}
+}
+
+// takeCPU enters one level's use, if it is the highest.
+func (m *SystemMetrics) takeCPU(percent float64, source string) {
+	percent = min(max(percent, 0), 100)
+	if m.CPUSource == "" || percent > m.CPUPercent {
+		m.CPUPercent, m.CPUSource = percent, source
+	}
+}
+
+// cpuQuota is the number of CPUs that the control groups of this process allow; 0 when they set no limit.
+var cpuQuota = sync.OnceValue(func() float64 {
+	g := newGroups(systemRoot)
+	g.refresh()
+	return g.quota()
+})

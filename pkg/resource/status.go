@@ -1,0 +1,73 @@
+package resource
+
+import "time"
+
+// ControllerStatus is the state of a Controller in one moment. Its numbers agree with each other.
+type ControllerStatus struct {
+	Throttled      bool
+	ThrottledAt    time.Time // zero when not throttled
+	ThrottleReason string    // e.g. "CPU 90% >= 85%"; empty when not throttled
+
+	ActiveJobs   int   // grants in force
+	ActiveSlots  int   // slots they hold; more than ActiveJobs when some weigh more than 1
+	PendingJobs  int   // requests that wait right now
+	RejectedJobs int64 // refusals of AcquireSlot and TryAcquire since the beginning
+	OverReleases int64 // calls of ReleaseSlot that had nothing to release
+	MaxJobs      int   // slots
+
+	ReservedBytes    int64 // memory that granted requests reserve
+	DroppedCallbacks int64 // calls of a callback left out because too many were waiting
+	CallbackPanics   int64
+
+	SampleError string // of the newest attempt to measure the host; empty when it succeeded
+	Metrics     SystemMetrics
+}
+
+// GetStatus returns the present state.
+func (c *Controller) GetStatus() ControllerStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := ControllerStatus{
+		ActiveJobs: c.jobs, ActiveSlots: c.slots, PendingJobs: len(c.waiters), RejectedJobs: c.rejected,
+		OverReleases: c.overReleased, MaxJobs: c.max,
+		DroppedCallbacks: c.notify.dropped.Load(), CallbackPanics: c.notify.panics.Load(),
+		Metrics: c.metricsLocked(),
+	}
+	if g := c.gate.closed; g != nil {
+		s.Throttled, s.ThrottledAt, s.ThrottleReason = true, g.Since, g.Reason()
+	}
+	for slot := range c.memory {
+		s.ReservedBytes += slot.need.memory
+	}
+	if c.sampleErr != nil {
+		s.SampleError = c.sampleErr.Error()
+	}
+	return s
+}
+
+// IsThrottled reports whether admission is stopped, but for MinConcurrentJobs.
+func (c *Controller) IsThrottled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gate.closed != nil
+}
+
+// GetMetrics returns the newest sample. Before there is one its Timestamp is zero, and so is all the rest.
+func (c *Controller) GetMetrics() SystemMetrics {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.metricsLocked()
+}
+
+func (c *Controller) metricsLocked() SystemMetrics {
+	m := c.metrics
+	if m.Timestamp.IsZero() {
+		return SystemMetrics{}
+	}
+	if m.Pressure != nil {
+		p := *m.Pressure
+		m.Pressure = &p
+	}
+	m.Stale = m.Stale || c.sampleErr != nil || time.Since(c.lastGood) > staleAfter*c.cfg.SampleInterval
+	return m
+}
