@@ -1,12 +1,14 @@
 package codec
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoders holds one pool of zstd encoders per speed; an encoder keeps its tables between uses.
+// encoders holds one pool of zstd encoders per speed; an encoder keeps its tables between uses. They are used as
+// streams: EncodeAll would keep a channel, which must not cross from one testing/synctest bubble into another.
 var encoders [zstd.SpeedBestCompression + 1]sync.Pool
 
 // Compress returns src as one zstd frame, appended to dst. level is zstd's own scale, 1 to 9 here; values
@@ -14,14 +16,22 @@ var encoders [zstd.SpeedBestCompression + 1]sync.Pool
 func Compress(dst, src []byte, level int) []byte {
 	speed := zstd.EncoderLevelFromZstd(min(max(level, 1), 9))
 	pool := &encoders[speed]
+	out := bytes.NewBuffer(dst)
 	enc, _ := pool.Get().(*zstd.Encoder)
+	var err error
 	if enc == nil {
-		var err error
 		enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
-		if err != nil { // only options outside their range fail, and these are constants
-			panic(err)
+	}
+	if err == nil {
+		enc.ResetContentSize(out, int64(len(src)))
+		if _, err = enc.Write(src); err == nil {
+			err = enc.Close()
 		}
 	}
-	defer pool.Put(enc)
-	return enc.EncodeAll(src, dst)
+	if err != nil { // the options are constants and a buffer takes every write
+		panic(err)
+	}
+	enc.Reset(nil)
+	pool.Put(enc)
+	return out.Bytes()
 }

@@ -1,0 +1,114 @@
+// Package pipeline uploads reports in the background, so that a scan never waits for the network.
+//
+// Submit hands a report over and returns at once; workers lease its parts from a Spool and give them to an
+// Uploader, with retries that never occupy a worker. The built-in spool is a bounded queue in memory; with a
+// chunk.Manager as the Spool a report is on disk before Submit returns.
+//
+// Every accepted report ends in exactly one call of OnCompleted or OnFailed, or is still in the spool, and the
+// numbers of GetStats add up at every moment.
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// PipelineConfig configures a Pipeline. A zero field means its default.
+//
+// The callbacks run in the workers' goroutines, after the outcome is durable; a panic in one is recovered. They
+// get copies and may call any method of the Pipeline but Stop and Flush, which would wait for themselves.
+type PipelineConfig struct {
+	QueueSize     int           // reports waiting or under way in memory, past which Submit returns ErrQueueFull; default 1000; a Spool has its own bound
+	MaxQueueBytes int64         // bytes of them, estimated before encoding; default 256 MiB; a Spool has its own bound
+	Workers       int           // concurrent uploads; default 3
+	RetryAttempts int           // retries after the first attempt; default 3; -1: none; a chunk.Manager's MaxRetries goes before it
+	RetryDelay    time.Duration // before the first retry, doubled for each further one, ±50 % jitter; default 5s
+	MaxRetryDelay time.Duration // upper bound of that, and of the pauses while the receiver is unreachable; default 5m
+	UploadTimeout time.Duration // of one attempt; default 2m
+	DrainTimeout  time.Duration // how long uploads may go on after the context of Start is cancelled; default 30s
+
+	OnSubmitted func(item *QueueItem)                 // the report was accepted
+	OnCompleted func(item *QueueItem, result *Result) // its last part is in; result sums up all parts
+	OnFailed    func(item *QueueItem, err error)      // at least one part was given up
+
+	Verbose bool // debug lines to slog's default logger
+
+	Spool Spool              // where reports wait; nil: in memory
+	Split report.SplitConfig // how reports are split in memory; a Spool splits by its own configuration
+	Sink  event.Sink         // gets upload_…, auth_failed and rate_limited events; nil: none
+}
+
+// The defaults of PipelineConfig.
+const (
+	DefaultQueueSize     = 1000
+	DefaultMaxQueueBytes = 256 << 20
+	DefaultWorkers       = 3
+	DefaultRetryAttempts = 3
+	DefaultRetryDelay    = 5 * time.Second
+	DefaultMaxRetryDelay = 5 * time.Minute
+	DefaultUploadTimeout = 2 * time.Minute
+	DefaultDrainTimeout  = 30 * time.Second
+)
+
+// DefaultPipelineConfig returns the configuration in force when NewPipeline is given nil.
+func DefaultPipelineConfig() *PipelineConfig {
+	c := PipelineConfig{}.withDefaults()
+	return &c
+}
+
+func (c PipelineConfig) withDefaults() PipelineConfig {
+	if c.QueueSize == 0 {
+		c.QueueSize = DefaultQueueSize
+	}
+	if c.MaxQueueBytes == 0 {
+		c.MaxQueueBytes = DefaultMaxQueueBytes
+	}
+	if c.Workers == 0 {
+		c.Workers = DefaultWorkers
+	}
+	if c.RetryAttempts == 0 {
+		c.RetryAttempts = DefaultRetryAttempts
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.RetryDelay, DefaultRetryDelay}, {&c.MaxRetryDelay, DefaultMaxRetryDelay},
+		{&c.UploadTimeout, DefaultUploadTimeout}, {&c.DrainTimeout, DefaultDrainTimeout},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	c.MaxRetryDelay = max(c.MaxRetryDelay, c.RetryDelay)
+	c.Sink = event.OrNop(c.Sink)
+	return c
+}
+
+// Validate returns every field that is out of range, in one error that names the field, its value and the bounds.
+func (c PipelineConfig) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	check := func(name string, v, lo, hi int64) {
+		if v < lo || v > hi {
+			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
+		}
+	}
+	check("QueueSize", int64(c.QueueSize), 1, 1<<31)
+	check("MaxQueueBytes", c.MaxQueueBytes, 1, 1<<50)
+	check("Workers", int64(c.Workers), 1, 1024)
+	check("RetryAttempts", int64(c.RetryAttempts), -1, 1_000_000)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"RetryDelay", c.RetryDelay}, {"MaxRetryDelay", c.MaxRetryDelay}, {"UploadTimeout", c.UploadTimeout}, {"DrainTimeout", c.DrainTimeout}} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,68 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+var (
+	// ErrStopped is returned once Stop was called or the context of Start was cancelled.
+	ErrStopped = errors.New("pipeline is stopped")
+	// ErrQueueFull refuses a report because QueueSize or MaxQueueBytes is reached; the error found is a *QueueFullError.
+	ErrQueueFull = errors.New("upload queue is full")
+)
+
+// QueueFullError is ErrQueueFull with the facts.
+type QueueFullError struct {
+	Field string // QueueSize or MaxQueueBytes
+	Value int64  // what it would become
+	Bound int64
+}
+
+func (e *QueueFullError) Error() string {
+	return fmt.Sprintf("%v: %s would be %d, the bound is %d", ErrQueueFull, e.Field, e.Value, e.Bound)
+}
+
+// Is makes errors.Is(err, ErrQueueFull) true.
+func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
+
+// UnsentError is returned by Stop when reports that were only in memory could not be uploaded in time. OnFailed
+// was called for each of them.
+type UnsentError struct{ ReportIDs []string }
+
+func (e *UnsentError) Error() string {
+	const few = 5
+	list := strings.Join(e.ReportIDs[:min(few, len(e.ReportIDs))], ", ")
+	if len(e.ReportIDs) > few {
+		list += ", …"
+	}
+	return fmt.Sprintf("%d reports were not uploaded: %s", len(e.ReportIDs), list)
+}
+
+// failure is what the retry loop wants to know of an error; see Uploader.
+type failure struct {
+	permanent, unavailable, unauthorized bool
+	retryAfter                           time.Duration
+}
+
+func classify(err error) (f failure) {
+	var p interface{ Permanent() bool }
+	if errors.As(err, &p) {
+		f.permanent = p.Permanent()
+	}
+	var u interface{ Unavailable() bool }
+	if errors.As(err, &u) {
+		f.unavailable = u.Unavailable()
+	}
+	var a interface{ Unauthorized() bool }
+	if errors.As(err, &a) {
+		f.unauthorized = a.Unauthorized()
+	}
+	var r interface{ RetryAfter() time.Duration }
+	if errors.As(err, &r) {
+		f.retryAfter = r.RetryAfter()
+	}
+	return f
+}

@@ -1,0 +1,320 @@
+package pipeline
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// memory is the built-in spool: a queue in memory, bounded in reports and bytes. A report is split and encoded by
+// the worker that takes it up, not by the caller of Submit.
+type memory struct {
+	maxReports int
+	maxBytes   int64
+	split      report.SplitConfig
+	ready      chan struct{}
+
+	mu      sync.Mutex
+	seq     int64
+	reports map[*delivery]struct{}     // every report that has not ended
+	turn    turnHeap                   // due now
+	later   dueHeap                    // put back
+	byPart  map[*report.Part]*entry    // leased
+	ended   map[*report.Part]*delivery // until take asks for it
+	counts  report.Counts
+	leases  int
+}
+
+// delivery is one report on its way.
+type delivery struct {
+	item  QueueItem
+	env   report.Envelope
+	size  int64 // counted against maxBytes: the report while OnFailed may want it, and its parts
+	err   error // why it could not be encoded
+	parts int   // 0 before it is encoded
+	left  int   // parts not settled
+	inUse int   // parts leased, or 1 while it is encoded
+	prog  report.Progress
+}
+
+// entry is a report to be encoded (part is nil) or a part.
+type entry struct {
+	d    *delivery
+	part *report.Part
+	seq  int64
+	due  time.Time
+}
+
+func newMemory(c PipelineConfig) *memory {
+	return &memory{
+		maxReports: c.QueueSize, maxBytes: c.MaxQueueBytes, split: c.Split, ready: make(chan struct{}, 1),
+		reports: map[*delivery]struct{}{}, byPart: map[*report.Part]*entry{}, ended: map[*report.Part]*delivery{},
+	}
+}
+
+func (m *memory) Ready() <-chan struct{} { return m.ready }
+
+func (m *memory) wake() {
+	select {
+	case m.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Put queues a report as it is; its slices are copied, so that the caller may reuse them.
+func (m *memory) Put(_ context.Context, r *report.Report, env report.Envelope) (string, error) {
+	snapshot := *r
+	snapshot.Assets = append([]*report.Asset(nil), r.Assets...)
+	snapshot.Findings = append([]*report.Finding(nil), r.Findings...)
+	snapshot.Dependencies = append([]*report.Dependency(nil), r.Dependencies...)
+	if snapshot.Metadata.ID == "" {
+		snapshot.Metadata.ID = report.NewID("report")
+	}
+	if snapshot.Metadata.Timestamp.IsZero() {
+		snapshot.Metadata.Timestamp = time.Now().UTC()
+	}
+	d := newDelivery(&snapshot, env)
+	d.size = sizeHint(&snapshot)
+	return snapshot.Metadata.ID, m.accept(d, &entry{d: d})
+}
+
+func newDelivery(r *report.Report, env report.Envelope) *delivery {
+	d := &delivery{env: env, item: QueueItem{
+		ID: r.Metadata.ID, Report: r, JobID: env.JobID, TenantID: env.TenantID, Priority: env.Priority, SubmittedAt: time.Now(),
+	}}
+	if r.Tool != nil {
+		d.item.ToolName = r.Tool.Name
+	}
+	d.prog.SubmittedAt = d.item.SubmittedAt
+	return d
+}
+
+// accept queues the entries of a new delivery, all or none.
+func (m *memory) accept(d *delivery, entries ...*entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := len(m.reports) + 1; n > m.maxReports {
+		return &QueueFullError{"QueueSize", int64(n), int64(m.maxReports)}
+	}
+	if n := m.counts.Bytes + d.size; n > m.maxBytes {
+		return &QueueFullError{"MaxQueueBytes", n, m.maxBytes}
+	}
+	m.reports[d] = struct{}{}
+	m.counts.Submitted++
+	m.counts.Bytes += d.size
+	m.counts.Parts += int64(max(d.parts, 1))
+	for _, e := range entries {
+		m.pushLocked(e)
+	}
+	m.wake()
+	return nil
+}
+
+func (m *memory) pushLocked(e *entry) {
+	if e.seq == 0 {
+		m.seq++
+		e.seq = m.seq
+	}
+	heap.Push(&m.turn, e)
+}
+
+// Next leases the next part. A report whose turn has come is encoded first.
+func (m *memory) Next(context.Context) (*report.Part, time.Time, error) {
+	for {
+		m.mu.Lock()
+		now := time.Now()
+		for len(m.later) > 0 && !m.later[0].due.After(now) {
+			heap.Push(&m.turn, heap.Pop(&m.later))
+		}
+		if len(m.turn) == 0 {
+			var due time.Time
+			if len(m.later) > 0 {
+				due = m.later[0].due
+			}
+			m.mu.Unlock()
+			return nil, due, nil
+		}
+		e := m.turnLocked()
+		e.d.inUse++
+		if e.part != nil {
+			part := *e.part // a lease has an attempt count of its own
+			part.Attempt++
+			m.byPart[&part] = e
+			m.mu.Unlock()
+			return &part, time.Time{}, nil
+		}
+		m.mu.Unlock()
+		parts, _, err := report.Split(e.d.item.Report, m.split)
+		m.encoded(e, parts, err)
+	}
+}
+
+// fairEvery is how often the oldest goes first whatever its priority, so that none starves.
+const fairEvery = 8
+
+func (m *memory) turnLocked() *entry {
+	m.leases++
+	first := 0
+	if m.leases%fairEvery == 0 {
+		for i, e := range m.turn {
+			if e.seq < m.turn[first].seq {
+				first = i
+			}
+		}
+	}
+	return heap.Remove(&m.turn, first).(*entry)
+}
+
+// encoded replaces a report's entry by those of its parts. One that cannot be encoded becomes a part that is dead on
+// arrival, so that it ends like any other.
+func (m *memory) encoded(e *entry, parts []*report.Part, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := e.d
+	d.inUse--
+	if err != nil {
+		d.err = err
+		parts = []*report.Part{{ReportID: d.item.ID, Total: 1, Final: true, Tool: d.item.ToolName}}
+	}
+	m.counts.Parts += int64(len(parts)) - 1
+	d.parts, d.left, d.prog.Total = len(parts), len(parts), len(parts)
+	for _, p := range parts {
+		m.addPartLocked(d, p, e.seq)
+	}
+}
+
+// unencodable returns why the report of a leased part could not be encoded, nil if it was.
+func (m *memory) unencodable(p *report.Part) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.byPart[p]; e != nil {
+		return e.d.err
+	}
+	return nil
+}
+
+func (m *memory) addPartLocked(d *delivery, p *report.Part, seq int64) {
+	p.TenantID, p.JobID, p.Priority, p.SubmittedAt = d.env.TenantID, d.env.JobID, d.env.Priority, d.item.SubmittedAt
+	d.size += int64(len(p.Data))
+	m.counts.Bytes += int64(len(p.Data))
+	m.pushLocked(&entry{d: d, part: p, seq: seq})
+}
+
+var errNoLease = errors.New("part is not leased")
+
+// Settle ends a lease.
+func (m *memory) Settle(_ context.Context, p *report.Part, o report.Outcome) (report.Progress, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.byPart[p]
+	if e == nil {
+		return report.Progress{}, errNoLease
+	}
+	delete(m.byPart, p)
+	d := e.d
+	d.inUse--
+	switch o.Kind {
+	case report.Retry, report.Released:
+		if o.Kind == report.Retry && !o.Free {
+			e.part = p // with its attempt counted
+		}
+		e.due = o.Due
+		heap.Push(&m.later, e)
+	case report.Uploaded:
+		d.prog.Done++
+		if o.Result != nil {
+			d.prog.Result.Add(o.Result)
+		}
+		m.partEndedLocked(d, p)
+	case report.Dead:
+		d.prog.Dead++
+		m.partEndedLocked(d, p)
+	}
+	m.wake()
+	return d.prog, nil
+}
+
+func (m *memory) partEndedLocked(d *delivery, p *report.Part) {
+	d.left--
+	m.counts.Parts--
+	m.counts.Bytes -= int64(len(p.Data))
+	d.size -= int64(len(p.Data))
+	if d.left > 0 {
+		return
+	}
+	m.counts.Bytes -= d.size
+	d.prog.Finished = true
+	if d.prog.Dead > 0 {
+		m.counts.Failed++
+	} else {
+		m.counts.Completed++
+	}
+	delete(m.reports, d)
+	m.ended[p] = d
+}
+
+// take returns the report that ended with this part.
+func (m *memory) take(p *report.Part) *report.Report {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.ended[p]
+	delete(m.ended, p)
+	if d == nil {
+		return nil
+	}
+	return d.item.Report
+}
+
+// hurry makes everything that was put back due now: a drain waits for no backoff.
+func (m *memory) hurry() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.later) > 0 {
+		heap.Push(&m.turn, heap.Pop(&m.later))
+	}
+}
+
+// abandon ends every report that is left, as failed, and returns them.
+func (m *memory) abandon() (left []*QueueItem) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for d := range m.reports {
+		item := d.item
+		left = append(left, &item)
+	}
+	m.counts.Failed += int64(len(left))
+	m.counts.Parts, m.counts.Bytes = 0, 0
+	m.reports, m.turn, m.later = map[*delivery]struct{}{}, nil, nil
+	return left
+}
+
+// Counts reports the queue in one consistent moment.
+func (m *memory) Counts() report.Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.counts
+	for d := range m.reports {
+		if d.inUse > 0 {
+			c.InProgress++
+		}
+	}
+	c.Queued = int64(len(m.reports)) - c.InProgress
+	return c
+}
+
+// sizeHint estimates a report's bytes without encoding it: the long texts, and a fixed amount an item.
+func sizeHint(r *report.Report) int64 {
+	const item = 400
+	n := int64(len(r.Findings)+len(r.Assets)+len(r.Dependencies)+1) * item
+	for _, f := range r.Findings {
+		n += int64(len(f.Description) + len(f.Message) + len(f.Title))
+		if f.Location != nil {
+			n += int64(len(f.Location.Snippet) + len(f.Location.ContextSnippet))
+		}
+	}
+	return n
+}

@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// NewWriter gathers a report's parts in memory and queues them when it is closed.
+func (m *memory) NewWriter(_ context.Context, r *report.Report, env report.Envelope) (report.Writer, error) {
+	head := *r
+	if head.Metadata.ID == "" {
+		head.Metadata.ID = report.NewID("report")
+	}
+	if head.Metadata.Timestamp.IsZero() {
+		head.Metadata.Timestamp = time.Now().UTC()
+	}
+	w := &memoryWriter{m: m, env: env}
+	var err error
+	w.Splitter, err = report.NewSplitter(&head, m.split, w.take)
+	return w, err
+}
+
+type memoryWriter struct {
+	*report.Splitter
+	m     *memory
+	env   report.Envelope
+	parts []*report.Part
+	bytes int64
+	ended bool
+}
+
+func (w *memoryWriter) take(p *report.Part) error {
+	w.bytes += int64(len(p.Data))
+	if w.bytes > w.m.maxBytes {
+		return &QueueFullError{"MaxQueueBytes", w.bytes, w.m.maxBytes}
+	}
+	w.parts = append(w.parts, p)
+	return nil
+}
+
+// Close queues the report.
+func (w *memoryWriter) Close() (report.Summary, error) {
+	if w.ended {
+		return report.Summary{}, errors.New("report writer is closed")
+	}
+	w.ended = true
+	sum, err := w.Splitter.Close()
+	if err != nil {
+		return sum, err
+	}
+	report.Seal(w.parts, sum.Content)
+	d := newDelivery(w.Head(), w.env)
+	d.size, d.parts, d.left, d.prog.Total = w.bytes, len(w.parts), len(w.parts), len(w.parts)
+	entries := make([]*entry, len(w.parts))
+	for i, p := range w.parts {
+		p.TenantID, p.JobID, p.Priority, p.SubmittedAt = w.env.TenantID, w.env.JobID, w.env.Priority, d.item.SubmittedAt
+		entries[i] = &entry{d: d, part: p}
+	}
+	return sum, w.m.accept(d, entries...)
+}
+
+// Abort drops what was gathered.
+func (w *memoryWriter) Abort() error {
+	w.ended, w.parts = true, nil
+	return nil
+}

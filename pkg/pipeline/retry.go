@@ -1,0 +1,120 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// attempt calls the uploader once, bounded by UploadTimeout. A panic is an error.
+func (p *Pipeline) attempt(part *report.Part) (res *Result, err error) {
+	ctx, cancel := context.WithTimeout(p.workCtx, p.cfg.UploadTimeout)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			res, err = nil, fmt.Errorf("uploader panicked: %s", panicText(r))
+		}
+	}()
+	if p.memory != nil {
+		if err := p.memory.unencodable(part); err != nil {
+			return nil, &encodeError{err}
+		}
+	}
+	res, err = p.uploader.Upload(ctx, part)
+	if err == nil && res == nil {
+		res = &Result{ReportID: part.ReportID}
+	}
+	return res, err
+}
+
+// judge turns the answer to an attempt into an outcome.
+func (p *Pipeline) judge(part *report.Part, res *Result, err error) report.Outcome {
+	if err == nil {
+		p.gate.answered()
+		return report.Outcome{Kind: report.Uploaded, Result: res}
+	}
+	if p.workCtx.Err() != nil { // cut by Stop: not the part's fault
+		p.gate.leave()
+		return report.Outcome{Kind: report.Released, Err: err}
+	}
+	now, f := time.Now(), classify(err)
+	if f.retryAfter > 0 {
+		p.record(part, event.Event{Type: event.RateLimited, Severity: event.Warn, Message: "receiver asks to wait", Error: err.Error(),
+			Details: map[string]any{"retry_after_ms": f.retryAfter.Milliseconds()}})
+	}
+	switch {
+	case f.unauthorized:
+		until, closed := p.gate.failed(now, "credentials refused: "+err.Error(), true, max(p.cfg.RetryDelay, f.retryAfter))
+		if closed {
+			p.record(part, event.Event{Type: event.AuthFailed, Severity: event.Critical, Message: "credentials refused, uploads pause", Error: err.Error()})
+		}
+		return p.putBack(part, err, until, true)
+	case f.permanent:
+		p.gate.answered()
+		return report.Outcome{Kind: report.Dead, Err: err}
+	case f.unavailable || errors.Is(err, context.DeadlineExceeded):
+		until, _ := p.gate.failed(now, "receiver unavailable: "+err.Error(), false, f.retryAfter)
+		// Once several parts in a row failed like this it is not about the part: a durable one waits for the
+		// receiver as long as it takes, one in memory has RetryAttempts.
+		return p.putBack(part, err, later(until, now.Add(p.delay(part.Attempt))), p.memory == nil && !until.IsZero())
+	}
+	p.gate.answered()
+	return p.putBack(part, err, now.Add(max(p.delay(part.Attempt), f.retryAfter)), false)
+}
+
+// putBack retries the part at due, or gives it up when its retries are used.
+func (p *Pipeline) putBack(part *report.Part, err error, due time.Time, free bool) report.Outcome {
+	if !free && part.Attempt > p.retries || p.memory != nil && p.isDraining() {
+		return report.Outcome{Kind: report.Dead, Err: err}
+	}
+	return report.Outcome{Kind: report.Retry, Due: due, Err: err, Free: free}
+}
+
+// delay returns the wait before retry n = 1, 2, …: RetryDelay doubled n-1 times, ±50 %, at most MaxRetryDelay.
+func (p *Pipeline) delay(n int) time.Duration {
+	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(p.cfg.RetryDelay), backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(p.cfg.MaxRetryDelay), backoff.WithMaxElapsedTime(0))
+	d := b.NextBackOff()
+	for range min(n, maxDoublings) - 1 {
+		d = b.NextBackOff()
+	}
+	return d
+}
+
+// maxDoublings is past any MaxRetryDelay.
+const maxDoublings = 64
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// encodeError says that a report has no JSON form, which no retry changes.
+type encodeError struct{ err error }
+
+func (e *encodeError) Error() string   { return "encode report: " + e.err.Error() }
+func (e *encodeError) Unwrap() error   { return e.err }
+func (e *encodeError) Permanent() bool { return true }
+
+// deadPartsError is why a report failed whose last part went well.
+type deadPartsError struct{ dead, total int }
+
+func (e *deadPartsError) Error() string {
+	return fmt.Sprintf("%d of %d parts could not be uploaded", e.dead, e.total)
+}
+
+// panicText is what a recovered panic says, with the start of its stack.
+func panicText(r any) string {
+	const enough = 2 << 10
+	stack := debug.Stack()
+	return fmt.Sprint(r) + "\n" + string(stack[:min(len(stack), enough)])
+}
