@@ -1,0 +1,76 @@
+// Package audit writes what an agent did to a log that stays whole: one JSON object a line, numbered without
+// gaps, with secrets taken out, in files that rotate and expire.
+//
+// A [Logger] is an event.Sink. Log encodes the event at once, so the caller may reuse its details map, and hands
+// the finished line to one writer goroutine, which writes whenever it is idle. What that means for a crash:
+//
+//   - kill -9 of the process loses at most the lines of the last instant, and never a critical event;
+//   - a power cut loses at most FlushInterval or BufferSize events, and never a critical event.
+//
+// Critical events (severity CRITICAL, auth_failed, agent_start, agent_stop) are on disk when Log returns, or
+// SyncTimeout has passed. On a full or failing disk lines wait in memory up to SpoolBytes; what goes past that is
+// dropped, counted by type, and reported by one audit_dropped event as soon as the disk takes lines again.
+package audit
+
+import "github.com/rediverio/sdk/pkg/event"
+
+// Event is one thing that happened; the same type as event.Event.
+type Event = event.Event
+
+// EventType names what happened; the same type as event.Type.
+type EventType = event.Type
+
+// Severity says how much an event matters; the same type as event.Severity.
+type Severity = event.Severity
+
+// The severities, least to most severe.
+const (
+	SeverityDebug    = event.Debug
+	SeverityInfo     = event.Info
+	SeverityWarn     = event.Warn
+	SeverityError    = event.Error
+	SeverityCritical = event.Critical
+)
+
+// The vocabulary, under the names of the audit log; the values are those of package event.
+const (
+	EventAgentStart = event.AgentStart
+	EventAgentStop  = event.AgentStop
+	EventAgentError = event.AgentError
+
+	EventJobReceived  = event.JobReceived
+	EventJobStarted   = event.JobStarted
+	EventJobCompleted = event.JobCompleted
+	EventJobFailed    = event.JobFailed
+	EventJobTimeout   = event.JobTimeout
+
+	EventScanStarted   = event.ScanStarted
+	EventScanCompleted = event.ScanCompleted
+	EventScanFailed    = event.ScanFailed
+
+	EventUploadStarted   = event.UploadStarted
+	EventUploadCompleted = event.UploadCompleted
+	EventUploadFailed    = event.UploadFailed
+	EventUploadRetry     = event.UploadRetry
+
+	EventChunkCreated  = event.ChunkCreated
+	EventChunkUploaded = event.ChunkUploaded
+	EventChunkFailed   = event.ChunkFailed
+	EventChunkCleanup  = event.ChunkCleanup
+
+	EventResourceThrottle = event.ResourceThrottle
+	EventResourceResume   = event.ResourceResume
+	EventResourceWarning  = event.ResourceWarning
+
+	EventAuthFailed      = event.AuthFailed
+	EventRateLimited     = event.RateLimited
+	EventValidationError = event.ValidationError
+)
+
+// What the log says about itself.
+const (
+	EventAuditDropped   EventType = "audit_dropped"   // events were lost: how many of each type, first and last time
+	EventAuditRecovered EventType = "audit_recovered" // the file was not as it was left: torn tail, removed, replaced
+	EventAuditPruned    EventType = "audit_pruned"    // rotated files passed MaxAgeDays and are deleted
+	EventAuditError     EventType = "audit_error"     // the log could not be rotated or a write failed for a time
+)

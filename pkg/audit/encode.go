@@ -1,0 +1,117 @@
+package audit
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// encoder builds one line. The reserved keys are written here and nowhere else: whatever a caller puts into
+// Details stays inside the details object, so no event can forge another's fields.
+type encoder struct {
+	buf       []byte
+	truncated bool // something was left out
+
+	detailsFrom, detailsTo int // where the details are in buf
+}
+
+// detailsBudget is the size of a line at which details stop: what is left holds one more string at its worst
+// (every byte escaped to six) and the end of the line.
+const detailsBudget = MaxLineBytes - 6*MaxStringBytes - 1024
+
+var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
+
+func newEncoder() *encoder {
+	enc := encoders.Get().(*encoder)
+	*enc = encoder{buf: enc.buf[:0]}
+	return enc
+}
+
+func (enc *encoder) free() { encoders.Put(enc) }
+
+// event writes e but for its end: endLine adds the sequence number, which is known only later.
+func (enc *encoder) event(e *Event) {
+	enc.buf = append(enc.buf, `{"timestamp":"`...)
+	enc.buf = e.Timestamp.UTC().AppendFormat(enc.buf, time.RFC3339Nano)
+	enc.buf = append(enc.buf, '"')
+	enc.field("type", string(e.Type), MaxIDBytes)
+	enc.field("severity", string(e.Severity), MaxIDBytes)
+	enc.optional("agent_id", e.AgentID, MaxIDBytes)
+	enc.optional("tenant_id", e.TenantID, MaxIDBytes)
+	enc.optional("job_id", e.JobID, MaxIDBytes)
+	enc.optional("report_id", e.ReportID, MaxIDBytes)
+	enc.field("message", e.Message, MaxStringBytes)
+	enc.optional("error", e.Error, MaxStringBytes)
+	if e.Duration != 0 {
+		enc.buf = append(enc.buf, `,"duration_ms":`...)
+		enc.buf = strconv.AppendFloat(enc.buf, float64(e.Duration)/float64(time.Millisecond), 'f', -1, 64)
+	}
+	if len(e.Details) > 0 {
+		enc.buf = append(enc.buf, `,"details":`...)
+		enc.detailsFrom = len(enc.buf)
+		enc.safeDetails(e.Details)
+		enc.detailsTo = len(enc.buf)
+	}
+	if enc.truncated {
+		enc.buf = append(enc.buf, `,"truncated":true`...)
+	}
+}
+
+// details is the JSON of the details, empty when there are none.
+func (enc *encoder) details() []byte { return enc.buf[enc.detailsFrom:enc.detailsTo] }
+
+func (enc *encoder) optional(key, s string, limit int) {
+	if s != "" {
+		enc.field(key, s, limit)
+	}
+}
+
+func (enc *encoder) field(key, s string, limit int) {
+	enc.buf = append(enc.buf, ',', '"')
+	enc.buf = append(enc.buf, key...)
+	enc.buf = append(enc.buf, '"', ':')
+	enc.text(s, limit)
+}
+
+// text writes s without its secrets. It looks for them in a little more than it writes, so that the cut does not
+// hide what makes a secret one.
+func (enc *encoder) text(s string, limit int) {
+	s, cut := clip(s, 2*limit)
+	s, cut2 := clip(redact(s), limit)
+	enc.truncated = enc.truncated || cut || cut2
+	enc.buf = appendString(enc.buf, s)
+}
+
+// endLine appends the sequence number and the end of the line.
+func endLine(dst []byte, seq uint64) []byte {
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendUint(dst, seq, 10)
+	return append(dst, '}', '\n')
+}
+
+// endLineMax is the most that endLine appends.
+const endLineMax = len(`,"seq":`) + 20 + len("}\n")
+
+// lineType reads the event's type from a line that the encoder wrote.
+func lineType(line []byte) EventType {
+	_, rest, _ := bytes.Cut(line, []byte(`"type":"`))
+	t, _, _ := bytes.Cut(rest, []byte(`"`))
+	return EventType(t)
+}
+
+// number writes f, or its name where JSON has none for it.
+func (enc *encoder) number(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		enc.buf = append(enc.buf, '"')
+		enc.buf = strconv.AppendFloat(enc.buf, f, 'g', -1, 64)
+		enc.buf = append(enc.buf, '"')
+		return
+	}
+	format := byte('f')
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e' // as encoding/json does: 1e300 is not 300 digits
+	}
+	enc.buf = strconv.AppendFloat(enc.buf, f, format, -1, 64)
+}

@@ -1,0 +1,102 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// Info logs an event of severity INFO.
+func (l *Logger) Info(t EventType, message string, details map[string]any) {
+	l.Log(Event{Type: t, Severity: SeverityInfo, Message: message, Details: details})
+}
+
+// Error logs an event of severity ERROR; err may be nil.
+func (l *Logger) Error(t EventType, message string, err error, details map[string]any) {
+	l.Log(Event{Type: t, Severity: SeverityError, Message: message, Error: errorText(err), Details: details})
+}
+
+// JobStarted logs that a job runs. Its type is put beside the details as job_type.
+func (l *Logger) JobStarted(jobID, jobType string, details map[string]any) {
+	l.Log(Event{Type: EventJobStarted, Severity: SeverityInfo, JobID: jobID, Message: "Job started",
+		Details: with(details, "job_type", jobType)})
+}
+
+// JobCompleted logs that a job ended well, after duration.
+func (l *Logger) JobCompleted(jobID string, duration time.Duration, details map[string]any) {
+	l.Log(Event{Type: EventJobCompleted, Severity: SeverityInfo, JobID: jobID, Message: "Job completed successfully",
+		Duration: duration, Details: details})
+}
+
+// JobFailed logs that a job ended without a report, with severity ERROR; err may be nil.
+func (l *Logger) JobFailed(jobID string, err error, details map[string]any) {
+	l.Log(Event{Type: EventJobFailed, Severity: SeverityError, JobID: jobID, Message: "Job failed",
+		Error: errorText(err), Details: details})
+}
+
+// ChunkUploaded logs that the server accepted a part of a report: its index, from 0, how many the report has, and
+// its size in bytes as sent.
+func (l *Logger) ChunkUploaded(reportID string, chunkIndex, totalChunks, size int) {
+	message := "Chunk uploaded"
+	if chunkIndex >= 0 && chunkIndex < totalChunks {
+		message = fmt.Sprintf("Chunk %d of %d uploaded", chunkIndex+1, totalChunks)
+	}
+	l.Log(Event{Type: EventChunkUploaded, Severity: SeverityInfo, ReportID: reportID, Message: message,
+		Details: map[string]any{"chunk_index": chunkIndex, "total_chunks": totalChunks, "size_bytes": size}})
+}
+
+// ResourceThrottle logs that admission of jobs stopped, with severity WARN. The reason is put beside the metrics.
+func (l *Logger) ResourceThrottle(reason string, metrics map[string]any) {
+	l.Log(Event{Type: EventResourceThrottle, Severity: SeverityWarn, Message: "Resource throttling activated: " + reason,
+		Details: with(metrics, "reason", reason)})
+}
+
+// ContextLogger logs the events of one job and its report. Its methods may be called concurrently.
+type ContextLogger struct {
+	l               *Logger
+	ctx             context.Context
+	jobID, reportID string
+}
+
+// WithContext returns a logger that puts jobID and reportID into its events. When ctx is done, events are still
+// logged, but a critical one no longer waits to be on disk.
+func (l *Logger) WithContext(ctx context.Context, jobID, reportID string) *ContextLogger {
+	return &ContextLogger{l, ctx, jobID, reportID}
+}
+
+// Info logs an event of severity INFO.
+func (c *ContextLogger) Info(t EventType, message string, details map[string]any) {
+	c.log(Event{Type: t, Severity: SeverityInfo, Message: message, Details: details})
+}
+
+// Error logs an event of severity ERROR; err may be nil.
+func (c *ContextLogger) Error(t EventType, message string, err error, details map[string]any) {
+	c.log(Event{Type: t, Severity: SeverityError, Message: message, Error: errorText(err), Details: details})
+}
+
+func (c *ContextLogger) log(e Event) {
+	e.JobID, e.ReportID = c.jobID, c.reportID
+	c.l.log(c.ctx, e)
+}
+
+// with returns details with one entry more, unless it is there; the caller's map stays as it is.
+func with(details map[string]any, key string, v any) map[string]any {
+	out := make(map[string]any, len(details)+1)
+	out[key] = v
+	maps.Copy(out, details)
+	return out
+}
+
+// errorText is err's text; an error whose method panics still gives one.
+func errorText(err error) (s string) {
+	if err == nil {
+		return ""
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s = fmt.Sprintf("[%T panics]", err)
+		}
+	}()
+	return err.Error()
+}

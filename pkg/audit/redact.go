@@ -1,0 +1,104 @@
+package audit
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Redacted stands in the log where a secret was.
+const Redacted = "[REDACTED]"
+
+// secretWords make a key secret wherever they are in it, once it is lower case and without separators.
+var secretWords = []string{
+	"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "privatekey", "signingkey",
+	"encryptionkey", "authorization", "credential", "cookie", "signature", "bearer", "jwt", "sessionid", "connectionstring",
+}
+
+// secretNames make a key secret only when they are all of it.
+var secretNames = []string{"auth", "pass", "sig", "dsn", "session", "otp", "pin"}
+
+// secretKey reports whether what is stored under key is secret, and whether the key ends in the word that says so:
+// "token" does, "secrets_found" does not.
+func secretKey(key string) (secret, ends bool) {
+	var arr [64]byte
+	norm := arr[:0]
+	for i := max(0, len(key)-cap(norm)); i < len(key); i++ {
+		switch c := key[i]; {
+		case c >= 'A' && c <= 'Z':
+			norm = append(norm, c|0x20)
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			norm = append(norm, c)
+		}
+	}
+	if len(norm) < 3 {
+		return false, false
+	}
+	name := string(norm)
+	if slices.Contains(secretNames, name) {
+		return true, true
+	}
+	for _, w := range secretWords {
+		if strings.HasSuffix(name, w) {
+			return true, true
+		}
+		secret = secret || strings.Contains(name, w)
+	}
+	return secret, false
+}
+
+// hidden reports whether the value under key is left out of the log. A number goes only when the key ends in the
+// secret word: "secrets_found": 3 gives nothing away, "pin": 1234 does.
+func hidden(key string, v any) bool {
+	secret, ends := secretKey(key)
+	if !secret {
+		return false
+	}
+	switch v.(type) {
+	case nil, bool:
+		return false
+	case int, int32, int64, uint, uint32, uint64, float32, float64, json.Number, time.Duration:
+		return ends
+	}
+	return true
+}
+
+// secretFlag reports whether s is a command line flag whose value is the next word.
+func secretFlag(s string) bool {
+	if len(s) < 3 || len(s) > 64 || s[0] != '-' || strings.ContainsAny(s, "= ") {
+		return false
+	}
+	_, ends := secretKey(s)
+	return ends
+}
+
+// secretPrefixes begin the tokens that well-known issuers give out; min is the length from which it is one.
+var secretPrefixes = []struct {
+	prefix string
+	min    int
+}{
+	{"ghp_", 20}, {"gho_", 20}, {"ghu_", 20}, {"ghs_", 20}, {"ghr_", 20}, {"github_pat_", 20},
+	{"glpat-", 16}, {"gldt-", 16}, {"glrt-", 16}, {"AKIA", 20}, {"ASIA", 20}, {"AIza", 30}, {"ya29.", 20},
+	{"xoxb-", 15}, {"xoxa-", 15}, {"xoxp-", 15}, {"xoxr-", 15}, {"xoxs-", 15}, {"xapp-", 15},
+	{"sk_live_", 16}, {"rk_live_", 16}, {"sk-", 20}, {"npm_", 20}, {"pypi-", 20}, {"hf_", 20}, {"dop_v1_", 20},
+	{"SG.", 30}, {"eyJ", 20},
+}
+
+// secretToken reports whether word is a token by its looks.
+func secretToken(word string) bool {
+	if len(word) < 15 {
+		return false
+	}
+	switch word[0] {
+	case 'g', 'A', 'y', 'x', 's', 'r', 'n', 'p', 'h', 'd', 'S', 'e':
+	default:
+		return false
+	}
+	for _, p := range secretPrefixes {
+		if len(word) >= p.min && strings.HasPrefix(word, p.prefix) {
+			return p.prefix != "eyJ" || strings.Contains(word, ".")
+		}
+	}
+	return false
+}

@@ -1,0 +1,117 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gopkg.in/natefinch/lumberjack.v2"
+)
+
+// rotator moves a log aside under a name with the time in it. There is one for the process, and it only ever
+// rotates, because every lumberjack.Logger that is used keeps a goroutine for good. It holds no file and no state
+// between two rotations. Everything in which lumberjack alone loses lines is decided here: it renames over a file
+// of the same millisecond, refuses lines over its size, and writes no more after a failed rename.
+var rotator struct {
+	sync.Mutex
+	lumberjack.Logger
+}
+
+// stampFormat is the time in the name of a rotated file: audit-2024-01-15T10-30-00.000.log.
+const stampFormat = "2006-01-02T15-04-05.000"
+
+// rotateRetry is the pause after a rotation that failed; the file grows over its size meanwhile.
+const rotateRetry = 10 * time.Second
+
+// room returns how many bytes the file takes before it is due for rotation.
+func (lf *logFile) room() int64 {
+	switch {
+	case lf.damaged:
+		return 0
+	case lf.max <= 0 || lf.size == 0 || lf.now().Before(lf.retryRotate):
+		return 1 << 62
+	}
+	return max(0, lf.max-lf.size)
+}
+
+// rotate moves the file aside and opens a new one. What cannot be moved is kept in use, for an oversize log is
+// better than none. The caller has synced the file.
+func (lf *logFile) rotate() error {
+	before, err := lf.f.Stat()
+	if err != nil {
+		return err
+	}
+	err = lf.awaitFreeName()
+	if err == nil {
+		if err := lf.close(); err != nil && !lf.damaged { // closed also because Windows does not rename an open file
+			return err
+		}
+		rotator.Lock()
+		rotator.Filename = lf.path
+		err = errors.Join(rotator.Rotate(), rotator.Close())
+		rotator.Unlock()
+	}
+	// What counts is what happened, not what was reported: a rename may have worked and the rest not.
+	after, serr := os.Lstat(lf.path)
+	if moved := serr != nil || !os.SameFile(before, after); !moved {
+		lf.retryRotate = lf.now().Add(rotateRetry)
+		lf.say(Event{Type: EventAuditError, Severity: SeverityError, Message: "The log was not rotated and grows on",
+			Error: fmt.Sprint(err), Details: map[string]any{"bytes": lf.size}})
+	} else {
+		lf.rotated++
+	}
+	if lf.f == nil {
+		_, err := lf.open()
+		return err
+	}
+	return nil
+}
+
+// awaitFreeName waits, for some milliseconds at most, until no rotated file has a name that the next one may get: a
+// rename would go over it without an error. With a clock that went back names ahead may be taken for longer; then
+// the rotation is put off.
+func (lf *logFile) awaitFreeName() error {
+	taken := lf.backups()
+	for range 10 {
+		now := lf.now().UTC().Truncate(time.Millisecond)
+		if !slices.ContainsFunc(taken, func(b backup) bool {
+			return !b.stamp.Before(now) && b.stamp.Before(now.Add(time.Second)) // the rename comes a moment after this look
+		}) {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return errors.New("the name of the next rotated file is taken: did the clock go back?")
+}
+
+// backup is one rotated file.
+type backup struct {
+	path  string
+	stamp time.Time // of the rotation, by its name
+}
+
+// backups returns the rotated files of this log, oldest name first.
+func (lf *logFile) backups() []backup {
+	entries, err := os.ReadDir(filepath.Dir(lf.path))
+	if err != nil {
+		return nil // the next write says what is wrong with the directory
+	}
+	ext := filepath.Ext(lf.path)
+	prefix := strings.TrimSuffix(filepath.Base(lf.path), ext) + "-"
+	var out []backup
+	for _, e := range entries {
+		stamp, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ext), prefix)
+		if !ok || !e.Type().IsRegular() {
+			continue
+		}
+		if t, err := time.Parse(stampFormat, stamp); err == nil {
+			out = append(out, backup{filepath.Join(filepath.Dir(lf.path), e.Name()), t})
+		}
+	}
+	return out
+}

@@ -1,0 +1,226 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// safeDetails writes the details, whatever is in them: a value whose methods panic costs the details, not the event.
+func (enc *encoder) safeDetails(m map[string]any) {
+	start := len(enc.buf)
+	defer func() {
+		if r := recover(); r != nil {
+			enc.buf = append(enc.buf[:start], `{"unencodable":`...)
+			enc.placeholder(m)
+			enc.buf = append(enc.buf, '}')
+		}
+	}()
+	enc.object(m, 1)
+}
+
+// object writes m with its keys in order. At MaxEntries, or when the line is full, the rest is left out.
+func (enc *encoder) object(m map[string]any, depth int) {
+	keys := keyPool.Get().(*[]string)
+	defer func() {
+		clear(*keys)
+		*keys = (*keys)[:0]
+		keyPool.Put(keys)
+	}()
+	for k := range m {
+		*keys = append(*keys, k)
+	}
+	slices.Sort(*keys)
+	enc.buf = append(enc.buf, '{')
+	for i, k := range *keys {
+		if i == MaxEntries || len(enc.buf) > detailsBudget {
+			enc.truncated = true
+			break
+		}
+		if i > 0 {
+			enc.buf = append(enc.buf, ',')
+		}
+		enc.entry(k, m[k], depth)
+	}
+	enc.buf = append(enc.buf, '}')
+}
+
+var keyPool = sync.Pool{New: func() any { return new([]string) }}
+
+func (enc *encoder) entry(key string, v any, depth int) {
+	enc.text(key, MaxIDBytes)
+	enc.buf = append(enc.buf, ':')
+	if hidden(key, v) {
+		enc.buf = append(enc.buf, `"`+Redacted+`"`...)
+		return
+	}
+	enc.value(v, depth)
+}
+
+// value writes v. The common types are written without reflection and without allocation.
+func (enc *encoder) value(v any, depth int) {
+	switch v := v.(type) {
+	case nil:
+		enc.buf = append(enc.buf, "null"...)
+	case string:
+		enc.text(v, MaxStringBytes)
+	case bool:
+		enc.buf = strconv.AppendBool(enc.buf, v)
+	case int:
+		enc.buf = strconv.AppendInt(enc.buf, int64(v), 10)
+	case int64:
+		enc.buf = strconv.AppendInt(enc.buf, v, 10)
+	case uint64:
+		enc.buf = strconv.AppendUint(enc.buf, v, 10)
+	case float64:
+		enc.number(v)
+	case json.Number:
+		enc.jsonNumber(v)
+	case time.Duration:
+		enc.text(v.String(), MaxStringBytes)
+	case time.Time:
+		enc.text(v.UTC().Format(time.RFC3339Nano), MaxStringBytes)
+	case map[string]any:
+		if enc.deep(depth + 1) {
+			return
+		}
+		enc.object(v, depth+1)
+	default:
+		enc.other(v, depth)
+	}
+}
+
+// deep writes a placeholder when a map or list at this depth is too deep, as every endless cycle gets.
+func (enc *encoder) deep(depth int) bool {
+	if depth <= MaxDepth {
+		return false
+	}
+	enc.truncated = true
+	enc.buf = append(enc.buf, `"[too deep]"`...)
+	return true
+}
+
+// other writes what needs reflection.
+func (enc *encoder) other(v any, depth int) {
+	switch t := v.(type) {
+	case json.Marshaler:
+		enc.marshalled(v, depth)
+		return
+	case error:
+		enc.text(t.Error(), MaxStringBytes)
+		return
+	case fmt.Stringer:
+		enc.text(t.String(), MaxStringBytes)
+		return
+	}
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Bool:
+		enc.buf = strconv.AppendBool(enc.buf, r.Bool())
+	case reflect.String:
+		enc.text(r.String(), MaxStringBytes)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		enc.buf = strconv.AppendInt(enc.buf, r.Int(), 10)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		enc.buf = strconv.AppendUint(enc.buf, r.Uint(), 10)
+	case reflect.Float32, reflect.Float64:
+		enc.number(r.Float())
+	case reflect.Slice, reflect.Array:
+		enc.list(r, depth+1)
+	case reflect.Map:
+		enc.anyMap(r, depth+1)
+	case reflect.Pointer:
+		switch {
+		case r.IsNil():
+			enc.buf = append(enc.buf, "null"...)
+		case enc.deep(depth + 1): // a pointer to itself ends here
+		default:
+			enc.value(r.Elem().Interface(), depth+1)
+		}
+	case reflect.Struct:
+		enc.marshalled(v, depth)
+	default: // chan, func, complex
+		enc.placeholder(v)
+	}
+}
+
+// list writes a slice or array. In the words of a command line it hides what follows a flag such as --token.
+func (enc *encoder) list(r reflect.Value, depth int) {
+	if r.Type().Elem().Kind() == reflect.Uint8 {
+		enc.buf = appendString(enc.buf, fmt.Sprintf("[%d bytes]", r.Len())) // no binary data in an audit log
+		return
+	}
+	if enc.deep(depth) {
+		return
+	}
+	enc.buf = append(enc.buf, '[')
+	hide := false
+	for i := range r.Len() {
+		if i == MaxEntries || len(enc.buf) > detailsBudget {
+			enc.truncated = true
+			break
+		}
+		if i > 0 {
+			enc.buf = append(enc.buf, ',')
+		}
+		v := r.Index(i).Interface()
+		s, _ := v.(string)
+		if hide {
+			v = Redacted
+		}
+		hide = secretFlag(s)
+		enc.value(v, depth)
+	}
+	enc.buf = append(enc.buf, ']')
+}
+
+// anyMap writes a map of any kind by way of map[string]any; one too large to copy cheaply is a placeholder.
+func (enc *encoder) anyMap(r reflect.Value, depth int) {
+	if enc.deep(depth) {
+		return
+	}
+	if r.Len() > 64*MaxEntries {
+		enc.placeholder(r.Interface())
+		return
+	}
+	m := make(map[string]any, r.Len())
+	for it := r.MapRange(); it.Next(); {
+		m[fmt.Sprint(it.Key().Interface())] = it.Value().Interface()
+	}
+	enc.object(m, depth)
+}
+
+// marshalled writes v as encoding/json sees it, read back so that the limits and the redaction hold inside it too.
+func (enc *encoder) marshalled(v any, depth int) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		enc.placeholder(v)
+		return
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var plain any
+	if err := dec.Decode(&plain); err != nil {
+		enc.placeholder(v)
+		return
+	}
+	enc.value(plain, depth)
+}
+
+func (enc *encoder) jsonNumber(n json.Number) {
+	if len(n) <= 64 && json.Valid([]byte(n)) && n != "" && (n[0] == '-' || n[0] >= '0' && n[0] <= '9') {
+		enc.buf = append(enc.buf, n...)
+		return
+	}
+	enc.text(string(n), MaxStringBytes)
+}
+
+// placeholder stands for a value that JSON cannot hold.
+func (enc *encoder) placeholder(v any) {
+	enc.text(fmt.Sprintf("[unencodable %T]", v), MaxStringBytes)
+}

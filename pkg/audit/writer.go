@@ -1,0 +1,245 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"time"
+)
+
+// The pauses between attempts to write to a disk that takes nothing, doubling from the first to the last.
+const (
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+)
+
+// run is the writer: it writes whenever there is something, so the lines of one batch are those that came while the
+// batch before was written.
+func (l *Logger) run() {
+	sweepAt := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.quit:
+			return
+		case <-l.wake:
+		case <-timer.C:
+		}
+		if now := time.Now(); !now.Before(sweepAt) {
+			l.sweep()
+			sweepAt = now.Add(sweepInterval)
+		}
+		_ = l.pass(false) // kept in Stats; the lines wait
+		timer.Reset(min(time.Until(sweepAt), l.untilDue()))
+	}
+}
+
+// untilDue returns the time until lines are to be synced, or tried again, without anyone asking.
+func (l *Logger) untilDue() time.Duration {
+	l.io.Lock()
+	defer l.io.Unlock()
+	switch {
+	case !l.io.retryAt.IsZero():
+		return time.Until(l.io.retryAt)
+	case l.io.lines > 0 && l.cfg.FlushInterval > 0:
+		return time.Until(l.io.since.Add(l.cfg.FlushInterval))
+	}
+	return sweepInterval
+}
+
+// flushAll writes and syncs everything there is, what the log says about itself on the way included.
+func (l *Logger) flushAll() error {
+	for range 4 { // a pass may add a line about itself, and that one a last line
+		if err := l.pass(true); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		empty := len(l.mu.pending) == 0
+		l.mu.Unlock()
+		if empty {
+			break
+		}
+	}
+	return nil
+}
+
+// pass writes what is pending and syncs it when that is due, or asked for by force.
+func (l *Logger) pass(force bool) error {
+	l.io.Lock()
+	defer l.io.Unlock()
+	if !force && time.Now().Before(l.io.retryAt) {
+		return nil
+	}
+	l.takePending()
+	err := l.writeOut()
+	if err == nil && l.syncDue(force) {
+		err = l.syncOut()
+	}
+	l.settle(err)
+	return err
+}
+
+func (l *Logger) takePending() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.io.out) == 0 {
+		l.io.out, l.mu.pending = l.mu.pending, l.io.out
+		return
+	}
+	l.io.out = append(l.io.out, l.mu.pending...)
+	l.mu.pending = l.mu.pending[:0]
+}
+
+// writeOut writes out to the file, whole lines at a time, through as many files as it takes.
+func (l *Logger) writeOut() error {
+	for l.io.written < len(l.io.out) {
+		if err := l.io.file.ready(); err != nil {
+			return err
+		}
+		chunk := l.io.out[l.io.written:]
+		if room := l.io.file.room(); int64(len(chunk)) > room {
+			chunk = chunk[:bytes.LastIndexByte(chunk[:room], '\n')+1]
+		}
+		if len(chunk) == 0 {
+			if err := l.rotate(); err != nil {
+				return err
+			}
+			continue
+		}
+		n, err := l.io.file.write(chunk)
+		l.wrote(chunk[:n])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Logger) wrote(lines []byte) {
+	n := uint64(bytes.Count(lines, []byte("\n")))
+	if l.io.lines == 0 {
+		l.io.since = time.Now()
+	}
+	l.io.written += len(lines)
+	l.io.lines += n
+	l.mu.Lock()
+	l.mu.stats.Written += n
+	l.mu.stats.Bytes += uint64(len(lines))
+	l.mu.Unlock()
+}
+
+func (l *Logger) rotate() error {
+	if !l.io.file.damaged {
+		if err := l.syncOut(); err != nil {
+			return err
+		}
+	}
+	err := l.io.file.rotate()
+	l.mu.Lock()
+	l.mu.stats.Rotations = l.io.file.rotated
+	l.mu.Unlock()
+	return err
+}
+
+func (l *Logger) syncDue(force bool) bool {
+	if l.io.lines == 0 {
+		return false
+	}
+	l.mu.Lock()
+	asked := l.mu.want > l.base+l.mu.stats.Synced
+	l.mu.Unlock()
+	return force || asked ||
+		l.cfg.BufferSize > 0 && l.io.lines >= uint64(l.cfg.BufferSize) ||
+		l.cfg.FlushInterval > 0 && time.Since(l.io.since) >= l.cfg.FlushInterval ||
+		int64(l.io.written) > l.cfg.SpoolBytes/4 // these lines are kept in memory until they are synced
+}
+
+// syncOut syncs the file and forgets the lines in it. When the sync fails they count as not written, and go into
+// the next file.
+func (l *Logger) syncOut() error {
+	err := l.io.file.sync()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.mu.stats.Written -= l.io.lines
+		l.mu.stats.Bytes -= uint64(l.io.written)
+		l.io.written, l.io.lines = 0, 0
+		return err
+	}
+	l.mu.stats.Synced += l.io.lines
+	l.mu.spooled -= int64(l.io.written)
+	l.io.out = l.io.out[:copy(l.io.out, l.io.out[l.io.written:])]
+	if cap(l.io.out) > 1<<20 && len(l.io.out) == 0 {
+		l.io.out = nil // a burst is over
+	}
+	l.io.written, l.io.lines = 0, 0
+	return nil
+}
+
+// settle ends a pass: it notes failure or recovery, lets those go on who wait, and queues what the log has to say
+// about itself.
+func (l *Logger) settle(err error) {
+	now := time.Now()
+	events := l.io.file.notes
+	l.io.file.notes = nil
+	l.mu.Lock()
+	s := &l.mu.stats
+	newlyFailing := err != nil && !s.Failing
+	if newlyFailing {
+		l.mu.failingSince = now
+	}
+	if err == nil && s.Failing {
+		events = append(events, Event{Type: EventAuditError, Severity: SeverityError, Message: "The log could not be written for a time",
+			Error: s.LastError, Duration: now.Sub(l.mu.failingSince)})
+	}
+	if err == nil && l.mu.drops.total > 0 {
+		events = append(events, l.mu.drops.take())
+	}
+	s.Failing, l.mu.stuck = err != nil, err != nil
+	if err != nil {
+		s.LastError, s.LastErrorAt = err.Error(), now
+	}
+	if l.mu.progress != nil {
+		close(l.mu.progress)
+		l.mu.progress = nil
+	}
+	l.mu.Unlock()
+
+	if err == nil {
+		l.io.retryAt, l.io.backoff = time.Time{}, 0
+	} else {
+		l.io.backoff = min(max(2*l.io.backoff, firstBackoff), lastBackoff)
+		l.io.retryAt = now.Add(l.io.backoff)
+	}
+	if newlyFailing {
+		l.complain(fmt.Sprintf("lines wait in memory: %v", err))
+	}
+	for _, e := range events {
+		l.own(e)
+	}
+}
+
+// sweep deletes rotated files past MaxAgeDays, after the log says so on disk.
+func (l *Logger) sweep() {
+	if l.cfg.MaxAgeDays < 0 {
+		return
+	}
+	l.io.Lock()
+	old := l.io.file.expired(time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour)
+	l.io.Unlock()
+	if len(old) == 0 {
+		return
+	}
+	for _, b := range old {
+		l.own(pruned(b))
+	}
+	if l.pass(true) != nil {
+		return
+	}
+	for _, b := range old {
+		if err := os.Remove(b.path); err != nil {
+			l.complain(err.Error())
+		}
+	}
+}
