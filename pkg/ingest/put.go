@@ -1,0 +1,212 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// incoming is one part as it arrived.
+type incoming struct {
+	key        string // empty: derived, for clients that know of none
+	sha        [32]byte
+	size       int64 // compressed
+	reportID   string
+	idx, total int
+	chunk      bool // came through the chunk path
+	jobID      string
+	doc        *document
+}
+
+// ConflictError says that a part contradicts what is stored already.
+type ConflictError struct{ Reason string }
+
+func (e *ConflictError) Error() string { return e.Reason }
+
+// maxKeyLen is the longest key, in bytes: report.PartKey of the longest report ID fits.
+const maxKeyLen = 512
+
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKeyLen || strings.ContainsFunc(key, notTokenRune) {
+		return fmt.Errorf("idempotency key %q: want 1 to %d printable ASCII characters", clip(key, 64), maxKeyLen)
+	}
+	return nil
+}
+
+// fullKey is the part's key, or one that names its report, place and bytes.
+func (in *incoming) fullKey() string {
+	if in.key != "" {
+		return in.key
+	}
+	return fmt.Sprintf("%s:%d:%x", in.reportID, in.idx, in.sha)
+}
+
+// revision names the report's content, so that the parts of two reports with one ID never mix. Only keys made by
+// report.PartKey tell it.
+func (in *incoming) revision() (rev string, keyed bool) {
+	rev, ok := strings.CutSuffix(in.key, fmt.Sprintf(".%d", in.idx))
+	hash, ok2 := strings.CutPrefix(rev, in.reportID+".")
+	if _, err := hex.DecodeString(hash); ok && ok2 && err == nil && len(hash) == 16 {
+		return rev, true
+	}
+	return in.fullKey() + " " + in.reportID, false
+}
+
+// repeated returns the stored answer when the part is known, without waiting for the writer.
+func (t *Tenant) repeated(ctx context.Context, key string, sha [32]byte) (*answer, error) {
+	var have []byte
+	var text string
+	err := t.store.read.QueryRowContext(ctx, `SELECT p.sha256, p.answer FROM part p JOIN tenant t ON t.id = p.tenant
+		WHERE t.name = ? AND p.key = ?`, t.name, key).Scan(&have, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &storeError{err}
+	}
+	return sameAnswer(key, have, sha, text)
+}
+
+func sameAnswer(key string, have []byte, sha [32]byte, text string) (*answer, error) {
+	if !bytes.Equal(have, sha[:]) {
+		return nil, &ConflictError{fmt.Sprintf("part %s is stored with other content", clip(key, 128))}
+	}
+	a := new(answer)
+	if err := json.Unmarshal([]byte(text), a); err != nil {
+		return nil, fmt.Errorf("store: answer of part %s: %w", clip(key, 128), err)
+	}
+	a.Duplicate = true
+	return a, nil
+}
+
+// countRepeat counts a part that came again.
+func (t *Tenant) countRepeat() error {
+	return t.store.write(0, func(tx *tx) error {
+		return tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE name = ?", t.name)
+	})
+}
+
+// put stores a part, and makes its report visible when it is the last one.
+func (t *Tenant) put(in *incoming) (*answer, error) {
+	var a *answer
+	err := t.store.write(in.doc.rawBytes, func(tx *tx) (err error) {
+		a, err = t.putTx(tx, in)
+		return err
+	})
+	return a, err
+}
+
+func (t *Tenant) putTx(tx *tx, in *incoming) (*answer, error) {
+	tenant, err := tx.tenantID(t.name)
+	if err != nil {
+		return nil, err
+	}
+	var have []byte
+	var text string
+	found, err := tx.get("SELECT sha256, answer FROM part WHERE tenant = ? AND key = ?",
+		[]any{tenant, in.fullKey()}, &have, &text)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		a, err := sameAnswer(in.fullKey(), have, in.sha, text)
+		if err != nil {
+			return nil, err
+		}
+		return a, tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE id = ?", tenant)
+	}
+	rep, err := tx.reportFor(tenant, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.stage(tenant, rep, in.doc); err != nil {
+		return nil, err
+	}
+	return tx.finishPart(tenant, rep, in)
+}
+
+func (t *tx) tenantID(name string) (id int64, err error) {
+	if found, err := t.get("SELECT id FROM tenant WHERE name = ?", []any{name}, &id); found || err != nil {
+		return id, err
+	}
+	return t.insert("INSERT INTO tenant (name) VALUES (?)", name)
+}
+
+// reportRow is the state of a report before the part at hand.
+type reportRow struct {
+	id              int64
+	total, received int
+	skipped         int
+}
+
+// reportFor finds or makes the row of the report that the part belongs to.
+func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
+	rev, keyed := in.revision()
+	r := new(reportRow)
+	var found bool
+	var err error
+	if keyed {
+		found, err = t.get("SELECT id, total, received, skipped FROM report WHERE tenant = ? AND rev = ?",
+			[]any{tenant, rev}, &r.id, &r.total, &r.received, &r.skipped)
+	} else { // the newest report with this ID that still lacks this part
+		found, err = t.get(`SELECT id, total, received, skipped FROM report r WHERE tenant = ? AND report_id = ? AND keyed = 0
+			AND completed = 0 AND total = ? AND NOT EXISTS (SELECT 1 FROM part p WHERE p.report = r.id AND p.idx = ?)
+			ORDER BY id DESC LIMIT 1`, []any{tenant, in.reportID, in.total, in.idx}, &r.id, &r.total, &r.received, &r.skipped)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		if r.total != in.total {
+			return nil, &ConflictError{fmt.Sprintf("report %s has %d parts, this one says %d", in.reportID, r.total, in.total)}
+		}
+		return r, nil
+	}
+	r.total = in.total
+	now := t.now.UnixMilli()
+	r.id, err = t.insert(`INSERT INTO report (tenant, rev, report_id, keyed, total, job_id, created, touched)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, tenant, rev, in.reportID, keyed, in.total, in.jobID, now, now)
+	return r, err
+}
+
+// finishPart records the part and its answer.
+func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming) (*answer, error) {
+	a := &answer{ReportID: in.reportID, Status: "accepted", Errors: in.doc.problems}
+	id := report.CleanID(in.fullKey())
+	if in.chunk {
+		a.ChunkID, a.ChunkIndex = id, &in.idx
+	} else {
+		a.ScanID = id
+	}
+	r.received++
+	skipped := r.skipped + in.doc.skipped
+	err := t.exec("UPDATE report SET received = ?, skipped = ?, touched = ? WHERE id = ?",
+		r.received, skipped, t.now.UnixMilli(), r.id)
+	if err != nil {
+		return nil, err
+	}
+	if r.received == r.total {
+		if err := t.complete(tenant, r.id, a); err != nil {
+			return nil, err
+		}
+		a.Complete, a.FindingsSkipped = true, skipped
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	err = t.exec("INSERT INTO part (tenant, key, sha256, report, idx, answer) VALUES (?, ?, ?, ?, ?, ?)",
+		tenant, in.fullKey(), in.sha[:], r.id, in.idx, string(text))
+	if err != nil {
+		return nil, err
+	}
+	return a, t.exec("UPDATE tenant SET parts = parts + 1, bytes = bytes + ?, raw_bytes = raw_bytes + ? WHERE id = ?",
+		in.size, in.doc.rawBytes, tenant)
+}

@@ -1,0 +1,88 @@
+package ingest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// schemaVersion is kept in user_version; migrations[i] leads from version i to i+1.
+const schemaVersion = 1
+
+// What a report brings is staged in sighting and staged_item and becomes visible with one small update per
+// finding when its last part is in:
+//
+//	finding   who it is: small rows, one for each (tenant, fingerprint, asset); content 0 until visible
+//	content   what it says: append-only; replaced when a later report says something else
+//	sighting  an incomplete report saw this finding; content 0: with nothing new
+var migrations = []string{`
+CREATE TABLE tenant (
+	id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+	reports INTEGER NOT NULL DEFAULT 0, parts INTEGER NOT NULL DEFAULT 0, findings INTEGER NOT NULL DEFAULT 0,
+	duplicates INTEGER NOT NULL DEFAULT 0, repeated_parts INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0,
+	assets INTEGER NOT NULL DEFAULT 0, dependencies INTEGER NOT NULL DEFAULT 0,
+	bytes INTEGER NOT NULL DEFAULT 0, raw_bytes INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE report (
+	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, rev TEXT NOT NULL, report_id TEXT NOT NULL, keyed INTEGER NOT NULL,
+	total INTEGER NOT NULL, received INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,
+	job_id TEXT NOT NULL, created INTEGER NOT NULL, touched INTEGER NOT NULL, completed INTEGER NOT NULL DEFAULT 0,
+	UNIQUE (tenant, rev));
+CREATE INDEX report_by_id ON report (tenant, report_id);
+CREATE INDEX report_incomplete ON report (touched) WHERE completed = 0;
+CREATE TABLE part (
+	tenant INTEGER NOT NULL, key TEXT NOT NULL, sha256 BLOB NOT NULL, report INTEGER NOT NULL, idx INTEGER NOT NULL,
+	answer TEXT NOT NULL, PRIMARY KEY (tenant, key)) WITHOUT ROWID;
+CREATE UNIQUE INDEX part_by_place ON part (report, idx);
+CREATE TABLE finding (
+	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, ident BLOB NOT NULL, content INTEGER NOT NULL DEFAULT 0,
+	sum INTEGER NOT NULL DEFAULT 0, report INTEGER NOT NULL DEFAULT 0, first_seen INTEGER NOT NULL DEFAULT 0,
+	last_seen INTEGER NOT NULL DEFAULT 0, seen INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, ident));
+CREATE TABLE content (
+	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, finding INTEGER NOT NULL, severity INTEGER NOT NULL,
+	tool TEXT NOT NULL, rule TEXT NOT NULL, path TEXT NOT NULL, line INTEGER NOT NULL, title TEXT NOT NULL,
+	asset TEXT NOT NULL, fingerprint TEXT NOT NULL, data BLOB NOT NULL);
+CREATE INDEX content_by_severity ON content (tenant, severity);
+CREATE TABLE sighting (
+	report INTEGER NOT NULL, finding INTEGER NOT NULL, content INTEGER NOT NULL, sum INTEGER NOT NULL,
+	PRIMARY KEY (report, finding)) WITHOUT ROWID;
+CREATE TABLE item (
+	tenant INTEGER NOT NULL, kind TEXT NOT NULL, ident BLOB NOT NULL, name TEXT NOT NULL, report INTEGER NOT NULL,
+	first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, data BLOB NOT NULL,
+	PRIMARY KEY (tenant, kind, ident)) WITHOUT ROWID;
+CREATE TABLE staged_item (
+	report INTEGER NOT NULL, kind TEXT NOT NULL, ident BLOB NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL,
+	PRIMARY KEY (report, kind, ident)) WITHOUT ROWID;
+CREATE TABLE command (
+	id TEXT NOT NULL, tenant INTEGER NOT NULL, type TEXT NOT NULL, priority INTEGER NOT NULL, payload BLOB,
+	status TEXT NOT NULL, agent TEXT NOT NULL DEFAULT '', result BLOB, created INTEGER NOT NULL, expires INTEGER NOT NULL,
+	PRIMARY KEY (tenant, id));
+CREATE INDEX command_pending ON command (tenant, priority DESC, created) WHERE status = 'pending';
+`}
+
+// VersionError says that a store was written by a later version of this package.
+type VersionError struct {
+	Path        string
+	Found, Know int
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("store %s has schema version %d, this program knows up to %d: use a newer one", e.Path, e.Found, e.Know)
+}
+
+func migrate(ctx context.Context, conn *sql.Conn, path string) error {
+	var v int
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
+		return fmt.Errorf("open store %s: %w", path, err)
+	}
+	if v > schemaVersion {
+		return &VersionError{path, v, schemaVersion}
+	}
+	for ; v < schemaVersion; v++ {
+		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
+		if _, err := conn.ExecContext(ctx, script); err != nil {
+			_, _ = conn.ExecContext(ctx, "ROLLBACK") // the first error is the one to tell
+			return fmt.Errorf("migrate store %s to version %d: %w", path, v+1, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package ingest
+
+import (
+	"fmt"
+	"time"
+)
+
+// sweepEvery is how often a write looks for abandoned reports.
+const sweepEvery = time.Minute
+
+// Sweep forgets every report that got no part for age, with all that it staged. It returns how many. A store
+// does so by itself, after StoreConfig.IncompleteAge, while it is written to.
+func (s *Store) Sweep(age time.Duration) (reports int, err error) {
+	err = s.write(0, func(t *tx) error {
+		for {
+			swept, err := t.sweepOne(age)
+			if err != nil || !swept {
+				return err
+			}
+			reports++
+		}
+	})
+	return reports, err
+}
+
+// sweepSometimes sweeps one abandoned report a transaction, so that no writer waits long.
+func (s *Store) sweepSometimes(t *tx) error {
+	w := &s.writer
+	if s.cfg.IncompleteAge < 0 || t.now.Sub(w.swept) < sweepEvery && t.now.After(w.swept) {
+		return nil
+	}
+	swept, err := t.sweepOne(s.cfg.IncompleteAge)
+	if err == nil && !swept {
+		w.swept = t.now
+	}
+	return err
+}
+
+func (t *tx) sweepOne(age time.Duration) (swept bool, err error) {
+	var id int64
+	found, err := t.get("SELECT id FROM report WHERE completed = 0 AND touched <= ? ORDER BY touched LIMIT 1",
+		[]any{t.now.Add(-age).UnixMilli()}, &id)
+	if err != nil || !found {
+		return false, err
+	}
+	for _, q := range []string{
+		"DELETE FROM content WHERE id IN (SELECT content FROM sighting WHERE report = ?)",
+		// a finding that no visible report and no other staged one has
+		`DELETE FROM finding WHERE content = 0 AND id IN (SELECT finding FROM sighting WHERE report = ?1)
+			AND id NOT IN (SELECT finding FROM sighting WHERE report IN (SELECT id FROM report WHERE completed = 0 AND id != ?1))`,
+		"DELETE FROM sighting WHERE report = ?",
+		"DELETE FROM staged_item WHERE report = ?",
+		"DELETE FROM part WHERE report = ?",
+		"DELETE FROM report WHERE id = ?",
+	} {
+		if err := t.exec(q, id); err != nil {
+			return false, fmt.Errorf("sweep report: %w", err)
+		}
+	}
+	return true, nil
+}
