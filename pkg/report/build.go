@@ -43,21 +43,21 @@ func (b *builder) reset() {
 	b.has, b.order, b.assetBytes = map[int]bool{}, b.order[:0], 0
 }
 
-// headRoom is set aside in each part for everything but its items.
-const headRoom = 4 << 10
+// envelopeRoom is set aside in each part for what stands between its header and its items.
+const envelopeRoom = MaxIDLen + 256
 
 func (b *builder) size() int64 {
 	return int64(b.findings.Len()) + int64(b.dependencies.Len()) + b.assetBytes
 }
 
 // over says whether the part, which is not empty, breaks a bound with these items more.
-func (b *builder) over(cfg SplitConfig, size int64, items, assets int) bool {
+func (b *builder) over(cfg SplitConfig, room, size int64, items, assets int) bool {
 	if b.findings.n+b.dependencies.n+len(b.order) == 0 {
 		return false
 	}
-	room := max(cfg.MaxBytes-headRoom, cfg.MaxBytes/2)
-	return b.findings.n+b.dependencies.n+items > cfg.MaxFindings && items > 0 ||
-		len(b.order)+assets > cfg.MaxAssets && assets > 0 || b.size()+size+int64(len(b.order)) > room
+	return items > 0 && b.findings.n+b.dependencies.n+items > cfg.MaxFindings ||
+		assets > 0 && len(b.order)+assets > cfg.MaxAssets ||
+		b.size()+size+int64(len(b.order)+items+assets) > room // with their commas
 }
 
 func (b *builder) addAsset(all []rawAsset, i int) {
@@ -93,6 +93,9 @@ func (b *builder) part(head *Report, all []rawAsset, index int, final bool, cfg 
 	if err != nil {
 		return nil, fmt.Errorf("report header: %w", err)
 	}
+	if n := int64(len(h)); n > cfg.MaxItemBytes {
+		return nil, &TooLargeError{"tool, metadata and properties", n, cfg.MaxItemBytes}
+	}
 	var out bytes.Buffer
 	out.Grow(len(h) + int(b.size()) + len(b.order) + 256)
 	out.Write(h[:len(h)-1])
@@ -124,7 +127,7 @@ func (b *builder) part(head *Report, all []rawAsset, index int, final bool, cfg 
 	p := &Part{
 		ReportID: head.Metadata.ID, Index: index, Final: final, RawSize: int64(out.Len()),
 		Findings: b.findings.n, Assets: len(b.order), Dependencies: b.dependencies.n,
-		Oversize: int64(out.Len()) > cfg.MaxBytes && b.findings.n+b.dependencies.n == 1,
+		Oversize: int64(out.Len()) > cfg.MaxBytes && b.findings.n+b.dependencies.n <= 1 && len(b.order) <= 1,
 	}
 	if head.Tool != nil {
 		p.Tool = head.Tool.Name
@@ -134,10 +137,13 @@ func (b *builder) part(head *Report, all []rawAsset, index int, final bool, cfg 
 	return p, nil
 }
 
+// maxPlain is the largest part that may travel as it is: in base64 it is within the bound on compressed data.
+const maxPlain = codec.DefaultMaxCompressed / 4 * 3
+
 // compress returns raw as zstd, or as it is where zstd is so good that a receiver must take it for a bomb.
 func compress(raw []byte, level int) (encoding string, data []byte) {
 	data = codec.Compress(make([]byte, 0, len(raw)/4), raw, level)
-	if float64(len(raw)) > codec.DefaultMaxRatio*float64(len(data)) && len(raw) <= codec.DefaultMaxCompressed/2 {
+	if float64(len(raw)) > codec.DefaultMaxRatio*float64(len(data)) && len(raw) <= maxPlain {
 		return codec.None, slices.Clone(raw)
 	}
 	return codec.Zstd, slices.Clip(slices.Clone(data))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Extra keeps the members of a JSON object that the model has no field for, raw, so that they survive a
@@ -29,7 +30,10 @@ func (p *Properties) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// fields returns the JSON names of a struct's fields, lower-cased as encoding/json matches them.
+// fold maps names to one that encoding/json does not tell apart: upper and lower case, and 'ſ' and 's'.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+// fields returns the JSON names of a struct's fields, folded.
 func fields(t reflect.Type) map[string]bool {
 	if m, ok := fieldCache.Load(t); ok {
 		return m.(map[string]bool)
@@ -38,7 +42,7 @@ func fields(t reflect.Type) map[string]bool {
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name != "-" {
-			m[strings.ToLower(name)] = true
+			m[fold(name)] = true
 		}
 	}
 	fieldCache.Store(t, m)
@@ -55,7 +59,7 @@ func unmarshal(b []byte, plain any, extra *Extra) error {
 	known := fields(reflect.TypeOf(plain).Elem())
 	*extra = nil
 	return eachMember(b, func(key string, value []byte) {
-		if known[key] || known[strings.ToLower(key)] {
+		if known[key] || known[fold(key)] {
 			return
 		}
 		if *extra == nil {
@@ -100,7 +104,7 @@ func eachMember(b []byte, f func(key string, value []byte)) error {
 		end := skipString(b, i)
 		raw := b[i+1 : end-1]
 		key := string(raw)
-		if bytes.IndexByte(raw, '\\') >= 0 {
+		if bytes.IndexByte(raw, '\\') >= 0 || !utf8.Valid(raw) {
 			if err := json.Unmarshal(b[i:end], &key); err != nil {
 				return fmt.Errorf("object key: %w", err)
 			}

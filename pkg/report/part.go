@@ -28,7 +28,7 @@ type Part struct {
 	Data     []byte   // the part's JSON: a Report plus report_id, chunk_index, is_final when Total > 1
 	RawSize  int64    // bytes of the JSON before compression
 	SHA256   [32]byte // of Data
-	Oversize bool     // one finding alone is larger than the size limit, so it travels alone
+	Oversize bool     // one item is larger than the size limit, so it travels alone
 
 	Findings, Assets, Dependencies int // how many it holds
 

@@ -3,10 +3,10 @@ package report
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/maphash"
-	"slices"
 )
 
 // Splitter turns a stream of assets, findings and dependencies into parts. Each item is encoded once, and
@@ -22,7 +22,7 @@ type Splitter struct {
 
 	assets []rawAsset
 	byID   map[string]int
-	seen   map[uint64]uint16 // computed fingerprints, for repeats
+	seen   map[uint64]uint32 // computed fingerprints, for repeats
 	seed   maphash.Seed
 
 	held      []piece // while the report may still stay whole; nil once it is split
@@ -30,6 +30,7 @@ type Splitter struct {
 	whole     bool
 
 	cur     builder
+	room    int64     // bytes for the items of the current part; 0: not known yet
 	content hash.Hash // over the SHA256 of each part
 	sum     Summary
 }
@@ -68,12 +69,15 @@ func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitt
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if head == nil {
+		return nil, errors.New("report is nil")
+	}
 	if err := CheckID("report_id", head.Metadata.ID); err != nil {
 		return nil, err
 	}
 	s := &Splitter{
 		cfg: cfg.withDefaults(), emit: emit, head: *head, whole: true,
-		byID: map[string]int{}, seen: map[uint64]uint16{}, seed: maphash.MakeSeed(),
+		byID: map[string]int{}, seen: map[uint64]uint32{}, seed: maphash.MakeSeed(),
 		content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
 	}
 	s.head.Assets, s.head.Findings, s.head.Dependencies = nil, nil, nil
@@ -93,6 +97,9 @@ func (s *Splitter) Parts() int { return s.sum.Parts }
 
 // AddAsset adds an asset. Add it before the findings that reference it.
 func (s *Splitter) AddAsset(a *Asset) error {
+	if a == nil {
+		return fmt.Errorf("asset %d is null", s.sum.Assets)
+	}
 	b, err := s.encode("asset", s.sum.Assets, a)
 	if err != nil {
 		return err
@@ -110,6 +117,9 @@ func (s *Splitter) AddAsset(a *Asset) error {
 
 // AddFinding adds a finding. One without a fingerprint gets its computed one. The finding itself is not changed.
 func (s *Splitter) AddFinding(f *Finding) error {
+	if f == nil {
+		return fmt.Errorf("finding %d is null", s.sum.Findings)
+	}
 	if f.Fingerprint == "" {
 		c := *f
 		c.Fingerprint = s.fingerprint(f)
@@ -130,6 +140,9 @@ func (s *Splitter) AddFinding(f *Finding) error {
 
 // AddDependency adds a component of the SBOM.
 func (s *Splitter) AddDependency(d *Dependency) error {
+	if d == nil {
+		return fmt.Errorf("dependency %d is null", s.sum.Dependencies)
+	}
 	b, err := s.encode("dependency", s.sum.Dependencies, d)
 	if err != nil {
 		return err
@@ -150,24 +163,32 @@ func (s *Splitter) Close() (Summary, error) {
 		for i := range s.assets {
 			s.cur.addAsset(s.assets, i)
 		}
-	} else {
-		for i := range s.assets {
-			if s.assets[i].sent || s.cur.has[i] {
-				continue
-			}
-			if s.cur.over(s.cfg, int64(len(s.assets[i].json)), 0, 1) {
-				if err := s.flush(false); err != nil {
-					return s.sum, err
-				}
-			}
-			s.cur.addAsset(s.assets, i)
-		}
+	} else if err := s.placeRest(); err != nil {
+		return s.sum, err
 	}
 	if err := s.flush(true); err != nil {
 		return s.sum, err
 	}
 	s.sum.Content = [32]byte(s.content.Sum(nil))
 	return s.sum, nil
+}
+
+// placeRest places what no finding took along: assets, and the properties that only the final part has.
+func (s *Splitter) placeRest() error {
+	for i := range s.assets {
+		if s.assets[i].sent || s.cur.has[i] {
+			continue
+		}
+		if err := s.makeRoom(int64(len(s.assets[i].json)), 0, 1); err != nil {
+			return err
+		}
+		s.cur.addAsset(s.assets, i)
+	}
+	own, err := json.Marshal(Report{Properties: s.head.Properties, Extra: s.head.Extra})
+	if err != nil {
+		return fmt.Errorf("report properties: %w", err)
+	}
+	return s.makeRoom(int64(len(own)), 0, 0)
 }
 
 func (s *Splitter) encode(kind string, n int, item any) ([]byte, error) {
@@ -227,17 +248,30 @@ func (s *Splitter) place(p piece) error {
 		size += int64(len(s.assets[p.asset].json))
 		assets = 1
 	}
-	if s.cur.over(s.cfg, size, 1, assets) {
-		if err := s.flush(false); err != nil {
-			return err
-		}
+	if err := s.makeRoom(size, 1, assets); err != nil {
+		return err
 	}
 	s.cur.add(s.assets, p)
 	return nil
 }
 
-// flush encodes, compresses and emits the current part.
-func (s *Splitter) flush(final bool) error {
+// makeRoom ends the current part if these items more would break a bound.
+func (s *Splitter) makeRoom(size int64, items, assets int) error {
+	if s.room == 0 {
+		h, err := json.Marshal(s.partHead(false))
+		if err != nil {
+			return fmt.Errorf("report header: %w", err)
+		}
+		s.room = max(s.cfg.MaxBytes-int64(len(h))-envelopeRoom, s.cfg.MaxBytes/2)
+	}
+	if s.cur.over(s.cfg, s.room, size, items, assets) {
+		return s.flush(false)
+	}
+	return nil
+}
+
+// partHead is what a part says of the report.
+func (s *Splitter) partHead(final bool) *Report {
 	head := s.head
 	if !final {
 		head.Properties, head.Extra = nil, nil // said once, by the final part
@@ -245,7 +279,12 @@ func (s *Splitter) flush(final bool) error {
 			head.Metadata.CoverageType = CoveragePartial
 		}
 	}
-	part, err := s.cur.part(&head, s.assets, s.sum.Parts, final, s.cfg)
+	return &head
+}
+
+// flush encodes, compresses and emits the current part.
+func (s *Splitter) flush(final bool) error {
+	part, err := s.cur.part(s.partHead(final), s.assets, s.sum.Parts, final, s.cfg)
 	if err != nil {
 		s.err = err
 		return err
@@ -261,57 +300,9 @@ func (s *Splitter) flush(final bool) error {
 		s.assets[i].sent = true
 	}
 	s.cur.reset()
+	s.room = 0
 	if err := s.emit(part); err != nil {
 		s.err = err
 	}
 	return s.err
-}
-
-// Seal completes the parts of a report once all are made: their keys and their total.
-func Seal(parts []*Part, content [32]byte) {
-	for _, p := range parts {
-		p.Key = PartKey(p.ReportID, content, p.Index)
-		p.Total = len(parts)
-	}
-}
-
-// Split cuts a whole report into sealed parts. See Splitter for what they promise.
-func Split(r *Report, cfg SplitConfig) ([]*Part, Summary, error) {
-	var parts []*Part
-	s, err := NewSplitter(r, cfg, func(p *Part) error {
-		parts = append(parts, p)
-		return nil
-	})
-	if err != nil {
-		return nil, Summary{}, err
-	}
-	if err := s.AddAll(r); err != nil {
-		return nil, Summary{}, err
-	}
-	sum, err := s.Close()
-	if err != nil {
-		return nil, Summary{}, err
-	}
-	Seal(parts, sum.Content)
-	return slices.Clip(parts), sum, nil
-}
-
-// AddAll adds every asset, finding and dependency of r, in this order.
-func (s *Splitter) AddAll(r *Report) error {
-	for _, a := range r.Assets {
-		if err := s.AddAsset(a); err != nil {
-			return err
-		}
-	}
-	for _, f := range r.Findings {
-		if err := s.AddFinding(f); err != nil {
-			return err
-		}
-	}
-	for _, d := range r.Dependencies {
-		if err := s.AddDependency(d); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,0 +1,298 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// randomReport is a report with every kind of item: findings with, without and with a dangling asset, assets with and
+// without an ID, some of both large.
+func randomReport(r *rand.Rand, findings, assets, dependencies int) *Report {
+	text := func(most int) string {
+		if r.IntN(20) == 0 {
+			most *= 20
+		}
+		return strings.Repeat("words in a row ", 1+r.IntN(1+most/15))
+	}
+	rep := &Report{
+		Metadata: Metadata{
+			ID: "r-1", Timestamp: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC), CoverageType: CoverageFull,
+			Branch: &Branch{Name: "main", CommitSHA: "0123abcd"}, Properties: Properties{"host": text(100)},
+		},
+		Tool:       &Tool{Name: "gitleaks", Version: "8.30.1", Properties: Properties{"rules": text(500)}},
+		Properties: Properties{"note": text(1000)},
+	}
+	for i := range assets {
+		a := &Asset{Type: "repository", Value: fmt.Sprintf("asset-%d", i), Description: text(100)}
+		if r.IntN(4) > 0 {
+			a.ID = fmt.Sprintf("a%d", i)
+		}
+		rep.Assets = append(rep.Assets, a)
+	}
+	for i := range findings {
+		f := &Finding{
+			ID: fmt.Sprintf("f%d", i), Type: TypeVulnerability, Title: "t", Severity: Severities()[r.IntN(5)],
+			RuleID: fmt.Sprintf("rule-%d", r.IntN(9)), Message: text(300),
+			Location: &Location{Path: fmt.Sprintf("dir/file%d.go", r.IntN(50)), StartLine: r.IntN(200)},
+		}
+		switch r.IntN(4) {
+		case 0:
+			f.AssetRef = "nowhere"
+		case 1, 2:
+			f.AssetRef = fmt.Sprintf("a%d", r.IntN(assets+1))
+		}
+		rep.Findings = append(rep.Findings, f)
+	}
+	for i := range dependencies {
+		rep.Dependencies = append(rep.Dependencies, &Dependency{Name: fmt.Sprintf("d%d", i), Version: "1.0", Path: text(60)})
+	}
+	return rep
+}
+
+func randomConfig(r *rand.Rand) SplitConfig {
+	return SplitConfig{
+		MinFindings: 1 + r.IntN(200), MinAssets: 1 + r.IntN(100), MinBytes: 1 + r.Int64N(200<<10),
+		MaxFindings: 1 + r.IntN(100), MaxAssets: 1 + r.IntN(30), MaxBytes: 32<<10 + r.Int64N(64<<10),
+		CompressionLevel: 1 + r.IntN(9),
+	}
+}
+
+func mustSplit(t testing.TB, r *Report, cfg SplitConfig) ([]*Part, Summary) {
+	t.Helper()
+	parts, sum, err := Split(r, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts, sum
+}
+
+// TestSplitProperties checks what Splitter promises, on random reports under random bounds.
+func TestSplitProperties(t *testing.T) {
+	for seed := range uint64(150) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		rep := randomReport(r, r.IntN(400), r.IntN(150), r.IntN(200))
+		cfg := randomConfig(r)
+		before, err := json.Marshal(rep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, sum := mustSplit(t, rep, cfg)
+		checkBounds(t, cfg, parts)
+		checkContent(t, rep, parts, sum)
+		checkSummary(t, rep, parts, sum)
+
+		again, _ := mustSplit(t, rep, cfg)
+		if !reflect.DeepEqual(parts, again) {
+			t.Error("the second run made other parts")
+		}
+		if after, err := json.Marshal(rep); err != nil || string(before) != string(after) {
+			t.Errorf("the caller's report was changed: %v", err)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d, %+v", seed, cfg)
+		}
+	}
+}
+
+func checkBounds(t *testing.T, cfg SplitConfig, parts []*Part) {
+	t.Helper()
+	for i, p := range parts {
+		if p.Index != i || p.Total != len(parts) || p.Final != (i == len(parts)-1) {
+			t.Errorf("part %d of %d says index %d, total %d, final %v", i, len(parts), p.Index, p.Total, p.Final)
+		}
+		items := p.Findings + p.Dependencies
+		if p.Oversize && (items > 1 || p.RawSize <= cfg.MaxBytes) {
+			t.Errorf("part %d: oversize with %d items and %d bytes", i, items, p.RawSize)
+		}
+		if len(parts) == 1 {
+			continue // below the Min thresholds: whole
+		}
+		if p.RawSize > cfg.MaxBytes && !p.Oversize {
+			t.Errorf("part %d: %d bytes, the bound is %d; %d items, %d assets", i, p.RawSize, cfg.MaxBytes, items, p.Assets)
+		}
+		if items > cfg.MaxFindings || p.Assets > cfg.MaxAssets {
+			t.Errorf("part %d: %d items of %d, %d assets of %d", i, items, cfg.MaxFindings, p.Assets, cfg.MaxAssets)
+		}
+	}
+}
+
+// checkContent decodes the parts and puts the report together again.
+func checkContent(t *testing.T, rep *Report, parts []*Part, sum Summary) {
+	t.Helper()
+	var findings []*Finding
+	var dependencies []*Dependency
+	assets := map[string]*Asset{}
+	ids := map[string]bool{}
+	for _, a := range rep.Assets {
+		if a.ID != "" {
+			ids[a.ID] = true
+		}
+	}
+	fingerprints := map[string]bool{}
+	for i, p := range parts {
+		if p.Key != PartKey("r-1", sum.Content, i) {
+			t.Errorf("part %d has key %q", i, p.Key)
+		}
+		d, err := p.Report()
+		if err != nil {
+			t.Fatalf("part %d: %v", i, err)
+		}
+		checkHead(t, rep, d, p)
+		if len(d.Findings) != p.Findings || len(d.Assets) != p.Assets || len(d.Dependencies) != p.Dependencies {
+			t.Errorf("part %d holds %d, %d, %d items and says %d, %d, %d", i, len(d.Findings), len(d.Assets),
+				len(d.Dependencies), p.Findings, p.Assets, p.Dependencies)
+		}
+		here := map[string]bool{}
+		for _, a := range d.Assets {
+			if here[a.Value] {
+				t.Errorf("part %d holds asset %s twice", i, a.Value)
+			}
+			here[a.Value], here["id "+a.ID], assets[a.Value] = true, true, a
+		}
+		for _, f := range d.Findings {
+			if ids[f.AssetRef] && !here["id "+f.AssetRef] {
+				t.Errorf("part %d: finding %s references asset %s, which is not there", i, f.ID, f.AssetRef)
+			}
+			if fingerprints[f.Fingerprint] || len(f.Fingerprint) != 64 {
+				t.Errorf("finding %s: fingerprint %q is not new", f.ID, f.Fingerprint)
+			}
+			fingerprints[f.Fingerprint] = true
+			f.Fingerprint = ""
+		}
+		findings = append(findings, d.Findings...)
+		dependencies = append(dependencies, d.Dependencies...)
+	}
+	if !sameItems(findings, rep.Findings) || !sameItems(dependencies, rep.Dependencies) {
+		t.Errorf("%d of %d findings, %d of %d dependencies, or others than were put in",
+			len(findings), len(rep.Findings), len(dependencies), len(rep.Dependencies))
+	}
+	for _, a := range rep.Assets {
+		if !reflect.DeepEqual(assets[a.Value], a) {
+			t.Errorf("asset %s: got %+v", a.Value, assets[a.Value])
+		}
+	}
+	if len(assets) != len(rep.Assets) {
+		t.Errorf("%d assets of %d", len(assets), len(rep.Assets))
+	}
+}
+
+func sameItems[T any](a, b []T) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
+
+// checkHead checks that a part can be read alone, and that only the last one claims to be complete.
+func checkHead(t *testing.T, rep, d *Report, p *Part) {
+	t.Helper()
+	want := rep.Metadata
+	if !p.Final {
+		want.CoverageType = CoveragePartial
+	}
+	if !reflect.DeepEqual(d.Metadata, want) || !reflect.DeepEqual(d.Tool, rep.Tool) || d.Version != SchemaVersion {
+		t.Errorf("part %d: metadata %+v, tool %+v, version %q", p.Index, d.Metadata, d.Tool, d.Version)
+	}
+	if p.Final && !reflect.DeepEqual(d.Properties, rep.Properties) {
+		t.Errorf("part %d: properties %v", p.Index, d.Properties)
+	}
+	if p.Tool != rep.Tool.Name || p.ReportID != rep.Metadata.ID {
+		t.Errorf("part %d: tool %q, report %q", p.Index, p.Tool, p.ReportID)
+	}
+	if d.Extra != nil {
+		t.Errorf("part %d: its envelope shows: %v", p.Index, d.Extra)
+	}
+}
+
+func checkSummary(t *testing.T, rep *Report, parts []*Part, sum Summary) {
+	t.Helper()
+	var raw, data int64
+	var oversize, severities int
+	for _, p := range parts {
+		raw += p.RawSize
+		data += int64(len(p.Data))
+		if p.Oversize {
+			oversize++
+		}
+	}
+	for _, n := range sum.BySeverity {
+		severities += n
+	}
+	if sum.Parts != len(parts) || sum.Findings != len(rep.Findings) || sum.Assets != len(rep.Assets) ||
+		sum.Dependencies != len(rep.Dependencies) || sum.RawBytes != raw || sum.DataBytes != data ||
+		sum.Oversize != oversize || severities != len(rep.Findings) {
+		t.Errorf("the summary does not add up: %+v", sum)
+	}
+}
+
+// A caller that adds items one by one gets the parts that Split makes, and gets each as soon as it is full.
+func TestSplitterStreams(t *testing.T) {
+	rep := randomReport(rand.New(rand.NewPCG(3, 3)), 500, 40, 100)
+	cfg := SplitConfig{MinFindings: 10, MaxFindings: 50}
+	want, wantSum := mustSplit(t, rep, cfg)
+
+	var parts []*Part
+	s, err := NewSplitter(rep, cfg, func(p *Part) error { parts = append(parts, p); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range rep.Assets {
+		if err := s.AddAsset(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, f := range rep.Findings {
+		if err := s.AddFinding(f); err != nil {
+			t.Fatal(err)
+		}
+		if held := i + 1 - 50*len(parts); held > 2*50 {
+			t.Fatalf("%d findings are held after %d", held, i+1)
+		}
+	}
+	for _, d := range rep.Dependencies {
+		if err := s.AddDependency(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum, err := s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	Seal(parts, sum.Content)
+	if !reflect.DeepEqual(parts, want) || !reflect.DeepEqual(sum, wantSum) {
+		t.Error("streamed parts differ from those of Split")
+	}
+}
+
+func TestKeysNameTheContent(t *testing.T) {
+	keys := func(change func(*Report)) string {
+		rep := randomReport(rand.New(rand.NewPCG(5, 5)), 100, 10, 10)
+		change(rep)
+		parts, _ := mustSplit(t, rep, SplitConfig{MinFindings: 10, MaxFindings: 30})
+		var all []string
+		for _, p := range parts {
+			all = append(all, p.Key)
+		}
+		return strings.Join(all, " ")
+	}
+	same := keys(func(*Report) {})
+	if got := keys(func(*Report) {}); got != same {
+		t.Errorf("same report, other keys: %s and %s", same, got)
+	}
+	seen := map[string]string{same: "nothing"}
+	for name, change := range map[string]func(*Report){
+		"one message":   func(r *Report) { r.Findings[99].Message += "!" },
+		"the order":     func(r *Report) { r.Findings[0], r.Findings[1] = r.Findings[1], r.Findings[0] },
+		"one less":      func(r *Report) { r.Findings = r.Findings[:99] },
+		"an asset":      func(r *Report) { r.Assets[0].Name = "x" },
+		"a dependency":  func(r *Report) { r.Dependencies[0].Version = "2" },
+		"the ID":        func(r *Report) { r.Metadata.ID = "r-2" },
+		"the timestamp": func(r *Report) { r.Metadata.Timestamp = r.Metadata.Timestamp.Add(time.Second) },
+	} {
+		got := keys(change)
+		if other, dup := seen[got]; dup {
+			t.Errorf("changing %s gives the keys of changing %s", name, other)
+		}
+		seen[got] = name
+	}
+}

@@ -1,0 +1,52 @@
+package report
+
+import "slices"
+
+// Seal completes the parts of a report once all are made: their keys and their total.
+func Seal(parts []*Part, content [32]byte) {
+	for _, p := range parts {
+		p.Key = PartKey(p.ReportID, content, p.Index)
+		p.Total = len(parts)
+	}
+}
+
+// Split cuts a whole report into sealed parts. See Splitter for what they promise.
+func Split(r *Report, cfg SplitConfig) ([]*Part, Summary, error) {
+	var parts []*Part
+	s, err := NewSplitter(r, cfg, func(p *Part) error {
+		parts = append(parts, p)
+		return nil
+	})
+	if err != nil {
+		return nil, Summary{}, err
+	}
+	if err := s.AddAll(r); err != nil {
+		return nil, Summary{}, err
+	}
+	sum, err := s.Close()
+	if err != nil {
+		return nil, Summary{}, err
+	}
+	Seal(parts, sum.Content)
+	return slices.Clip(parts), sum, nil
+}
+
+// AddAll adds every asset, finding and dependency of r, in this order.
+func (s *Splitter) AddAll(r *Report) error {
+	for _, a := range r.Assets {
+		if err := s.AddAsset(a); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.Findings {
+		if err := s.AddFinding(f); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.Dependencies {
+		if err := s.AddDependency(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
