@@ -1,0 +1,102 @@
+package sarif
+
+import (
+	"errors"
+	"time"
+)
+
+// override is a change of a rule's configuration for one invocation.
+type override struct {
+	Descriptor    descriptor `json:"descriptor"`
+	Configuration struct {
+		Level text `json:"level"`
+	} `json:"configuration"`
+}
+
+type notificationJSON struct {
+	Level      text       `json:"level"`
+	Message    message    `json:"message"`
+	Descriptor descriptor `json:"descriptor"`
+}
+
+const (
+	maxNotifications = 100
+	maxOverrides     = 10_000
+)
+
+func (h *header) invocation(r *run) error {
+	_, err := h.w.object(func(key string) error {
+		switch key {
+		case "executionSuccessful":
+			var v *bool
+			err := h.decode("executionSuccessful", &v)
+			if v != nil && (r.ExecutionSuccessful == nil || !*v) {
+				r.ExecutionSuccessful = v
+			}
+			return err
+		case "startTimeUtc":
+			return h.time(&r.StartTime, time.Time.Before)
+		case "endTimeUtc":
+			return h.time(&r.EndTime, time.Time.After)
+		case "toolExecutionNotifications", "toolConfigurationNotifications":
+			return h.each(func() error { return h.notification(r) })
+		case "ruleConfigurationOverrides":
+			return h.each(func() error { return h.override(r) })
+		}
+		return h.skip()
+	})
+	return err
+}
+
+// time takes a time, if it is better than the one that is there.
+func (h *header) time(t *time.Time, better func(time.Time, time.Time) bool) error {
+	var s text
+	err := h.decode("time", &s)
+	if v, parseErr := time.Parse(time.RFC3339, string(s)); parseErr == nil && (t.IsZero() || better(v, *t)) {
+		*t = v
+	}
+	return err
+}
+
+func (h *header) notification(r *run) error {
+	if len(r.Notifications) == maxNotifications {
+		return h.skip()
+	}
+	var j notificationJSON
+	if err := h.decode("notification", &j); err != nil || j.Level != "error" {
+		return err
+	}
+	n := Notification{ID: cut(string(j.Descriptor.ID), maxTagLength), Message: cut(j.Message.any(), 1<<10)}
+	r.Notifications = append(r.Notifications, n)
+	return h.keep(len(n.ID) + len(n.Message) + 64)
+}
+
+func (h *header) override(r *run) error {
+	if len(r.overrides) == maxOverrides {
+		return h.skip()
+	}
+	var o override
+	err := h.decode("rule configuration override", &o)
+	if err != nil || len(o.Descriptor.ID) > maxRuleID || len(o.Configuration.Level) > 64 {
+		return err
+	}
+	r.overrides = append(r.overrides, o)
+	return h.keep(len(o.Descriptor.ID) + 128)
+}
+
+func (h *header) versionControl(r *run) error {
+	var j struct {
+		RepositoryURI text `json:"repositoryUri"`
+		RevisionID    text `json:"revisionId"`
+		Branch        text `json:"branch"`
+	}
+	err := h.decode("version control", &j)
+	if r.VersionControl != nil || j.RepositoryURI == "" && j.RevisionID == "" && j.Branch == "" {
+		return err
+	}
+	v := &VersionControl{
+		cut(string(j.RepositoryURI), maxRuleText), cut(string(j.RevisionID), maxTagLength), cut(string(j.Branch), maxTagLength),
+	}
+	r.VersionControl = v
+	return errors.Join(err, h.keep(len(v.RepositoryURL)+len(v.Revision)+len(v.Branch)))
+}

@@ -1,0 +1,191 @@
+package sarif
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// rule is what is held of a reporting descriptor.
+type rule struct {
+	id, name    string
+	title       string // short description
+	description string
+	helpURI     string
+	level       string
+	severity    string // security-severity as it is written
+	precision   string
+	cwes, tags  []string
+	messages    map[string]string
+}
+
+// ruleJSON is a reporting descriptor.
+type ruleJSON struct {
+	ID                   text               `json:"id"`
+	Name                 text               `json:"name"`
+	ShortDescription     message            `json:"shortDescription"`
+	FullDescription      message            `json:"fullDescription"`
+	HelpURI              text               `json:"helpUri"`
+	MessageStrings       map[string]message `json:"messageStrings"`
+	DefaultConfiguration struct {
+		Level text `json:"level"`
+	} `json:"defaultConfiguration"`
+	Properties    ruleProperties `json:"properties"`
+	Relationships []struct {
+		Target taxon `json:"target"`
+	} `json:"relationships"`
+}
+
+type ruleProperties struct {
+	SecuritySeverity text   `json:"security-severity"`
+	Precision        text   `json:"precision"`
+	Tags             []text `json:"tags"`
+}
+
+const (
+	maxRuleID    = 1 << 10
+	maxRuleText  = 4 << 10
+	maxTags      = 50
+	maxTagLength = 256
+)
+
+// rule takes the next rule. One that is broken keeps its place in the list, since results count on it.
+func (h *header) rule() (rule, error) {
+	if h.rules++; h.rules > h.lim.MaxRules {
+		return rule{}, &LimitError{"MaxRules", int64(h.rules), int64(h.lim.MaxRules)}
+	}
+	var j ruleJSON
+	if err := h.decode("rule", &j); err != nil {
+		return rule{}, err
+	}
+	r := rule{
+		id: cut(string(j.ID), maxRuleID), level: cut(string(j.DefaultConfiguration.Level), 64),
+		severity: cut(string(j.Properties.SecuritySeverity), 64),
+	}
+	for _, rel := range j.Relationships {
+		r.cwes = appendCWE(r.cwes, rel.Target.cwe())
+	}
+	for _, tag := range j.Properties.Tags {
+		r.cwes = appendCWE(r.cwes, cweOf(string(tag)))
+	}
+	size := len(r.id) + 16*len(r.cwes)
+	if h.room() {
+		size += r.describe(&j)
+	} else {
+		h.warn.addf("rule %q: its description is dropped: MaxHeaderBytes", r.id)
+	}
+	return r, h.keep(size)
+}
+
+// describe takes what is nice to have, and returns its size.
+func (r *rule) describe(j *ruleJSON) (size int) {
+	take := func(s string, n int) string {
+		s = cut(s, n)
+		size += len(s)
+		return s
+	}
+	r.name = take(string(j.Name), maxTagLength)
+	r.title = take(string(j.ShortDescription.Text), maxRuleText)
+	r.description = take(string(j.FullDescription.Text), maxRuleText)
+	r.helpURI = take(string(j.HelpURI), maxRuleText)
+	r.precision = take(string(j.Properties.Precision), 64)
+	for _, tag := range j.Properties.Tags[:min(len(j.Properties.Tags), maxTags)] {
+		r.tags = append(r.tags, take(string(tag), maxTagLength))
+	}
+	ids := slices.Sorted(maps.Keys(j.MessageStrings))
+	for _, id := range ids[:min(len(ids), maxTags)] {
+		if r.messages == nil {
+			r.messages = map[string]string{}
+		}
+		r.messages[take(id, maxTagLength)] = take(j.MessageStrings[id].any(), maxRuleText)
+	}
+	return size
+}
+
+// index prepares look-ups of rules by ID, and the overrides of their levels.
+func (r *run) index() {
+	r.byID = map[string]*rule{}
+	add := func(rules []rule) {
+		for i := range rules {
+			if id := rules[i].id; id != "" && r.byID[id] == nil {
+				r.byID[id] = &rules[i]
+			}
+		}
+	}
+	add(r.driver)
+	r.Rules = len(r.driver)
+	for _, e := range r.extensions {
+		add(e.rules)
+		r.Rules += len(e.rules)
+	}
+	r.levels = map[*rule]string{}
+	for _, o := range r.overrides {
+		if rule := r.find(o.Descriptor, "", nil); rule != nil && o.Configuration.Level != "" {
+			r.levels[rule] = string(o.Configuration.Level)
+		}
+	}
+	r.overrides = nil
+}
+
+// descriptor refers to a rule.
+type descriptor struct {
+	ID            text     `json:"id"`
+	Index         *float64 `json:"index"`
+	ToolComponent *struct {
+		Name  text     `json:"name"`
+		Index *float64 `json:"index"`
+	} `json:"toolComponent"`
+}
+
+// find returns the rule that a result refers to: by its place in an extension, by its place in the driver, by ID,
+// or by the part of a hierarchical ID ("A/sub") that is the ID of a rule. Nil if there is none.
+//
+// A place whose rule has another ID than the result says is not believed, as some tools number wrongly.
+func (r *run) find(d descriptor, id string, ruleIndex *float64) *rule {
+	if id == "" {
+		id = string(d.ID)
+	}
+	fits := func(rules []rule, i *float64) *rule {
+		if at, ok := place(i, len(rules)); ok && (id == "" || related(id, rules[at].id)) {
+			return &rules[at]
+		}
+		return nil
+	}
+	found := fits(r.component(d), d.Index)
+	if found == nil {
+		found = fits(r.driver, ruleIndex)
+	}
+	for part := id; found == nil && part != ""; {
+		found = r.byID[part]
+		part = part[:max(strings.LastIndexByte(part, '/'), 0)]
+	}
+	return found
+}
+
+// component returns the rules of the component that d names, the driver's if it names none.
+func (r *run) component(d descriptor) []rule {
+	if d.ToolComponent == nil {
+		return r.driver
+	}
+	if i, ok := place(d.ToolComponent.Index, len(r.extensions)); ok {
+		return r.extensions[i].rules
+	}
+	i := slices.IndexFunc(r.extensions, func(c component) bool { return c.name == string(d.ToolComponent.Name) })
+	if i < 0 || d.ToolComponent.Name == "" {
+		return r.driver
+	}
+	return r.extensions[i].rules
+}
+
+// related says whether a result with this ID can be of the rule with that one.
+func related(id, ruleID string) bool {
+	return ruleID == "" || id == ruleID || strings.HasPrefix(id, ruleID+"/")
+}
+
+// place returns i as an index into a list of n.
+func place(i *float64, n int) (int, bool) {
+	if i == nil || *i < 0 || *i >= float64(n) {
+		return 0, false
+	}
+	return int(*i), true
+}

@@ -1,0 +1,122 @@
+package sarif
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// typed sets the type and what belongs to it.
+func (f *File) typed(fd *report.Finding, r *run, res *resultJSON, rule *rule, severity string) {
+	fd.Type = f.opt.Type
+	if fd.Type == "" {
+		fd.Type = typeOf(r.Tool.Name, fd.Tags)
+	}
+	switch fd.Type {
+	case report.TypeSecret:
+		secret(fd, res)
+	case report.TypeMisconfiguration:
+		fd.Misconfiguration = &report.Misconfiguration{PolicyID: fd.RuleID, PolicyName: fd.RuleName}
+	}
+	var v report.Vulnerability
+	if rule != nil {
+		v.CWEIDs = append(v.CWEIDs, rule.cwes...)
+	}
+	for _, t := range res.Taxa {
+		v.CWEIDs = appendCWE(v.CWEIDs, t.cwe())
+	}
+	for _, tag := range fd.Tags {
+		v.CWEIDs = appendCWE(v.CWEIDs, cweOf(tag))
+	}
+	if v.CVEID = cveOf(fd.RuleID); v.CVEID != "" {
+		v.CVSSScore, _ = score(severity)
+		v.Package, v.AffectedVersion, v.FixedVersion = packageOf(fd.Message)
+	}
+	if v.CVEID != "" || len(v.CWEIDs) > 0 {
+		fd.Vulnerability = &v
+	}
+}
+
+// packageOf reads the message that trivy writes: a line each for package, installed and fixed version.
+func packageOf(message string) (name, installed, fixed string) {
+	for line := range strings.Lines(message) {
+		key, value, _ := strings.Cut(line, ":")
+		switch value = strings.TrimSpace(value); key {
+		case "Package":
+			name = value
+		case "Installed Version":
+			installed = value
+		case "Fixed Version":
+			fixed = value
+		}
+	}
+	return name, installed, fixed
+}
+
+// masked is a value of which a scanner shows a few characters at most.
+var masked = regexp.MustCompile(`^["'` + "`" + `]?[\w+/=.-]{0,8}(\*{3,}|\[?REDACTED\]?)[\w+/=.-]{0,8}["'` + "`" + `]?$`)
+
+// redacted says whether a scanner took the secret out of s.
+func redacted(s string) bool { return strings.Contains(s, "REDACTED") || strings.Contains(s, "***") }
+
+// inClear are properties in which scanners write the secret itself.
+var inClear = []string{"match", "offender", "raw", "rawV2", "secret"}
+
+// secret fills in what is known of the secret. Text that the scanner did not redact is withheld, since a report
+// must not spread what it warns of; the property "withheld" lists what.
+func secret(fd *report.Finding, res *resultJSON) {
+	fd.Secret = &report.Secret{SecretType: fd.RuleID}
+	var withheld []string
+	withhold := func(name string, s *string) {
+		if *s != "" && !redacted(*s) {
+			*s = ""
+			withheld = append(withheld, name)
+		}
+	}
+	for i, loc := range append([]*report.Location{fd.Location}, fd.RelatedLocations...) {
+		if loc == nil {
+			continue
+		}
+		if s := strings.TrimSpace(loc.Snippet); i == 0 && masked.MatchString(s) {
+			fd.Secret.MaskedValue = strings.Trim(s, "\"'`")
+		}
+		withhold("snippet", &loc.Snippet)
+		withhold("context_snippet", &loc.ContextSnippet)
+	}
+	for _, name := range inClear {
+		if s, ok := fd.Properties[name].(string); ok && !redacted(s) {
+			delete(fd.Properties, name)
+			withheld = append(withheld, name)
+		}
+	}
+	for _, name := range []string{"result", "properties"} {
+		if _, ok := res.rest[name]; ok {
+			delete(res.rest, name)
+			withheld = append(withheld, "sarif."+name)
+		}
+	}
+	if withheld != nil {
+		setProperty(fd, "withheld", withheld)
+	}
+	commit(fd)
+}
+
+// commit takes who brought a secret in, and when, from where gitleaks writes it.
+func commit(fd *report.Finding) {
+	get := func(names ...string) string {
+		for _, name := range names {
+			if s := fd.PartialFingerprints[name]; s != "" {
+				return s
+			}
+			if s, _ := fd.Properties[name].(string); s != "" {
+				return s
+			}
+		}
+		return ""
+	}
+	fd.Author, fd.AuthorEmail, fd.CommitDate = get("author"), get("email"), get("date")
+	if fd.Location != nil {
+		fd.Location.CommitSHA = get("commitSha", "commit")
+	}
+}
