@@ -1,0 +1,377 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+)
+
+// start runs a controller over host in the bubble of the calling test.
+func start(t *testing.T, host *fakeHost, edit ...func(*ControllerConfig)) *Controller {
+	t.Helper()
+	c := newTest(t, 4, append(edit, func(cfg *ControllerConfig) { cfg.Sampler = host })...)
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // the second sample comes early
+	synctest.Wait()
+	return c
+}
+
+// after lets n samples pass.
+func after(n int) {
+	time.Sleep(time.Duration(n) * DefaultSampleInterval)
+	synctest.Wait()
+}
+
+func TestThrottleAndResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(10, 10)}
+		sink := &recorder{}
+		var exceeded, cleared []string
+		c := start(t, host, func(cfg *ControllerConfig) {
+			cfg.Sink = sink
+			cfg.OnThresholdExceeded = func(m *SystemMetrics, why string) {
+				exceeded = append(exceeded, fmt.Sprintf("%s (%v)", why, m.CPUPercent))
+			}
+			cfg.OnThresholdCleared = func(m *SystemMetrics) { cleared = append(cleared, fmt.Sprint(m.CPUPercent)) }
+		})
+		host.set(load(90.5, 10), nil)
+		after(2)
+		if c.IsThrottled() {
+			t.Error("throttled after 2 samples")
+		}
+		after(1)
+		s := c.GetStatus()
+		if !s.Throttled || s.ThrottleReason != "CPU 90% >= 85%" || s.ThrottledAt.IsZero() {
+			t.Errorf("after 3 samples: %+v", s)
+		}
+		if fmt.Sprint(exceeded) != "[CPU 90% >= 85% (90.5)]" {
+			t.Errorf("OnThresholdExceeded: %q", exceeded)
+		}
+
+		// The minimum still runs; the earlier controller admitted nobody.
+		if !c.AcquireSlot(bg) {
+			t.Error("the first job was refused although MinConcurrentJobs is 1")
+		}
+		_, err := c.TryAcquire(bg, Request{})
+		var why *ErrThrottled
+		if !errors.As(err, &why) || why.Resource != CPU || why.Value != 90.5 || why.Limit != 85 ||
+			why.RetryAfter != 30*time.Second || !why.Since.Equal(s.ThrottledAt) {
+			t.Errorf("refusal %+v", why)
+		}
+
+		host.set(load(80, 10), nil) // under the threshold, not ten points under
+		after(20)
+		if !c.IsThrottled() {
+			t.Error("resumed at 80%")
+		}
+		waiting := make(chan error, 1)
+		go func() { waiting <- c.AcquireSlotBlocking(bg) }()
+		host.set(load(74, 10), nil)
+		after(5)
+		if !c.IsThrottled() {
+			t.Error("resumed after 5 samples")
+		}
+		after(1)
+		if s := c.GetStatus(); s.Throttled || s.ThrottleReason != "" || !s.ThrottledAt.IsZero() {
+			t.Errorf("after 6 samples: %+v", s)
+		}
+		select {
+		case err := <-waiting: // in the same instant, not at a next poll
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("the waiter was not served when admission resumed")
+		}
+		if fmt.Sprint(cleared) != "[74]" {
+			t.Errorf("OnThresholdCleared: %q", cleared)
+		}
+		for typ, want := range map[event.Type]int{event.ResourceThrottle: 1, event.ResourceResume: 1, event.ResourceWarning: 1} {
+			if n := sink.count(typ); n != want {
+				t.Errorf("%d %s events, want %d", n, typ, want)
+			}
+		}
+		for _, e := range sink.events {
+			if e.Type == event.ResourceResume && e.Duration < 2*time.Minute {
+				t.Errorf("throttled for %v", e.Duration)
+			}
+			if e.Details["cpu_percent"] == nil || e.Details["max_jobs"] != 4 {
+				t.Errorf("details of %s: %v", e.Type, e.Details)
+			}
+		}
+	})
+}
+
+// A load that wavers around the threshold moves the gate about 15 times an hour; one threshold with a cooldown,
+// the earlier rule, over 100 times.
+func TestNoFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		x := 0.0
+		host := &fakeHost{fn: func(int) (SystemMetrics, error) {
+			x = 0.5*x + r.NormFloat64()*8.7 // standard deviation 10
+			return load(min(max(80+x, 0), 100), 10), nil
+		}}
+		sink := &recorder{}
+		start(t, host, func(cfg *ControllerConfig) { cfg.Sink = sink })
+		const hours = 20
+		time.Sleep(hours * time.Hour)
+		synctest.Wait()
+		perHour := float64(sink.count(event.ResourceThrottle)+sink.count(event.ResourceResume)) / hours
+		if perHour == 0 || perHour > 30 {
+			t.Errorf("%.1f transitions an hour", perHour)
+		}
+		t.Logf("%.1f transitions an hour", perHour)
+	})
+}
+
+// An idle agent on 2 CPUs throttled itself, since its CPU use was its number of goroutines.
+func TestIdleAgentIsNotThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := load(3, 40)
+		m.NumGoroutines, m.NumCPU = 500, 2
+		c := start(t, &fakeHost{m: m})
+		for i := range 120 {
+			if !c.AcquireSlot(bg) {
+				t.Fatalf("job %d was refused: %s", i, c.GetStatus().ThrottleReason)
+			}
+			time.Sleep(2 * time.Second)
+			c.ReleaseSlot()
+		}
+	})
+}
+
+// A config that names no threshold was throttled from the first sample on: CPU 68.8% >= 0.0%.
+func TestThresholdsHaveDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, &fakeHost{m: load(68.8, 68.8)}, func(cfg *ControllerConfig) { *cfg = ControllerConfig{MaxConcurrentJobs: 2} })
+		after(20)
+		if c.IsThrottled() {
+			t.Error(c.GetStatus().ThrottleReason)
+		}
+	})
+}
+
+func TestHardMemoryActsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(10, 10)}
+		c := start(t, host)
+		short := load(10, 10)
+		short.MemoryAvailableBytes = 100 << 20
+		host.set(short, nil)
+		after(1)
+		_, err := c.TryAcquire(bg, Request{})
+		var why *ErrThrottled
+		if !errors.As(err, &why) || why.Resource != MemoryReserve || !strings.Contains(err.Error(), "100 MB < 256 MB") {
+			t.Errorf("with 100 MB available: %v", err)
+		}
+		host.set(load(10, 10), nil)
+		after(1)
+		if !c.AcquireSlot(bg) || c.AcquireSlot(bg) {
+			t.Error("the minimum, and only that, runs once memory is there again")
+		}
+		killed := load(10, 10)
+		killed.OOMKills = 1
+		c.ReleaseSlot()
+		host.set(killed, nil)
+		after(1)
+		if c.AcquireSlot(bg) {
+			t.Error("admitted right after an out-of-memory kill")
+		}
+		if s := c.GetStatus(); !strings.Contains(s.ThrottleReason, "1 processes killed") {
+			t.Error(s.ThrottleReason)
+		}
+	})
+}
+
+func TestPressureThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := load(10, 10)
+		m.Pressure = &Pressure{Memory: 75}
+		c := start(t, &fakeHost{m: m})
+		after(3)
+		if why := c.GetStatus().ThrottleReason; why != "memory pressure 75% >= 60%" {
+			t.Error(why)
+		}
+	})
+}
+
+// When its context ended, a throttled controller stayed throttled and could not be ended properly.
+func TestContextEndsWhileThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newTest(t, 4, func(cfg *ControllerConfig) { cfg.Sampler = &fakeHost{m: load(99, 10)} })
+		if err := c.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		after(4)
+		c.AcquireSlot(bg)
+		failed := make(chan error, 1)
+		go func() { failed <- c.AcquireSlotBlocking(bg) }()
+		synctest.Wait()
+		if !c.IsThrottled() || c.GetStatus().PendingJobs != 1 {
+			t.Fatalf("%+v", c.GetStatus())
+		}
+		cancel()
+		if err := <-failed; !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+		if c.IsThrottled() {
+			t.Error("frozen throttled")
+		}
+		c.Stop()
+	})
+}
+
+func TestUnmeasuredHost(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			host := &fakeHost{m: load(99, 10)}
+			sink := &recorder{}
+			c := start(t, host, func(cfg *ControllerConfig) { cfg.ThrottleWhenStale, cfg.Sink = closed, sink })
+			after(3)
+			if !c.IsThrottled() {
+				t.Fatal("not throttled at 99%")
+			}
+			host.set(SystemMetrics{}, errors.New("no such host"))
+			after(1)
+			if s := c.GetStatus(); !s.Throttled || !s.Metrics.Stale || s.SampleError != "no such host" {
+				t.Errorf("after one failure: %+v", s)
+			}
+			after(4)
+			if c.IsThrottled() != closed {
+				t.Errorf("ThrottleWhenStale %v: throttled %v", closed, !closed)
+			}
+			host.set(load(10, 10), nil)
+			after(7)
+			if s := c.GetStatus(); s.Throttled || s.Metrics.Stale || s.SampleError != "" {
+				t.Errorf("measured again: %+v", s)
+			}
+			if n := sink.count(event.ResourceWarning); n != 2 { // CPU at start, and the failure
+				t.Errorf("%d warnings", n)
+			}
+		})
+	}
+}
+
+// A sampler that fails in every way neither ends the process nor decides anything.
+func TestHostileSampler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{fn: func(n int) (SystemMetrics, error) {
+			m := load(math.NaN(), math.Inf(1))
+			switch n % 3 {
+			case 0:
+				panic("sampler")
+			case 1:
+				m.MemoryAvailableBytes, m.MemoryTotalMB = -1, -1
+			}
+			return m, nil
+		}}
+		c := start(t, host)
+		after(30)
+		if !c.AcquireSlot(bg) || c.IsThrottled() {
+			t.Errorf("%+v", c.GetStatus())
+		}
+		if m := c.GetMetrics(); m.CPUSource != "" || m.MemorySource != "" {
+			t.Errorf("nonsense is shown as measured: %+v", m)
+		}
+	})
+}
+
+// Callbacks may call the controller, may panic, and may hang without harm to admission.
+func TestCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(99, 10)}
+		release := make(chan struct{})
+		var c *Controller
+		cfg := ControllerConfig{MaxConcurrentJobs: 4, Sampler: host}
+		cfg.OnThresholdExceeded = func(m *SystemMetrics, _ string) {
+			c.GetStatus()
+			c.SetMaxConcurrentJobs(2)
+			m.CPUPercent = -1 // their own copy
+			panic("callback")
+		}
+		cfg.OnThresholdCleared = func(*SystemMetrics) { <-release }
+		c = NewController(&cfg)
+		c.Start(t.Context())
+		after(4)
+		if s := c.GetStatus(); s.CallbackPanics != 1 || s.MaxJobs != 2 || s.Metrics.CPUPercent != 99 {
+			t.Errorf("%+v", s)
+		}
+		host.set(load(1, 1), nil)
+		after(8)
+		if !c.AcquireSlot(bg) {
+			t.Error("a hanging callback holds up admission")
+		}
+		begin := time.Now()
+		c.Stop()
+		if waited := time.Since(begin); waited > callbackGrace {
+			t.Errorf("Stop waited %v for a hanging callback", waited)
+		}
+		close(release)
+	})
+}
+
+func TestAdaptiveMaxJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(10, 10)}
+		c := start(t, host, func(cfg *ControllerConfig) { cfg.MaxConcurrentJobs = 8 })
+		advise := func(want int, why string) {
+			t.Helper()
+			time.Sleep(40 * time.Second)
+			synctest.Wait()
+			if n := c.AdaptiveMaxJobs(); n != want {
+				t.Errorf("%s: advice %d, want %d", why, n, want)
+			}
+			c.SetMaxConcurrentJobs(c.AdaptiveMaxJobs())
+		}
+		advise(8, "calm")
+		host.set(load(99, 10), nil)
+		advise(7, "CPU trouble")
+		advise(6, "CPU trouble")
+		host.set(load(10, 99), nil)
+		advise(3, "memory trouble")
+		advise(1, "memory trouble")
+		advise(1, "never under MinConcurrentJobs")
+		host.set(load(10, 10), nil)
+		advise(1, "calm again, but idle")
+		after(2)
+		for c.AcquireSlot(bg) {
+		}
+		advise(2, "calm, and a request found no slot")
+	})
+}
+
+func TestVerboseSaysWhatIsHot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &recorder{}
+		start(t, &fakeHost{m: load(90, 10)}, func(cfg *ControllerConfig) { cfg.Verbose, cfg.Sink, cfg.CPUWarning = true, sink, -1 })
+		if n := sink.count(event.ResourceWarning); n != 2 || sink.events[0].Severity != event.Debug {
+			t.Errorf("%d events: %+v", n, sink.events)
+		}
+	})
+}
+
+func TestReason(t *testing.T) {
+	for _, c := range []struct {
+		value, limit float64
+		want         string
+	}{
+		{90.5, 85, "CPU 90% >= 85%"}, {85, 85, "CPU 85% >= 85%"}, {99.99, 85, "CPU 99% >= 85%"},
+		{85.7, 85.5, "CPU 85.7% >= 85.5%"}, {85.5, 85.5, "CPU 85.5% >= 85.5%"},
+	} {
+		if got := (&ErrThrottled{Resource: CPU, Value: c.value, Limit: c.limit}).Reason(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
