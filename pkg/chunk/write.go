@@ -152,7 +152,7 @@ func (w *writer) Close() (report.Summary, error) {
 	if err != nil {
 		return sum, errors.Join(err, w.Abort())
 	}
-	if err := w.m.db.do(w.ctx, w.bytes, func(t *tx) error { return w.seal(t, sum) }); err != nil {
+	if err := w.m.db.do(w.ctx, w.bytes, func(t *tx) error { return w.seal(t, &sum) }); err != nil {
 		return sum, errors.Join(err, w.Abort())
 	}
 	w.ended = true
@@ -161,7 +161,7 @@ func (w *writer) Close() (report.Summary, error) {
 }
 
 // seal stores the last batch and makes the report due, unless its content is stored already.
-func (w *writer) seal(t *tx, sum report.Summary) error {
+func (w *writer) seal(t *tx, sum *report.Summary) error {
 	id := w.Head().Metadata.ID
 	var rid int64
 	var state int
@@ -172,6 +172,7 @@ func (w *writer) seal(t *tx, sum report.Summary) error {
 		return err
 	}
 	if err == nil && [32]byte(content) == sum.Content {
+		sum.Uploaded = state == reportCompleted
 		return w.repeated(t, rid, state)
 	}
 	if rid, err = w.store(t); err != nil {

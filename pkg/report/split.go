@@ -42,6 +42,7 @@ type Summary struct {
 	Oversize                              int      // parts that hold one finding over MaxBytes
 	Content                               [32]byte // identifies the report's content; part keys derive from it
 	BySeverity                            map[Severity]int
+	Uploaded                              bool // set by a durable queue: this content was uploaded before under this ID, nothing is queued
 }
 
 type rawAsset struct {

@@ -1,0 +1,261 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/resource"
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// Agent is one daemon. Run does its work; the other methods may be called concurrently with it.
+type Agent struct {
+	cfg        Config
+	controller *resource.Controller
+	pipeline   *pipeline.Pipeline
+	deliveries deliveries
+	board      board
+
+	jobs    sync.WaitGroup
+	scanCtx context.Context // of running scans; outlives Run's context by the drain
+	cut     context.CancelCauseFunc
+	ran     sync.Once
+}
+
+// New returns an agent that is ready to run. cfg is not changed; the callbacks in cfg.Pipeline are called as well.
+func New(cfg Config) (*Agent, error) {
+	c := cfg.withDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("agent config: %w", err)
+	}
+	a := &Agent{cfg: c}
+	a.scanCtx, a.cut = context.WithCancelCause(context.Background())
+	a.deliveries.waiting = map[deliveryKey]*delivery{}
+	a.board.init()
+	a.controller = resource.NewController(&c.Resource)
+	p := c.Pipeline
+	p.OnCompleted = func(item *pipeline.QueueItem, res *pipeline.Result) {
+		if c.Pipeline.OnCompleted != nil {
+			c.Pipeline.OnCompleted(item, res)
+		}
+		a.delivered(item, nil)
+	}
+	p.OnFailed = func(item *pipeline.QueueItem, err error) {
+		if c.Pipeline.OnFailed != nil {
+			c.Pipeline.OnFailed(item, err)
+		}
+		a.delivered(item, err)
+	}
+	a.pipeline = pipeline.NewPipeline(&p, c.Uploader)
+	return a, nil
+}
+
+// Pipeline returns the agent's upload pipeline, through which reports that come from no job may be submitted too.
+func (a *Agent) Pipeline() *pipeline.Pipeline { return a.pipeline }
+
+// Controller returns what admits the agent's jobs.
+func (a *Agent) Controller() *resource.Controller { return a.controller }
+
+// Run works until ctx is cancelled or the source ends with io.EOF, and returns when nothing of the agent runs any
+// more. It can be called once.
+//
+// Cancelling ctx takes no new jobs, lets running ones end within DrainTimeout, then stops their scanners and gives the
+// jobs back; uploads under way end within the pipeline's DrainTimeout, and the rest stays in a durable spool. After
+// io.EOF it waits FlushTimeout for the uploads; a *LeftError says what is left after that. Cut shortens everything.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	first := false
+	a.ran.Do(func() { first = true })
+	if !first {
+		return errors.New("agent ran already")
+	}
+	defer a.cut(scan.ErrShutdown)
+	if err := a.controller.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	defer a.controller.Stop()
+	// The pipeline outlives ctx: running jobs still submit their reports during the drain.
+	if err := a.pipeline.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	a.board.setPhase(PhaseRunning)
+	err = a.loop(ctx)
+	ended := errors.Is(err, io.EOF)
+	if ended || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	a.board.setPhase(PhaseDraining)
+	a.finishJobs(ctx, ended)
+	return errors.Join(err, a.finishUploads(ctx, ended))
+}
+
+// Cut stops the scanners of running jobs, which are given back to their source, and cuts the uploads: what a durable
+// spool holds stays there. Run then returns soon. It is what a second signal means.
+func (a *Agent) Cut() { a.cut(scan.ErrShutdown) }
+
+// loop takes jobs while there are slots for them.
+func (a *Agent) loop(ctx context.Context) error {
+	pause := pauser{first: time.Second, most: a.cfg.RetryDelay}
+	for {
+		slots, err := a.holdSlots(ctx)
+		if err != nil {
+			return err
+		}
+		busy := a.board.running() // before Next: a job that ends later may be given back
+		jobs, err := a.cfg.Source.Next(ctx, Want{Max: len(slots), Wait: a.cfg.PollWait, Kinds: []string{"scan"}})
+		for i, j := range jobs {
+			if i >= len(slots) { // more than was asked for: a slot is found when one is free
+				slots = append(slots, nil)
+			}
+			a.start(j, slots[i])
+		}
+		for _, s := range slots[min(len(jobs), len(slots)):] {
+			s.Release()
+		}
+		switch {
+		case errors.Is(err, io.EOF) && !busy && len(jobs) == 0:
+			return io.EOF
+		case errors.Is(err, io.EOF):
+			select {
+			case <-a.board.ended:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			a.problem("job source failed", err)
+			if err := pause.wait(ctx); err != nil {
+				return err
+			}
+		default:
+			pause.reset()
+		}
+	}
+}
+
+// holdSlots waits for one slot and takes what else is free, so that no job is taken that cannot run.
+func (a *Agent) holdSlots(ctx context.Context) ([]*resource.Slot, error) {
+	one, err := a.controller.Acquire(ctx, resource.Request{})
+	if err != nil {
+		return nil, err
+	}
+	slots := []*resource.Slot{one}
+	for len(slots) < maxBatch {
+		s, err := a.controller.TryAcquire(ctx, resource.Request{})
+		if err != nil { // full, or throttled: one is enough to go on
+			break
+		}
+		slots = append(slots, s)
+	}
+	return slots, nil
+}
+
+// maxBatch is how many jobs are asked for at one time.
+const maxBatch = 64
+
+// finishJobs waits for the running jobs: as long as they take when the source has ended, DrainTimeout otherwise.
+func (a *Agent) finishJobs(ctx context.Context, ended bool) {
+	done := make(chan struct{})
+	go func() {
+		a.jobs.Wait()
+		close(done)
+	}()
+	if ended {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		case <-a.scanCtx.Done():
+		}
+	}
+	timeout := time.NewTimer(a.cfg.DrainTimeout)
+	defer timeout.Stop()
+	select {
+	case <-done:
+	case <-a.scanCtx.Done():
+	case <-timeout.C:
+		a.problem("running jobs did not end in time and are stopped", nil)
+		a.cut(scan.ErrShutdown)
+	}
+	<-done
+}
+
+// finishUploads flushes when the source has ended, and stops the pipeline.
+func (a *Agent) finishUploads(ctx context.Context, ended bool) error {
+	if ended && ctx.Err() == nil && a.cfg.FlushTimeout > 0 {
+		flush, cancel := context.WithTimeout(ctx, a.cfg.FlushTimeout)
+		stop := context.AfterFunc(a.scanCtx, cancel)
+		err := a.pipeline.Flush(flush)
+		stop()
+		cancel()
+		if err == nil {
+			err = a.pipeline.Stop(context.WithoutCancel(ctx))
+			a.endDeliveries()
+			return err
+		}
+	}
+	limit := a.cfg.Pipeline.DrainTimeout
+	if limit == 0 {
+		limit = pipeline.DefaultDrainTimeout
+	}
+	if ended {
+		limit = 0 // FlushTimeout was its time
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	defer context.AfterFunc(a.scanCtx, cancel)()
+	err := a.pipeline.Stop(stop)
+	a.endDeliveries()
+	s := a.pipeline.GetStats()
+	if left := s.QueueLength + s.InProgress; err == nil && ended && left > 0 {
+		err = &LeftError{Reports: left, Reason: s.LastError}
+	}
+	return err
+}
+
+// LeftError says that reports were not uploaded in time. They are in the durable spool and go on at the next start.
+type LeftError struct {
+	Reports int64
+	Reason  string // the last upload error; may be empty
+}
+
+func (e *LeftError) Error() string {
+	text := fmt.Sprintf("%d reports are not uploaded yet and kept for the next start", e.Reports)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// problem records what concerns no job.
+func (a *Agent) problem(message string, err error) {
+	e := event.Event{Type: event.AgentError, Severity: event.Error, Message: message}
+	if err != nil {
+		e.Error = err.Error()
+	}
+	a.board.problem(message, err)
+	a.cfg.Sink.Record(e)
+}
+
+// pauser waits longer after each failure in a row.
+type pauser struct{ first, most, next time.Duration }
+
+func (p *pauser) reset() { p.next = 0 }
+
+func (p *pauser) wait(ctx context.Context) error {
+	p.next = min(max(p.next*2, p.first), p.most)
+	t := time.NewTimer(p.next)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,110 @@
+package agent
+
+import (
+	"context"
+	"sync"
+
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// deliveries are the jobs whose report is not upstream yet. A job is acknowledged only when it is, so that a job
+// whose agent dies is done again rather than lost.
+type deliveries struct {
+	mu      sync.Mutex
+	waiting map[deliveryKey]*delivery
+	acks    sync.WaitGroup
+}
+
+type deliveryKey struct{ tenant, report string }
+
+type delivery struct {
+	key   deliveryKey
+	job   job.Job
+	id    string        // of the job
+	ended chan struct{} // closed when the lease need not be extended any more
+	once  sync.Once
+
+	scanned, uploaded bool  // both must be true
+	err               error // of the upload
+}
+
+func (d *delivery) end() { d.once.Do(func() { close(d.ended) }) }
+
+// expect notes, before the scan, that the job's report will have to be delivered: its upload may end first.
+func (a *Agent) expect(r *run) *delivery {
+	d := &delivery{
+		key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, id: r.spec.ID, ended: make(chan struct{}),
+	}
+	a.deliveries.mu.Lock()
+	a.deliveries.waiting[d.key] = d
+	a.deliveries.mu.Unlock()
+	return d
+}
+
+// forget ends the watch over a job that gave no report.
+func (a *Agent) forget(d *delivery) {
+	a.deliveries.mu.Lock()
+	if a.deliveries.waiting[d.key] == d {
+		delete(a.deliveries.waiting, d.key)
+	}
+	a.deliveries.mu.Unlock()
+	d.end()
+}
+
+// submitted notes that the scan is over and its report accepted; uploaded: the same content was upstream before.
+func (a *Agent) submitted(d *delivery, uploaded bool) {
+	a.settle(d.key, func(d *delivery) {
+		d.scanned = true
+		d.uploaded = d.uploaded || uploaded
+	})
+}
+
+// delivered notes the end of a report's uploads.
+func (a *Agent) delivered(item *pipeline.QueueItem, err error) {
+	a.settle(deliveryKey{item.TenantID, item.ID}, func(d *delivery) { d.uploaded, d.err = true, err })
+}
+
+func (a *Agent) settle(key deliveryKey, change func(*delivery)) {
+	a.deliveries.mu.Lock()
+	d := a.deliveries.waiting[key]
+	if d != nil {
+		change(d)
+	}
+	done := d != nil && d.scanned && d.uploaded
+	if done {
+		delete(a.deliveries.waiting, key)
+	}
+	a.deliveries.mu.Unlock()
+	if done {
+		a.deliveries.acks.Go(func() { a.acknowledge(d) })
+	}
+}
+
+// acknowledge ends a job at its source: a report that became a dead letter fails it.
+func (a *Agent) acknowledge(d *delivery) {
+	defer d.end()
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	var err error
+	if d.err != nil {
+		err = d.job.Fail(ctx, "report could not be uploaded: "+d.err.Error())
+	} else {
+		err = d.job.Ack(ctx)
+	}
+	if err != nil {
+		a.problem("job "+d.id+" could not be ended at its source", err)
+	}
+}
+
+// endDeliveries waits for the acknowledgements under way. Jobs whose report is still in the store keep their lease
+// until it runs out: it is uploaded at the next start.
+func (a *Agent) endDeliveries() {
+	a.deliveries.acks.Wait()
+	a.deliveries.mu.Lock()
+	defer a.deliveries.mu.Unlock()
+	for _, d := range a.deliveries.waiting {
+		d.end()
+	}
+}

@@ -1,0 +1,215 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/resource"
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// start runs a job on its slot, nil where none is held yet.
+func (a *Agent) start(j job.Job, slot *resource.Slot) {
+	spec := j.Spec()
+	if spec.TenantID == "" {
+		spec.TenantID = a.cfg.TenantID
+	}
+	a.record(spec, event.Event{Type: event.JobReceived, Message: "job received", Details: map[string]any{"scanner": spec.Scanner, "target": spec.Target, "attempt": spec.Attempt}})
+	r := &run{a: a, job: j, spec: spec, slot: slot, begun: time.Now()}
+	a.board.add(r)
+	a.jobs.Go(r.run)
+}
+
+// run is one job under way.
+type run struct {
+	a     *Agent
+	job   job.Job
+	spec  job.Spec
+	slot  *resource.Slot
+	begun time.Time
+
+	phase    atomic.Value // string
+	findings atomic.Int64
+}
+
+func (r *run) run() {
+	defer r.a.board.remove(r)
+	ctx, cancel := context.WithCancelCause(r.a.scanCtx)
+	defer cancel(nil)
+	d := r.a.expect(r)
+	go r.keepLease(cancel, d.ended)
+
+	res, err := r.scan(ctx)
+	r.slot.Release()
+	result := JobResult{Spec: r.spec, Result: res, Err: err}
+	if err != nil {
+		result.Result = nil
+		r.a.forget(d)
+		r.failed(context.Cause(ctx), err)
+	} else {
+		r.a.board.completed()
+		r.a.record(r.spec, event.Event{Type: event.JobCompleted, ReportID: res.ReportID, Message: "job completed", Duration: time.Since(r.begun),
+			Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target, "findings_count": res.Summary.Findings, "partial": res.Partial}})
+		r.a.submitted(d, res.Summary.Uploaded)
+	}
+	if r.a.cfg.OnJob != nil {
+		r.a.cfg.OnJob(result)
+	}
+}
+
+// scan waits for what the scanner needs and runs it. A panic is an error.
+func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			const enough = 2 << 10
+			stack := debug.Stack()
+			err = fmt.Errorf("scanner panicked: %v\n%s", p, stack[:min(len(stack), enough)])
+		}
+	}()
+	if !r.spec.NotAfter.IsZero() && time.Now().After(r.spec.NotAfter) {
+		return nil, &expiredError{r.spec.NotAfter}
+	}
+	if err := r.admit(ctx); err != nil {
+		return nil, err
+	}
+	r.phase.Store("scanning")
+	r.a.record(r.spec, event.Event{Type: event.JobStarted, Message: "job started", Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}})
+	return r.a.cfg.Scanner.Scan(ctx, scan.Request{
+		JobID: r.spec.ID, TenantID: r.spec.TenantID, ReportID: report.CleanID(r.spec.ID), Scanner: r.spec.Scanner, Target: r.spec.Target, Timeout: r.spec.Timeout,
+	}, r.open(ctx))
+}
+
+// admit exchanges the slot that was held for the job by what its scanner is known to need.
+func (r *run) admit(ctx context.Context) (err error) {
+	r.phase.Store("waiting for resources")
+	var need resource.Request
+	if c, ok := r.a.cfg.Scanner.(coster); ok {
+		need.Slots, need.MemoryBytes = c.Cost(r.spec.Scanner)
+	}
+	need.Priority = r.spec.Priority
+	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 {
+		return nil
+	}
+	r.slot.Release()
+	r.slot, err = r.a.controller.Acquire(ctx, need)
+	return err
+}
+
+// open is the door through which the scanner's findings reach the pipeline.
+func (r *run) open(ctx context.Context) scan.OpenFunc {
+	return func(head *report.Report) (report.Writer, error) {
+		w, err := r.a.pipeline.NewWriter(ctx, head, pipeline.WithJobID(r.spec.ID), pipeline.WithTenantID(r.spec.TenantID), pipeline.WithPriority(r.spec.Priority))
+		if err != nil {
+			return nil, err
+		}
+		r.phase.Store("reading results")
+		return &countingWriter{w, &r.findings}, nil
+	}
+}
+
+// countingWriter shows progress.
+type countingWriter struct {
+	report.Writer
+	n *atomic.Int64
+}
+
+func (w *countingWriter) AddFinding(f *report.Finding) error {
+	err := w.Writer.AddFinding(f)
+	if err == nil {
+		w.n.Add(1)
+	}
+	return err
+}
+
+// failed ends a job that gave no report: back to its source when another try may help, else for good.
+func (r *run) failed(cause, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	e := event.Event{Type: event.JobFailed, Severity: event.Error, Message: "job failed", Error: err.Error(), Duration: time.Since(r.begun),
+		Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}}
+	var se *scan.Error
+	if errors.As(err, &se) {
+		e.Details["cause"], e.Details["exit_code"], e.Details["stderr"] = string(se.Cause), se.ExitCode, se.Stderr
+		if se.Cause == scan.CauseTimeout {
+			e.Type = event.JobTimeout
+		}
+	}
+	var verb error
+	switch {
+	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, job.ErrCanceled):
+		e.Details["given_up"] = cause.Error() // somebody else's now: no verb
+	case errors.Is(cause, scan.ErrShutdown):
+		e.Severity, e.Message = event.Warn, "job given back: the agent stops"
+		verb = r.job.Nak(ctx, 0)
+	case r.passing(err) && r.spec.Attempt < r.a.cfg.MaxAttempts:
+		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
+		verb = r.job.Nak(ctx, r.a.cfg.RetryDelay)
+	default:
+		verb = r.job.Fail(ctx, err.Error())
+	}
+	r.a.board.failed(r.spec, err)
+	r.a.record(r.spec, e)
+	if verb != nil {
+		r.a.problem("job "+r.spec.ID+" could not be ended at its source", verb)
+	}
+}
+
+// passing says whether the failure is about the moment, not about the job.
+func (r *run) passing(err error) bool {
+	var t interface{ Temporary() bool }
+	if errors.As(err, &t) {
+		return t.Temporary()
+	}
+	var throttled *resource.ErrThrottled
+	return errors.As(err, &throttled) || errors.Is(err, pipeline.ErrQueueFull) || errors.Is(err, pipeline.ErrStopped)
+}
+
+// verbTimeout bounds one call to the source that ends or extends a job.
+const verbTimeout = 30 * time.Second
+
+// keepLease extends the job's lease until it has ended, and cancels the scan when the lease is gone.
+func (r *run) keepLease(cancel context.CancelCauseFunc, ended <-chan struct{}) {
+	if r.spec.LeaseTTL <= 0 {
+		return
+	}
+	t := time.NewTicker(r.spec.LeaseTTL / 3)
+	defer t.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-t.C:
+		}
+		ctx, done := context.WithTimeout(context.Background(), r.spec.LeaseTTL/3)
+		err := r.job.Extend(ctx)
+		done()
+		for _, end := range []error{job.ErrLeaseLost, job.ErrCanceled} {
+			if errors.Is(err, end) {
+				cancel(end)
+				return
+			}
+		}
+		if err != nil {
+			r.a.problem("lease of job "+r.spec.ID+" could not be extended", err)
+		}
+	}
+}
+
+type expiredError struct{ at time.Time }
+
+func (e *expiredError) Error() string {
+	return "job expired at " + e.at.UTC().Format(time.RFC3339)
+}
+
+func (a *Agent) record(spec job.Spec, e event.Event) {
+	e.JobID, e.TenantID = spec.ID, spec.TenantID
+	a.cfg.Sink.Record(e)
+}
