@@ -79,7 +79,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd internal pkg | sort -u | \
 	while IFS=: read -r file func; do \
 		echo "$${file%/*} $${func#func }"; \
-		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "./$${file%/*}"; done
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$${file%/*}"; done
 
 .PHONY: tools
 tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin

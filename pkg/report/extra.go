@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -30,8 +31,18 @@ func (p *Properties) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// fold maps names to one that encoding/json does not tell apart: upper and lower case, and 'ſ' and 's'.
-func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+// fold maps all names that encoding/json takes for one, which differ in case alone, to the same.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		for { // to the smallest rune of those that differ in case, e.g. K for K, k and the Kelvin sign
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				return next
+			}
+			r = next
+		}
+	}, name)
+}
 
 // fields returns the JSON names of a struct's fields, folded.
 func fields(t reflect.Type) map[string]bool {
