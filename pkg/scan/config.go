@@ -1,0 +1,108 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report/sarif"
+)
+
+// Config says how scanners are run. The zero value works.
+type Config struct {
+	// Table holds the scanners. Nil: those of Builtin.
+	Table *Table
+	// BinDirs are searched for executables before PATH.
+	BinDirs []string
+	// Dir is where each scan has its private directory while it runs. Empty: the system's directory for
+	// temporary files. It is created with mode 0700 where it does not exist.
+	Dir string
+
+	Timeout time.Duration // of a scan; default 30 minutes; -1: none
+	Grace   time.Duration // between the request to end and the kill; default 5 seconds; -1: none
+
+	MaxOutputBytes   int64 // of the SARIF; default 512 MiB
+	MaxLogBytes      int64 // of the scanner's standard error; default 64 MiB
+	MaxFileBytes     int64 // of any file the scanner writes, caches included, on Linux; default 4 GiB; -1: no limit
+	MemoryLimitBytes int64 // of the scanner and all it starts, on Linux; default and -1: no limit
+	Nice             int   // how much scanners yield to other work of the host, on Unix; default 10; -1: not at all
+
+	// SarifLimits bounds what a SARIF file may hold.
+	SarifLimits sarif.Limits
+	// Sink hears of scan_started, scan_completed and scan_failed. Nil: nobody does.
+	Sink event.Sink
+}
+
+// The defaults of Config.
+const (
+	DefaultTimeout        = 30 * time.Minute
+	DefaultGrace          = 5 * time.Second
+	DefaultMaxOutputBytes = 512 << 20
+	DefaultMaxLogBytes    = 64 << 20
+	DefaultMaxFileBytes   = 4 << 30
+	DefaultNice           = 10
+)
+
+// Validate returns every field that is out of range, in one error.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(name string, v, lo, hi int64) {
+		if v != 0 && (v < lo || v > hi) {
+			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
+		}
+	}
+	duration := func(name string, d, lo, hi time.Duration) {
+		if d != 0 && d != -1 && (d < lo || d > hi) {
+			errs = append(errs, fmt.Errorf("%s: %s is outside %s to %s", name, d, lo, hi))
+		}
+	}
+	duration("timeout", c.Timeout, time.Millisecond, 30*24*time.Hour)
+	duration("grace", c.Grace, time.Millisecond, time.Hour)
+	check("max_output_bytes", c.MaxOutputBytes, 1, 1<<40)
+	check("max_log_bytes", c.MaxLogBytes, 1, 1<<40)
+	if c.MaxFileBytes != -1 {
+		check("max_file_bytes", c.MaxFileBytes, 1<<20, 1<<50)
+	}
+	if c.MemoryLimitBytes != -1 {
+		check("memory_limit_bytes", c.MemoryLimitBytes, 16<<20, 1<<50)
+	}
+	if c.Nice != -1 {
+		check("nice", int64(c.Nice), 1, 19)
+	}
+	if err := c.SarifLimits.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("sarif_limits: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults returns c with every default in place, and 0 for what is off.
+func (c Config) withDefaults() Config {
+	if c.Table == nil {
+		c.Table, _ = NewTable() // the built-in definitions are valid, as a test shows
+	}
+	if c.Dir == "" {
+		c.Dir = os.TempDir()
+	}
+	c.Timeout = orDefault(c.Timeout, DefaultTimeout)
+	c.Grace = orDefault(c.Grace, DefaultGrace)
+	c.MaxOutputBytes = orDefault(c.MaxOutputBytes, DefaultMaxOutputBytes)
+	c.MaxLogBytes = orDefault(c.MaxLogBytes, DefaultMaxLogBytes)
+	c.MaxFileBytes = orDefault(c.MaxFileBytes, DefaultMaxFileBytes)
+	c.MemoryLimitBytes = orDefault(c.MemoryLimitBytes, 0)
+	c.Nice = orDefault(c.Nice, DefaultNice)
+	c.Sink = event.OrNop(c.Sink)
+	return c
+}
+
+// orDefault returns def for 0 and 0 for -1.
+func orDefault[T ~int | ~int64](v, def T) T {
+	switch v {
+	case 0:
+		return def
+	case -1:
+		return 0
+	}
+	return v
+}

@@ -1,0 +1,125 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rediverio/sdk/internal/proc"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// scanJob is one scan. Its steps fill the fields in the order they are listed.
+type scanJob struct {
+	r   *Runner
+	req Request
+	res *Result
+
+	def    Definition
+	path   string // of the executable
+	target string // absolute, without symbolic links
+	asset  *report.Asset
+	branch *report.Branch
+	dir    string // private, removed at the end
+	output string // the SARIF
+	start  time.Time
+}
+
+func (j *scanJob) run(ctx context.Context, open OpenFunc) error {
+	if err := j.resolve(); err != nil {
+		return err
+	}
+	var err error
+	if j.dir, err = makeDir(j.r.cfg.Dir); err != nil {
+		return j.fail(CauseStart, err)
+	}
+	defer removeAll(j.dir) // what cannot be removed now is swept at the next start
+	spec, err := j.prepare()
+	if err != nil {
+		return j.fail(CauseStart, err)
+	}
+	version := j.r.versions.of(ctx, &j.def, j.path)
+
+	j.r.started(j.req, j.path)
+	j.start = time.Now()
+	ended, err := proc.Run(ctx, spec)
+	if err != nil {
+		if ctx.Err() != nil {
+			return j.fail(stopCause(ctx), err)
+		}
+		return j.fail(CauseStart, err)
+	}
+	if err := j.judge(ended, spec); err != nil {
+		return err
+	}
+	return j.report(ctx, version, open)
+}
+
+// resolve finds scanner and target.
+func (j *scanJob) resolve() (err error) {
+	var ok bool
+	if j.def, ok = j.r.cfg.Table.Lookup(j.req.Scanner); !ok {
+		known := strings.Join(j.r.cfg.Table.Names(), ", ")
+		return j.fail(CauseScanner, fmt.Errorf("no such scanner in the table, which has: %s", known))
+	}
+	if j.path, err = find(j.def.Command, j.r.cfg.BinDirs); err != nil {
+		return j.fail(CauseScanner, fmt.Errorf("not installed: %w", err))
+	}
+	// An absolute path is never taken for an option, and a scanner that resolves links names the files alike.
+	if j.target, err = filepath.Abs(j.req.Target); err == nil {
+		j.target, err = filepath.EvalSymlinks(j.target)
+	}
+	if err == nil {
+		err = j.inspect()
+	}
+	if err != nil {
+		return j.fail(CauseTarget, err)
+	}
+	return nil
+}
+
+// prepare fills the private directory and describes the child.
+func (j *scanJob) prepare() (proc.Spec, error) {
+	cfg := &j.r.cfg
+	in := func(name string) string { return filepath.Join(j.dir, name) }
+	for _, name := range []string{"work", "tmp"} {
+		if err := os.Mkdir(in(name), 0o700); err != nil {
+			return proc.Spec{}, err
+		}
+	}
+	if j.def.Config != "" {
+		if err := os.WriteFile(in("config"), []byte(j.def.Config), 0o600); err != nil {
+			return proc.Spec{}, err
+		}
+	}
+	j.output = in("report.sarif")
+	spec := proc.Spec{
+		Path: j.path, Args: j.def.arguments(j.target, j.output, in("config")), Dir: in("work"),
+		Env: environment(&j.def, in("tmp"), cfg.MemoryLimitBytes), Marker: proc.MakeMarker(report.CleanID(j.req.ReportID)),
+		Stdout: in("stdout"), Stderr: in("stderr"), Report: j.output,
+		Timeout: cfg.Timeout, Grace: cfg.Grace, MaxOutputBytes: cfg.MaxOutputBytes, MaxLogBytes: cfg.MaxLogBytes,
+		MaxFileBytes: cfg.MaxFileBytes, MemoryBytes: cfg.MemoryLimitBytes, Nice: cfg.Nice,
+	}
+	if j.def.Stdout {
+		j.output, spec.Report = spec.Stdout, ""
+	}
+	if j.def.InTarget {
+		spec.Dir = j.target
+	}
+	if j.req.Timeout > 0 {
+		spec.Timeout = j.req.Timeout
+	}
+	return spec, nil
+}
+
+// fail returns the error of the scan, with what is known of its process.
+func (j *scanJob) fail(cause Cause, err error) error {
+	e := &Error{Scanner: j.req.Scanner, Cause: cause, ExitCode: -1, Stderr: j.res.StderrTail, Process: j.res.Process, Err: err}
+	if e.Process != nil {
+		e.ExitCode = e.Process.ExitCode
+	}
+	return e
+}

@@ -1,0 +1,129 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rediverio/sdk/internal/proc"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// judge decides whether the scanner ended as a successful one does.
+func (j *scanJob) judge(ended *proc.Result, spec proc.Spec) error {
+	p := newProcess(j.path, ended)
+	j.res.Process = p
+	if j.res.StderrTail = tail(spec.Stderr); len(j.res.StderrTail) == 0 && !j.def.Stdout {
+		j.res.StderrTail = tail(spec.Stdout) // where some say what is wrong
+	}
+	j.warnOf(p, spec)
+	if p.Cause != CauseExit {
+		return j.fail(p.Cause, stopReason(p, ended.File, spec))
+	}
+	if p.Signal != "" {
+		return j.fail(CauseExit, fmt.Errorf("ended by signal %q from outside: perhaps the host ran out of memory", p.Signal))
+	}
+	if codes := j.def.ExitCodes; !codes.clean(p.ExitCode) && !codes.findings(p.ExitCode) {
+		return j.fail(CauseExit, fmt.Errorf("exit code %d is not declared: %s", p.ExitCode, codes))
+	}
+	return nil
+}
+
+func (j *scanJob) warnOf(p *Process, spec proc.Spec) {
+	if spec.MemoryBytes > 0 && !proc.Supported().Memory {
+		j.res.warn("this system cannot limit the memory of a scanner")
+	}
+	if p.Leftovers > 0 {
+		j.res.warn(fmt.Sprintf("%d processes were still running when the scanner had ended, and were killed", p.Leftovers))
+	}
+	if p.Survivors > 0 {
+		j.res.warn(fmt.Sprintf("%d processes of the scanner could not be killed", p.Survivors))
+	}
+}
+
+// stopReason says why the scanner was stopped. file is what was over the output limit.
+func stopReason(p *Process, file string, spec proc.Spec) error {
+	switch p.Cause {
+	case CauseTimeout:
+		limit := "the caller's deadline"
+		if spec.Timeout > 0 && p.Duration >= spec.Timeout {
+			limit = "its time limit of " + spec.Timeout.String()
+		}
+		return fmt.Errorf("stopped after %s by %s", p.Duration.Round(time.Millisecond), limit)
+	case CauseMemory:
+		return fmt.Errorf("stopped at %d bytes of memory, its limit is %d", p.PeakMemory, spec.MemoryBytes)
+	case CauseOutput:
+		limit := spec.MaxOutputBytes
+		if file == spec.Stderr {
+			limit = spec.MaxLogBytes
+		}
+		return fmt.Errorf("stopped as its %s was over %d bytes", filepath.Base(file), limit)
+	case CauseShutdown:
+		return ErrShutdown
+	}
+	return context.Canceled
+}
+
+// stopCause says why ctx ended.
+func stopCause(ctx context.Context) Cause {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrShutdown):
+		return CauseShutdown
+	case errors.Is(cause, context.DeadlineExceeded):
+		return CauseTimeout
+	}
+	return CauseCancel
+}
+
+// report reads the SARIF and writes the report.
+func (j *scanJob) report(ctx context.Context, version string, open OpenFunc) error {
+	src, err := j.openOutput()
+	if err != nil {
+		return j.fail(CauseSarif, err)
+	}
+	defer src.Close() // opened for reading
+	head := &report.Report{Metadata: report.Metadata{
+		ID: j.req.ReportID, Timestamp: time.Now().UTC(), DurationMS: j.res.Process.Duration.Milliseconds(),
+		SourceType: report.SourceScanner, SourceRef: j.req.JobID, Branch: j.branch,
+		Scope:      &report.Scope{Name: filepath.Base(j.target), Type: j.asset.Type, Includes: []string{j.target}},
+		Properties: report.Properties{"scanner": j.def.Name, "exit_code": j.res.Process.ExitCode, "arguments": j.def.Args},
+	}}
+	opt := ImportOptions{
+		Asset: j.asset, Root: j.target, Type: j.def.Type, Limits: j.r.cfg.SarifLimits, Tool: report.Tool{Version: version},
+	}
+	codes, code := j.def.ExitCodes, j.res.Process.ExitCode
+	im := importer{opt: opt, head: head, res: j.res, foundSome: codes.findings(code) && !codes.clean(code)}
+	if err := im.run(ctx, src, open); err != nil {
+		var we *writeError
+		switch {
+		case ctx.Err() != nil:
+			return j.fail(stopCause(ctx), err)
+		case errors.As(err, &we):
+			return j.fail(CauseReport, err)
+		}
+		return j.fail(CauseSarif, err)
+	}
+	return nil
+}
+
+// openOutput opens the SARIF that this run has written.
+func (j *scanJob) openOutput() (*os.File, error) {
+	info, err := os.Lstat(j.output)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("exit code %d, but no SARIF was written", j.res.Process.ExitCode)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("the SARIF is no regular file but %s", info.Mode().Type())
+	case info.ModTime().Before(j.start.Add(-clockSlack)):
+		return nil, fmt.Errorf("the SARIF is of %s, before the scan", info.ModTime().Format(time.RFC3339))
+	}
+	return os.Open(j.output)
+}
+
+// clockSlack is how far the clock of a file system may be behind.
+const clockSlack = 2 * time.Second

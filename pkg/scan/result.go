@@ -1,0 +1,61 @@
+package scan
+
+import (
+	"time"
+
+	"github.com/rediverio/sdk/internal/proc"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/report/sarif"
+)
+
+// Result is a scan or import whose report was accepted.
+type Result struct {
+	ReportID   string
+	Tool       report.Tool    // as the report names it
+	Summary    report.Summary // of the report
+	Sarif      sarif.Summary  // of the file it was made from
+	Process    *Process       // nil for Import
+	StderrTail []string       // the last lines of the scanner's standard error, at most 20, cleaned for display
+	Partial    bool           // the report does not claim to hold all there is; Warnings say why
+	Warnings   []string       // what somebody should look at
+}
+
+// warn adds a warning.
+func (r *Result) warn(text string) { r.Warnings = append(r.Warnings, text) }
+
+// partial adds a warning for which the report cannot claim full coverage.
+func (r *Result) partial(text string) {
+	r.Partial = true
+	r.warn(text)
+}
+
+// Process says how a scanner ended and what it used.
+type Process struct {
+	Path      string        `json:"path"` // of the executable
+	Cause     Cause         `json:"cause"`
+	ExitCode  int           `json:"exit_code"`           // -1 when a signal ended it
+	Signal    string        `json:"signal,omitempty"`    // the signal that ended it
+	Duration  time.Duration `json:"duration"`            // from start until all its processes were gone, in nanoseconds
+	UserCPU   time.Duration `json:"user_cpu"`            // of the scanner and the children it waited for, in nanoseconds
+	SystemCPU time.Duration `json:"system_cpu"`          // the same
+	Leftovers int           `json:"leftovers,omitempty"` // processes it left running, which were killed; Linux only
+	Survivors int           `json:"survivors,omitempty"` // processes of it that could not be killed; Linux only
+
+	// PeakMemory is the largest resident memory seen, in bytes; 0: unknown. On Linux it is the sum over the
+	// scanner and all it started, sampled four times a second, elsewhere that of the largest process.
+	PeakMemory int64 `json:"peak_memory"`
+}
+
+func newProcess(path string, r *proc.Result) *Process {
+	return &Process{
+		Path: path, Cause: Cause(r.Cause), ExitCode: r.ExitCode, Signal: r.Signal, Duration: r.Duration,
+		UserCPU: r.UserCPU, SystemCPU: r.SystemCPU, PeakMemory: r.PeakMemory,
+		Leftovers: r.Leftovers, Survivors: r.Survivors,
+	}
+}
+
+// Support says how well scanners are supervised on this system; see the fields of proc.Support.
+type Support = proc.Support
+
+// Supported says how well scanners are supervised on this system, for a status page.
+func Supported() Support { return proc.Supported() }

@@ -1,0 +1,120 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Runner runs scanners. Its methods may be called concurrently; it has no goroutine of its own and needs no end.
+type Runner struct {
+	cfg      Config
+	versions versions
+}
+
+// NewRunner returns a Runner. The error names every field of cfg that is out of range.
+func NewRunner(cfg Config) (*Runner, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Runner{cfg: cfg.withDefaults()}, nil
+}
+
+// Table returns the scanners it can run.
+func (r *Runner) Table() *Table { return r.cfg.Table }
+
+// Available returns the scanners that are installed, in Config.BinDirs or on PATH. See Table.Available.
+func (r *Runner) Available(ctx context.Context) []Found {
+	return r.cfg.Table.Available(ctx, r.cfg.BinDirs...)
+}
+
+// Request asks for one scan. Scanner and Target must be set.
+type Request struct {
+	Scanner  string        // name in the table
+	Target   string        // file or directory
+	JobID    string        // the job it belongs to; empty: none
+	TenantID string        // of the job, for events
+	ReportID string        // empty: made of JobID and Scanner, so that a repeated job has the same; without a JobID a new one
+	Timeout  time.Duration // 0: Config.Timeout
+	Asset    *report.Asset // what the target is; nil: a repository, named by its remote URL or else its path
+}
+
+// Scan runs a scanner on a target, reads its SARIF and writes the report. It returns when the report is closed and
+// everything the scanner started is gone, and in any case within the time limit, the grace period and what the
+// reading of the SARIF takes.
+//
+// Cancelling ctx stops the scanner and aborts the report. Any failure is an *Error. Every call ends in exactly one
+// of the events scan_completed and scan_failed; scan_started comes before it if the scanner was about to start.
+func (r *Runner) Scan(ctx context.Context, req Request, open OpenFunc) (*Result, error) {
+	if req.ReportID == "" {
+		req.ReportID = reportID(req)
+	}
+	begin := time.Now()
+	j := &scanJob{r: r, req: req, res: &Result{}}
+	err := j.run(ctx, open)
+	if err != nil {
+		r.failed(req, err, time.Since(begin))
+		return nil, err
+	}
+	r.completed(req, j.res, time.Since(begin))
+	return j.res, nil
+}
+
+func reportID(req Request) string {
+	if req.JobID == "" {
+		return report.NewID("scan")
+	}
+	return report.CleanID(req.JobID + "-" + req.Scanner)
+}
+
+func (r *Runner) event(t event.Type, req Request, message string, details map[string]any) event.Event {
+	details["scanner"], details["target"] = req.Scanner, req.Target
+	return event.Event{
+		Timestamp: time.Now(), Type: t, TenantID: req.TenantID, JobID: req.JobID, ReportID: req.ReportID,
+		Message: message, Details: details,
+	}
+}
+
+func (r *Runner) started(req Request, path string) {
+	r.cfg.Sink.Record(r.event(event.ScanStarted, req, req.Scanner+" starts", map[string]any{"path": path}))
+}
+
+func (r *Runner) completed(req Request, res *Result, d time.Duration) {
+	details := usage(res.Process)
+	details["findings"], details["parts"], details["partial"] = res.Summary.Findings, res.Summary.Parts, res.Partial
+	e := r.event(event.ScanCompleted, req, fmt.Sprintf("%s found %d", req.Scanner, res.Summary.Findings), details)
+	e.Duration = d
+	if len(res.Warnings) > 0 {
+		e.Severity = event.Warn
+		details["warnings"] = res.Warnings
+	}
+	r.cfg.Sink.Record(e)
+}
+
+func (r *Runner) failed(req Request, err error, d time.Duration) {
+	var se *Error
+	errors.As(err, &se)
+	details := usage(se.Process)
+	details["cause"] = string(se.Cause)
+	if len(se.Stderr) > 0 {
+		details["stderr"] = se.Stderr
+	}
+	e := r.event(event.ScanFailed, req, req.Scanner+" failed", details)
+	e.Severity, e.Error, e.Duration = event.Error, err.Error(), d
+	r.cfg.Sink.Record(e)
+}
+
+// usage returns the details of a process, an empty map without one.
+func usage(p *Process) map[string]any {
+	if p == nil {
+		return map[string]any{}
+	}
+	return map[string]any{
+		"exit_code": p.ExitCode, "peak_memory_bytes": p.PeakMemory, "cpu_ms": (p.UserCPU + p.SystemCPU).Milliseconds(),
+		"leftovers": p.Leftovers, "survivors": p.Survivors,
+	}
+}

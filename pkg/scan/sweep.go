@@ -1,0 +1,70 @@
+package scan
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rediverio/sdk/internal/proc"
+)
+
+// dirPrefix begins the name of the private directory of a scan; the owner follows.
+const dirPrefix = "rediver-scan-"
+
+// Sweep kills the scanners and removes the private directories that an agent left behind which was killed. It is
+// to be called before the first scan. What belongs to a living process, of this program or another, is left alone.
+// On systems other than Linux it does nothing.
+func (r *Runner) Sweep() (processes, dirs int, err error) {
+	processes = proc.Sweep()
+	entries, err := os.ReadDir(r.cfg.Dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return processes, 0, nil
+	}
+	var errs []error
+	for _, e := range entries {
+		if !proc.OwnerDead(ownerOf(e.Name())) {
+			continue
+		}
+		if err := removeAll(filepath.Join(r.cfg.Dir, e.Name())); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		dirs++
+	}
+	return processes, dirs, errors.Join(append(errs, err)...)
+}
+
+// makeDir makes the private directory of a scan. Its name says whose it is.
+func makeDir(parent string) (string, error) {
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, dirPrefix+proc.Owner()+"-*")
+}
+
+// ownerOf returns the owner that the name of a private directory says, empty for any other name.
+func ownerOf(name string) string {
+	rest, ok := strings.CutPrefix(name, dirPrefix)
+	if !ok {
+		return ""
+	}
+	owner, _, _ := strings.Cut(rest, "-")
+	return owner
+}
+
+// removeAll removes a directory, also one in which the scanner took itself the right to write, as Go does in its
+// module cache.
+func removeAll(dir string) error {
+	if err := os.RemoveAll(dir); err == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700) // what fails here fails again below
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}

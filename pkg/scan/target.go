@@ -1,0 +1,67 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// inspect looks at the target before the scanner does.
+func (j *scanJob) inspect() error {
+	if j.req.Target == "" {
+		return errors.New("target is empty")
+	}
+	info, err := os.Stat(j.target)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return fmt.Errorf("target %s is neither a file nor a directory", j.target)
+	case !info.IsDir() && j.def.InTarget:
+		return fmt.Errorf("target %s is no directory, as the scanner needs", j.target)
+	}
+	if info.IsDir() {
+		j.branch = readBranch(j.target)
+		if err := j.inspectDir(); err != nil {
+			return err
+		}
+	}
+	j.asset = j.req.Asset
+	if j.asset == nil {
+		j.asset = repository(j.target, j.branch)
+	}
+	return nil
+}
+
+// inspectDir warns of an empty directory and of files that silence the scanner.
+func (j *scanJob) inspectDir() error {
+	d, err := os.Open(j.target)
+	if err != nil {
+		return err
+	}
+	defer d.Close() // opened for reading
+	if _, err := d.Readdirnames(1); errors.Is(err, io.EOF) {
+		j.res.warn("the target is empty")
+	} else if err != nil {
+		return err
+	}
+	for _, name := range j.def.SilencedBy {
+		if _, err := os.Lstat(filepath.Join(j.target, name)); err == nil {
+			j.res.warn(fmt.Sprintf("%s of the target may have silenced the scanner", name))
+		}
+	}
+	return nil
+}
+
+// repository is the asset that a target is unless the request says otherwise.
+func repository(target string, branch *report.Branch) *report.Asset {
+	a := &report.Asset{ID: "target", Type: "repository", Value: target, Name: filepath.Base(target)}
+	if branch != nil && branch.RepositoryURL != "" {
+		a.Value = branch.RepositoryURL
+	}
+	return a
+}
