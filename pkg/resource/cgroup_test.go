@@ -1,0 +1,191 @@
+package resource
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// fixture copies a file tree of testdata, so that a test may change it.
+func fixture(t *testing.T, name string) (dir string, g *groups) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", name))); err != nil {
+		t.Fatal(err)
+	}
+	g = newGroups(dir)
+	g.refresh()
+	return dir, g
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// host16 is what the host alone says: 16 GB, a tenth in use.
+func host16() (m SystemMetrics) {
+	m.takeMemory(16*gb/10, 16*gb, "host")
+	return m
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) < 0.1 }
+
+func TestMemoryOfGroups(t *testing.T) {
+	for _, c := range []struct {
+		fixture, source string
+		used, total     float64 // MB
+	}{
+		// 102 MB in use, 90 of them page cache that was read twice: really 11.
+		{"v2-parent", "cgroup2:/system.slice", 11, 128},
+		{"v2-container", "cgroup2:/", 50, 200},
+		{"v1-hybrid", "cgroup1:/box", 256, 512},
+	} {
+		_, g := fixture(t, c.fixture)
+		m := host16()
+		g.memory(&m)
+		if c.fixture == "v2-parent" { // a tenth of the host is more than 9 percent: the percentage is the host's
+			if m.MemorySource != "host" {
+				t.Errorf("%s: source %s", c.fixture, m.MemorySource)
+			}
+			m.MemorySource, m.MemoryPercent, m.MemoryUsedMB = "", 0, 0
+			g.memory(&m)
+		}
+		if m.MemorySource != c.source || m.MemoryUsedMB != c.used || m.MemoryTotalMB != c.total {
+			t.Errorf("%s: %v of %v MB by %s", c.fixture, m.MemoryUsedMB, m.MemoryTotalMB, m.MemorySource)
+		}
+		if want := int64(c.total-c.used) << 20; m.MemoryAvailableBytes != want {
+			t.Errorf("%s: %d bytes available, want %d", c.fixture, m.MemoryAvailableBytes, want)
+		}
+	}
+}
+
+func TestCPUOfGroups(t *testing.T) {
+	for _, c := range []struct {
+		fixture, file, after string
+		quota, percent       float64
+		source               string
+	}{
+		// Half a CPU is allowed, a quarter of one was used in 4 seconds.
+		{"v2-parent", "sys/fs/cgroup/system.slice/cpu.stat", "usage_usec 2000000\n", 0.5, 50, "cgroup2:/system.slice"},
+		{"v1-hybrid", "sys/fs/cgroup/cpuacct/box/cpuacct.usage", "8000000000\n", 0.25, 100, "cgroup1:/box"},
+	} {
+		dir, g := fixture(t, c.fixture)
+		if q := g.quota(); q != c.quota {
+			t.Errorf("%s: quota %v, want %v", c.fixture, q, c.quota)
+		}
+		m := SystemMetrics{Timestamp: time.Now()}
+		g.cpu(&m)
+		if m.CPUSource != "" {
+			t.Errorf("%s: CPU is known after one sample", c.fixture)
+		}
+		write(t, dir, c.file, c.after)
+		m.Timestamp = m.Timestamp.Add(4 * time.Second)
+		g.cpu(&m)
+		if m.CPUSource != c.source || !near(m.CPUPercent, c.percent) {
+			t.Errorf("%s: %v%% by %s, want %v", c.fixture, m.CPUPercent, m.CPUSource, c.percent)
+		}
+	}
+	if _, g := fixture(t, "v2-container"); g.quota() != 1.5 {
+		t.Errorf("v2-container: quota %v", g.quota())
+	}
+}
+
+func TestOOMKills(t *testing.T) {
+	for fix, file := range map[string]string{
+		"v2-parent": "sys/fs/cgroup/system.slice/agent.service/memory.events",
+		"v1-hybrid": "sys/fs/cgroup/memory/box/agent/memory.oom_control",
+	} {
+		dir, g := fixture(t, fix)
+		if n := g.oomKills(); n != 0 {
+			t.Errorf("%s: %d kills before our time were counted", fix, n)
+		}
+		write(t, dir, file, "oom_kill 5\n")
+		g.oomKills()
+		if n := g.oomKills(); n != 0 {
+			t.Errorf("%s: %d kills were counted again", fix, n)
+		}
+		write(t, dir, file, "oom_kill 7\n")
+		if n := g.oomKills(); n != 2 {
+			t.Errorf("%s: %d kills, want 2", fix, n)
+		}
+	}
+}
+
+func TestPressure(t *testing.T) {
+	dir, g := fixture(t, "v2-parent")
+	var p pressureMeter
+	now := time.Now()
+	if p.read(now, g.pressureDirs()) != nil {
+		t.Error("pressure is known after one sample")
+	}
+	// The own group's files go first; it has none for io.
+	write(t, dir, "sys/fs/cgroup/system.slice/agent.service/memory.pressure", "some avg10=9.00 total=1002000\nfull total=5\n")
+	write(t, dir, "proc/pressure/memory", "some avg10=9.00 total=4001000\n")
+	write(t, dir, "proc/pressure/io", "some avg10=0.00 total=2001000\n")
+	got := p.read(now.Add(4*time.Second), g.pressureDirs())
+	if got == nil || *got != (Pressure{CPU: 0, Memory: 25, IO: 50}) {
+		t.Errorf("pressure %+v", got)
+	}
+	if (&pressureMeter{}).read(now, []string{t.TempDir()}) != nil {
+		t.Error("pressure of a kernel that does not tell")
+	}
+}
+
+// A process that is moved to another group is measured there.
+func TestMovedToAnotherGroup(t *testing.T) {
+	dir, g := fixture(t, "v2-parent")
+	write(t, dir, "proc/self/cgroup", "0::/\n")
+	g.refresh()
+	if q := g.quota(); q != 0 {
+		t.Errorf("quota %v of the group before", q)
+	}
+}
+
+func TestNoGroups(t *testing.T) {
+	for _, root := range []string{"", t.TempDir()} {
+		g := newGroups(root)
+		g.refresh()
+		m := host16()
+		g.cpu(&m)
+		g.memory(&m)
+		if g.quota() != 0 || g.oomKills() != 0 || m.MemorySource != "host" || m.CPUSource != "" {
+			t.Errorf("root %q: %+v", root, m)
+		}
+	}
+}
+
+func FuzzGroups(f *testing.F) {
+	for _, name := range []string{"v2-parent", "v2-container", "v1-hybrid"} {
+		own, _ := readSmall(filepath.Join("testdata", name, "proc/self/cgroup"))
+		mounts, _ := readSmall(filepath.Join("testdata", name, "proc/self/mountinfo"))
+		f.Add(own, mounts)
+	}
+	f.Add("0::/../../x\n", `1 1 0:1 /a\040b\ /sys/fs/cgroup rw - cgroup2 c rw`)
+	root := f.TempDir()
+	f.Fuzz(func(t *testing.T, own, mountinfo string) {
+		g := newGroups(root)
+		mounts, paths := parseMounts(mountinfo), parseOwn(own)
+		for controller := range mounts {
+			for _, level := range g.chain(mounts[controller], paths[controller], 2) {
+				if rel, err := filepath.Rel(root, level.dir); err != nil || !filepath.IsLocal(rel) {
+					t.Errorf("%q leads out of the root", level.dir)
+				}
+			}
+		}
+	})
+}
+
+func FuzzPressure(f *testing.F) {
+	f.Add("some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 total=5\n")
+	f.Add("some total=99999999999999999999999\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if total, ok := parsePressure(text); !ok && total != 0 && total != math.MaxUint64 {
+			t.Errorf("total %d of nothing", total)
+		}
+	})
+}
