@@ -10,7 +10,7 @@ import (
 // Check says which fingerprints the tenant has visible findings for, on any asset.
 func (t *Tenant) Check(ctx context.Context, fingerprints []string) (*CheckResult, error) {
 	st, err := t.store.read.PrepareContext(ctx, `SELECT 1 FROM tenant t JOIN finding f ON f.tenant = t.id
-		WHERE t.name = ? AND f.ident >= ? AND f.ident <= ? AND f.content != 0 LIMIT 1`)
+		WHERE t.name = ? AND f.ident >= ? AND f.ident <= ? LIMIT 1`)
 	if err != nil {
 		return nil, fmt.Errorf("check fingerprints: %w", err)
 	}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -131,4 +132,8 @@ func post(t testing.TB, url, token, body string, header ...string) *http.Respons
 	}
 	t.Cleanup(func() { resp.Body.Close() })
 	return resp
+}
+
+func readBytes(encoding string, data []byte) (*document, error) {
+	return readDocument(encoding, bytes.NewReader(data), Limits{}.withDefaults())
 }

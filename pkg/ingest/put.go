@@ -126,10 +126,11 @@ func (t *Tenant) putTx(tx *tx, in *incoming) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.stage(tenant, rep, in.doc); err != nil {
+	from, to, err := tx.stage(tenant, rep, in.doc)
+	if err != nil {
 		return nil, err
 	}
-	return tx.finishPart(tenant, rep, in)
+	return tx.finishPart(tenant, rep, in, from, to)
 }
 
 func (t *tx) tenantID(name string) (id int64, err error) {
@@ -176,8 +177,8 @@ func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
 	return r, err
 }
 
-// finishPart records the part and its answer.
-func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming) (*answer, error) {
+// finishPart records the part with the rows of content that it brought, and its answer.
+func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming, from, to int64) (*answer, error) {
 	a := &answer{ReportID: in.reportID, Status: "accepted", Errors: in.doc.problems}
 	id := report.CleanID(in.fullKey())
 	if in.chunk {
@@ -185,26 +186,28 @@ func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming) (*answer, erro
 	} else {
 		a.ScanID = id
 	}
+	err := t.exec(`INSERT INTO part (tenant, key, sha256, report, idx, content_from, content_to, answer)
+		VALUES (?, ?, ?, ?, ?, ?, ?, '')`, tenant, in.fullKey(), in.sha[:], r.id, in.idx, from, to)
+	if err != nil {
+		return nil, err
+	}
 	r.received++
-	skipped := r.skipped + in.doc.skipped
-	err := t.exec("UPDATE report SET received = ?, skipped = ?, touched = ? WHERE id = ?",
-		r.received, skipped, t.now.UnixMilli(), r.id)
+	r.skipped += in.doc.skipped
+	err = t.exec("UPDATE report SET received = ?, skipped = ?, touched = ? WHERE id = ?",
+		r.received, r.skipped, t.now.UnixMilli(), r.id)
 	if err != nil {
 		return nil, err
 	}
 	if r.received == r.total {
-		if err := t.complete(tenant, r.id, a); err != nil {
+		if err := t.complete(tenant, r, a); err != nil {
 			return nil, err
 		}
-		a.Complete, a.FindingsSkipped = true, skipped
 	}
 	text, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
 	}
-	err = t.exec("INSERT INTO part (tenant, key, sha256, report, idx, answer) VALUES (?, ?, ?, ?, ?, ?)",
-		tenant, in.fullKey(), in.sha[:], r.id, in.idx, string(text))
-	if err != nil {
+	if err := t.exec("UPDATE part SET answer = ? WHERE tenant = ? AND key = ?", string(text), tenant, in.fullKey()); err != nil {
 		return nil, err
 	}
 	return a, t.exec("UPDATE tenant SET parts = parts + 1, bytes = bytes + ?, raw_bytes = raw_bytes + ? WHERE id = ?",

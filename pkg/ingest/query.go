@@ -155,7 +155,7 @@ func (t *Tenant) findings(ctx context.Context, q Query, rank int, before int64, 
 	args = append([]any{t.name, rank, before}, args...)
 	rows, err := t.store.read.QueryContext(ctx, `SELECT c.id, c.title, c.tool, c.rule, c.path, c.line, c.asset,
 			c.fingerprint, r.report_id, f.first_seen, f.last_seen, f.seen, c.data
-		FROM content c CROSS JOIN finding f ON f.id = c.finding AND f.content = c.id
+		FROM content c CROSS JOIN finding f ON f.tenant = c.tenant AND f.ident = c.ident AND f.content = c.id
 		CROSS JOIN report r ON r.id = f.report
 		WHERE c.tenant = (SELECT id FROM tenant WHERE name = ?) AND c.severity = ? AND c.id < ?`+where+`
 		ORDER BY c.id DESC LIMIT `+strconv.Itoa(page.limit-len(page.Findings)+1), args...)

@@ -9,12 +9,12 @@ import (
 // schemaVersion is kept in user_version; migrations[i] leads from version i to i+1.
 const schemaVersion = 1
 
-// What a report brings is staged in sighting and staged_item and becomes visible with one small update per
-// finding when its last part is in:
+// What a part brings is only appended, to content and staged_item. It becomes visible when its report's last part
+// is in: then finding gets a row for each, in the order of its index, so that each page of it is written once.
 //
-//	finding   who it is: small rows, one for each (tenant, fingerprint, asset); content 0 until visible
-//	content   what it says: append-only; replaced when a later report says something else
-//	sighting  an incomplete report saw this finding; content 0: with nothing new
+//	content  what one report says of one finding; severity sameAsBefore: what is visible already
+//	finding  what is visible: for each (tenant, fingerprint, asset) the content of the last report
+//	part     knows which rows of content it brought
 var migrations = []string{`
 CREATE TABLE tenant (
 	id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -31,20 +31,17 @@ CREATE INDEX report_by_id ON report (tenant, report_id);
 CREATE INDEX report_incomplete ON report (touched) WHERE completed = 0;
 CREATE TABLE part (
 	tenant INTEGER NOT NULL, key TEXT NOT NULL, sha256 BLOB NOT NULL, report INTEGER NOT NULL, idx INTEGER NOT NULL,
-	answer TEXT NOT NULL, PRIMARY KEY (tenant, key)) WITHOUT ROWID;
+	content_from INTEGER NOT NULL, content_to INTEGER NOT NULL, answer TEXT NOT NULL,
+	PRIMARY KEY (tenant, key)) WITHOUT ROWID;
 CREATE UNIQUE INDEX part_by_place ON part (report, idx);
-CREATE TABLE finding (
-	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, ident BLOB NOT NULL, content INTEGER NOT NULL DEFAULT 0,
-	sum INTEGER NOT NULL DEFAULT 0, report INTEGER NOT NULL DEFAULT 0, first_seen INTEGER NOT NULL DEFAULT 0,
-	last_seen INTEGER NOT NULL DEFAULT 0, seen INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, ident));
 CREATE TABLE content (
-	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, finding INTEGER NOT NULL, severity INTEGER NOT NULL,
-	tool TEXT NOT NULL, rule TEXT NOT NULL, path TEXT NOT NULL, line INTEGER NOT NULL, title TEXT NOT NULL,
-	asset TEXT NOT NULL, fingerprint TEXT NOT NULL, data BLOB NOT NULL);
+	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, ident BLOB NOT NULL, sum INTEGER NOT NULL, severity INTEGER NOT NULL,
+	tool TEXT, rule TEXT, path TEXT, line INTEGER, title TEXT, asset TEXT, fingerprint TEXT, data BLOB);
 CREATE INDEX content_by_severity ON content (tenant, severity);
-CREATE TABLE sighting (
-	report INTEGER NOT NULL, finding INTEGER NOT NULL, content INTEGER NOT NULL, sum INTEGER NOT NULL,
-	PRIMARY KEY (report, finding)) WITHOUT ROWID;
+CREATE TABLE finding (
+	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, ident BLOB NOT NULL, content INTEGER NOT NULL, sum INTEGER NOT NULL,
+	report INTEGER NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, seen INTEGER NOT NULL,
+	UNIQUE (tenant, ident));
 CREATE TABLE item (
 	tenant INTEGER NOT NULL, kind TEXT NOT NULL, ident BLOB NOT NULL, name TEXT NOT NULL, report INTEGER NOT NULL,
 	first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, data BLOB NOT NULL,

@@ -1,123 +1,116 @@
 package ingest
 
-// stage writes what a part brings, invisible until its report is complete.
-func (t *tx) stage(tenant int64, r *reportRow, doc *document) error {
-	next, err := t.nextContent()
-	if err != nil {
-		return err
+// stage appends what a part brings, invisible until its report is complete, and returns the range of its content.
+func (t *tx) stage(tenant int64, r *reportRow, doc *document) (from, to int64, err error) {
+	if _, err := t.get("SELECT coalesce(max(id), 0) + 1 FROM content", nil, &from); err != nil {
+		return 0, 0, err
 	}
+	to = from
 	for i := range doc.findings {
-		used, err := t.stageFinding(tenant, r.id, next, doc.Tool, &doc.findings[i])
-		switch {
-		case err != nil:
-			return err
-		case used == alreadyInReport:
-			doc.skipped++
-		case used == newContent:
-			next++
+		if err := t.stageFinding(tenant, to, doc.Tool, &doc.findings[i]); err != nil {
+			return 0, 0, err
 		}
+		to++
 	}
 	for _, it := range doc.items {
 		err := t.exec("INSERT OR IGNORE INTO staged_item (report, kind, ident, name, data) VALUES (?, ?, ?, ?, ?)",
 			r.id, it.kind, it.ident, it.name, it.data)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 	}
-	return nil
+	return from, to, nil
 }
 
-func (t *tx) nextContent() (id int64, err error) {
-	_, err = t.get("SELECT coalesce(max(id), 0) + 1 FROM content", nil, &id)
-	return id, err
-}
+// sameAsBefore stands for the severity of content that says what is visible already. It need not be written
+// again, which makes the usual rescan cheap, and goes when its report is complete.
+const sameAsBefore = -1
 
-type staged int
-
-const (
-	newContent staged = iota
-	sameContent
-	alreadyInReport // the report has this finding twice; the first stays
-)
-
-func (t *tx) stageFinding(tenant, rep, contentID int64, tool string, f *row) (staged, error) {
-	id, same, err := t.findingID(tenant, f)
-	if err != nil {
-		return 0, err
-	}
-	use := contentID
-	if same {
-		use = 0
-	}
-	n, err := t.affect("INSERT OR IGNORE INTO sighting (report, finding, content, sum) VALUES (?, ?, ?, ?)", rep, id, use, f.sum)
-	switch {
-	case err != nil:
-		return 0, err
-	case n == 0:
-		return alreadyInReport, nil
-	case same:
-		return sameContent, nil
-	}
-	return newContent, t.exec(`INSERT INTO content (id, tenant, finding, severity, tool, rule, path, line, title, asset, fingerprint, data)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		contentID, tenant, id, f.rank, tool, f.rule, f.path, f.line, f.title, f.asset, f.fingerprint, f.data)
-}
-
-// findingID finds or makes the finding's row; same says that it is visible and says the same.
-func (t *tx) findingID(tenant int64, f *row) (id int64, same bool, err error) {
-	var content, sum int64
-	found, err := t.get("SELECT id, content, sum FROM finding WHERE tenant = ? AND ident = ?",
-		[]any{tenant, f.ident[:]}, &id, &content, &sum)
-	if err != nil || found {
-		return id, content != 0 && sum == f.sum, err
-	}
-	id, err = t.insert("INSERT INTO finding (tenant, ident) VALUES (?, ?)", tenant, f.ident[:])
-	return id, false, err
-}
-
-// complete makes a staged report visible, in the transaction of its last part, and fills in the numbers of a.
-func (t *tx) complete(tenant, rep int64, a *answer) error {
-	var seen int
-	_, err := t.get(`SELECT count(*), coalesce(sum(f.content = 0), 0) FROM sighting s JOIN finding f ON f.id = s.finding
-		WHERE s.report = ?`, []any{rep}, &seen, &a.FindingsCreated)
+func (t *tx) stageFinding(tenant, id int64, tool string, f *row) error {
+	var sum int64
+	visible, err := t.get("SELECT sum FROM finding WHERE tenant = ? AND ident = ?", []any{tenant, f.ident[:]}, &sum)
 	if err != nil {
 		return err
 	}
-	a.FindingsUpdated = seen - a.FindingsCreated
-	now := t.now.UnixMilli()
-	if a.FindingsUpdated > 0 {
-		// What a finding said before goes. Other incomplete reports never point to it: they stage 0 for "the same".
-		if err := t.exec(`DELETE FROM content WHERE id IN (SELECT f.content FROM sighting s JOIN finding f ON f.id = s.finding
-			WHERE s.report = ? AND s.content != 0 AND f.content != 0)`, rep); err != nil {
-			return err
-		}
+	if visible && sum == f.sum {
+		return t.exec("INSERT INTO content (id, tenant, ident, sum, severity) VALUES (?, ?, ?, ?, ?)",
+			id, tenant, f.ident[:], f.sum, sameAsBefore)
 	}
-	if err := t.exec(`UPDATE finding SET
-			content = CASE s.content WHEN 0 THEN finding.content ELSE s.content END,
-			sum = CASE s.content WHEN 0 THEN finding.sum ELSE s.sum END,
-			first_seen = CASE finding.content WHEN 0 THEN ? ELSE first_seen END,
-			last_seen = ?, seen = seen + 1, report = s.report
-		FROM sighting s WHERE s.report = ? AND finding.id = s.finding`, now, now, rep); err != nil {
+	return t.exec(`INSERT INTO content (id, tenant, ident, sum, severity, tool, rule, path, line, title, asset, fingerprint, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, tenant, f.ident[:], f.sum, f.rank, tool, f.rule, f.path, f.line, f.title, f.asset, f.fingerprint, f.data)
+}
+
+// fromContent is the content that the parts of one report brought.
+const fromContent = ` FROM part p CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to WHERE p.report = ?1`
+
+// complete makes a staged report visible, in the transaction of its last part, and fills in the numbers of a.
+func (t *tx) complete(tenant int64, r *reportRow, a *answer) error {
+	if err := t.completeFindings(tenant, r, a); err != nil {
 		return err
 	}
 	var deps int
-	if a.AssetsCreated, a.AssetsUpdated, err = t.completeItems(tenant, rep, itemAsset); err != nil {
+	var err error
+	if a.AssetsCreated, a.AssetsUpdated, err = t.completeItems(tenant, r.id, itemAsset); err != nil {
 		return err
 	}
-	if deps, _, err = t.completeItems(tenant, rep, itemDependency); err != nil {
+	if deps, _, err = t.completeItems(tenant, r.id, itemDependency); err != nil {
 		return err
 	}
-	for _, q := range []string{"DELETE FROM sighting WHERE report = ?", "DELETE FROM staged_item WHERE report = ?"} {
-		if err := t.exec(q, rep); err != nil {
-			return err
-		}
-	}
-	if err := t.exec("UPDATE report SET completed = ? WHERE id = ?", now, rep); err != nil {
+	if err := t.exec("DELETE FROM staged_item WHERE report = ?", r.id); err != nil {
 		return err
 	}
+	if err := t.exec("UPDATE report SET completed = ? WHERE id = ?", t.now.UnixMilli(), r.id); err != nil {
+		return err
+	}
+	a.Complete = true
 	return t.exec(`UPDATE tenant SET reports = reports + 1, findings = findings + ?, duplicates = duplicates + ?,
 		assets = assets + ?, dependencies = dependencies + ? WHERE id = ?`,
 		a.FindingsCreated, a.FindingsUpdated, a.AssetsCreated, deps, tenant)
+}
+
+func (t *tx) completeFindings(tenant int64, r *reportRow, a *answer) error {
+	// What these findings said before goes, where they say something else now.
+	err := t.exec(`DELETE FROM content WHERE id IN (SELECT f.content FROM part p
+		CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to
+		CROSS JOIN finding f ON f.tenant = c.tenant AND f.ident = c.ident
+		WHERE p.report = ? AND c.severity != ?)`, r.id, sameAsBefore)
+	if err != nil {
+		return err
+	}
+	var before, after int64
+	const lastID = "SELECT coalesce(max(id), 0) FROM finding"
+	if _, err := t.get(lastID, nil, &before); err != nil {
+		return err
+	}
+	// A report that has a finding twice: the first counts. Beside min(), SQLite takes the columns of its row.
+	n, err := t.affect(`INSERT INTO finding (tenant, ident, content, sum, report, first_seen, last_seen, seen)
+		SELECT ?2, ident, CASE severity WHEN -1 THEN 0 ELSE id END, sum, ?1, ?3, ?3, 1
+			FROM (SELECT c.ident, c.severity, c.sum, min(c.id) AS id`+fromContent+` GROUP BY c.ident) WHERE true
+		ON CONFLICT DO UPDATE SET content = CASE excluded.content WHEN 0 THEN content ELSE excluded.content END,
+			sum = CASE excluded.content WHEN 0 THEN sum ELSE excluded.sum END, report = excluded.report, last_seen = excluded.last_seen, seen = seen + 1`,
+		r.id, tenant, t.now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	if _, err := t.get(lastID, nil, &after); err != nil {
+		return err
+	}
+	a.FindingsCreated = int(after - before)
+	a.FindingsUpdated = int(n) - a.FindingsCreated
+	var brought int64
+	if _, err := t.get("SELECT sum(content_to - content_from) FROM part WHERE report = ?", []any{r.id}, &brought); err != nil {
+		return err
+	}
+	a.FindingsSkipped = r.skipped + int(brought-n)
+	if brought == n && a.FindingsUpdated == 0 {
+		return nil
+	}
+	// What did not become visible goes: what is as before, and repeats.
+	return t.exec(`DELETE FROM content WHERE id IN (SELECT c.id FROM part p
+		CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to
+		LEFT JOIN finding f ON f.tenant = c.tenant AND f.ident = c.ident AND f.content = c.id
+		WHERE p.report = ? AND f.id IS NULL)`, r.id)
 }
 
 func (t *tx) completeItems(tenant, rep int64, kind string) (created, updated int, err error) {

@@ -44,11 +44,7 @@ func (t *tx) sweepOne(age time.Duration) (swept bool, err error) {
 		return false, err
 	}
 	for _, q := range []string{
-		"DELETE FROM content WHERE id IN (SELECT content FROM sighting WHERE report = ?)",
-		// a finding that no visible report and no other staged one has
-		`DELETE FROM finding WHERE content = 0 AND id IN (SELECT finding FROM sighting WHERE report = ?1)
-			AND id NOT IN (SELECT finding FROM sighting WHERE report IN (SELECT id FROM report WHERE completed = 0 AND id != ?1))`,
-		"DELETE FROM sighting WHERE report = ?",
+		"DELETE FROM content WHERE id IN (SELECT c.id" + fromContent + ")",
 		"DELETE FROM staged_item WHERE report = ?",
 		"DELETE FROM part WHERE report = ?",
 		"DELETE FROM report WHERE id = ?",

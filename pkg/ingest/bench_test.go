@@ -1,0 +1,74 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// BenchmarkIngestParts measures parts of 500 findings from the client to the disk, over a socket.
+func BenchmarkIngestParts(b *testing.B) {
+	for _, name := range []string{"new", "same"} {
+		b.Run(name, func(b *testing.B) {
+			_, url := newServer(b, nil)
+			c := newClient(b, url, tokenA)
+			parts := split(b, sample("r", b.N*500), 500)
+			raw := int64(0)
+			for _, p := range parts {
+				raw += p.RawSize
+			}
+			if name == "same" {
+				for _, p := range parts {
+					upload(b, c, p)
+				}
+				r := sample("again", b.N*500)
+				parts = split(b, r, 500)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for _, p := range parts[:len(parts)-1] {
+				upload(b, c, p)
+			}
+			last := time.Now()
+			upload(b, c, parts[len(parts)-1])
+			b.ReportMetric(float64(time.Since(last).Milliseconds()), "ms/completion")
+			b.ReportMetric(float64(len(parts)*500)/b.Elapsed().Seconds(), "findings/s")
+			b.SetBytes(raw / int64(b.N))
+		})
+	}
+}
+
+// BenchmarkSmallReports measures whole reports of 5 findings from 16 agents at once.
+func BenchmarkSmallReports(b *testing.B) {
+	_, url := newServer(b, nil)
+	c := newClient(b, url, tokenA)
+	parts := make(chan *report.Part, b.N)
+	for i := range b.N {
+		parts <- split(b, sample(fmt.Sprintf("r%d", i), 5), 100)[0]
+	}
+	close(parts)
+	b.SetParallelism(8)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := c.Upload(context.Background(), <-parts); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// BenchmarkReadDocument measures the decoding of a part of 500 findings alone.
+func BenchmarkReadDocument(b *testing.B) {
+	p := split(b, sample("r", 500), 500)[0]
+	b.SetBytes(p.RawSize)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := readBytes(p.Encoding, p.Data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
