@@ -100,7 +100,11 @@ func marshal(plain any, extra Extra) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		b = append(append(append(b, key...), ':'), extra[name]...)
+		value, err := json.Marshal(extra[name]) // checks it
+		if err != nil {
+			return nil, fmt.Errorf("member %q: %w", name, err)
+		}
+		b = append(append(append(b, key...), ':'), value...)
 	}
 	return append(b, '}'), nil
 }
