@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -118,4 +119,9 @@ func eventually(t testing.TB, what string, ok func() bool) {
 func info(i int) Event {
 	return Event{Type: EventJobStarted, Message: "Job started", JobID: fmt.Sprintf("job-%d", i),
 		Details: map[string]any{"target": "/srv/checkout", "tool": "semgrep", "n": i, "ok": true}}
+}
+
+func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
 }

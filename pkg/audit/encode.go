@@ -17,9 +17,9 @@ type encoder struct {
 	detailsFrom, detailsTo int // where the details are in buf
 }
 
-// detailsBudget is the size of a line at which details stop: what is left holds one more string at its worst
-// (every byte escaped to six) and the end of the line.
-const detailsBudget = MaxLineBytes - 6*MaxStringBytes - 1024
+// detailsBudget is the size of a line at which details stop: what is left holds one more entry at its worst (every
+// byte escaped to six) and the end of the line.
+const detailsBudget = MaxLineBytes - 6*(MaxIDBytes+MaxStringBytes) - 1024
 
 var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -28,15 +29,20 @@ const stampFormat = "2006-01-02T15-04-05.000"
 // rotateRetry is the pause after a rotation that failed; the file grows over its size meanwhile.
 const rotateRetry = 10 * time.Second
 
-// room returns how many bytes the file takes before it is due for rotation.
-func (lf *logFile) room() int64 {
-	switch {
-	case lf.damaged:
+// fit returns how many bytes of lines, whole ones, the file takes; 0: it is to be rotated first. An empty file takes
+// a line of any size.
+func (lf *logFile) fit(lines []byte) int {
+	if lf.damaged {
 		return 0
-	case lf.max <= 0 || lf.size == 0 || lf.now().Before(lf.retryRotate):
-		return 1 << 62
 	}
-	return max(0, lf.max-lf.size)
+	room := lf.max - lf.size
+	if lf.max <= 0 || int64(len(lines)) <= room || lf.now().Before(lf.retryRotate) {
+		return len(lines)
+	}
+	if n := bytes.LastIndexByte(lines[:max(0, room)], '\n') + 1; n > 0 || lf.size > 0 {
+		return n
+	}
+	return bytes.IndexByte(lines, '\n') + 1
 }
 
 // rotate moves the file aside and opens a new one. What cannot be moved is kept in use, for an oversize log is
@@ -59,7 +65,7 @@ func (lf *logFile) rotate() error {
 	// What counts is what happened, not what was reported: a rename may have worked and the rest not.
 	after, serr := os.Lstat(lf.path)
 	if moved := serr != nil || !os.SameFile(before, after); !moved {
-		lf.retryRotate = lf.now().Add(rotateRetry)
+		lf.retryRotate, lf.damaged = lf.now().Add(rotateRetry), false
 		lf.say(Event{Type: EventAuditError, Severity: SeverityError, Message: "The log was not rotated and grows on",
 			Error: fmt.Sprint(err), Details: map[string]any{"bytes": lf.size}})
 	} else {

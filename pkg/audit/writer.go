@@ -98,9 +98,7 @@ func (l *Logger) writeOut() error {
 			return err
 		}
 		chunk := l.io.out[l.io.written:]
-		if room := l.io.file.room(); int64(len(chunk)) > room {
-			chunk = chunk[:bytes.LastIndexByte(chunk[:room], '\n')+1]
-		}
+		chunk = chunk[:l.io.file.fit(chunk)]
 		if len(chunk) == 0 {
 			if err := l.rotate(); err != nil {
 				return err
