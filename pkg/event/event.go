@@ -6,6 +6,7 @@ package event
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -140,7 +141,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	*e = Event{
 		Timestamp: w.Timestamp, Type: w.Type, Severity: w.Severity, AgentID: w.AgentID, TenantID: w.TenantID,
 		JobID: w.JobID, ReportID: w.ReportID, Message: w.Message, Error: w.Error,
-		Duration: time.Duration(w.DurationMS * float64(time.Millisecond)), Details: w.Details,
+		Duration: time.Duration(math.Round(w.DurationMS * float64(time.Millisecond))), Details: w.Details,
 	}
 	return nil
 }
