@@ -1,0 +1,300 @@
+package limits
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// client returns a client over a real transport, and a server with the handler.
+func client(t *testing.T, l NetworkLimits, h http.HandlerFunc) (*http.Client, string) {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	c := &http.Client{Transport: Transport(l, nil)}
+	t.Cleanup(func() {
+		c.CloseIdleConnections()
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return c, srv.URL
+}
+
+func wantLimit(t *testing.T, err error, field string) {
+	t.Helper()
+	var limit *ErrLimit
+	if !errors.As(err, &limit) || limit.Field != field {
+		t.Errorf("error %v, want the limit %s", err, field)
+	}
+}
+
+func TestTransportPasses(t *testing.T) {
+	c, url := client(t, DefaultNetworkLimits(), func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	for range 3 {
+		resp, err := c.Post(url, "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		resp.Body.Close()
+		if string(b) != "hello" || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+}
+
+func TestMaxTotalConnections(t *testing.T) {
+	var now, peak atomic.Int64
+	c, url := client(t, NetworkLimits{MaxTotalConnections: 2}, func(w http.ResponseWriter, r *http.Request) {
+		n := now.Add(1)
+		for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
+		}
+		time.Sleep(2 * time.Millisecond)
+		now.Add(-1)
+	})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			resp, err := c.Get(url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+		})
+	}
+	wg.Wait()
+	if peak.Load() != 2 {
+		t.Errorf("%d requests at once, want 2", peak.Load())
+	}
+
+	// A body that is open holds its connection; who waits for one honours its context.
+	a, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	req, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if _, err := c.Do(req); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("third at once: %v", err)
+	}
+	a.Body.Close()
+	b.Body.Close()
+	resp, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+}
+
+func TestMaxResponseSize(t *testing.T) {
+	c, url := client(t, NetworkLimits{MaxResponseSizeMB: 1}, func(w http.ResponseWriter, r *http.Request) {
+		size := 1 << 20
+		if r.URL.Path == "/over" {
+			size++
+		}
+		if r.Method == "HEAD" {
+			w.Header().Set("Content-Length", "9999999")
+			return
+		}
+		if r.URL.Query().Get("chunked") != "" {
+			w.(http.Flusher).Flush()
+		} else {
+			w.Header().Set("Content-Length", strconv.Itoa(size))
+		}
+		w.Write(make([]byte, size))
+	})
+	for _, q := range []string{"", "?chunked=1"} {
+		resp, err := c.Get(url + "/just" + q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); n != 1<<20 || err != nil {
+			t.Errorf("%q: %d bytes, %v", q, n, err)
+		}
+		resp.Body.Close()
+	}
+	_, err := c.Get(url + "/over")
+	wantLimit(t, err, "max_response_size_mb")
+	resp, err := c.Get(url + "/over?chunked=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, resp.Body)
+	wantLimit(t, err, "max_response_size_mb")
+	if n != 1<<20 {
+		t.Errorf("%d bytes passed", n)
+	}
+	if n, err := resp.Body.Read(make([]byte, 10)); n != 0 || err == nil {
+		t.Errorf("after the limit: %d bytes, %v", n, err)
+	}
+	resp.Body.Close()
+	if resp, err := c.Head(url); err != nil {
+		t.Error("HEAD has no body to be too large:", err)
+	} else {
+		resp.Body.Close()
+	}
+}
+
+func TestReadTimeout(t *testing.T) {
+	gone := make(chan struct{})
+	c, url := client(t, NetworkLimits{ReadTimeout: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/slow": // in all far longer than the timeout, but never that long without progress
+			for range 10 {
+				io.WriteString(w, "x")
+				w.(http.Flusher).Flush()
+				time.Sleep(10 * time.Millisecond)
+			}
+			return
+		case "/stalls":
+			io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+		}
+		select {
+		case <-gone:
+		case <-r.Context().Done():
+		}
+	})
+	defer close(gone)
+	_, err := c.Get(url + "/silent")
+	wantLimit(t, err, "read_timeout")
+
+	resp, err := c.Get(url + "/stalls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(resp.Body)
+	wantLimit(t, err, "read_timeout")
+	resp.Body.Close()
+
+	resp, err = c.Get(url + "/slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(80 * time.Millisecond) // the reader's own pause is no fault of the server
+	if b, err := io.ReadAll(resp.Body); len(b) != 10 || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	resp.Body.Close()
+}
+
+func TestWriteTimeout(t *testing.T) {
+	gone := make(chan struct{})
+	c, url := client(t, NetworkLimits{WriteTimeout: 50 * time.Millisecond, MaxBandwidthMbps: -1}, func(w http.ResponseWriter, r *http.Request) {
+		<-gone // reads nothing
+	})
+	defer close(gone)
+	_, err := c.Post(url, "x/y", bytes.NewReader(make([]byte, 32<<20)))
+	wantLimit(t, err, "write_timeout")
+}
+
+func TestConnectionTimeout(t *testing.T) {
+	base := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	c := &http.Client{Transport: Transport(NetworkLimits{ConnectionTimeout: 20 * time.Millisecond}, base)}
+	_, err := c.Get("http://127.0.0.1:1/")
+	wantLimit(t, err, "connection_timeout")
+}
+
+// answer is a base that answers at once, for tests in virtual time.
+type answer struct{ n atomic.Int64 }
+
+func (a *answer) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.n.Add(1)
+	if r.Body != nil {
+		io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+	return &http.Response{StatusCode: 200, Request: r}, nil
+}
+
+func TestRates(t *testing.T) {
+	for _, c := range []struct {
+		l      NetworkLimits
+		window time.Duration
+		most   int64
+	}{
+		{NetworkLimits{EnableRateLimit: true, MaxRequestsPerSecond: 20}, time.Second, 20},
+		{NetworkLimits{EnableRateLimit: true, RateLimitMaxRequests: 30, RateLimitWindow: time.Minute}, time.Minute, 30},
+		{NetworkLimits{EnableRateLimit: true, RateLimitMaxRequests: 1, RateLimitWindow: time.Minute}, time.Minute, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			base := &answer{}
+			rt := Transport(c.l, base)
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for {
+					req, _ := http.NewRequestWithContext(ctx, "GET", "http://x/", nil)
+					resp, err := rt.RoundTrip(req)
+					if err != nil {
+						return
+					}
+					resp.Body.Close()
+				}
+			})
+			time.Sleep(time.Millisecond) // off the edges of the windows
+			before := base.n.Load()
+			for i := range 5 {
+				time.Sleep(c.window)
+				n := base.n.Load()
+				if n-before > c.most || n == before {
+					t.Errorf("window %d: %d requests, at most %d", i, n-before, c.most)
+				}
+				before = n
+			}
+			cancel()
+			wg.Wait()
+		})
+	}
+}
+
+func TestBandwidth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rt := Transport(NetworkLimits{MaxBandwidthMbps: 8}, &answer{}) // 1 MB a second
+		begin := time.Now()
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://x/", bytes.NewReader(make([]byte, 10e6)))
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if took := time.Since(begin); took < 9*time.Second || took > 11*time.Second {
+			t.Errorf("10 MB at 8 Mbps took %v", took)
+		}
+	})
+}
+
+func BenchmarkTransport(b *testing.B) {
+	l := DefaultNetworkLimits()
+	l.EnableRateLimit = false
+	rt := Transport(l, &answer{})
+	b.ReportAllocs()
+	for b.Loop() {
+		req, _ := http.NewRequest("GET", "http://x/", nil)
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+}
