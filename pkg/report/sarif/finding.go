@@ -32,17 +32,14 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	if n := res.OccurrenceCount; n != nil {
 		fd.OccurrenceCount = count(*n)
 	}
-	props := f.properties(fd, r, res)
+	tags, score := properties(fd, res)
 	f.message(fd, res, rule)
 	describe(fd, rule)
 	f.locations(fd, r, res)
 	fd.Suppression = res.suppression()
-	fd.Tags = appendTags(fd.Tags, props.Tags)
-	if fd.References = clones(append([]text{text(helpURI(rule)), res.HostedViewerURI}, res.WorkItemURIs...)); len(fd.References) == 0 {
-		fd.References = nil
-	}
+	fd.Tags = appendTags(fd.Tags, tags)
+	fd.References = clones(append([]text{text(helpURI(rule)), res.HostedViewerURI}, res.WorkItemURIs...))
 
-	score := string(props.SecuritySeverity)
 	if score == "" && rule != nil {
 		score = rule.severity
 	}
@@ -63,15 +60,26 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	return fd
 }
 
-// properties takes the property bag. It returns those that mean something here.
-func (f *File) properties(fd *report.Finding, r *run, res *resultJSON) (props ruleProperties) {
+// properties takes the property bag. It returns the tags and the security-severity in it.
+func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string) {
 	if len(res.Properties) == 0 {
-		return props
+		return nil, ""
 	}
-	_ = json.Unmarshal(res.Properties, &props)              // what has the wrong type is left out
 	if fd.Properties.UnmarshalJSON(res.Properties) != nil { // no object
 		res.keep("properties", res.Properties)
-		return props
+		return nil, ""
+	}
+	list, _ := fd.Properties["tags"].([]any)
+	for _, tag := range list {
+		if s, ok := tag.(string); ok {
+			tags = append(tags, s)
+		}
+	}
+	switch v := fd.Properties["security-severity"].(type) {
+	case string:
+		severity = v
+	case json.Number:
+		severity = v.String()
 	}
 	for _, ours := range []string{"sarif", "tool", "outside_root", "withheld"} {
 		if _, clash := fd.Properties[ours]; clash {
@@ -79,7 +87,7 @@ func (f *File) properties(fd *report.Finding, r *run, res *resultJSON) (props ru
 			delete(fd.Properties, ours)
 		}
 	}
-	return props
+	return tags, severity
 }
 
 func setProperty(fd *report.Finding, name string, value any) {
@@ -200,9 +208,9 @@ func fingerprints(partial, full map[string]json.RawMessage) map[string]string {
 	return out
 }
 
-func appendTags(list []string, tags []text) []string {
-	for _, t := range clones(tags) {
-		if len(list) < 2*maxTags && !slices.Contains(list, t) {
+func appendTags(list, tags []string) []string {
+	for _, t := range tags {
+		if len(list) < 2*maxTags && t != "" && !slices.Contains(list, t) {
 			list = append(list, cut(t, maxTagLength))
 		}
 	}

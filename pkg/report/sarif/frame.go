@@ -77,7 +77,7 @@ func (f *framer) elements() int {
 
 // members calls fn for each member of the JSON object b, which must be valid JSON and not null. A key with an
 // escape is given as it is written. The slices are parts of b. It returns the depth of b.
-func members(b []byte, fn func(key string, value []byte)) (depth int) {
+func members(b []byte, fn func(key, value []byte)) (depth int) {
 	i := 1 + indexNot(b, 0)
 	for i < len(b) {
 		i = indexNot(b, i)
@@ -90,7 +90,7 @@ func members(b []byte, fn func(key string, value []byte)) (depth int) {
 		i = indexNot(b, i+n+1)
 		n, _ = value.feed(b[i:])
 		depth = max(depth, value.deepest)
-		fn(string(k[1:len(k)-1]), trimRight(b[i:i+n]))
+		fn(k[1:len(k)-1], trimRight(b[i:i+n]))
 		i += n + 1
 	}
 	return depth + 1

@@ -16,13 +16,17 @@ type locationJSON struct {
 			EndLine     float64 `json:"endLine"`
 			StartColumn float64 `json:"startColumn"`
 			EndColumn   float64 `json:"endColumn"`
-			Snippet     message `json:"snippet"`
+			Snippet     snippet `json:"snippet"`
 		} `json:"region"`
 		ContextRegion struct {
-			Snippet message `json:"snippet"`
+			Snippet snippet `json:"snippet"`
 		} `json:"contextRegion"`
 	} `json:"physicalLocation"`
 	LogicalLocations json.RawMessage `json:"logicalLocations"`
+}
+
+type snippet struct {
+	Text string `json:"text"`
 }
 
 // mappedRegion is what of a region a report.Location has fields for.
@@ -39,8 +43,8 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 	loc = &report.Location{
 		StartLine: count(region.StartLine), EndLine: count(region.EndLine),
 		StartColumn: count(region.StartColumn), EndColumn: count(region.EndColumn),
-		Snippet:        string(region.Snippet.Text),
-		ContextSnippet: string(j.PhysicalLocation.ContextRegion.Snippet.Text),
+		Snippet:        region.Snippet.Text,
+		ContextSnippet: j.PhysicalLocation.ContextRegion.Snippet.Text,
 		Extra:          extraOf(raw),
 	}
 	loc.Path, outside = f.resolve(r, j.PhysicalLocation.ArtifactLocation)
@@ -54,25 +58,25 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 // extraOf returns the members of a location, and of its region, that have no field, under the name "sarif".
 func extraOf(raw []byte) report.Extra {
 	var rest, region report.Extra
-	put := func(to *report.Extra, key string, value []byte) {
+	put := func(to *report.Extra, key, value []byte) {
 		if *to == nil {
 			*to = report.Extra{}
 		}
-		(*to)[key] = slices.Clone(value)
+		(*to)[string(key)] = slices.Clone(value)
 	}
-	eachMember(raw, func(key string, value []byte) {
-		switch key {
+	eachMember(raw, func(key, value []byte) {
+		switch string(key) {
 		case "logicalLocations":
 		default:
 			put(&rest, key, value)
 		case "physicalLocation":
-			eachMember(value, func(key string, value []byte) {
-				switch key {
+			eachMember(value, func(key, value []byte) {
+				switch string(key) {
 				case "address":
 					put(&rest, key, value)
 				case "region":
-					eachMember(value, func(key string, value []byte) {
-						if !mappedRegion[key] {
+					eachMember(value, func(key, value []byte) {
+						if !mappedRegion[string(key)] {
 							put(&region, key, value)
 						}
 					})
@@ -82,7 +86,7 @@ func extraOf(raw []byte) report.Extra {
 	})
 	if region != nil {
 		b, _ := json.Marshal(region) // raw values that are valid JSON: it cannot fail
-		put(&rest, "region", b)
+		put(&rest, []byte("region"), b)
 	}
 	if rest == nil {
 		return nil
@@ -92,7 +96,7 @@ func extraOf(raw []byte) report.Extra {
 }
 
 // eachMember is members for a value that may be no object.
-func eachMember(raw []byte, fn func(key string, value []byte)) {
+func eachMember(raw []byte, fn func(key, value []byte)) {
 	if len(raw) > 0 && raw[0] == '{' {
 		members(raw, fn)
 	}

@@ -64,9 +64,9 @@ func parseResult(raw []byte, maxDepth int) (*resultJSON, error) {
 		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
 	}
 	res := &resultJSON{}
-	depth := members(raw, func(key string, value []byte) {
-		if !mapped[key] {
-			res.keep(key, value)
+	depth := members(raw, func(key, value []byte) {
+		if !mapped[string(key)] {
+			res.keep(string(key), value)
 		}
 	})
 	if depth > maxDepth {

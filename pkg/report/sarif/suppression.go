@@ -32,6 +32,6 @@ func (r *resultJSON) suppression() (found *report.Suppression) {
 // has says whether the object raw has one of these members.
 func has(raw []byte, keys ...string) (found bool) {
 	known := set(keys...)
-	eachMember(raw, func(key string, _ []byte) { found = found || known[key] })
+	eachMember(raw, func(key, _ []byte) { found = found || known[string(key)] })
 	return found
 }

@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -79,7 +80,9 @@ func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 	}
 	rel := filePath(uri)
 	full := rel
-	for base, hops := a.BaseID, 0; base != "" && !isAbs(full) && hops < maxHops; hops++ {
+	var seen []text // bases that refer to each other in a circle end where it closes
+	for base := a.BaseID; base != "" && !isAbs(full) && len(seen) < maxHops && !slices.Contains(seen, base); {
+		seen = append(seen, base)
 		b := r.bases[string(base)]
 		if dir := filePath(strings.TrimSpace(string(b.URI))); isAbs(dir) {
 			full = dir + "/" + rel

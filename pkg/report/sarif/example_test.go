@@ -1,0 +1,73 @@
+package sarif_test
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/report/sarif"
+)
+
+// How do I turn a scanner's file into findings?
+func Example() {
+	r, err := os.Open("testdata/messages.sarif")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = r.Close() }()
+
+	f, err := sarif.Open(r, sarif.Options{Root: "/src/project"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, run := range f.Runs() {
+		fmt.Printf("%s %s: %d results\n", run.Tool.Name, run.Tool.Version, run.Results)
+	}
+	sum, err := f.Findings(func(f *report.Finding) error { // e.g. report.Writer.AddFinding
+		fmt.Printf("%-6s %s: %s\n", f.Severity, f.RuleID, f.Message)
+		return nil
+	})
+	fmt.Printf("%d findings, partial %t, error %v\n", sum.Findings, sum.Partial, err)
+	// Output:
+	// analyzer 1.2.3: 6 results
+	// high   M1: ptr is used in line 12.
+	// high   M1/sub: **bold**
+	// high   M1: literal A {x}
+	// high   P1: from the pack
+	// medium none: a plain string
+	// high   M1: A variable is used before it is set.
+	// 6 findings, partial false, error <nil>
+}
+
+// How do I know that a report may not claim to be complete?
+func ExampleFile_Findings() {
+	whole, err := os.ReadFile("testdata/suppressed.sarif")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cut, err := os.CreateTemp("", "cut-*.sarif")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = cut.Close(); _ = os.Remove(cut.Name()) }()
+	if _, err := cut.Write(whole[:len(whole)/2]); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	f, err := sarif.Open(cut, sarif.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sum, err := f.Findings(func(*report.Finding) error { return nil })
+	fmt.Println(sum.Findings, "findings, partial", sum.Partial, "error", err)
+	fmt.Println(sum.Rejected[0].Reason)
+	// Output:
+	// 3 findings, partial true error <nil>
+	// unexpected EOF
+}

@@ -1,0 +1,51 @@
+package sarif
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzFile takes anything for a file. Whatever it is, nothing crashes, the numbers add up, and the findings are
+// valid and encode (see check); what encoding/json takes for SARIF has as many results here.
+func FuzzFile(f *testing.F) {
+	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
+		names, _ := filepath.Glob(filepath.Join(dir, "*.sarif"))
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if len(b) < 64<<10 {
+				f.Add(b)
+				f.Add(b[:len(b)*7/10])
+			}
+		}
+	}
+	f.Add([]byte(file("{\x01}", "{}", "1 2", "[", "{}")))
+	f.Add([]byte("\xff\xfe{\x00}\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		sum, got, err := check(t, b, Options{Root: "/repo", Limits: Limits{MaxResultBytes: 4 << 10, MaxDepth: 20, MaxMessageBytes: 100}})
+		if err != nil {
+			return
+		}
+		for _, fd := range got {
+			if len(fd.Title) > maxTitle || len(fd.Message) > 100 || fd.Title == "" {
+				t.Errorf("title of %d bytes, message of %d", len(fd.Title), len(fd.Message))
+			}
+		}
+		want, ok := fullCount(b)
+		if ok && !bytes.Contains(bytes.ToLower(b), []byte(`u00`)) && sum.Results != want && len(sum.Warnings) == 0 && plainKeys(b) {
+			t.Errorf("%d results, a full decode counts %d", sum.Results, want)
+		}
+	})
+}
+
+// plainKeys says whether encoding/json and SARIF agree on what the keys "runs" and "results" are: it takes them
+// in any case, and a second one replaces the first.
+func plainKeys(b []byte) bool {
+	lower := bytes.ToLower(b)
+	return bytes.Count(lower, []byte(`"runs"`)) == 1 && bytes.Count(b, []byte(`"runs"`)) == 1 &&
+		bytes.Count(lower, []byte(`"results"`)) == bytes.Count(b, []byte(`"results"`))
+}
