@@ -33,7 +33,10 @@ func (s scan) Spec() job.Spec {
 func (s scan) Extend(context.Context) error             { return nil }
 func (s scan) Ack(context.Context) error                { fmt.Println("done:", string(s)); return nil }
 func (s scan) Nak(context.Context, time.Duration) error { fmt.Println("later:", string(s)); return nil }
-func (s scan) Fail(_ context.Context, why string) error { fmt.Println("failed:", string(s), why); return nil }
+func (s scan) Fail(_ context.Context, why string) error {
+	fmt.Println("failed:", string(s), why)
+	return nil
+}
 
 // How do I feed an agent from my own list of work?
 func ExampleSource() {
