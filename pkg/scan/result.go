@@ -54,8 +54,13 @@ func newProcess(path string, r *proc.Result) *Process {
 	}
 }
 
-// Support says how well scanners are supervised on this system; see the fields of proc.Support.
-type Support = proc.Support
+// Support says how well scanners are supervised on this system.
+type Support struct {
+	Group  bool `json:"group"`  // the whole process group of a scanner is stopped, not the scanner alone
+	Tree   bool `json:"tree"`   // what left the group is found too, and leftovers are counted
+	Memory bool `json:"memory"` // memory is measured over all processes of a scanner, and limited
+	Sweep  bool `json:"sweep"`  // Sweep finds what a killed agent left behind
+}
 
 // Supported says how well scanners are supervised on this system, for a status page.
-func Supported() Support { return proc.Supported() }
+func Supported() Support { return Support(proc.Supported()) }

@@ -17,8 +17,31 @@ import (
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
+// agentEnv makes TestMain an agent whose scanner hangs; its value is the directory of the scans.
+const agentEnv = "SCAN_TEST_AGENT"
+
+func beAgent(dir string) {
+	var t testing.T // Definition fails on nothing here
+	table, err := scan.NewTable(scantest.Definition(&t, scantest.Hang(), scantest.IgnoreTerm(), scantest.Fork(1), scantest.Detach(1)))
+	if err != nil {
+		panic(err)
+	}
+	r, err := scan.NewRunner(scan.Config{Table: table, Dir: dir})
+	if err != nil {
+		panic(err)
+	}
+	var rec scantest.Recorder
+	req := scan.Request{Scanner: scantest.Name, Target: os.TempDir(), JobID: filepath.Base(dir)}
+	_, err = r.Scan(context.Background(), req, rec.Open)
+	fmt.Println(err)
+	os.Exit(1)
+}
+
 func TestMain(m *testing.M) {
 	scantest.Main()
+	if dir := os.Getenv(agentEnv); dir != "" {
+		beAgent(dir)
+	}
 	os.Exit(m.Run())
 }
 
