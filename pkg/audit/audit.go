@@ -10,6 +10,9 @@
 // Critical events (severity CRITICAL, auth_failed, agent_start, agent_stop) are on disk when Log returns, or
 // SyncTimeout has passed. On a full or failing disk lines wait in memory up to SpoolBytes; what goes past that is
 // dropped, counted by type, and reported by one audit_dropped event as soon as the disk takes lines again.
+//
+// Secrets are found by the name they stand under and by their looks (see redact). That is a net, not a proof: do not
+// put whole environments, command lines, HTTP headers or findings of a secret scanner into Details.
 package audit
 
 import "github.com/rediverio/sdk/pkg/event"

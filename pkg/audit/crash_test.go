@@ -15,14 +15,6 @@ import (
 // crashEnv makes the test binary a child that logs until it is killed.
 const crashEnv = "AUDIT_TEST_CRASH_FILE"
 
-func TestMain(m *testing.M) {
-	if path := os.Getenv(crashEnv); path != "" {
-		crashChild(path)
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // crashChild logs some 200 events a second, each tenth a critical one, and prints what Log has returned for.
 func crashChild(path string) {
 	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, Output: io.Discard})

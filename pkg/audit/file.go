@@ -29,7 +29,8 @@ type logFile struct {
 	damaged bool     // an fsync failed: the file takes no more lines
 	rotated uint64   // how often it rotated
 
-	retryRotate time.Time // not before; a rotation failed
+	retryRotate time.Time     // not before: a rotation failed
+	rotatePause time.Duration // between it and the next try
 }
 
 func newLogFile(path string, max int64) *logFile {

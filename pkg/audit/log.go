@@ -24,21 +24,21 @@ func (l *Logger) log(ctx context.Context, e Event) {
 	if l.cfg.Verbose {
 		l.console.print(human(&e, enc.details()))
 	}
-	seq, started, ok := l.accept(ctx, &e, enc.buf)
-	switch {
-	case !ok:
-	case !started:
+	switch seq, how := l.accept(ctx, &e, enc.buf); how {
+	case unstarted:
 		_ = l.pass(critical(&e)) // Stats and the console say what went wrong
 		l.awaitSync(ctx, &e, seq)
-	default:
+	case queued:
 		l.signal()
 		l.awaitSync(ctx, &e, seq)
+	case firstLate:
+		l.console.print(append([]byte("audit: logged after Stop, in no file: "), human(&e, enc.details())...))
 	}
 }
 
 // complete fills in what the producer left open.
 func (l *Logger) complete(e *Event) {
-	if y := e.Timestamp.Year(); e.Timestamp.IsZero() || y < 1 || y > 9999 {
+	if y := e.Timestamp.UTC().Year(); e.Timestamp.IsZero() || y < 1 || y > 9999 {
 		e.Timestamp = time.Now() // RFC 3339 has four digits for a year
 	}
 	if e.Severity == "" {
@@ -61,8 +61,18 @@ func critical(e *Event) bool {
 	return e.Severity == SeverityCritical
 }
 
+// accepted says what became of an event.
+type accepted int
+
+const (
+	dropped   accepted = iota
+	firstLate          // dropped, and the first to come after Stop
+	queued             // for the writer
+	unstarted          // queued, and there is no writer yet
+)
+
 // accept numbers the line and queues it, or counts it as dropped.
-func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64, started, ok bool) {
+func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64, how accepted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	size := int64(len(line) + endLineMax)
@@ -75,18 +85,24 @@ func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64,
 	}
 	l.mu.stats.Logged++
 	if l.mu.closed {
-		l.afterStopLocked(e)
-		return 0, false, false
+		l.dropLocked(e)
+		if l.mu.stats.AfterStop++; l.mu.stats.AfterStop == 1 {
+			how = firstLate
+		}
+		return 0, how
 	}
 	if l.mu.spooled+size > limit {
 		l.dropLocked(e)
-		return 0, false, false
+		return 0, dropped
 	}
 	seq = l.queueLocked(line)
 	if critical(e) {
 		l.mu.want = seq
 	}
-	return seq, l.mu.started, true
+	if l.mu.started {
+		return seq, queued
+	}
+	return seq, unstarted
 }
 
 func (l *Logger) queueLocked(line []byte) uint64 {
@@ -109,16 +125,6 @@ func (l *Logger) dropLocked(e *Event) {
 	}
 	s.DroppedByType[t]++
 	l.mu.drops.add(t, e.Timestamp)
-}
-
-// afterStopLocked counts an event for which there is no file any more; the first one is printed.
-func (l *Logger) afterStopLocked(e *Event) {
-	first := l.mu.stats.AfterStop == 0
-	l.mu.stats.AfterStop++
-	l.dropLocked(e)
-	if first {
-		l.console.print(append([]byte("audit: logged after Stop, in no file:"), human(e, nil)...))
-	}
 }
 
 // own queues an event of the log about itself. It has no limit: there are few, and they explain what is missing.

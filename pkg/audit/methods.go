@@ -60,8 +60,11 @@ type ContextLogger struct {
 }
 
 // WithContext returns a logger that puts jobID and reportID into its events. When ctx is done, events are still
-// logged, but a critical one no longer waits to be on disk.
+// logged, but a critical one no longer waits to be on disk. A nil ctx is never done.
 func (l *Logger) WithContext(ctx context.Context, jobID, reportID string) *ContextLogger {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	return &ContextLogger{l, ctx, jobID, reportID}
 }
 

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 )
@@ -11,9 +10,26 @@ import (
 const Redacted = "[REDACTED]"
 
 // secretWords make a key secret wherever they are in it, once it is lower case and without separators.
-var secretWords = []string{
+var secretWords = withLetters(
 	"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "privatekey", "signingkey",
 	"encryptionkey", "authorization", "credential", "cookie", "signature", "bearer", "jwt", "sessionid", "connectionstring",
+)
+
+// secretWord has the set of its letters beside it, a bit each: most keys lack one, which ends the search at once.
+type secretWord struct {
+	word    string
+	letters uint32
+}
+
+func withLetters(words ...string) (out []secretWord) {
+	for _, w := range words {
+		var set uint32
+		for i := range len(w) {
+			set |= 1 << (w[i] - 'a')
+		}
+		out = append(out, secretWord{w, set})
+	}
+	return out
 }
 
 // secretNames make a key secret only when they are all of it.
@@ -24,26 +40,32 @@ var secretNames = []string{"auth", "pass", "sig", "dsn", "session", "otp", "pin"
 func secretKey(key string) (secret, ends bool) {
 	var arr [64]byte
 	norm := arr[:0]
+	var letters uint32
 	for i := max(0, len(key)-cap(norm)); i < len(key); i++ {
 		switch c := key[i]; {
-		case c >= 'A' && c <= 'Z':
+		case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z':
 			norm = append(norm, c|0x20)
-		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			letters |= 1 << ((c | 0x20) - 'a')
+		case c >= '0' && c <= '9':
 			norm = append(norm, c)
 		}
 	}
 	if len(norm) < 3 {
 		return false, false
 	}
-	name := string(norm)
-	if slices.Contains(secretNames, name) {
-		return true, true
-	}
-	for _, w := range secretWords {
-		if strings.HasSuffix(name, w) {
+	for _, name := range secretNames {
+		if string(norm) == name {
 			return true, true
 		}
-		secret = secret || strings.Contains(name, w)
+	}
+	for _, w := range secretWords {
+		if w.letters&^letters != 0 {
+			continue
+		}
+		if strings.HasSuffix(string(norm), w.word) {
+			return true, true
+		}
+		secret = secret || strings.Contains(string(norm), w.word)
 	}
 	return secret, false
 }
@@ -85,11 +107,11 @@ var secretPrefixes = []struct {
 	{"SG.", 30}, {"eyJ", 20},
 }
 
-// secretToken reports whether word is a token by its looks.
+// minToken is the shortest min of secretPrefixes.
+const minToken = 15
+
+// secretToken reports whether word, of minToken bytes at least, is a token by its looks.
 func secretToken(word string) bool {
-	if len(word) < 15 {
-		return false
-	}
 	switch word[0] {
 	case 'g', 'A', 'y', 'x', 's', 'r', 'n', 'p', 'h', 'd', 'S', 'e':
 	default:

@@ -13,7 +13,7 @@ func redact(s string) string {
 	var out []byte
 	done := 0
 	for i := 0; i < len(s); {
-		if !wordByte(s[i]) {
+		if !wordByte[s[i]] {
 			i++
 			continue
 		}
@@ -74,13 +74,16 @@ func secretAt(s string, i, end int) (from, to int) {
 	return 0, 0
 }
 
-// wordByte reports whether c belongs to a name or a token.
-func wordByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.'
-}
+// wordByte says which bytes belong to a name or a token.
+var wordByte = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") {
+		set[c] = true
+	}
+	return set
+}()
 
 func wordEnd(s string, i int) int {
-	for i < len(s) && wordByte(s[i]) {
+	for i < len(s) && wordByte[s[i]] {
 		i++
 	}
 	return i
@@ -88,10 +91,13 @@ func wordEnd(s string, i int) int {
 
 // tokenStart finds a token at the start of word or after a separator in it; -1 for none.
 func tokenStart(word string) int {
+	if len(word) < minToken {
+		return -1
+	}
 	if secretToken(word) {
 		return 0
 	}
-	for i := 0; i+15 < len(word); i++ {
+	for i := 0; i+minToken < len(word); i++ {
 		if c := word[i]; (c == '.' || c == '-' || c == '_') && secretToken(word[i+1:]) {
 			return i + 1
 		}

@@ -26,8 +26,11 @@ var rotator struct {
 // stampFormat is the time in the name of a rotated file: audit-2024-01-15T10-30-00.000.log.
 const stampFormat = "2006-01-02T15-04-05.000"
 
-// rotateRetry is the pause after a rotation that failed; the file grows over its size meanwhile.
-const rotateRetry = 10 * time.Second
+// The pauses after rotations that failed, doubling from the first to the last; the file grows over its size meanwhile.
+const (
+	firstRotatePause = 10 * time.Second
+	lastRotatePause  = time.Hour
+)
 
 // fit returns how many bytes of lines, whole ones, the file takes; 0: it is to be rotated first. An empty file takes
 // a line of any size.
@@ -65,11 +68,13 @@ func (lf *logFile) rotate() error {
 	// What counts is what happened, not what was reported: a rename may have worked and the rest not.
 	after, serr := os.Lstat(lf.path)
 	if moved := serr != nil || !os.SameFile(before, after); !moved {
-		lf.retryRotate, lf.damaged = lf.now().Add(rotateRetry), false
+		lf.rotatePause = min(max(2*lf.rotatePause, firstRotatePause), lastRotatePause)
+		lf.retryRotate, lf.damaged = lf.now().Add(lf.rotatePause), false
 		lf.say(Event{Type: EventAuditError, Severity: SeverityError, Message: "The log was not rotated and grows on",
 			Error: fmt.Sprint(err), Details: map[string]any{"bytes": lf.size}})
 	} else {
 		lf.rotated++
+		lf.rotatePause = 0
 	}
 	if lf.f == nil {
 		_, err := lf.open()

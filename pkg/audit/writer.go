@@ -95,6 +95,9 @@ func (l *Logger) takePending() {
 func (l *Logger) writeOut() error {
 	for l.io.written < len(l.io.out) {
 		if err := l.io.file.ready(); err != nil {
+			if l.io.file.damaged {
+				l.rewind()
+			}
 			return err
 		}
 		chunk := l.io.out[l.io.written:]
@@ -156,15 +159,12 @@ func (l *Logger) syncDue(force bool) bool {
 // syncOut syncs the file and forgets the lines in it. When the sync fails they count as not written, and go into
 // the next file.
 func (l *Logger) syncOut() error {
-	err := l.io.file.sync()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil {
-		l.mu.stats.Written -= l.io.lines
-		l.mu.stats.Bytes -= uint64(l.io.written)
-		l.io.written, l.io.lines = 0, 0
+	if err := l.io.file.sync(); err != nil {
+		l.rewind()
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.mu.stats.Synced += l.io.lines
 	l.mu.spooled -= int64(l.io.written)
 	l.io.out = l.io.out[:copy(l.io.out, l.io.out[l.io.written:])]
@@ -173,6 +173,15 @@ func (l *Logger) syncOut() error {
 	}
 	l.io.written, l.io.lines = 0, 0
 	return nil
+}
+
+// rewind makes the lines that were written but not synced unwritten again.
+func (l *Logger) rewind() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.stats.Written -= l.io.lines
+	l.mu.stats.Bytes -= uint64(l.io.written)
+	l.io.written, l.io.lines = 0, 0
 }
 
 // settle ends a pass: it notes failure or recovery, lets those go on who wait, and queues what the log has to say

@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDefaultsAreThoseOfTheReference(t *testing.T) {
+	c := DefaultLoggerConfig()
+	if c.LogFile != "~/.rediver/audit.log" || c.MaxSizeMB != 100 || c.MaxAgeDays != 30 || c.BufferSize != 100 ||
+		c.FlushInterval != 5*time.Second || c.RemoteEndpoint != "" || c.Verbose {
+		t.Errorf("%+v", c)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	if err := (LoggerConfig{MaxSizeMB: -1, MaxAgeDays: -1, BufferSize: -1, FlushInterval: -1, SyncTimeout: -1}).Validate(); err != nil {
+		t.Errorf("everything off: %v", err)
+	}
+}
+
+func TestConfigSaysAllThatIsWrong(t *testing.T) {
+	cfg := LoggerConfig{AgentID: strings.Repeat("x", 300), TenantID: strings.Repeat("x", 300), LogFile: "logs/", MaxSizeMB: -2,
+		MaxAgeDays: 1 << 30, BufferSize: -2, FlushInterval: 1, SyncTimeout: -2, SpoolBytes: 1, RemoteEndpoint: "https://u:hunter2@h/"}
+	before := cfg
+	_, err := NewLogger(&cfg)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, field := range []string{"AgentID", "TenantID", "LogFile", "MaxSizeMB", "MaxAgeDays", "BufferSize", "FlushInterval", "SyncTimeout", "SpoolBytes", "RemoteEndpoint"} {
+		if !strings.Contains(err.Error(), field+":") {
+			t.Errorf("%s is not named in %v", field, err)
+		}
+	}
+	if !strings.Contains(err.Error(), "not supported yet") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("RemoteEndpoint: %v", err)
+	}
+	if cfg != before {
+		t.Error("the caller's config was changed")
+	}
+}
+
+func TestALogThatCannotBeOpenedSaysWhere(t *testing.T) {
+	path := t.TempDir() + "/a\x00b"
+	if _, err := NewLogger(&LoggerConfig{LogFile: path}); err == nil || !strings.Contains(err.Error(), "LogFile") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,50 @@
+package audit
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// A real file system of 256 KiB, filled and freed.
+func TestARealFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("cannot mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 200<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "audit.log")
+	l := open(t, path, nil)
+	t.Cleanup(func() { _ = l.Stop() }) // before the unmount
+	l.Start()
+	const n = 500 // some 130 KiB
+	for i := range n {
+		l.Log(info(i))
+	}
+	if err := l.Flush(); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Flush on a full disk: %v", err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, l)
+	s := l.Stats()
+	wantBalanced(t, s)
+	if s.Dropped != 0 || s.Written <= n {
+		t.Errorf("%+v; want all %d and a line about the time without", s, n)
+	}
+	wantGapless(t, readAll(t, path), 1, s.Written)
+}
