@@ -62,12 +62,13 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, limit int64) (bod
 	if n < 0 {
 		n = limit
 	}
-	if release, err = h.admission.reserve(n); err != nil {
+	free, err := h.admission.reserve(n)
+	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			release()
+			free()
 		}
 	}()
 	// A server without deadlines (a test's recorder) returns an error that changes nothing.
@@ -80,7 +81,7 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, limit int64) (bod
 		return nil, nil, &sizeError{limit}
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, release, nil
+	return body, free, nil
 }
 
 // readBody trusts the announced length only for the first allocation, and for little.

@@ -147,7 +147,7 @@ func (t *tx) stmt(text string) (*sql.Stmt, error) {
 	}
 	st, err := t.s.writer.conn.PrepareContext(context.Background(), text)
 	if err != nil {
-		return nil, fmt.Errorf("prepare %.40q: %w", text, err)
+		return nil, &storeError{fmt.Errorf("prepare %.40q: %w", text, err)}
 	}
 	t.s.writer.stmts[text] = st
 	return st, nil

@@ -135,5 +135,9 @@ func post(t testing.TB, url, token, body string, header ...string) *http.Respons
 }
 
 func readBytes(encoding string, data []byte) (*document, error) {
-	return readDocument(encoding, bytes.NewReader(data), Limits{}.withDefaults())
+	return readBytesWithin(encoding, data, Limits{}.withDefaults())
+}
+
+func readBytesWithin(encoding string, data []byte, lim Limits) (*document, error) {
+	return readDocument(encoding, bytes.NewReader(data), lim)
 }

@@ -40,23 +40,23 @@ func checkKey(key string) error {
 	return nil
 }
 
-// fullKey is the part's key, or one that names its report, place and bytes.
+// fullKey is the part's key, or one that names its report, place and bytes. No key of report.PartKey has a slash.
 func (in *incoming) fullKey() string {
 	if in.key != "" {
 		return in.key
 	}
-	return fmt.Sprintf("%s:%d:%x", in.reportID, in.idx, in.sha)
+	return fmt.Sprintf("%s/%d/%d/%x", in.reportID, in.total, in.idx, in.sha)
 }
 
-// revision names the report's content, so that the parts of two reports with one ID never mix. Only keys made by
-// report.PartKey tell it.
+// revision names the report and its content, so that the parts of two reports with one ID never mix. Only keys
+// made by report.PartKey tell the content.
 func (in *incoming) revision() (rev string, keyed bool) {
 	rev, ok := strings.CutSuffix(in.key, fmt.Sprintf(".%d", in.idx))
 	hash, ok2 := strings.CutPrefix(rev, in.reportID+".")
 	if _, err := hex.DecodeString(hash); ok && ok2 && err == nil && len(hash) == 16 {
 		return rev, true
 	}
-	return in.fullKey() + " " + in.reportID, false
+	return fmt.Sprintf("%s/%d", in.reportID, in.total), false
 }
 
 // repeated returns the stored answer when the part is known, without waiting for the writer.
@@ -148,33 +148,52 @@ type reportRow struct {
 }
 
 // reportFor finds or makes the row of the report that the part belongs to.
+//
+// Parts whose keys do not tell one revision of a report from the next share one as long as it is incomplete: there a
+// part replaces the one in its place. After that each is visible at once, as a report of its own, since nobody
+// could say which of those to come belong together.
 func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
 	rev, keyed := in.revision()
 	r := new(reportRow)
-	var found bool
-	var err error
-	if keyed {
-		found, err = t.get("SELECT id, total, received, skipped FROM report WHERE tenant = ? AND rev = ?",
-			[]any{tenant, rev}, &r.id, &r.total, &r.received, &r.skipped)
-	} else { // the newest report with this ID that still lacks this part
-		found, err = t.get(`SELECT id, total, received, skipped FROM report r WHERE tenant = ? AND report_id = ? AND keyed = 0
-			AND completed = 0 AND total = ? AND NOT EXISTS (SELECT 1 FROM part p WHERE p.report = r.id AND p.idx = ?)
-			ORDER BY id DESC LIMIT 1`, []any{tenant, in.reportID, in.total, in.idx}, &r.id, &r.total, &r.received, &r.skipped)
-	}
-	if err != nil {
+	var completed int64
+	found, err := t.get("SELECT id, total, received, skipped, completed FROM report WHERE tenant = ? AND rev = ?",
+		[]any{tenant, rev}, &r.id, &r.total, &r.received, &r.skipped, &completed)
+	switch {
+	case err != nil:
 		return nil, err
+	case !found:
+		return t.newReport(tenant, rev, in, in.total)
+	case !keyed && completed != 0:
+		return t.newReport(tenant, in.fullKey(), in, 1)
+	case r.total != in.total:
+		return nil, &ConflictError{fmt.Sprintf("report %s has %d parts, this one says %d", in.reportID, r.total, in.total)}
+	case !keyed:
+		return r, t.removePart(tenant, r, in.idx)
 	}
-	if found {
-		if r.total != in.total {
-			return nil, &ConflictError{fmt.Sprintf("report %s has %d parts, this one says %d", in.reportID, r.total, in.total)}
-		}
-		return r, nil
-	}
-	r.total = in.total
+	return r, nil
+}
+
+func (t *tx) newReport(tenant int64, rev string, in *incoming, total int) (r *reportRow, err error) {
+	r = &reportRow{total: total}
 	now := t.now.UnixMilli()
-	r.id, err = t.insert(`INSERT INTO report (tenant, rev, report_id, keyed, total, job_id, created, touched)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, tenant, rev, in.reportID, keyed, in.total, in.jobID, now, now)
+	r.id, err = t.insert(`INSERT INTO report (tenant, rev, report_id, total, job_id, created, touched) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		tenant, rev, in.reportID, total, in.jobID, now, now)
 	return r, err
+}
+
+// removePart makes room for another part in the same place of an incomplete report.
+func (t *tx) removePart(tenant int64, r *reportRow, idx int) error {
+	err := t.exec(`DELETE FROM content WHERE id IN (SELECT c.id FROM part p
+		CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to WHERE p.report = ? AND p.idx = ?)`, r.id, idx)
+	if err != nil {
+		return err
+	}
+	n, err := t.affect("DELETE FROM part WHERE report = ? AND idx = ?", r.id, idx)
+	if err != nil {
+		return err
+	}
+	r.received -= int(n)
+	return t.exec("UPDATE tenant SET parts = parts - ? WHERE id = ?", n, tenant)
 }
 
 // finishPart records the part with the rows of content that it brought, and its answer.

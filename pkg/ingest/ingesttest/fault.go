@@ -35,13 +35,18 @@ func (s *Server) Fail(faults ...Fault) {
 	s.script.faults = append(s.script.faults, faults...)
 }
 
-// Heal drops the faults that were not used and returns how many there were.
-func (s *Server) Heal() int {
+// Pending returns how many faults wait to be used.
+func (s *Server) Pending() int {
 	s.script.Lock()
 	defer s.script.Unlock()
-	n := len(s.script.faults)
+	return len(s.script.faults)
+}
+
+// Heal drops the faults that wait.
+func (s *Server) Heal() {
+	s.script.Lock()
+	defer s.script.Unlock()
 	s.script.faults = nil
-	return n
 }
 
 // next takes the first waiting fault if it is for this path.
