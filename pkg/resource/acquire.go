@@ -52,7 +52,7 @@ func (s *Slot) Release() {
 	s.c.takeBackLocked(s.need, s.number)
 }
 
-// SetUsed reports the bytes that the job holds now. From the next sample on only the rest of its reservation is
+// SetUsed reports the bytes that the job holds now, of those it has reserved. From the next sample on only the rest of its reservation is
 // held back, for what it holds is missing from the available memory already.
 func (s *Slot) SetUsed(bytes int64) {
 	if s == nil {

@@ -11,7 +11,7 @@ func (c *Controller) impossibleLocked(n need) error {
 		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(c.max)}
 	}
 	if n.memory > 0 && c.metrics.MemorySource != "" {
-		if limit := int64(c.metrics.MemoryTotalMB*(1<<20)) - c.reserve; n.memory > limit {
+		if limit := c.metrics.MemoryLimitBytes - c.reserve; n.memory > limit {
 			return &ErrTooLarge{Resource: Memory, Need: n.memory, Limit: limit}
 		}
 	}

@@ -124,28 +124,34 @@ func TestCancelledContextIsNeverGranted(t *testing.T) {
 	wantActive(t, c, 0, 0)
 }
 
-// A grant and a cancellation at the same moment: the grant goes to the next in line.
+// A cancellation and then a grant, before the waiter could run: it must not take the grant, and the next in line gets it.
 func TestGrantToTheCancelledGoesOn(t *testing.T) {
-	for range 200 {
+	for i := range 300 {
 		c := newTest(t, 1)
 		held := must(t, c, Request{})
 		ctx, cancel := context.WithCancel(bg)
 		first := make(chan error, 1)
-		go func() { _, err := c.Acquire(ctx, Request{}); first <- err }()
+		go func() {
+			if i%2 == 0 {
+				first <- c.AcquireSlotBlocking(ctx)
+				return
+			}
+			_, err := c.Acquire(ctx, Request{})
+			first <- err
+		}()
 		pending(t, c, 1)
 		second := make(chan error, 1)
 		go func() { second <- c.AcquireSlotBlocking(bg) }()
 		pending(t, c, 2)
-		go cancel()
+		cancel()
 		held.Release()
-		if err := <-first; err == nil {
-			c.Stop() // it won the race; the second one stays in line
-			<-second
-			continue
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Fatalf("granted to a cancelled context: %v", err)
 		}
 		if err := <-second; err != nil {
 			t.Fatal(err)
 		}
+		wantActive(t, c, 1, 1)
 	}
 }
 
@@ -196,22 +202,71 @@ func TestOrderOfArrivalWithinPriority(t *testing.T) {
 	}
 }
 
-// A large request at the head does not idle the slots that it cannot use yet: who cannot delay it passes freely.
+// A large request at the head does not idle the slots that it cannot use yet: who cannot delay it passes freely,
+// who may delay it MaxBypass times.
 func TestPassingALargeRequest(t *testing.T) {
-	c := newTest(t, 4)
-	must(t, c, Request{Slots: 3})
-	large := make(chan *Slot, 1)
-	go func() { s, _ := c.Acquire(bg, Request{Slots: 3}); large <- s }()
-	pending(t, c, 1)
+	for _, counting := range []bool{false, true} {
+		c := newTest(t, 5)
+		pass := func() (release func(), ok bool) {
+			if counting {
+				return c.ReleaseSlot, c.AcquireSlot(bg)
+			}
+			s, err := c.TryAcquire(bg, Request{})
+			return s.Release, err == nil
+		}
+		must(t, c, Request{Slots: 2})
+		ended := make(chan error, 1)
+		go func() { _, err := c.Acquire(bg, Request{Slots: 4}); ended <- err }()
+		pending(t, c, 1)
 
-	for range 100 { // one slot stays free of the large one: this delays nobody
+		for i := range 100 { // one of five slots is no use to the large one
+			release, ok := pass()
+			if !ok {
+				t.Fatalf("counting %v: pass %d delays nobody and was refused", counting, i)
+			}
+			release()
+		}
+		pass()
+		n := 0
+		for ; n < 100; n++ { // a second one may delay it
+			release, ok := pass()
+			if !ok {
+				break
+			}
+			release()
+		}
+		if n != MaxBypass {
+			t.Errorf("counting %v: passed %d times, want %d", counting, n, MaxBypass)
+		}
+		c.Stop()
+		<-ended
+	}
+}
+
+// When a request that held up others gives up, they are served at once.
+func TestLeavingServesThoseBehind(t *testing.T) {
+	c := newTest(t, 2)
+	must(t, c, Request{})
+	ctx, cancel := context.WithCancel(bg)
+	ended := make(chan error, 1)
+	go func() { _, err := c.Acquire(ctx, Request{Slots: 2}); ended <- err }()
+	pending(t, c, 1)
+	for range MaxBypass {
 		must(t, c, Request{}).Release()
 	}
-	if s := c.GetStatus(); s.PendingJobs != 1 || s.RejectedJobs != 0 {
-		t.Errorf("status %+v", s)
+	small := make(chan error, 1)
+	go func() { small <- c.AcquireSlotBlocking(bg) }()
+	pending(t, c, 2)
+	cancel()
+	<-ended
+	select {
+	case err := <-small:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the request behind was forgotten")
 	}
-	c.Stop()
-	<-large
 }
 
 func TestPassingIsBounded(t *testing.T) {

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -133,6 +134,24 @@ func TestPressure(t *testing.T) {
 	}
 	if (&pressureMeter{}).read(now, []string{t.TempDir()}) != nil {
 		t.Error("pressure of a kernel that does not tell")
+	}
+}
+
+// A large host at a tenth and a small group at less: the reserve and the largest request follow the group.
+func TestSmallGroupOnLargeHost(t *testing.T) {
+	_, g := fixture(t, "v2-parent")
+	m := host16()
+	g.memory(&m)
+	c := newTest(t, 4, func(cfg *ControllerConfig) { cfg.Sampler = &fakeHost{m: m} })
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := c.GetStatus(); s.Throttled {
+		t.Errorf("throttled: %s", s.ThrottleReason)
+	}
+	var large *ErrTooLarge
+	if _, err := c.TryAcquire(t.Context(), Request{MemoryBytes: gb}); !errors.As(err, &large) || large.Limit > 128<<20 {
+		t.Errorf("1 GB in a group of 128 MB: %v", err)
 	}
 }
 

@@ -72,10 +72,11 @@ type ControllerConfig struct {
 	Sampler Sampler // measures the host; nil: the real one
 }
 
-// DefaultControllerConfig returns a config with every default filled in.
+// DefaultControllerConfig returns a config with the defaults filled in. Those that follow from another field or
+// from the host stay zero: the warnings, the memory reserve, the sampler.
 func DefaultControllerConfig() *ControllerConfig {
 	c := ControllerConfig{}.withDefaults()
-	c.Sink, c.Sampler = nil, nil
+	c.CPUWarning, c.MemoryWarning = 0, 0
 	return &c
 }
 

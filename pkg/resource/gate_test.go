@@ -96,7 +96,7 @@ func TestThrottleAndResume(t *testing.T) {
 		if fmt.Sprint(cleared) != "[74]" {
 			t.Errorf("OnThresholdCleared: %q", cleared)
 		}
-		for typ, want := range map[event.Type]int{event.ResourceThrottle: 1, event.ResourceResume: 1, event.ResourceWarning: 1} {
+		for typ, want := range map[event.Type]int{event.ResourceThrottle: 1, event.ResourceResume: 1, event.ResourceWarning: 0} {
 			if n := sink.count(typ); n != want {
 				t.Errorf("%d %s events, want %d", n, typ, want)
 			}
@@ -257,7 +257,7 @@ func TestUnmeasuredHost(t *testing.T) {
 			if s := c.GetStatus(); s.Throttled || s.Metrics.Stale || s.SampleError != "" {
 				t.Errorf("measured again: %+v", s)
 			}
-			if n := sink.count(event.ResourceWarning); n != 2 { // CPU at start, and the failure
+			if n := sink.count(event.ResourceWarning); n != 1 {
 				t.Errorf("%d warnings", n)
 			}
 		})
@@ -358,6 +358,36 @@ func TestVerboseSaysWhatIsHot(t *testing.T) {
 		start(t, &fakeHost{m: load(90, 10)}, func(cfg *ControllerConfig) { cfg.Verbose, cfg.Sink, cfg.CPUWarning = true, sink, -1 })
 		if n := sink.count(event.ResourceWarning); n != 2 || sink.events[0].Severity != event.Debug {
 			t.Errorf("%d events: %+v", n, sink.events)
+		}
+	})
+}
+
+// The cooldown counts from the last sample that was too high.
+func TestCooldown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(99, 10)}
+		c := start(t, host, func(cfg *ControllerConfig) { cfg.CooldownDuration = 2 * time.Minute })
+		after(60)
+		host.set(load(10, 10), nil)
+		after(23)
+		if !c.IsThrottled() {
+			t.Error("resumed before the cooldown was over")
+		}
+		after(1)
+		if c.IsThrottled() {
+			t.Error("throttled after the cooldown")
+		}
+	})
+}
+
+// Five points under the threshold an operator is warned, once, and jobs go on.
+func TestWarning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &recorder{}
+		c := start(t, &fakeHost{m: load(82, 10)}, func(cfg *ControllerConfig) { cfg.Sink = sink })
+		after(20)
+		if c.IsThrottled() || len(sink.events) != 1 || sink.events[0].Message != "CPU 82% >= 80%" {
+			t.Errorf("%+v", sink.events)
 		}
 	})
 }

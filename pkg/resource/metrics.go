@@ -14,8 +14,9 @@ type SystemMetrics struct {
 	MemoryPercent        float64 // 0 to 100, page cache that can be given back not counted as used
 	MemoryUsedMB         float64 // MiB in use at the level that MemorySource names
 	MemoryTotalMB        float64 // MiB that level may use
-	MemoryAvailableBytes int64   // bytes a new job could take, the least of all levels
-	MemorySource         string  // as CPUSource; empty: the memory numbers are not known
+	MemorySource         string  // as CPUSource, the fullest level; empty: the memory numbers are not known
+	MemoryAvailableBytes int64   // bytes a new job could take, at the level that has the least left
+	MemoryLimitBytes     int64   // bytes that level may use at all; a Sampler that leaves it zero means MemoryTotalMB
 
 	Pressure *Pressure // nil: the kernel does not tell
 	OOMKills int64     // processes of this control group killed for want of memory since the sample before

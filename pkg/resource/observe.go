@@ -45,7 +45,11 @@ func (c *Controller) measure(ctx context.Context) (m SystemMetrics, err error) {
 		m.CPUPercent, m.CPUSource = 0, ""
 	}
 	if !(m.MemoryPercent >= 0 && m.MemoryTotalMB > 0 && m.MemoryTotalMB < 1<<40) || m.MemoryAvailableBytes < 0 {
-		m.MemoryPercent, m.MemoryTotalMB, m.MemoryAvailableBytes, m.MemorySource = 0, 0, 0, ""
+		m.MemoryPercent, m.MemoryUsedMB, m.MemoryTotalMB, m.MemorySource = 0, 0, 0, ""
+		m.MemoryAvailableBytes, m.MemoryLimitBytes = 0, 0
+	}
+	if m.MemorySource != "" && m.MemoryLimitBytes <= 0 {
+		m.MemoryLimitBytes = int64(m.MemoryTotalMB * (1 << 20))
 	}
 	return m, nil
 }
@@ -66,9 +70,6 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
 	c.adviser.observe(now, levels, hard, c)
 
 	var notes []note
-	if c.warning.observe(now, c.cfg.warnings(m), nil) == closedNow {
-		notes = append(notes, c.warningLocked(c.warning.closed.Reason()))
-	}
 	was := c.gate.closed
 	switch c.gate.observe(now, levels, hard) {
 	case closedNow:
@@ -79,6 +80,9 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
 		if c.cfg.Verbose && c.gate.closed == nil && c.gate.up > 0 {
 			notes = append(notes, c.hotLocked(levels))
 		}
+	}
+	if c.warning.observe(now, c.cfg.warnings(m), nil) == closedNow && c.gate.closed == nil {
+		notes = append(notes, c.warningLocked(c.warning.closed.Reason()))
 	}
 	return notes
 }
@@ -151,7 +155,7 @@ func (c ControllerConfig) hard(m SystemMetrics, reserve int64) *ErrThrottled {
 
 // reserveOf is MemoryReserveBytes for a host of the size of m.
 func (c ControllerConfig) reserveOf(m SystemMetrics) int64 {
-	total := int64(m.MemoryTotalMB * (1 << 20))
+	total := m.MemoryLimitBytes
 	switch c.MemoryReserveBytes {
 	case -1:
 		return 0

@@ -52,14 +52,15 @@ func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
 	return m, nil
 }
 
-// takeMemory enters one level's numbers: the fullest level is shown, the least of what is available counts.
+// takeMemory enters one level's numbers: the fullest level is shown, the one with the
+// least left bounds what is admitted.
 func (m *SystemMetrics) takeMemory(used, total int64, source string) {
 	if total <= 0 {
 		return
 	}
 	used = min(max(used, 0), total)
 	if m.MemorySource == "" || total-used < m.MemoryAvailableBytes {
-		m.MemoryAvailableBytes = total - used
+		m.MemoryAvailableBytes, m.MemoryLimitBytes = total-used, total
 	}
 	if percent := 100 * float64(used) / float64(total); m.MemorySource == "" || percent > m.MemoryPercent {
 		m.MemoryPercent, m.MemorySource = percent, source
