@@ -52,14 +52,14 @@ var rooms = map[string][]string{
 	"pkg/resource":     {"pkg/event", gopsutil, sysx},
 	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, sysx},
 	"pkg/pipeline":     {"pkg/report", "pkg/event", backoff},
-	"pkg/ingest":       {"pkg/report", "internal/codec", sqlite, timex},
+	"pkg/ingest":       {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
 
 	// level 2
-	"pkg/limits": {"pkg/event", "pkg/resource", timex},
+	"pkg/limits": {"pkg/event", "pkg/resource", timex, sysx},
 	"pkg/scan":   {"pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
 
 	// level 3
-	"pkg/agent": {"pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline"},
+	"pkg/agent": {"pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/filelock"},
 
 	// test kits: for tests, ours and those of users
 	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/report", "pkg/event", "internal/codec"},
