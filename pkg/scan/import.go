@@ -162,6 +162,9 @@ func (im *importer) checkSummary(sum sarif.Summary) {
 	}
 }
 
+// maxReported is how many warnings go into a report: each of its parts carries them.
+const maxReported = 20
+
 // setCoverage makes the head of the report say what it may claim.
 func (im *importer) setCoverage(head *report.Report) {
 	res := im.res
@@ -173,7 +176,7 @@ func (im *importer) setCoverage(head *report.Report) {
 		if head.Metadata.Properties == nil {
 			head.Metadata.Properties = report.Properties{}
 		}
-		head.Metadata.Properties["warnings"] = res.Warnings
+		head.Metadata.Properties["warnings"] = res.Warnings[:min(len(res.Warnings), maxReported)]
 	}
 }
 

@@ -21,6 +21,7 @@ type scanJob struct {
 	def    Definition
 	path   string // of the executable
 	target string // absolute, without symbolic links
+	root   string // the target, or the directory of a target that is a file
 	asset  *report.Asset
 	branch *report.Branch
 	dir    string // private, removed at the end

@@ -92,7 +92,7 @@ func (j *scanJob) report(ctx context.Context, version string, open OpenFunc) err
 		Properties: report.Properties{"scanner": j.def.Name, "exit_code": j.res.Process.ExitCode, "arguments": j.def.Args},
 	}}
 	opt := ImportOptions{
-		Asset: j.asset, Root: j.target, Type: j.def.Type, Limits: j.r.cfg.SarifLimits, Tool: report.Tool{Version: version},
+		Asset: j.asset, Root: j.root, Type: j.def.Type, Limits: j.r.cfg.SarifLimits, Tool: report.Tool{Version: version},
 	}
 	codes, code := j.def.ExitCodes, j.res.Process.ExitCode
 	im := importer{opt: opt, head: head, res: j.res, foundSome: codes.findings(code) && !codes.clean(code)}

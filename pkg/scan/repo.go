@@ -2,12 +2,12 @@ package scan
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -39,9 +39,9 @@ func readBranch(dir string) *report.Branch {
 	}
 	b := &report.Branch{RepositoryURL: remoteURL(readGit(shared, "config"))}
 	head := strings.TrimSpace(readGit(git, "HEAD"))
-	if ref, ok := strings.CutPrefix(head, "ref: "); ok {
-		b.Name = strings.TrimPrefix(ref, "refs/heads/")
-		b.CommitSHA = readRef(shared, ref)
+	if name, ok := strings.CutPrefix(head, "ref: refs/heads/"); ok && sane(name) && filepath.IsLocal(name) {
+		b.Name = name
+		b.CommitSHA = readRef(shared, "refs/heads/"+name)
 		main, ok := strings.CutPrefix(strings.TrimSpace(readGit(shared, "refs/remotes/origin/HEAD")), "ref: refs/remotes/origin/")
 		b.IsDefaultBranch = ok && main == b.Name
 	} else if isHash(head) {
@@ -96,11 +96,13 @@ func readGit(root *os.Root, name string) string {
 	return string(b)
 }
 
+// sane says whether a name or URL may go into a report: a hostile repository can make them anything.
+func sane(s string) bool {
+	return len(s) <= 1024 && !strings.ContainsFunc(s, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) })
+}
+
 // readRef returns the commit a reference stands for, empty when unknown.
 func readRef(git *os.Root, ref string) string {
-	if !strings.HasPrefix(ref, "refs/") || !filepath.IsLocal(ref) {
-		return ""
-	}
 	if hash := strings.TrimSpace(readGit(git, ref)); isHash(hash) {
 		return hash
 	}
@@ -120,7 +122,7 @@ func isHash(s string) bool {
 // remoteURL returns the URL of the remote "origin", or else of the first remote, without credentials.
 func remoteURL(config string) string {
 	var first, remote string
-	lines := bufio.NewScanner(bytes.NewReader([]byte(config)))
+	lines := bufio.NewScanner(strings.NewReader(config))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if strings.HasPrefix(line, "[") {
@@ -135,7 +137,7 @@ func remoteURL(config string) string {
 			continue
 		}
 		value = stripCredentials(strings.Trim(strings.TrimSpace(value), `"`))
-		if remote == "origin" {
+		if remote == "origin" && value != "" {
 			return value
 		}
 		if first == "" {
@@ -148,7 +150,13 @@ func remoteURL(config string) string {
 // stripCredentials removes what may be secret from a URL: user and password of http, the password of others, query
 // and fragment. The short form git@host:path has no place for one.
 func stripCredentials(raw string) string {
+	if !sane(raw) {
+		return ""
+	}
 	if !strings.Contains(raw, "://") {
+		if user, _, ok := strings.Cut(raw, "@"); ok && strings.Contains(user, ":") {
+			return ""
+		}
 		return raw
 	}
 	u, err := url.Parse(raw)

@@ -52,7 +52,7 @@ func lastLines(text string, cut bool) []string {
 }
 
 func cleanLine(line string) string {
-	line = strings.TrimSpace(strings.ToValidUTF8(strings.Map(func(r rune) rune {
+	line = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
 			return ' '
@@ -60,7 +60,7 @@ func cleanLine(line string) string {
 			return -1
 		}
 		return r
-	}, line), ""))
+	}, strings.ToValidUTF8(line, "")))
 	if len(line) > tailLineSize {
 		line = strings.ToValidUTF8(line[:tailLineSize], "") + "…"
 	}

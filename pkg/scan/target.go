@@ -24,7 +24,9 @@ func (j *scanJob) inspect() error {
 	case !info.IsDir() && j.def.InTarget:
 		return fmt.Errorf("target %s is no directory, as the scanner needs", j.target)
 	}
+	j.root = filepath.Dir(j.target)
 	if info.IsDir() {
+		j.root = j.target
 		j.branch = readBranch(j.target)
 		if err := j.inspectDir(); err != nil {
 			return err
