@@ -104,3 +104,19 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 		written = uint64(len(all))
 	}
 }
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	path := logPath(t)
+	open(t, path, nil)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(self)
+	child.Env = append(os.Environ(), crashEnv+"="+path)
+	out, err := child.Output()
+	want := fmt.Sprintf("is in use by process %d", os.Getpid())
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("the second process: %v, %q, want %q", err, out, want)
+	}
+}

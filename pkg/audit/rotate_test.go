@@ -23,7 +23,7 @@ func rotated(t testing.TB, path string) []string {
 }
 
 func TestRotationFlatOutLosesNothing(t *testing.T) {
-	const workers, each = 4, 10_000
+	const workers, each = 4, 7_000
 	path := logPath(t)
 	l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB = 1 })
 	l.Start()

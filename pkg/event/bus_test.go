@@ -154,12 +154,12 @@ func TestASlowHandlerIsCountedAndTold(t *testing.T) {
 		b.Subscribe(func(ctx context.Context, _ Event) { <-ctx.Done() })
 		b.Start()
 		b.Record(Event{})
-		time.Sleep(DefaultHandlerTimeout - 1)
+		time.Sleep(DefaultHandlerTimeout - time.Nanosecond)
 		synctest.Wait()
 		if s := b.Stats(); s.Timeouts != 0 || s.Running != 1 {
 			t.Errorf("before the timeout: %+v", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if s := b.Stats(); s.Timeouts != 1 || s.Handled != 1 {
 			t.Errorf("after the timeout: %+v", s)
