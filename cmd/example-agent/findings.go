@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+func (a *app) findingsCommand() *cobra.Command {
+	var q ingest.Query
+	var severities []string
+	var minSeverity, data, tenant string
+	var limit int
+	cmd := a.command("findings", "what the ingest store holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		q.MinSeverity = report.Severity(minSeverity)
+		for _, s := range severities {
+			q.Severities = append(q.Severities, report.Severity(s))
+		}
+		q.Limit = ingest.MaxPageLimit
+		if err := q.Validate(); err != nil {
+			return usage("%v", err)
+		}
+		if data != "" {
+			a.cfg.Ingest.Data, a.cfg.Server.URL = data, ""
+		}
+		from, closeFinder, err := a.finder(tenant)
+		if err != nil {
+			return err
+		}
+		defer closeFinder()
+		return a.printFindings(ctx, from, q, limit)
+	})
+	f := cmd.Flags()
+	f.StringSliceVar(&severities, "severity", nil, "only these: critical, high, medium, low, info")
+	f.StringVar(&minSeverity, "min-severity", "", "this severity or worse")
+	f.StringVar(&q.Tool, "tool", "", "only of this tool")
+	f.StringVar(&q.Rule, "rule", "", "only of this rule")
+	f.StringVar(&q.PathPrefix, "path", "", "only in files whose path begins so")
+	f.StringVar(&q.ReportID, "report", "", "only those last seen by this report")
+	f.IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	f.StringVar(&data, "data", "", "directory of the ingest store (default: that of --state-dir)")
+	f.StringVar(&tenant, "tenant", localTenant, "tenant, when a store is read directly")
+	cmd.Example = "  example-agent findings --min-severity high --tool gitleaks\n  example-agent findings -o json | jq length"
+	return cmd
+}
+
+// finder opens what has the findings: the server where one is configured, else the store in the data directory.
+func (a *app) finder(tenant string) (ingest.Finder, func(), error) {
+	if s := a.cfg.Server; s.URL != "" {
+		cc := ingest.ClientConfig{BaseURL: s.URL, AgentID: a.cfg.Agent.ID, Paths: s.Paths}
+		if s.TokenFile != "" {
+			token, err := readToken(s.TokenFile)
+			if err != nil {
+				return nil, nil, &exitError{exitConfig, err}
+			}
+			cc.Token = token
+		}
+		c, err := ingest.NewClient(cc)
+		if err != nil {
+			return nil, nil, &exitError{exitConfig, err}
+		}
+		return c, c.Close, nil
+	}
+	path := storePath(a.cfg.Ingest.Data)
+	store, err := ingest.OpenStore(ingest.StoreConfig{Path: path, ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return emptyFinder{}, func() {}, nil // nothing was ever taken
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return store.Tenant(tenant), func() { _ = store.Close() }, nil // it was only read
+}
+
+// emptyFinder is a store that does not exist yet.
+type emptyFinder struct{}
+
+func (emptyFinder) Findings(context.Context, ingest.Query) (*ingest.Page, error) {
+	return &ingest.Page{}, nil
+}
+
+// printFindings prints a table, or one JSON array, as the findings come.
+func (a *app) printFindings(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) error {
+	list := newJSONList(a.out)
+	t := newTable(a.out, "SEVERITY", "TOOL", "RULE", "WHERE", "TITLE")
+	n := 0
+	for f, err := range ingest.All(ctx, from, q) {
+		if err != nil {
+			return serverError(err)
+		}
+		n++
+		if a.json() {
+			if err := list.add(f); err != nil {
+				return err
+			}
+		} else {
+			where := f.Path
+			if f.Line > 0 {
+				where = fmt.Sprintf("%s:%d", f.Path, f.Line)
+			}
+			t.row(f.Severity, f.Tool, f.Rule, where, f.Title)
+		}
+		if n == limit {
+			break
+		}
+	}
+	if a.json() {
+		return list.end()
+	}
+	if n == 0 {
+		fmt.Fprintln(a.out, "no findings")
+		return nil
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "\n%d findings\n", n)
+	return err
+}
+
+// serverError gives what a server did not do its exit code.
+func serverError(err error) error {
+	var e *ingest.Error
+	if errors.As(err, &e) && (e.Unavailable() || e.Unauthorized()) {
+		return &exitError{exitUnavailable, err}
+	}
+	return err
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/pkg/chunk"
+)
+
+// queue is what the queue verbs work on: the store itself, or a running daemon that holds it.
+type queue interface {
+	list(ctx context.Context) ([]chunk.ReportInfo, error)
+	show(ctx context.Context, id string) (*queueEntry, error)
+	retry(ctx context.Context, id string) (int, error)
+	drop(ctx context.Context, id string) (int, error)
+}
+
+// queueEntry is one report with its parts.
+type queueEntry struct {
+	Revisions []chunk.ReportInfo `json:"revisions"`
+	Parts     []chunk.PartInfo   `json:"parts"`
+}
+
+// storeQueue works on the open store, over all tenants: who may read the file is its operator.
+type storeQueue struct{ m *chunk.Manager }
+
+// maxListed bounds what queue list shows of one tenant.
+const maxListed = 10_000
+
+func (q *storeQueue) list(ctx context.Context) ([]chunk.ReportInfo, error) {
+	tenants, err := q.m.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []chunk.ReportInfo{}
+	for _, t := range tenants {
+		infos, err := q.m.Tenant(t).Reports(ctx, maxListed, chunk.StatePending, chunk.StateFailed)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, infos...)
+	}
+	return out, nil
+}
+
+// owner finds the tenant that has the report.
+func (q *storeQueue) owner(ctx context.Context, id string) (*chunk.Storage, []chunk.ReportInfo, error) {
+	tenants, err := q.m.Tenants(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range tenants {
+		infos, err := q.m.Tenant(t).Report(ctx, id)
+		if err == nil {
+			return q.m.Tenant(t), infos, nil
+		}
+		if !errors.Is(err, chunk.ErrNotFound) {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, fmt.Errorf("report %s: %w", id, chunk.ErrNotFound)
+}
+
+func (q *storeQueue) show(ctx context.Context, id string) (*queueEntry, error) {
+	s, infos, err := q.owner(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := s.Parts(ctx, id)
+	return &queueEntry{infos, parts}, err
+}
+
+func (q *storeQueue) retry(ctx context.Context, id string) (int, error) {
+	s, _, err := q.owner(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return s.RetryDead(ctx, id)
+}
+
+func (q *storeQueue) drop(ctx context.Context, id string) (int, error) {
+	s, _, err := q.owner(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return s.Drop(ctx, id)
+}
+
+// queueRoutes serves a queue to remoteQueue.
+func queueRoutes(mux *http.ServeMux, q queue) {
+	mux.HandleFunc("GET /queue", func(w http.ResponseWriter, r *http.Request) {
+		v, err := q.list(r.Context())
+		answer(w, v, err)
+	})
+	mux.HandleFunc("GET /queue/{id}", func(w http.ResponseWriter, r *http.Request) {
+		v, err := q.show(r.Context(), r.PathValue("id"))
+		answer(w, v, err)
+	})
+	for verb, f := range map[string]func(context.Context, string) (int, error){"retry": q.retry, "drop": q.drop} {
+		mux.HandleFunc("POST /queue/{id}/"+verb, func(w http.ResponseWriter, r *http.Request) {
+			n, err := f(r.Context(), r.PathValue("id"))
+			answer(w, n, err)
+		})
+	}
+}
+
+// remoteQueue asks the daemon that holds the store.
+type remoteQueue struct{ c *controlClient }
+
+func (q *remoteQueue) list(ctx context.Context) (out []chunk.ReportInfo, err error) {
+	return out, q.c.get(ctx, "/queue", &out)
+}
+
+func (q *remoteQueue) show(ctx context.Context, id string) (*queueEntry, error) {
+	var e queueEntry
+	return &e, q.c.get(ctx, "/queue/"+url.PathEscape(id), &e)
+}
+
+func (q *remoteQueue) retry(ctx context.Context, id string) (n int, err error) {
+	return n, q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/retry", &n)
+}
+
+func (q *remoteQueue) drop(ctx context.Context, id string) (n int, err error) {
+	return n, q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/drop", &n)
+}
+
+// openQueue opens the store, or turns to the daemon that has it open.
+func (a *app) openQueue() (queue, func() error, error) {
+	cc := a.cfg.Chunk
+	m, err := chunk.NewManager(&cc)
+	var held *filelock.HeldError
+	if errors.As(err, &held) {
+		return &remoteQueue{newControlClient(a.cfg.Agent.StatusAddr)}, func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &storeQueue{m}, m.Close, nil
+}
+
+func (a *app) queueCommand() *cobra.Command {
+	q := &cobra.Command{Use: "queue", Short: "reports that wait for upload, and dead letters"}
+	q.Example = "  example-agent queue list\n  example-agent queue show REPORT\n  example-agent queue retry REPORT"
+	verb := func(use, short string, args cobra.PositionalArgs, f func(ctx context.Context, q queue, args []string) error) {
+		q.AddCommand(a.command(use, short, args, func(ctx context.Context, args []string) error {
+			if err := a.load(); err != nil {
+				return err
+			}
+			q, closeQueue, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			return errors.Join(f(ctx, q, args), closeQueue())
+		}))
+	}
+	verb("list", "list them", cobra.NoArgs, func(ctx context.Context, q queue, _ []string) error {
+		infos, err := q.list(ctx)
+		if err != nil {
+			return err
+		}
+		return a.printQueue(infos)
+	})
+	verb("show REPORT", "one report with its parts", cobra.ExactArgs(1), func(ctx context.Context, q queue, args []string) error {
+		e, err := q.show(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return a.printEntry(e)
+	})
+	verb("retry REPORT…", "make dead letters due again", cobra.MinimumNArgs(1), a.eachReport("parts are due again", queue.retry))
+	verb("drop REPORT…", "remove reports for good, sent or not", cobra.MinimumNArgs(1), a.eachReport("revisions removed", queue.drop))
+	return q
+}
+
+func (a *app) eachReport(what string, f func(queue, context.Context, string) (int, error)) func(context.Context, queue, []string) error {
+	return func(ctx context.Context, q queue, ids []string) error {
+		done := map[string]int{}
+		var errs []error
+		for _, id := range ids {
+			n, err := f(q, ctx, id)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			done[id] = n
+			if !a.json() {
+				fmt.Fprintf(a.out, "%s: %d %s\n", id, n, what)
+			}
+		}
+		if a.json() {
+			errs = append(errs, a.printJSON(done))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+func (a *app) printQueue(infos []chunk.ReportInfo) error {
+	if a.json() {
+		return a.printJSON(infos)
+	}
+	if len(infos) == 0 {
+		fmt.Fprintln(a.out, "the queue is empty")
+		return nil
+	}
+	t := newTable(a.out, "REPORT", "STATE", "TOOL", "FINDINGS", "UPLOADED", "DEAD", "SIZE", "SUBMITTED", "LAST ERROR")
+	for _, i := range infos {
+		t.row(i.ReportID, i.State, i.Tool, i.Findings, fmt.Sprintf("%d/%d", i.Uploaded, i.Parts), i.Dead, bytesText(i.BytesStored), ago(i.Created), clip(i.LastError, 60))
+	}
+	return t.flush()
+}
+
+func (a *app) printEntry(e *queueEntry) error {
+	if a.json() {
+		return a.printJSON(e)
+	}
+	for _, i := range e.Revisions {
+		fmt.Fprintf(a.out, "%s revision %d: %s, job %s, tool %s, %d findings, %d of %d parts uploaded, %d dead, submitted %s\n",
+			i.ReportID, i.Revision, i.State, i.JobID, i.Tool, i.Findings, i.Uploaded, i.Parts, i.Dead, ago(i.Created))
+	}
+	t := newTable(a.out, "PART", "STATE", "ATTEMPTS", "FINDINGS", "SIZE", "LAST ERROR")
+	for _, p := range e.Parts {
+		t.row(p.Index, p.State, p.Attempts, p.Findings, bytesText(p.Bytes), p.LastError)
+	}
+	return t.flush()
+}

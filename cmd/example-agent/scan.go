@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// oneShot is what scan and import have in common.
+type oneShot struct {
+	wait   time.Duration
+	failOn string
+}
+
+func (o *oneShot) flags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&o.wait, "wait", defaultWait, "how long to wait for uploads before the rest is left in the store")
+	cmd.Flags().StringVar(&o.failOn, "fail-on", "", "exit with 1 for findings of this severity or worse: critical, high, medium, low or info")
+}
+
+func (a *app) scanCommand() *cobra.Command {
+	var o oneShot
+	var scanners []string
+	var cmd *cobra.Command
+	cmd = a.command("scan PATH…", "scan, upload, and show what was found", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
+		if err := a.loadOneShot(cmd, &o); err != nil {
+			return err
+		}
+		sc, err := a.cfg.scanConfig()
+		if err != nil {
+			return &exitError{exitConfig, err}
+		}
+		runner, err := scan.NewRunner(sc)
+		if err != nil {
+			return &exitError{exitConfig, err}
+		}
+		names, err := a.chooseScanners(ctx, runner, scanners)
+		if err != nil {
+			return err
+		}
+		var specs []job.Spec
+		stamp := time.Now().UTC().Format("20060102T150405.000")
+		for _, path := range args {
+			abs, err := filepath.Abs(path)
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				id := report.CleanID(fmt.Sprintf("scan-%s-%d-%s", strings.Replace(stamp, ".", "", 1), len(specs)+1, name))
+				specs = append(specs, job.Spec{ID: id, Scanner: name, Target: abs})
+			}
+		}
+		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) {
+			sc.Sink = e.log
+			return scan.NewRunner(sc)
+		})
+	})
+	cmd.Flags().StringArrayVar(&scanners, "scanner", nil, "scanner to use; may be given again (default: all that are installed)")
+	cmd.Example = "  example-agent scan .\n  example-agent scan --scanner gitleaks --scanner gosec --fail-on high ~/src/app"
+	o.flags(cmd)
+	return cmd
+}
+
+// loadOneShot loads the configuration for a command that runs once: nothing slows its uploads down that was not asked for.
+func (a *app) loadOneShot(cmd *cobra.Command, o *oneShot) error {
+	if o.failOn != "" && report.Severity(o.failOn).Rank() < 0 {
+		return usage("--fail-on %q: want critical, high, medium, low or info", o.failOn)
+	}
+	if o.wait < 0 {
+		return usage("--wait %v is negative", o.wait)
+	}
+	if err := a.load(); err != nil {
+		return err
+	}
+	c := a.cfg
+	if cmd.Flags().Changed("wait") {
+		c.Agent.Wait = o.wait
+	} else if text, ok := a.env("REDIVER_WAIT"); ok {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return usage("REDIVER_WAIT %q: want a duration, e.g. 30s", text)
+		}
+		c.Agent.Wait = d
+	}
+	if !a.origin.isSet("chunk", "upload_delay_ms") {
+		c.Chunk.UploadDelayMs = -1
+	}
+	if !a.origin.isSet("agent", "retry_delay") {
+		c.Agent.RetryDelay = 2 * time.Second
+	}
+	if !a.origin.isSet("pipeline", "retry_delay") {
+		c.Pipeline.RetryDelay = time.Second
+	}
+	return nil
+}
+
+// chooseScanners returns the scanners asked for, or all that are installed.
+func (a *app) chooseScanners(ctx context.Context, r *scan.Runner, asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		asked = a.cfg.Agent.Scanners
+	}
+	for _, name := range asked {
+		if _, ok := r.Table().Lookup(name); !ok {
+			hint := ""
+			if near := nearest(name, r.Table().Names()); near != "" {
+				hint = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return nil, usage("scanner %q is not in the table: %s%s", name, strings.Join(r.Table().Names(), ", "), hint)
+		}
+	}
+	if len(asked) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(asked))), nil
+	}
+	var names []string
+	for _, f := range r.Available(ctx) {
+		names = append(names, f.Name)
+	}
+	if len(names) == 0 {
+		return nil, &exitError{exitRuntime, fmt.Errorf("no scanner is installed: none of %s in %s or on PATH",
+			strings.Join(r.Table().Names(), ", "), strings.Join(a.cfg.Scan.BinDirs, ", "))}
+	}
+	return names, nil
+}
+
+// runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.
+func (a *app) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner func(*engine) (agent.Scanner, error)) error {
+	sum := newSummary(specs)
+	source := agent.NewList(specs...)
+	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
+		c.Source, c.OnJob = source, sum.add
+		c.Pipeline.OnCompleted, c.Pipeline.OnFailed = sum.uploaded, sum.failed
+		c.Scanner, err = scanner(e)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer a.onSignals(
+		step{"stopping scanners; what is read already stays in the store. Again to quit at once", func() { cancel(); e.agent.Cut() }},
+		step{"quit", func() { os.Exit(exitRuntime) }},
+	)()
+	progress := a.startProgress(e.agent, len(specs))
+	err = e.agent.Run(ctx)
+	progress.stop()
+	sum.finish(e.agent, source)
+	err = errors.Join(err, e.close())
+	if printErr := a.printSummary(sum, e); printErr != nil {
+		err = errors.Join(err, printErr)
+	}
+	return sum.exit(err, report.Severity(o.failOn), ctx.Err() != nil)
+}

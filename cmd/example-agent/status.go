@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/chunk"
+)
+
+// daemonStatus is what a running daemon says of itself.
+type daemonStatus struct {
+	AgentID string       `json:"agent_id"`
+	Version string       `json:"version"`
+	PID     int          `json:"pid"`
+	Started time.Time    `json:"started"`
+	Server  string       `json:"server"`
+	Agent   agent.Status `json:"agent"`
+	Store   chunk.Stats  `json:"store"`
+	Audit   audit.Stats  `json:"audit"`
+	Healthy bool         `json:"healthy"`
+	Reasons []string     `json:"reasons"` // why not, most important first
+}
+
+// problemAge is how long a problem counts against the daemon's health.
+const problemAge = 5 * time.Minute
+
+func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, error) {
+	s := &daemonStatus{
+		AgentID: e.cfg.Agent.ID, Version: version, PID: os.Getpid(), Started: started, Server: e.where(),
+		Agent: e.agent.Status(), Audit: e.log.Stats(), Reasons: []string{},
+	}
+	var err error
+	if s.Store, err = e.store.GetStats(ctx); err != nil {
+		return nil, err
+	}
+	s.judge(time.Now())
+	return s, nil
+}
+
+// judge finds the reasons why the daemon is not well.
+func (s *daemonStatus) judge(now time.Time) {
+	add := func(format string, args ...any) { s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...)) }
+	if s.Agent.Phase != agent.PhaseRunning {
+		add("%s since %s", s.Agent.Phase, s.Agent.Since.Format(time.TimeOnly))
+	}
+	if p := s.Agent.Pipeline; p.PausedUntil != nil {
+		add("uploads pause until %s: %s", p.PausedUntil.Format(time.TimeOnly), p.PauseReason)
+	}
+	if r := s.Agent.Resource; r.Throttled {
+		add("no new jobs since %s: %s", r.ThrottledAt.Format(time.TimeOnly), r.ThrottleReason)
+	}
+	if r := s.Agent.Resource; r.SampleError != "" {
+		add("the host cannot be measured: %s", r.SampleError)
+	}
+	if s.Store.Dead > 0 {
+		add("%d dead letters: example-agent queue list", s.Store.Dead)
+	}
+	if s.Store.MaxBytes > 0 && s.Store.UsedBytes > s.Store.MaxBytes*9/10 {
+		add("the store is nearly full: %s of %s", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes))
+	}
+	if s.Audit.Dropped > 0 {
+		add("%d audit events were dropped", s.Audit.Dropped)
+	}
+	for _, p := range s.Agent.Problems {
+		if now.Sub(p.Time) < problemAge {
+			add("%s %s: %s", p.Time.Format(time.TimeOnly), p.Message, p.Error)
+		}
+	}
+	s.Healthy = len(s.Reasons) == 0
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var addr string
+	cmd := a.command("status", "what the running daemon does, and what is wrong", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		if addr == "" {
+			addr = a.cfg.Agent.StatusAddr
+		}
+		var s daemonStatus
+		if err := newControlClient(addr).get(ctx, "/status.json", &s); err != nil {
+			return &exitError{exitUnavailable, fmt.Errorf("no agent answers on %s: %w", addr, err)}
+		}
+		if err := a.printStatus(&s); err != nil {
+			return err
+		}
+		if !s.Healthy {
+			return &exitError{exitRuntime, nil}
+		}
+		return nil
+	})
+	cmd.Long = "Asks the daemon of --state-dir. One line when all is well; otherwise the reasons, and exit code 2."
+	cmd.Flags().StringVar(&addr, "addr", "", "unix socket or loopback host:port of the daemon (default: that of --state-dir)")
+	return cmd
+}
+
+func (a *app) printStatus(s *daemonStatus) error {
+	if a.json() {
+		return a.printJSON(s)
+	}
+	p, r := s.Agent.Pipeline, s.Agent.Resource
+	var b strings.Builder
+	word := "well"
+	if !s.Healthy {
+		word = "NOT WELL"
+	}
+	fmt.Fprintf(&b, "%s: %s, up %s; jobs %d running, %d completed, %d failed; queue %d reports, %d parts; uploaded %d parts; store %s\n",
+		s.AgentID, word, time.Since(s.Started).Round(time.Second), len(s.Agent.Jobs), s.Agent.JobsCompleted, s.Agent.JobsFailed,
+		p.QueueLength+p.InProgress, p.QueueParts, p.PartsUploaded, bytesText(s.Store.FileBytes))
+	for _, reason := range s.Reasons {
+		fmt.Fprintf(&b, "  ! %s\n", clip(reason, 200))
+	}
+	for _, j := range s.Agent.Jobs {
+		fmt.Fprintf(&b, "  job %s: %s %s, %s for %s, %d findings\n", j.ID, j.Scanner, j.Target, j.Phase, time.Since(j.Since).Round(time.Second), j.Findings)
+	}
+	if !s.Healthy || a.flags.verbose {
+		m := r.Metrics
+		fmt.Fprintf(&b, "  resources: CPU %.0f%%, memory %.0f%%, slots %d of %d, %d waiting, %d refused\n", m.CPUPercent, m.MemoryPercent, r.ActiveSlots, r.MaxJobs, r.PendingJobs, r.RejectedJobs)
+		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent; last error: %s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), p.LastError)
+		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
+			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)
+	}
+	_, err := fmt.Fprint(a.out, b.String())
+	return err
+}
+
+var errNotLoopback = errors.New("want a path of a unix socket, or a loopback host:port")

@@ -1,0 +1,226 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// SourceConfig says how a Source asks for commands. A zero field means its default.
+type SourceConfig struct {
+	TenantID string        // of commands that name none
+	Interval time.Duration // between two polls, where the server asks for nothing longer; default DefaultPollInterval
+}
+
+// DefaultPollInterval is the default of SourceConfig.Interval.
+const DefaultPollInterval = 5 * time.Second
+
+// Source is a job source that polls a server's commands: it acknowledges a command when it takes it, and reports
+// its start, completion or failure. It implements agent.JobSource.
+type Source struct {
+	client *Client
+	cfg    SourceConfig
+
+	mu      sync.Mutex
+	held    map[string]bool // commands taken and not ended, which the server may offer again
+	later   []*command      // given back
+	nextAsk time.Time
+}
+
+// NewSource returns a source of the commands that client is offered.
+func NewSource(client *Client, cfg SourceConfig) (*Source, error) {
+	if cfg.Interval < 0 {
+		return nil, fmt.Errorf("interval: %v is negative", cfg.Interval)
+	}
+	orDefault(&cfg.Interval, DefaultPollInterval)
+	return &Source{client: client, cfg: cfg, held: map[string]bool{}}, nil
+}
+
+// Close does nothing: the client stays its owner's.
+func (s *Source) Close() error { return nil }
+
+// Next polls until there is a command or w.Wait is over; see job.Source.
+func (s *Source) Next(ctx context.Context, w job.Want) ([]job.Job, error) {
+	if w.Max <= 0 {
+		return nil, nil
+	}
+	end := time.Now().Add(w.Wait)
+	for {
+		if jobs := s.givenBack(w.Max); len(jobs) > 0 {
+			return jobs, nil
+		}
+		if !time.Now().Before(s.nextAsk) {
+			jobs, err := s.poll(ctx, w.Max)
+			if len(jobs) > 0 || err != nil {
+				return jobs, err
+			}
+		}
+		wake := s.nextAsk
+		if wake.After(end) {
+			wake = end
+		}
+		if !time.Now().Before(end) {
+			return nil, nil
+		}
+		t := time.NewTimer(time.Until(wake))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// poll asks once and takes what is new.
+func (s *Source) poll(ctx context.Context, limit int) ([]job.Job, error) {
+	cmds, interval, err := s.client.PollCommands(ctx, limit)
+	s.nextAsk = time.Now().Add(max(interval, s.cfg.Interval))
+	if err != nil {
+		return nil, err
+	}
+	var jobs []job.Job
+	var errs []error
+	for _, cmd := range cmds {
+		c, err := s.take(ctx, cmd)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("command %s: %w", clip(cmd.ID, 64), err))
+		}
+		if c != nil {
+			jobs = append(jobs, c)
+		}
+	}
+	return jobs, errors.Join(errs...)
+}
+
+// take acknowledges a command. One that is no scan is failed, so that it is not offered for ever.
+func (s *Source) take(ctx context.Context, cmd Command) (*command, error) {
+	if err := report.CheckID("command id", cmd.ID); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	known := s.held[cmd.ID]
+	s.held[cmd.ID] = true
+	s.mu.Unlock()
+	if known {
+		return nil, nil
+	}
+	c := &command{s: s, spec: job.Spec{
+		ID: cmd.ID, TenantID: cmd.TenantID, Kind: cmd.Type, Priority: int(cmd.Priority), NotAfter: cmd.ExpiresAt, Attempt: 1, Payload: cmd.Payload,
+	}}
+	if c.spec.TenantID == "" {
+		c.spec.TenantID = s.cfg.TenantID
+	}
+	if err := c.readPayload(); err != nil {
+		return nil, errors.Join(err, c.Fail(ctx, err.Error()))
+	}
+	if err := s.client.Ack(ctx, cmd.ID); err != nil {
+		s.release(cmd.ID)
+		return nil, err
+	}
+	if err := s.client.Start(ctx, cmd.ID); err != nil { // it is ours all the same
+		return c, err
+	}
+	return c, nil
+}
+
+func (s *Source) release(id string) {
+	s.mu.Lock()
+	delete(s.held, id)
+	s.mu.Unlock()
+}
+
+// givenBack returns the commands that were given back and are due: the server knows them as running here.
+func (s *Source) givenBack(n int) (jobs []job.Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rest := s.later[:0]
+	for _, c := range s.later {
+		if len(jobs) < n && !time.Now().Before(c.due) {
+			c.spec.Attempt++
+			jobs = append(jobs, c)
+			continue
+		}
+		rest = append(rest, c)
+	}
+	s.later = rest
+	return jobs
+}
+
+// command is a command as a job.
+type command struct {
+	s    *Source
+	spec job.Spec
+	due  time.Time // after Nak
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// readPayload reads what a scan command says.
+func (c *command) readPayload() error {
+	if c.spec.Kind != "scan" {
+		return fmt.Errorf("type %q: want scan", clip(c.spec.Kind, 64))
+	}
+	var p struct {
+		Scanner string `json:"scanner"`
+		Target  string `json:"target"`
+		Timeout int64  `json:"timeout_seconds"`
+	}
+	if err := json.Unmarshal(c.spec.Payload, &p); err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	const longest = 30 * 24 * 3600
+	if p.Scanner == "" || p.Target == "" || p.Timeout < 0 || p.Timeout > longest {
+		return fmt.Errorf("payload: scanner %q and target %q must be set, timeout_seconds %d within 0 to %d", clip(p.Scanner, 64), clip(p.Target, 256), p.Timeout, longest)
+	}
+	c.spec.Scanner, c.spec.Target, c.spec.Timeout = p.Scanner, p.Target, time.Duration(p.Timeout)*time.Second
+	return nil
+}
+
+// Spec returns what is to be done.
+func (c *command) Spec() job.Spec { return c.spec }
+
+// Extend does nothing: commands of this protocol have no lease.
+func (c *command) Extend(context.Context) error { return nil }
+
+// Ack completes the command.
+func (c *command) Ack(ctx context.Context) error {
+	return c.end(func() error {
+		return c.s.client.Complete(ctx, c.spec.ID, map[string]any{"status": "completed", "report_id": report.CleanID(c.spec.ID)})
+	})
+}
+
+// Fail fails the command.
+func (c *command) Fail(ctx context.Context, reason string) error {
+	return c.end(func() error { return c.s.client.Fail(ctx, c.spec.ID, reason) })
+}
+
+// Nak keeps the command for this agent: the protocol has no word for giving one back.
+func (c *command) Nak(_ context.Context, delay time.Duration) error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.due = time.Now().Add(delay)
+	c.s.later = append(c.s.later, c)
+	return nil
+}
+
+func (c *command) end(f func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	c.ended = true
+	c.s.release(c.spec.ID)
+	return nil
+}
