@@ -234,3 +234,17 @@ func BenchmarkScan(b *testing.B) {
 		bench.rec = scantest.Recorder{}
 	}
 }
+
+// A file that gives a million reasons to warn does not fill the memory, or the report, with them.
+func TestWarningsAreBounded(t *testing.T) {
+	run := `{"tool":{"driver":{"name":"x"}},"invocations":[{"executionSuccessful":false}]}`
+	doc := `{"version":"2.1.0","runs":[` + strings.Repeat(run+",", 999) + run + `]}`
+	var rec scantest.Recorder
+	res, err := scan.Import(t.Context(), strings.NewReader(doc), scan.ImportOptions{}, rec.Open)
+	if err != nil || len(res.Warnings) < 100 || len(res.Warnings) > 202 {
+		t.Errorf("%d warnings, %v", len(res.Warnings), err)
+	}
+	if w, _ := rec.Report.Metadata.Properties["warnings"].([]string); len(w) != 20 {
+		t.Errorf("%d warnings in the report", len(w))
+	}
+}

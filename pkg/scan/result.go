@@ -17,11 +17,21 @@ type Result struct {
 	Process    *Process       // nil for Import
 	StderrTail []string       // the last lines of the scanner's standard error, at most 20, cleaned for display
 	Partial    bool           // the report does not claim to hold all there is; Warnings say why
-	Warnings   []string       // what somebody should look at
+	Warnings   []string       // what somebody should look at, at most 101 lines of the scan and 101 of the file
 }
 
+// maxWarnings bounds the warnings of this package: a hostile file may give reason for any number.
+const maxWarnings = 100
+
 // warn adds a warning.
-func (r *Result) warn(text string) { r.Warnings = append(r.Warnings, text) }
+func (r *Result) warn(text string) {
+	switch n := len(r.Warnings); {
+	case n < maxWarnings:
+		r.Warnings = append(r.Warnings, text)
+	case n == maxWarnings:
+		r.Warnings = append(r.Warnings, "and more warnings")
+	}
+}
 
 // partial adds a warning for which the report cannot claim full coverage.
 func (r *Result) partial(text string) {

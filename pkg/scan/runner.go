@@ -68,7 +68,7 @@ func reportID(req Request) string {
 	if req.JobID == "" {
 		return report.NewID("scan")
 	}
-	return report.CleanID(req.JobID + "-" + req.Scanner)
+	return report.CleanID(req.JobID + "/" + req.Scanner) // no name of a scanner has a slash, so no two pairs meet
 }
 
 func (r *Runner) event(t event.Type, req Request, message string, details map[string]any) event.Event {

@@ -121,7 +121,8 @@ func TestScan(t *testing.T) {
 	if !b.rec.Closed || b.rec.Aborted || res.Partial || len(res.Warnings) > 0 {
 		t.Errorf("closed %v, aborted %v, result %+v", b.rec.Closed, b.rec.Aborted, res)
 	}
-	if res.ReportID != "job-1-fake" || res.Summary.Findings != 3 || res.Summary.BySeverity[report.High] != 3 || res.Sarif.Results != 3 {
+	again := report.CleanID("job-1/fake") // a repeated job has the same
+	if res.ReportID != again || res.Summary.Findings != 3 || res.Summary.BySeverity[report.High] != 3 || res.Sarif.Results != 3 {
 		t.Errorf("result %+v", res)
 	}
 	if p := res.Process; p.Cause != scan.CauseExit || p.ExitCode != scantest.FindingsCode || p.Duration <= 0 || p.UserCPU+p.SystemCPU <= 0 {
@@ -133,7 +134,7 @@ func TestScan(t *testing.T) {
 
 	r := b.rec.Report
 	m := r.Metadata
-	if m.ID != "job-1-fake" || m.SourceType != report.SourceScanner || m.SourceRef != "job-1" ||
+	if m.ID != again || m.SourceType != report.SourceScanner || m.SourceRef != "job-1" ||
 		m.CoverageType != report.CoverageFull || m.Timestamp.IsZero() || m.DurationMS <= 0 {
 		t.Errorf("metadata %+v", m)
 	}
@@ -152,7 +153,7 @@ func TestScan(t *testing.T) {
 	if got := b.sink.types(); got != "scan_started scan_completed" {
 		t.Errorf("events %s", got)
 	}
-	if e := b.sink.events[1]; e.JobID != "job-1" || e.TenantID != "acme" || e.ReportID != "job-1-fake" || e.Details["findings"] != 3 {
+	if e := b.sink.events[1]; e.JobID != "job-1" || e.TenantID != "acme" || e.ReportID != again || e.Details["findings"] != 3 {
 		t.Errorf("event %+v", e)
 	}
 	b.clean(t)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
@@ -22,7 +23,7 @@ func marked(id string) (pids []string) {
 	for _, e := range entries {
 		b, _ := os.ReadFile(e)
 		for kv := range bytes.SplitSeq(b, []byte{0}) {
-			if bytes.HasPrefix(kv, []byte("REDIVER_JOB=")) && strings.Contains(string(kv), "/"+id+"-"+scantest.Name+"/") {
+			if bytes.HasPrefix(kv, []byte("REDIVER_JOB=")) && strings.Contains(string(kv), "/"+report.CleanID(id+"/"+scantest.Name)+"/") {
 				pids = append(pids, strings.Split(e, "/")[2])
 			}
 		}

@@ -23,11 +23,11 @@ func toolVersion(ctx context.Context, d *Definition, path string) string {
 	if len(d.VersionArgs) == 0 {
 		return ""
 	}
-	dir, err := os.MkdirTemp("", "rediver-version-")
+	dir, err := makeDir(os.TempDir())
 	if err != nil {
 		return ""
 	}
-	defer os.RemoveAll(dir) // best effort: it holds two small files
+	defer removeAll(dir) // best effort: it holds two small files
 	spec := proc.Spec{
 		Path: path, Args: d.VersionArgs, Dir: dir, Env: environment(d, dir, 0), Marker: proc.MakeMarker("version"),
 		Stdout: filepath.Join(dir, "stdout"), Stderr: filepath.Join(dir, "stderr"),
