@@ -23,15 +23,18 @@ func rotated(t testing.TB, path string) []string {
 }
 
 func TestRotationFlatOutLosesNothing(t *testing.T) {
-	const workers, each = 4, 7_000
+	const workers, each = 4, 2_000
 	path := logPath(t)
 	l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB = 1 })
 	l.Start()
+	pad := strings.Repeat("x", 1000)
 	done := make(chan struct{})
 	for range workers {
 		go func() {
 			for i := range each {
-				l.Log(info(i))
+				e := info(i)
+				e.Message = pad
+				l.Log(e)
 			}
 			done <- struct{}{}
 		}()
