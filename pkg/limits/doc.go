@@ -32,7 +32,7 @@
 //	max_proxy_connections, max_mcp_connections, max_websocket_clients,
 //	max_watched_files, file_watch_timeout          there is no proxy, MCP or web socket server and no file watcher
 //	circuit_breaker_…                              the pipeline spaces out failing uploads by itself
-//	max_file_descriptors, max_open_files           set for each scanner by pkg/scan
+//	max_file_descriptors, max_open_files           the limit of the operating system (ulimit -n)
 //	max_log_files, max_log_file_size_mb,
 //	max_total_log_size_mb                          audit.LoggerConfig
 //	max_temp_file_size_mb                          the output cap of pkg/scan

@@ -104,8 +104,8 @@ type NetworkLimits struct {
 
 // FileSystemLimits bound what the agent takes of a disk.
 type FileSystemLimits struct {
-	// MinFreeDiskSpaceMB is the free space in MiB under which FreeSpace fails, and so no job is begun; default
-	// 1000; -1: off.
+	// MinFreeDiskSpaceMB is the free space in MiB under which FreeSpace fails, which is to be asked before a job
+	// begins; default 1000; -1: off.
 	MinFreeDiskSpaceMB int `json:"min_free_disk_space_mb" yaml:"min_free_disk_space_mb"`
 }
 

@@ -1,10 +1,8 @@
 package resource
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -206,162 +204,6 @@ func TestPressureThrottles(t *testing.T) {
 	})
 }
 
-// When its context ended, a throttled controller stayed throttled and could not be ended properly.
-func TestContextEndsWhileThrottled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		c := newTest(t, 4, func(cfg *ControllerConfig) { cfg.Sampler = &fakeHost{m: load(99, 10)} })
-		if err := c.Start(ctx); err != nil {
-			t.Fatal(err)
-		}
-		after(4)
-		c.AcquireSlot(bg)
-		failed := make(chan error, 1)
-		go func() { failed <- c.AcquireSlotBlocking(bg) }()
-		synctest.Wait()
-		if !c.IsThrottled() || c.GetStatus().PendingJobs != 1 {
-			t.Fatalf("%+v", c.GetStatus())
-		}
-		cancel()
-		if err := <-failed; !errors.Is(err, ErrClosed) {
-			t.Error(err)
-		}
-		if c.IsThrottled() {
-			t.Error("frozen throttled")
-		}
-		c.Stop()
-	})
-}
-
-func TestUnmeasuredHost(t *testing.T) {
-	for _, closed := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			host := &fakeHost{m: load(99, 10)}
-			sink := &recorder{}
-			c := start(t, host, func(cfg *ControllerConfig) { cfg.ThrottleWhenStale, cfg.Sink = closed, sink })
-			after(3)
-			if !c.IsThrottled() {
-				t.Fatal("not throttled at 99%")
-			}
-			host.set(SystemMetrics{}, errors.New("no such host"))
-			after(1)
-			if s := c.GetStatus(); !s.Throttled || !s.Metrics.Stale || s.SampleError != "no such host" {
-				t.Errorf("after one failure: %+v", s)
-			}
-			after(4)
-			if c.IsThrottled() != closed {
-				t.Errorf("ThrottleWhenStale %v: throttled %v", closed, !closed)
-			}
-			host.set(load(10, 10), nil)
-			after(7)
-			if s := c.GetStatus(); s.Throttled || s.Metrics.Stale || s.SampleError != "" {
-				t.Errorf("measured again: %+v", s)
-			}
-			if n := sink.count(event.ResourceWarning); n != 1 {
-				t.Errorf("%d warnings", n)
-			}
-		})
-	}
-}
-
-// A sampler that fails in every way neither ends the process nor decides anything.
-func TestHostileSampler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		host := &fakeHost{fn: func(n int) (SystemMetrics, error) {
-			m := load(math.NaN(), math.Inf(1))
-			switch n % 3 {
-			case 0:
-				panic("sampler")
-			case 1:
-				m.MemoryAvailableBytes, m.MemoryTotalMB = -1, -1
-			}
-			return m, nil
-		}}
-		c := start(t, host)
-		after(30)
-		if !c.AcquireSlot(bg) || c.IsThrottled() {
-			t.Errorf("%+v", c.GetStatus())
-		}
-		if m := c.GetMetrics(); m.CPUSource != "" || m.MemorySource != "" {
-			t.Errorf("nonsense is shown as measured: %+v", m)
-		}
-	})
-}
-
-// Callbacks may call the controller, may panic, and may hang without harm to admission.
-func TestCallbacks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		host := &fakeHost{m: load(99, 10)}
-		release := make(chan struct{})
-		var c *Controller
-		cfg := ControllerConfig{MaxConcurrentJobs: 4, Sampler: host}
-		cfg.OnThresholdExceeded = func(m *SystemMetrics, _ string) {
-			c.GetStatus()
-			c.SetMaxConcurrentJobs(2)
-			m.CPUPercent = -1 // their own copy
-			panic("callback")
-		}
-		cfg.OnThresholdCleared = func(*SystemMetrics) { <-release }
-		c = NewController(&cfg)
-		c.Start(t.Context())
-		after(4)
-		if s := c.GetStatus(); s.CallbackPanics != 1 || s.MaxJobs != 2 || s.Metrics.CPUPercent != 99 {
-			t.Errorf("%+v", s)
-		}
-		host.set(load(1, 1), nil)
-		after(8)
-		if !c.AcquireSlot(bg) {
-			t.Error("a hanging callback holds up admission")
-		}
-		begin := time.Now()
-		c.Stop()
-		if waited := time.Since(begin); waited > callbackGrace {
-			t.Errorf("Stop waited %v for a hanging callback", waited)
-		}
-		close(release)
-	})
-}
-
-func TestAdaptiveMaxJobs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		host := &fakeHost{m: load(10, 10)}
-		c := start(t, host, func(cfg *ControllerConfig) { cfg.MaxConcurrentJobs = 8 })
-		advise := func(want int, why string) {
-			t.Helper()
-			time.Sleep(40 * time.Second)
-			synctest.Wait()
-			if n := c.AdaptiveMaxJobs(); n != want {
-				t.Errorf("%s: advice %d, want %d", why, n, want)
-			}
-			c.SetMaxConcurrentJobs(c.AdaptiveMaxJobs())
-		}
-		advise(8, "calm")
-		host.set(load(99, 10), nil)
-		advise(7, "CPU trouble")
-		advise(6, "CPU trouble")
-		host.set(load(10, 99), nil)
-		advise(3, "memory trouble")
-		advise(1, "memory trouble")
-		advise(1, "never under MinConcurrentJobs")
-		host.set(load(10, 10), nil)
-		advise(1, "calm again, but idle")
-		after(2)
-		for c.AcquireSlot(bg) {
-		}
-		advise(2, "calm, and a request found no slot")
-	})
-}
-
-func TestVerboseSaysWhatIsHot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sink := &recorder{}
-		start(t, &fakeHost{m: load(90, 10)}, func(cfg *ControllerConfig) { cfg.Verbose, cfg.Sink, cfg.CPUWarning = true, sink, -1 })
-		if n := sink.count(event.ResourceWarning); n != 2 || sink.events[0].Severity != event.Debug {
-			t.Errorf("%d events: %+v", n, sink.events)
-		}
-	})
-}
-
 // The cooldown counts from the last sample that was too high.
 func TestCooldown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -376,18 +218,6 @@ func TestCooldown(t *testing.T) {
 		after(1)
 		if c.IsThrottled() {
 			t.Error("throttled after the cooldown")
-		}
-	})
-}
-
-// Five points under the threshold an operator is warned, once, and jobs go on.
-func TestWarning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sink := &recorder{}
-		c := start(t, &fakeHost{m: load(82, 10)}, func(cfg *ControllerConfig) { cfg.Sink = sink })
-		after(20)
-		if c.IsThrottled() || len(sink.events) != 1 || sink.events[0].Message != "CPU 82% >= 80%" {
-			t.Errorf("%+v", sink.events)
 		}
 	})
 }

@@ -8,31 +8,33 @@ import (
 // SystemMetrics is one sample of the host as this process sees it. In a control group with a limit the tightest
 // limit of all its ancestors counts, not the machine.
 type SystemMetrics struct {
-	CPUPercent float64 // 0 to 100: the worse of the host's CPU and the use of the group's CPU quota
-	CPUSource  string  // "host", "cgroup2:/path" or "cgroup1:/path"; empty: CPUPercent is not known
+	CPUPercent float64 `json:"cpu_percent"` // 0 to 100: the worse of the host's CPU and the use of the group's CPU quota
+	CPUSource  string  `json:"cpu_source"`  // "host", "cgroup2:/path" or "cgroup1:/path"; empty: CPUPercent is not known
 
-	MemoryPercent        float64 // 0 to 100, page cache that can be given back not counted as used
-	MemoryUsedMB         float64 // MiB in use at the level that MemorySource names
-	MemoryTotalMB        float64 // MiB that level may use
-	MemorySource         string  // as CPUSource, the fullest level; empty: the memory numbers are not known
-	MemoryAvailableBytes int64   // bytes a new job could take, at the level that has the least left
-	MemoryLimitBytes     int64   // bytes that level may use at all; a Sampler that leaves it zero means MemoryTotalMB
+	MemoryPercent        float64 `json:"memory_percent"`         // 0 to 100, page cache that can be given back not counted as used
+	MemoryUsedMB         float64 `json:"memory_used_mb"`         // MiB in use at the level that MemorySource names
+	MemoryTotalMB        float64 `json:"memory_total_mb"`        // MiB that level may use
+	MemorySource         string  `json:"memory_source"`          // as CPUSource, the fullest level; empty: the memory numbers are not known
+	MemoryAvailableBytes int64   `json:"memory_available_bytes"` // bytes a new job could take, at the level that has the least left
+	MemoryLimitBytes     int64   `json:"memory_limit_bytes"`     // bytes that level may use at all; a Sampler that leaves it zero means MemoryTotalMB
 
-	Pressure *Pressure // nil: the kernel does not tell
-	OOMKills int64     // processes of this control group killed for want of memory since the sample before
+	Pressure *Pressure `json:"pressure,omitzero"` // nil: the kernel does not tell
+	OOMKills int64     `json:"oom_kills"`         // processes of this control group killed for want of memory since the sample before
 
-	ProcessRSSBytes int64 // resident memory of this process; 0: not known
-	NumGoroutines   int   // of this process
-	NumCPU          int   // CPUs this process may run on
+	ProcessRSSBytes int64 `json:"process_rss_bytes"` // resident memory of this process; 0: not known
+	NumGoroutines   int   `json:"num_goroutines"`    // of this process
+	NumCPU          int   `json:"num_cpu"`           // CPUs this process may run on
 
-	Timestamp time.Time // when the sample was taken; zero: there is none yet
-	Stale     bool      // the newest attempt failed, or the sample is older than three intervals
+	Timestamp time.Time `json:"timestamp,omitzero"` // when the sample was taken; zero: there is none yet
+	Stale     bool      `json:"stale"`              // the newest attempt failed, or the sample is older than three intervals
 }
 
 // Pressure says for how much of the time since the sample before some task waited for a resource, in percent
 // (Linux PSI, "some").
 type Pressure struct {
-	CPU, Memory, IO float64
+	CPU    float64 `json:"cpu"`
+	Memory float64 `json:"memory"`
+	IO     float64 `json:"io"`
 }
 
 // Sampler measures the host. A Controller calls Sample from one goroutine, never twice at once, with a context

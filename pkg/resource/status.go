@@ -4,23 +4,23 @@ import "time"
 
 // ControllerStatus is the state of a Controller in one moment. Its numbers agree with each other.
 type ControllerStatus struct {
-	Throttled      bool
-	ThrottledAt    time.Time // zero when not throttled
-	ThrottleReason string    // e.g. "CPU 90% >= 85%"; empty when not throttled
+	Throttled      bool      `json:"throttled"`
+	ThrottledAt    time.Time `json:"throttled_at,omitzero"` // zero when not throttled
+	ThrottleReason string    `json:"throttle_reason"`       // e.g. "CPU 90% >= 85%"; empty when not throttled
 
-	ActiveJobs   int   // grants in force
-	ActiveSlots  int   // slots they hold; more than ActiveJobs when some weigh more than 1
-	PendingJobs  int   // requests that wait right now
-	RejectedJobs int64 // refusals of AcquireSlot and TryAcquire since the beginning
-	OverReleases int64 // calls of ReleaseSlot that had nothing to release
-	MaxJobs      int   // slots
+	ActiveJobs   int   `json:"active_jobs"`   // grants in force
+	ActiveSlots  int   `json:"active_slots"`  // slots they hold; more than ActiveJobs when some weigh more than 1
+	PendingJobs  int   `json:"pending_jobs"`  // requests that wait right now
+	RejectedJobs int64 `json:"rejected_jobs"` // refusals of AcquireSlot and TryAcquire since the beginning
+	OverReleases int64 `json:"over_releases"` // calls of ReleaseSlot that had nothing to release
+	MaxJobs      int   `json:"max_jobs"`      // slots
 
-	ReservedBytes    int64 // memory that granted requests reserve
-	DroppedCallbacks int64 // calls of a callback left out because too many were waiting
-	CallbackPanics   int64
+	ReservedBytes    int64 `json:"reserved_bytes"`    // memory that granted requests reserve
+	DroppedCallbacks int64 `json:"dropped_callbacks"` // calls of a callback left out because too many were waiting
+	CallbackPanics   int64 `json:"callback_panics"`
 
-	SampleError string // of the newest attempt to measure the host; empty when it succeeded
-	Metrics     SystemMetrics
+	SampleError string        `json:"sample_error"` // of the newest attempt to measure the host; empty when it succeeded
+	Metrics     SystemMetrics `json:"metrics"`
 }
 
 // GetStatus returns the present state.
