@@ -17,7 +17,7 @@ const crashEnv = "AUDIT_TEST_CRASH_FILE"
 
 // crashChild logs some 200 events a second, each tenth a critical one, and prints what Log has returned for.
 func crashChild(path string) {
-	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, Output: io.Discard})
+	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, SyncTimeout: time.Hour, Output: io.Discard})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)

@@ -25,7 +25,7 @@ func rotated(t testing.TB, path string) []string {
 func TestRotationFlatOutLosesNothing(t *testing.T) {
 	const workers, each = 4, 2_000
 	path := logPath(t)
-	l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB = 1 })
+	l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB, c.SyncTimeout = 1, time.Hour }) // however slow the disk is
 	l.Start()
 	pad := strings.Repeat("x", 1000)
 	done := make(chan struct{})
