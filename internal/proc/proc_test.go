@@ -87,7 +87,7 @@ func beChild(mode string) {
 func spec(t testing.TB, mode string) Spec {
 	dir := t.TempDir()
 	return Spec{
-		Path: os.Args[0], Env: []string{"PROC_TEST_CHILD=" + mode}, Marker: MakeMarker("test"),
+		Path: os.Args[0], Env: []string{"PROC_TEST_CHILD=" + mode, "GORACE=atexit_sleep_ms=0"}, Marker: MakeMarker("test"),
 		Stdout: filepath.Join(dir, "out"), Stderr: filepath.Join(dir, "err"),
 		Timeout: 20 * time.Second, Grace: 200 * time.Millisecond,
 	}
@@ -161,7 +161,7 @@ func TestEnvironmentIsExactlyTheSpec(t *testing.T) {
 	t.Setenv("API_KEY", "secret of the agent")
 	s := spec(t, "env")
 	run(t, t.Context(), s)
-	want := MarkerEnv + "=" + s.Marker + "\nPROC_TEST_CHILD=env\n"
+	want := MarkerEnv + "=" + s.Marker + "\nPROC_TEST_CHILD=env\nGORACE=atexit_sleep_ms=0\n"
 	if got := output(t, s); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

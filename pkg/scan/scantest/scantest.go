@@ -119,8 +119,11 @@ func Definition(t testing.TB, behaviours ...Behaviour) scan.Definition {
 	}
 	return scan.Definition{
 		Name: Name, Command: self, Args: []string{"{target}", "{output}"}, Stdout: p.Stdout,
-		ExitCodes:   scan.ExitCodes{Clean: []int{0}, Findings: []int{FindingsCode}},
-		Env:         []string{fmt.Sprintf("%s=%s", planEnv, b)},
+		ExitCodes: scan.ExitCodes{Clean: []int{0}, Findings: []int{FindingsCode}},
+		Env: []string{
+			fmt.Sprintf("%s=%s", planEnv, b),
+			"GORACE=atexit_sleep_ms=0", // under the race detector a process takes a second to exit otherwise
+		},
 		VersionArgs: []string{"version"},
 	}
 }
