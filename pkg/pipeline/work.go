@@ -12,7 +12,8 @@ import (
 // work is one worker: it leases a part, delivers it, and waits when there is nothing to do.
 func (p *Pipeline) work() {
 	for p.workCtx.Err() == nil {
-		part, again, done := p.next()
+		draining := p.isDraining() // asked once a round: a drain that begins after it must end the wait below
+		part, again, done := p.next(draining)
 		switch {
 		case done:
 			p.poke() // so that the next idle worker sees it too
@@ -21,14 +22,13 @@ func (p *Pipeline) work() {
 			p.poke() // there may be work for another one
 			p.deliver(part)
 		default:
-			p.wait(again)
+			p.wait(again, draining)
 		}
 	}
 }
 
 // next leases a part, or says when to look again (zero: when poked), or that the drain is done.
-func (p *Pipeline) next() (part *report.Part, again time.Time, done bool) {
-	draining := p.isDraining()
+func (p *Pipeline) next(draining bool) (part *report.Part, again time.Time, done bool) {
 	if draining && p.memory == nil {
 		return nil, time.Time{}, true // a durable spool keeps what is not under way
 	}
@@ -56,8 +56,8 @@ func (p *Pipeline) next() (part *report.Part, again time.Time, done bool) {
 	return nil, again, done
 }
 
-// wait returns when there may be something to do.
-func (p *Pipeline) wait(until time.Time) {
+// wait returns when there may be something to do. seen says that the drain is known already.
+func (p *Pipeline) wait(until time.Time, seen bool) {
 	var timer <-chan time.Time
 	if !until.IsZero() {
 		t := time.NewTimer(time.Until(until))
@@ -65,8 +65,8 @@ func (p *Pipeline) wait(until time.Time) {
 		timer = t.C
 	}
 	drain := p.drain
-	if p.isDraining() {
-		drain = nil // seen already
+	if seen {
+		drain = nil
 	}
 	select {
 	case <-p.spool.Ready():
