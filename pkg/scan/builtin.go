@@ -70,13 +70,16 @@ func trivy() Definition {
 	}
 }
 
-// gosec needs the module it scans as its working directory. With -no-fail exit code 1 is a failure and never
-// findings; -track-suppressions keeps what #nosec marks, as suppressed. The module may not choose the toolchain.
+// gosec needs the module it scans as its working directory. -track-suppressions keeps what #nosec marks, as
+// suppressed. Exit code 1 means findings, or packages that did not compile: with no finding in the SARIF the scan is
+// partial, without a SARIF it has failed. There is no -quiet, with which nothing is written when nothing is found.
+// The module may not choose the toolchain.
 func gosec() Definition {
 	return Definition{
 		Name: "gosec", Command: "gosec",
-		Args:     []string{"-quiet", "-no-fail", "-track-suppressions", "-fmt", "sarif", "-out", "{output}", "./..."},
-		InTarget: true,
+		Args:      []string{"-track-suppressions", "-fmt", "sarif", "-out", "{output}", "./..."},
+		InTarget:  true,
+		ExitCodes: ExitCodes{Clean: []int{0}, Findings: []int{1}},
 		Env: append([]string{
 			"GOTOOLCHAIN=local", "GOPATH", "GOROOT", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOPRIVATE", "GONOSUMDB",
 			"GOFLAGS=-mod=readonly", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
