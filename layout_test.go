@@ -52,7 +52,7 @@ var rooms = map[string][]string{
 	"pkg/resource":     {"pkg/event", gopsutil, sysx},
 	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, sysx},
 	"pkg/pipeline":     {"pkg/report", "pkg/event", backoff},
-	"pkg/ingest":       {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
+	"pkg/ingest":       {"pkg/job", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
 
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", timex, sysx},
@@ -64,7 +64,7 @@ var rooms = map[string][]string{
 	// test kits: for tests, ours and those of users
 	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/report", "pkg/event", "internal/codec"},
 	"pkg/scan/scantest":     {"pkg/scan", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
-	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/report", "pkg/event"},
+	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
 	// level 4: the wiring, which may import every room but the test kits
 	"cmd/example-agent": {"cmd", "internal", "pkg", cobra, yaml, sysx, termx},
