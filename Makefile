@@ -76,10 +76,9 @@ bench: ## run the benchmarks matching BENCH, each for BENCHTIME
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd internal pkg | sort -u | \
-	while IFS=: read -r file func; do \
-		echo "$${file%/*} $${func#func }"; \
-		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$${file%/*}"; done
+	@failed=0; for t in $$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd internal pkg | sort -u | tr ' ' :); do \
+		dir="$${t%/*}"; name="$${t##*:}"; echo "$$dir $$name"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$dir" || failed=1; done; exit $$failed
 
 .PHONY: tools
 tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin
