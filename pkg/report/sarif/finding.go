@@ -8,8 +8,10 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// maxTitle is the longest title, in bytes.
-const maxTitle = 256
+const (
+	maxTitle      = 256 // bytes
+	maxReferences = 100
+)
 
 // finding turns a result of a run into a finding. Its Fingerprint and ID are left to whoever takes it.
 func (f *File) finding(r *run, res *resultJSON) *report.Finding {
@@ -37,8 +39,11 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	describe(fd, rule)
 	f.locations(fd, r, res)
 	fd.Suppression = res.suppression()
-	fd.Tags = appendTags(fd.Tags, tags)
-	fd.References = clones(append([]text{text(helpURI(rule)), res.HostedViewerURI}, res.WorkItemURIs...))
+	fd.Tags = distinct(fd.Tags, tags, 2*maxTags)
+	fd.References = distinct(nil, append([]text{text(helpURI(rule)), res.HostedViewerURI}, res.WorkItemURIs...), maxReferences)
+	if len(res.WorkItemURIs) > maxReferences {
+		res.put("workItemUris", res.WorkItemURIs)
+	}
 
 	if score == "" && rule != nil {
 		score = rule.severity
@@ -206,13 +211,4 @@ func fingerprints(partial, full map[string]json.RawMessage) map[string]string {
 		out[key] = canonical(raw)
 	}
 	return out
-}
-
-func appendTags(list, tags []string) []string {
-	for _, t := range tags {
-		if len(list) < 2*maxTags && t != "" && !slices.Contains(list, t) {
-			list = append(list, cut(t, maxTagLength))
-		}
-	}
-	return list
 }

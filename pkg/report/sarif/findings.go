@@ -47,6 +47,10 @@ type reader struct {
 	index int // of the next result in it
 }
 
+// errNewRun ends the second pass where it meets a run that the first did not: the file has changed, or what it has
+// in place of JSON reads differently when other values are skipped.
+var errNewRun = errors.New("a run that was not there in the first pass")
+
 // emitError carries an error of emit through the walk.
 type emitError struct{ error }
 
@@ -101,7 +105,7 @@ func (rd *reader) topMember(key string) error {
 		rd.runAt++
 		rd.index = 0
 		if rd.runAt >= len(rd.runs) {
-			return fmt.Errorf("run %d was not there before: the file has changed", rd.runAt)
+			return &endError{rd.w.offset(), errNewRun}
 		}
 		_, err := rd.w.object(func(key string) error {
 			if key != "results" {
@@ -116,7 +120,7 @@ func (rd *reader) topMember(key string) error {
 }
 
 func (rd *reader) skip() error {
-	_, err := rd.w.skip()
+	_, _, err := rd.w.skip()
 	return err
 }
 

@@ -156,9 +156,9 @@ func (h *header) runMember(r *run, key string) error {
 
 // count counts the results without a look into them.
 func (h *header) count(r *run) error {
-	f, err := h.w.skip()
-	if f.kind != '[' {
-		if f.kind != 0 && f.kind != 'n' {
+	kind, n, err := h.w.skip()
+	if kind != '[' {
+		if kind != 0 && kind != 'n' {
 			h.warn.addf("run %d: results is no array", len(h.runs)-1)
 		}
 		return err
@@ -167,8 +167,8 @@ func (h *header) count(r *run) error {
 		h.warn.addf("run %d has results twice: all are taken", len(h.runs)-1)
 	}
 	r.ResultsUnknown = false
-	r.Results += f.elements()
-	h.results += f.elements()
+	r.Results += n
+	h.results += n
 	if err == nil && h.results > h.lim.MaxResults {
 		return &LimitError{"MaxResults", int64(h.results), int64(h.lim.MaxResults)}
 	}
@@ -234,7 +234,7 @@ func (h *header) each(f func() error) error {
 }
 
 func (h *header) skip() error {
-	_, err := h.w.skip()
+	_, _, err := h.w.skip()
 	return err
 }
 

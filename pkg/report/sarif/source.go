@@ -13,7 +13,7 @@ var errTooLong = errors.New("value is over the bound")
 type source struct {
 	r    io.Reader
 	err  error  // of r
-	pre  string // delivered before anything else
+	pre  []byte // delivered before anything else
 	buf  []byte // the bytes from base on
 	base int64  // offset in the input of buf[0]
 	lo   int    // what is before it in buf was released
@@ -36,13 +36,13 @@ func (s *source) release(off, n int64) {
 
 // rewind makes off, which is not released, the next byte.
 func (s *source) rewind(off int64) {
-	s.pre = ""
+	s.pre = nil
 	s.pos = int(off - s.base)
 }
 
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
-	if s.pre != "" {
+	if len(s.pre) > 0 {
 		n := copy(p, s.pre)
 		s.pre = s.pre[n:]
 		return n, nil

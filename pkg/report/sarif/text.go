@@ -154,13 +154,15 @@ func ignoreType(err error) error {
 	return err
 }
 
-// clones returns the texts as strings.
-func clones(in []text) []string {
-	var out []string
-	for _, t := range in {
-		if t != "" && !slices.Contains(out, string(t)) {
-			out = append(out, string(t))
+// distinct adds the texts to list that are new to it and not empty, cut, as long as it has fewer than n.
+func distinct[T ~string](list []string, texts []T, n int) []string {
+	for _, t := range texts {
+		if len(list) >= n {
+			break
+		}
+		if s := cut(string(t), maxRuleText); s != "" && !slices.Contains(list, s) {
+			list = append(list, s)
 		}
 	}
-	return out
+	return list
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // walker goes through the objects and arrays of an input token by token, and takes or skips their values whole.
@@ -16,10 +15,11 @@ import (
 type walker struct {
 	src  *source
 	dec  *json.Decoder
-	base int64  // offset in the input of the decoder's first byte
-	open []byte // '{' and '[': what the walk is in
-	max  int64  // bytes a value, and a key, may have
-	raw  json.RawMessage
+	base int64           // offset in the input of the decoder's first byte
+	open []byte          // '{' and '[': what the walk is in
+	max  int64           // bytes a value, and a key, may have
+	raw  json.RawMessage // the last value
+	pre  []byte          // of the last restart
 }
 
 func newWalker(r io.Reader, maxValue int64) *walker {
@@ -82,7 +82,8 @@ func (w *walker) more() bool {
 	return w.dec.More()
 }
 
-// enter goes into the object or array that comes next, or skips what is there in its place.
+// enter goes into the object or array that comes next, or skips what is there in its place. The kind is want only
+// if it is in.
 func (w *walker) enter(want byte) (kind byte, err error) {
 	off := w.mark()
 	t, err := w.dec.Token()
@@ -94,6 +95,9 @@ func (w *walker) enter(want byte) (kind byte, err error) {
 		return 0, end
 	}
 	f, err := w.skipFrom(off)
+	if f.kind == want { // there is one, but not where it may be: it was skipped as well
+		return 0, err
+	}
 	return f.kind, err
 }
 
@@ -133,9 +137,35 @@ func (w *walker) value() (json.RawMessage, error) {
 
 func (w *walker) tooLong(n int64) error { return &LimitError{"MaxResultBytes", n, w.max} }
 
-// skip passes over the value that comes next. The framer tells what it was.
-func (w *walker) skip() (*framer, error) { return w.skipFrom(w.mark()) }
+// skip passes over the value that comes next, and returns its first byte and, if it is an array, how many elements
+// it has.
+func (w *walker) skip() (kind byte, elements int, err error) {
+	off := w.mark()
+	t, err := w.dec.Token()
+	if _, composite := t.(json.Delim); err == nil && !composite {
+		return kindOf(t), 0, nil // most are like this, and cost no restart
+	}
+	if !badJSON(err) {
+		return 0, 0, w.fail(off, err)
+	}
+	f, err := w.skipFrom(off)
+	return f.kind, f.elements(), err
+}
 
+// kindOf returns the first byte of a scalar, with 0 for a number and t for both booleans.
+func kindOf(t json.Token) byte {
+	switch t.(type) {
+	case nil:
+		return 'n'
+	case string:
+		return '"'
+	case bool:
+		return 't'
+	}
+	return '0'
+}
+
+// skipFrom goes back to off and skips the value there by its brackets.
 func (w *walker) skipFrom(off int64) (*framer, error) {
 	w.src.rewind(off)
 	f, err := w.src.skip()
@@ -147,8 +177,14 @@ func (w *walker) skipFrom(off int64) (*framer, error) {
 
 // restart sets up a new decoder behind the value that was skipped.
 func (w *walker) restart() error {
-	pre := strings.NewReplacer("{", `{"":`, "[", "[").Replace(string(w.open)) + "null"
-	w.src.pre = pre
+	pre := w.pre[:0]
+	for _, c := range w.open {
+		if pre = append(pre, c); c == '{' {
+			pre = append(pre, `"":`...)
+		}
+	}
+	pre = append(pre, "null"...)
+	w.pre, w.src.pre = pre, pre
 	w.dec = json.NewDecoder(w.src)
 	w.base = w.src.offset() - int64(len(pre))
 	w.src.stop = w.src.offset() + w.max + slack
