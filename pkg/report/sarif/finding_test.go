@@ -146,6 +146,17 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
+func TestKeysWithEscapes(t *testing.T) {
+	_, got, err := check(t, []byte(file(`{"\u0072uleId":"A","odd\"key":1}`)), Options{})
+	if err != nil || got[0].RuleID != "A" {
+		t.Fatalf("%+v %v", got, err)
+	}
+	rest := got[0].Properties["sarif"].(map[string]any)
+	if _, ok := rest[`odd"key`]; !ok || len(rest) != 1 {
+		t.Errorf("rest %v", rest)
+	}
+}
+
 func TestSeverity(t *testing.T) {
 	for _, tc := range []struct {
 		score, level, kind string

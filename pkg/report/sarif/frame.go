@@ -1,5 +1,10 @@
 package sarif
 
+import (
+	"bytes"
+	"encoding/json"
+)
+
 // framer finds the end of a JSON value by its brackets and strings alone. It takes the input in pieces, holds
 // nothing of it and does not recurse, so a value of any size, depth or brokenness can be skipped.
 type framer struct {
@@ -75,8 +80,8 @@ func (f *framer) elements() int {
 	return f.commas + 1
 }
 
-// members calls fn for each member of the JSON object b, which must be valid JSON and not null. A key with an
-// escape is given as it is written. The slices are parts of b. It returns the depth of b.
+// members calls fn for each member of the JSON object b, which must be valid JSON and not null. The slices are parts
+// of b. It returns the depth of b.
 func members(b []byte, fn func(key, value []byte)) (depth int) {
 	i := 1 + indexNot(b, 0)
 	for i < len(b) {
@@ -90,10 +95,20 @@ func members(b []byte, fn func(key, value []byte)) (depth int) {
 		i = indexNot(b, i+n+1)
 		n, _ = value.feed(b[i:])
 		depth = max(depth, value.deepest)
-		fn(k[1:len(k)-1], trimRight(b[i:i+n]))
+		fn(unescaped(k), trimRight(b[i:i+n]))
 		i += n + 1
 	}
 	return depth + 1
+}
+
+// unescaped returns what a string, which must be valid JSON, says.
+func unescaped(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	_ = json.Unmarshal(quoted, &s) // it is valid
+	return []byte(s)
 }
 
 // indexNot returns the index of the first byte of b from i on that is no JSON space.

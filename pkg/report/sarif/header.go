@@ -38,6 +38,7 @@ type header struct {
 	rules   int
 	results int
 	held    int64 // bytes of text
+	full    bool  // artifacts were dropped
 }
 
 // readHeader is the first pass.

@@ -67,8 +67,6 @@ func extraOf(raw []byte) report.Extra {
 	eachMember(raw, func(key, value []byte) {
 		switch string(key) {
 		case "logicalLocations":
-		default:
-			put(&rest, key, value)
 		case "physicalLocation":
 			eachMember(value, func(key, value []byte) {
 				switch string(key) {
@@ -82,6 +80,8 @@ func extraOf(raw []byte) report.Extra {
 					})
 				}
 			})
+		default:
+			put(&rest, key, value)
 		}
 	})
 	if region != nil {

@@ -7,6 +7,20 @@
 //
 // Every file is taken for hostile. A result that is too large, too deep or no JSON is quarantined: counted, listed
 // with its place, and the stream goes on behind it. A file that ends early gives what is in it, and says partial.
+//
+// # What becomes of a result
+//
+// What a finding has a field for goes there. The result's own properties become those of the finding. Beside them
+// stand, where there is something to say:
+//
+//	sarif              what the finding has no field for, under its SARIF name, and the level as it was written
+//	security-severity  of the rule
+//	precision          of the rule
+//	tool               the name of the run's tool, where it is not that of the file's first run
+//	outside_root       true: the path is not below Options.Root
+//	withheld           what was taken out of a secret's finding because the scanner had not redacted it
+//
+// The severity is that of security-severity (9 critical, 7 high, 4 medium), else that of the level.
 package sarif
 
 import (
@@ -93,7 +107,10 @@ func Open(r io.ReadSeeker, opt Options) (*File, error) {
 	if f.in.banner > 0 {
 		f.warn.addf("skipped %d bytes before the JSON", f.in.banner)
 	}
-	return f, f.readHeader()
+	if err := f.readHeader(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // Runs returns the runs of the file, in its order.

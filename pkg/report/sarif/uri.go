@@ -45,10 +45,10 @@ func (h *header) baseIDs(r *run) error {
 // artifact takes the place of the next artifact, for results that name it by number alone.
 func (h *header) artifact(r *run) error {
 	if !h.room() {
-		if len(r.artifacts) > 0 && r.artifacts[len(r.artifacts)-1].Index == nil {
-			h.warn.addf("artifacts of run %d from %d on dropped: MaxHeaderBytes", len(h.runs)-1, len(r.artifacts))
-			r.artifacts[len(r.artifacts)-1].Index = new(float64) // said once
+		if !h.full {
+			h.warn.addf("artifacts from %d of run %d on dropped: MaxHeaderBytes", len(r.artifacts), len(h.runs)-1)
 		}
+		h.full = true
 		return h.skip()
 	}
 	var j struct {
