@@ -25,11 +25,8 @@ func (a *app) importCommand() *cobra.Command {
 		if err := a.loadOneShot(cmd, &o); err != nil {
 			return err
 		}
-		files, err := a.openAll(args)
+		files := a.openAll(args)
 		defer files.close()
-		if err != nil {
-			return err
-		}
 		return a.runOnce(ctx, &o, files.specs, func(*engine) (agent.Scanner, error) {
 			return &importer{files: files, asset: asset, root: root, cfg: a.cfg}, nil
 		})
@@ -46,19 +43,21 @@ func (a *app) importCommand() *cobra.Command {
 type sarifFiles struct {
 	specs []job.Spec
 	open  map[string]*os.File
+	bad   map[string]error // of files that cannot be read: their jobs fail, the others go on
 	temp  []string
 }
 
 // openAll opens and hashes the files; standard input is copied to a temporary one, since it is read twice.
-func (a *app) openAll(paths []string) (*sarifFiles, error) {
-	s := &sarifFiles{open: map[string]*os.File{}}
-	var errs []error
-	for _, path := range paths {
+func (a *app) openAll(paths []string) *sarifFiles {
+	s := &sarifFiles{open: map[string]*os.File{}, bad: map[string]error{}}
+	for i, path := range paths {
 		if err := s.add(path, a); err != nil {
-			errs = append(errs, err)
+			id := fmt.Sprintf("import-unread-%d", i+1)
+			s.bad[id] = err
+			s.specs = append(s.specs, job.Spec{ID: id, Scanner: "import", Target: path})
 		}
 	}
-	return s, errors.Join(errs...)
+	return s
 }
 
 func (s *sarifFiles) add(path string, a *app) error {
@@ -136,6 +135,9 @@ type importer struct {
 
 // Scan reads the file of the job.
 func (i *importer) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
+	if err := i.files.bad[req.JobID]; err != nil {
+		return nil, err
+	}
 	f := i.files.open[req.JobID]
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err

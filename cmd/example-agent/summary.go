@@ -83,7 +83,7 @@ func (s *summary) add(r agent.JobResult) {
 	j.ReportID, j.Tool, j.Version, j.Partial, j.Warnings = res.ReportID, res.Tool.Name, res.Tool.Version, res.Partial, res.Warnings
 	j.Results, j.Findings, j.Suppressed, j.Quarantined = res.Sarif.Results, res.Summary.Findings, res.Sarif.Suppressed, res.Sarif.Quarantined
 	for _, rej := range res.Sarif.Rejected {
-		j.Rejected = append(j.Rejected, fmt.Sprint(rej))
+		j.Rejected = append(j.Rejected, fmt.Sprintf("run %d, result %d, at byte %d: %s", rej.Run, rej.Index, rej.Offset, rej.Reason))
 	}
 	if p := res.Process; p != nil {
 		j.PeakMemory, j.DurationMS = p.PeakMemory, p.Duration.Milliseconds()
