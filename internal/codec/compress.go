@@ -11,6 +11,9 @@ import (
 // streams: EncodeAll would keep a channel, which must not cross from one testing/synctest bubble into another.
 var encoders [zstd.SpeedBestCompression + 1]sync.Pool
 
+// windowSize is how far back a match may lie. A part is rarely larger, and an encoder keeps twice as much.
+const windowSize = 2 << 20
+
 // Compress returns src as one zstd frame, appended to dst. level is zstd's own scale, 1 to 9 here; values
 // outside are moved to the nearest end. Safe for concurrent use.
 func Compress(dst, src []byte, level int) []byte {
@@ -20,7 +23,7 @@ func Compress(dst, src []byte, level int) []byte {
 	enc, _ := pool.Get().(*zstd.Encoder)
 	var err error
 	if enc == nil {
-		enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
+		enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(windowSize))
 	}
 	if err == nil {
 		enc.ResetContentSize(out, int64(len(src)))
