@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -191,8 +192,8 @@ func (m *memory) encoded(e *entry, parts []*report.Part, err error) {
 func (m *memory) unencodable(p *report.Part) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e := m.byPart[p]; e != nil {
-		return e.d.err
+	if e := m.byPart[p]; e != nil && e.d.err != nil {
+		return fmt.Errorf("encode report: %w", e.d.err)
 	}
 	return nil
 }

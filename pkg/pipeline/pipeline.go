@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/report"
@@ -28,7 +29,8 @@ type Pipeline struct {
 	drain     chan struct{} // closed: take no new work, finish what is in hand
 	cut       context.CancelFunc
 	workCtx   context.Context
-	stopErr   error // of the drain; set before stopped is closed
+	stopErr   error        // of the drain; set before stopped is closed
+	ending    atomic.Int64 // parts whose outcome is being stored and told
 	changedMu sync.Mutex
 	changed   chan struct{} // closed and replaced whenever a report ends
 }
@@ -154,12 +156,12 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 		p.phase = draining
 		close(p.drain)
 	}
+	p.life.Unlock()
 	if before == idle {
 		p.cut()
 		p.stopErr = p.giveUp()
 		close(p.stopped)
 	}
-	p.life.Unlock()
 	select {
 	case <-p.stopped:
 		return p.stopErr
@@ -195,12 +197,12 @@ func (p *Pipeline) isDraining() bool {
 // QueueLength returns the reports that wait, none of their parts being uploaded now.
 func (p *Pipeline) QueueLength() int { return int(p.spool.Counts().Queued) }
 
-// Flush waits until every accepted report has ended, uploaded or given up. It fails with ctx's error, or with
-// ErrStopped when the pipeline stopped before.
+// Flush waits until every accepted report has ended, uploaded or given up, and its callback has returned. It fails
+// with ctx's error, or with ErrStopped when the pipeline stopped before.
 func (p *Pipeline) Flush(ctx context.Context) error {
 	for {
 		changed := p.nextChange()
-		if c := p.spool.Counts(); c.Queued+c.InProgress == 0 {
+		if p.empty() {
 			return nil
 		}
 		select {
@@ -208,7 +210,7 @@ func (p *Pipeline) Flush(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.stopped:
-			if c := p.spool.Counts(); c.Queued+c.InProgress == 0 {
+			if p.empty() {
 				return nil
 			}
 			return ErrStopped
@@ -216,14 +218,19 @@ func (p *Pipeline) Flush(ctx context.Context) error {
 	}
 }
 
-// nextChange returns a channel that is closed when the next report ends.
+func (p *Pipeline) empty() bool {
+	c := p.spool.Counts()
+	return c.Queued+c.InProgress == 0 && p.ending.Load() == 0 // in this order: an outcome is stored, then told
+}
+
+// nextChange returns a channel that is closed when a part was settled or a worker found nothing to do.
 func (p *Pipeline) nextChange() <-chan struct{} {
 	p.changedMu.Lock()
 	defer p.changedMu.Unlock()
 	return p.changed
 }
 
-func (p *Pipeline) reportEnded() {
+func (p *Pipeline) notify() {
 	p.changedMu.Lock()
 	close(p.changed)
 	p.changed = make(chan struct{})

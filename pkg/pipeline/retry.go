@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -22,16 +23,25 @@ func (p *Pipeline) attempt(part *report.Part) (res *Result, err error) {
 			res, err = nil, fmt.Errorf("uploader panicked: %s", panicText(r))
 		}
 	}()
-	if p.memory != nil {
-		if err := p.memory.unencodable(part); err != nil {
-			return nil, &encodeError{err}
-		}
+	if err := p.unsendable(part); err != nil {
+		return nil, &unsendableError{err}
 	}
 	res, err = p.uploader.Upload(ctx, part)
 	if err == nil && res == nil {
 		res = &Result{ReportID: part.ReportID}
 	}
 	return res, err
+}
+
+// unsendable returns why a part can never be uploaded: its report has no JSON form, or it is not what was stored.
+func (p *Pipeline) unsendable(part *report.Part) error {
+	if p.memory != nil {
+		return p.memory.unencodable(part)
+	}
+	if sum := sha256.Sum256(part.Data); sum != part.SHA256 {
+		return fmt.Errorf("stored data is damaged: sha256 %x, want %x", sum[:4], part.SHA256[:4])
+	}
+	return nil
 }
 
 // judge turns the answer to an attempt into an outcome.
@@ -43,6 +53,11 @@ func (p *Pipeline) judge(part *report.Part, res *Result, err error) report.Outco
 	if p.workCtx.Err() != nil { // cut by Stop: not the part's fault
 		p.gate.leave()
 		return report.Outcome{Kind: report.Released, Err: err}
+	}
+	var unsendable *unsendableError
+	if errors.As(err, &unsendable) { // the receiver was not asked
+		p.gate.leave()
+		return report.Outcome{Kind: report.Dead, Err: err}
 	}
 	now, f := time.Now(), classify(err)
 	if f.retryAfter > 0 {
@@ -98,12 +113,11 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// encodeError says that a report has no JSON form, which no retry changes.
-type encodeError struct{ err error }
+// unsendableError says that a part cannot be uploaded, which no retry changes.
+type unsendableError struct{ err error }
 
-func (e *encodeError) Error() string   { return "encode report: " + e.err.Error() }
-func (e *encodeError) Unwrap() error   { return e.err }
-func (e *encodeError) Permanent() bool { return true }
+func (e *unsendableError) Error() string { return e.err.Error() }
+func (e *unsendableError) Unwrap() error { return e.err }
 
 // deadPartsError is why a report failed whose last part went well.
 type deadPartsError struct{ dead, total int }

@@ -37,16 +37,20 @@ func (p *Pipeline) SubmitContext(ctx context.Context, r *report.Report, opts ...
 		return "", err
 	}
 	env := envelope(opts)
+	if id, err = p.put(ctx, r, env); err == nil {
+		p.submitted(id, r, env)
+	}
+	return id, err
+}
+
+// put is a function of its own so that OnSubmitted, which may submit a report, runs without the lock.
+func (p *Pipeline) put(ctx context.Context, r *report.Report, env report.Envelope) (id string, err error) {
 	p.life.RLock()
 	defer p.life.RUnlock()
 	if err := p.accepting(); err != nil {
 		return "", err
 	}
-	id, err = p.spool.Put(ctx, r, env)
-	if err == nil {
-		p.submitted(id, r, env)
-	}
-	return id, err
+	return p.spool.Put(ctx, r, env)
 }
 
 func envelope(opts []SubmitOption) (env report.Envelope) {
@@ -117,6 +121,14 @@ type writer struct {
 
 // Close completes the report. After Stop it aborts it and returns ErrStopped.
 func (w *writer) Close() (report.Summary, error) {
+	sum, err := w.close()
+	if err == nil {
+		w.p.submitted(w.Head().Metadata.ID, w.Head(), w.env)
+	}
+	return sum, err
+}
+
+func (w *writer) close() (report.Summary, error) {
 	w.p.life.RLock()
 	defer w.p.life.RUnlock()
 	if err := w.p.accepting(); err != nil {
@@ -125,9 +137,5 @@ func (w *writer) Close() (report.Summary, error) {
 		}
 		return report.Summary{}, err
 	}
-	sum, err := w.Writer.Close()
-	if err == nil {
-		w.p.submitted(w.Head().Metadata.ID, w.Head(), w.env)
-	}
-	return sum, err
+	return w.Writer.Close()
 }

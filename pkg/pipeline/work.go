@@ -58,6 +58,7 @@ func (p *Pipeline) next(draining bool) (part *report.Part, again time.Time, done
 
 // wait returns when there may be something to do. seen says that the drain is known already.
 func (p *Pipeline) wait(until time.Time, seen bool) {
+	p.notify() // the last report may have ended otherwise: dropped by an operator
 	var timer <-chan time.Time
 	if !until.IsZero() {
 		t := time.NewTimer(time.Until(until))
@@ -97,6 +98,12 @@ func (p *Pipeline) deliver(part *report.Part) {
 	if p.cfg.Verbose {
 		slog.Debug("upload attempt", "part", part.Key, "attempt", part.Attempt, "duration", time.Since(begun), "outcome", o.Kind, "error", err)
 	}
+	p.ending.Add(1)
+	defer func() {
+		p.ending.Add(-1)
+		p.notify()
+		p.poke()
+	}()
 	prog, err := p.spool.Settle(context.WithoutCancel(p.workCtx), part, o)
 	if err != nil {
 		p.tally.spoolError(err)
@@ -109,7 +116,6 @@ func (p *Pipeline) deliver(part *report.Part) {
 	if prog.Finished {
 		p.finished(part, prog, o.Err)
 	}
-	p.poke()
 }
 
 // finished tells that a report has ended.
@@ -139,7 +145,6 @@ func (p *Pipeline) finished(part *report.Part, prog report.Progress, err error) 
 	if p.cfg.OnCompleted != nil {
 		p.callback("OnCompleted", func() { p.cfg.OnCompleted(item, &res) })
 	}
-	p.reportEnded()
 }
 
 func (p *Pipeline) failed(item *QueueItem, err error) {
@@ -149,7 +154,6 @@ func (p *Pipeline) failed(item *QueueItem, err error) {
 	if p.cfg.OnFailed != nil {
 		p.callback("OnFailed", func() { p.cfg.OnFailed(item, err) })
 	}
-	p.reportEnded()
 }
 
 // callback runs user code, whose panic must not end the process.
