@@ -66,6 +66,12 @@ func (c *committer) send(ch *change) error {
 	return <-ch.err
 }
 
+func (c *committer) isClosed() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.closed
+}
+
 // close waits for the changes under way and ends the goroutine. A second call does nothing.
 func (c *committer) close() error {
 	c.mu.Lock()

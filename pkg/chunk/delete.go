@@ -41,7 +41,7 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 		case waiting > 0:
 			return fmt.Errorf("report %s: %w", reportID, ErrNotUploaded)
 		}
-		n, err := t.exec("DELETE FROM parts WHERE rid IN (SELECT rid FROM reports WHERE tenant = ? AND id = ?)", s.tenant, reportID)
+		n, err := t.exec("DELETE FROM parts WHERE rid IN (SELECT rid FROM reports WHERE tenant = ? AND id = ? AND state != 0)", s.tenant, reportID)
 		deleted = int(n)
 		t.afterCommit(s.m.wakeCleaner)
 		return err

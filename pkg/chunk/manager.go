@@ -27,7 +27,8 @@ type Manager struct {
 	ready chan struct{} // capacity 1: something may have become due
 
 	stop      chan struct{} // ends the cleaner
-	stopOnce  sync.Once
+	closeOnce sync.Once
+	closeErr  error // of Close; read after closeOnce
 	cleaner   sync.WaitGroup
 	freed     chan struct{} // capacity 1: there are pages to give back
 	nextMu    sync.Mutex    // one Next at a time; taken before mu
@@ -35,20 +36,20 @@ type Manager struct {
 
 	mu         sync.Mutex // guards what follows; never held during I/O
 	counts     report.Counts
-	leases     map[int64]lease // by part
-	byKey      map[leaseKey]int64
-	reportUses map[int64]int // leased parts by report
+	leases     map[int64]lease        // by part
+	byPart     map[*report.Part]int64 // of those not being settled
+	reportUses map[int64]int          // leased parts by report
 	window     window
+	pause      time.Time // no part is leased before
 	lastChunk  time.Time // when the last part of a split report was leased
 	duplicates int64     // reports submitted again with the same content
 }
 
-type leaseKey struct{ tenant, key string }
-
+// lease is a part that was handed out. It is known by the pointer that was: two revisions of a report may have parts
+// with the same key.
 type lease struct {
 	rid  int64
-	key  leaseKey
-	size int64
+	part *report.Part
 }
 
 // NewManager opens the store of cfg, or of DefaultConfig when cfg is nil, and starts its two goroutines: the
@@ -75,7 +76,7 @@ func NewManager(cfg *Config) (*Manager, error) {
 	}
 	m := &Manager{
 		cfg: c, db: d, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
-		leases: map[int64]lease{}, byKey: map[leaseKey]int64{}, reportUses: map[int64]int{},
+		leases: map[int64]lease{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
 	}
 	if limit := c.maxBytes(); limit > 0 {
 		d.walLimit = walShare(limit)
@@ -125,11 +126,14 @@ func (m *Manager) recover() error {
 }
 
 // Close waits for the changes under way and closes the store; leased parts are due again at the next start.
-// A second call does nothing.
+// A second call does nothing more and returns what the first did.
 func (m *Manager) Close() error {
-	m.stopOnce.Do(func() { close(m.stop) })
-	m.cleaner.Wait()
-	return m.db.close()
+	m.closeOnce.Do(func() {
+		close(m.stop)
+		m.cleaner.Wait()
+		m.closeErr = m.db.close()
+	})
+	return m.closeErr
 }
 
 // Ready receives when something may have become due earlier than Next said.

@@ -2,7 +2,6 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -42,10 +41,14 @@ func (w *window) added(priority int) {
 }
 
 // Next leases the part to upload next; see pipeline.Spool. It returns nil while MaxConcurrentUploads parts
-// are leased, and for UploadDelayMs after a chunk of a split report was leased.
+// are leased, and for UploadDelayMs after a chunk of a split report was leased. The data is as it was read: a
+// pipeline compares it with SHA256 before it is uploaded.
 func (m *Manager) Next(ctx context.Context) (*report.Part, time.Time, error) {
 	m.nextMu.Lock()
 	defer m.nextMu.Unlock()
+	if m.db.isClosed() {
+		return nil, time.Time{}, ErrClosed
+	}
 	for refilled := false; ; {
 		c, due, empty := m.pick(time.Now())
 		switch {
@@ -79,6 +82,9 @@ func (m *Manager) pick(now time.Time) (c *candidate, due time.Time, empty bool) 
 	if len(m.leases) >= m.cfg.MaxConcurrentUploads {
 		return nil, time.Time{}, false
 	}
+	if m.pause.After(now) {
+		return nil, m.pause, false
+	}
 	w := &m.window
 	if !w.retry.IsZero() && !w.retry.After(now) {
 		w.stale, w.retry = true, time.Time{}
@@ -95,6 +101,9 @@ func (m *Manager) pick(now time.Time) (c *candidate, due time.Time, empty bool) 
 		return &p, time.Time{}, false
 	}
 	if len(w.parts) > 0 {
+		if !w.retry.IsZero() && w.retry.Before(paced) {
+			return nil, w.retry, false
+		}
 		return nil, paced, false
 	}
 	return nil, time.Time{}, true
@@ -180,37 +189,33 @@ func (m *Manager) nextDue(ctx context.Context) (time.Time, error) {
 
 // lease reads a candidate's part and marks it as leased. It returns nil when the part is no longer waiting.
 func (m *Manager) lease(ctx context.Context, c candidate) (*report.Part, error) {
-	p, err := m.load(ctx, c.pid)
+	p, err := m.load(ctx, c)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	k := leaseKey{p.TenantID, p.Key}
 	m.mu.Lock()
-	m.leases[c.pid] = lease{rid: c.rid, key: k, size: int64(len(p.Data))}
-	m.byKey[k] = c.pid
+	m.leases[c.pid] = lease{rid: c.rid, part: p}
+	m.byPart[p] = c.pid
 	m.reportUses[c.rid]++
 	m.window.leased++
 	if c.chunk {
 		m.lastChunk = time.Now()
 	}
 	m.mu.Unlock()
-	if sum := sha256.Sum256(p.Data); sum != p.SHA256 {
-		_, err := m.Settle(ctx, p, report.Outcome{Kind: report.Dead, Err: fmt.Errorf("stored data is damaged: sha256 %x, want %x", sum[:4], p.SHA256[:4])})
-		return nil, err
-	}
 	return p, nil
 }
 
-func (m *Manager) load(ctx context.Context, pid int64) (*report.Part, error) {
+func (m *Manager) load(ctx context.Context, c candidate) (*report.Part, error) {
 	var p report.Part
 	var content, sha []byte
 	var created int64
 	err := m.db.read.QueryRowContext(ctx, `SELECT r.tenant, r.id, r.job, r.tool, r.priority, r.content, r.parts, r.created,
 			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, coalesce(b.data, x'')
-		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid WHERE p.pid = ? AND p.state = 1`, pid).
+		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid
+		WHERE p.pid = ? AND p.rid = ? AND p.state = 1`, c.pid, c.rid).
 		Scan(&p.TenantID, &p.ReportID, &p.JobID, &p.Tool, &p.Priority, &content, &p.Total, &created,
 			&p.Index, &p.Encoding, &p.RawSize, &sha, &p.Findings, &p.Assets, &p.Dependencies, &p.Oversize, &p.Attempt, &p.Data)
 	if err != nil {

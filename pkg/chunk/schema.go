@@ -24,7 +24,7 @@ const (
 // The data is in a table of its own, because SQLite rewrites a whole row, blob included, when any column of it changes.
 var migrations = []string{`
 CREATE TABLE reports (
-	rid      INTEGER PRIMARY KEY,
+	rid      INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: an outcome may come after its report is gone
 	tenant   TEXT    NOT NULL,
 	id       TEXT    NOT NULL,
 	rev      INTEGER NOT NULL,             -- 1, 2, … for other content under the same ID

@@ -12,13 +12,17 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Settle ends the lease of a part; see pipeline.Spool. It is done even when ctx is. A part that was dropped
-// meanwhile gives ErrNotFound.
+// settlePause is how long no part is leased after an outcome could not be stored, e.g. because the disk is full: the
+// part would be uploaded again, and its outcome lost again, at once.
+const settlePause = time.Second
+
+// Settle ends the lease of p, which must be the part that Next returned; see pipeline.Spool. It is done even when ctx
+// is. A part that was settled already, or dropped meanwhile, gives ErrNotFound.
 func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (report.Progress, error) {
-	k := leaseKey{p.TenantID, p.Key}
 	m.mu.Lock()
-	pid, ok := m.byKey[k]
+	pid, ok := m.byPart[p]
 	l := m.leases[pid]
+	delete(m.byPart, p) // nobody else may settle it
 	m.mu.Unlock()
 	if !ok {
 		return report.Progress{}, fmt.Errorf("settle part %s: no lease: %w", p.Key, ErrNotFound)
@@ -29,7 +33,7 @@ func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (r
 		m.endLease(pid, l)
 	} else {
 		err = m.db.do(context.Background(), 0, func(t *tx) error {
-			s := settlement{m: m, t: t, pid: pid, lease: l, part: p, outcome: o}
+			s := settlement{m: m, t: t, pid: pid, rid: l.rid, part: p, outcome: o}
 			if err := s.apply(); err != nil {
 				return err
 			}
@@ -38,6 +42,11 @@ func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (r
 		})
 		if err != nil { // the part stays as it was in the store: due again
 			m.endLease(pid, l)
+			if !errors.Is(err, ErrNotFound) {
+				m.mu.Lock()
+				m.pause = time.Now().Add(settlePause)
+				m.mu.Unlock()
+			}
 		}
 	}
 	m.wake()
@@ -52,9 +61,13 @@ func (m *Manager) endLease(pid int64, l lease) {
 	m.mu.Unlock()
 }
 
+// endLeaseLocked does nothing where the lease has ended already, because the report was removed.
 func (m *Manager) endLeaseLocked(pid int64, l lease) {
+	if m.leases[pid] != l {
+		return
+	}
 	delete(m.leases, pid)
-	delete(m.byKey, l.key)
+	delete(m.byPart, l.part)
 	if m.reportUses[l.rid]--; m.reportUses[l.rid] <= 0 {
 		delete(m.reportUses, l.rid)
 	}
@@ -65,7 +78,7 @@ type settlement struct {
 	m       *Manager
 	t       *tx
 	pid     int64
-	lease   lease
+	rid     int64
 	part    *report.Part
 	outcome report.Outcome
 
@@ -91,16 +104,16 @@ func (s *settlement) retry() error {
 	if s.outcome.Free {
 		attempt = 0
 	}
-	n, err := s.t.exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND state = ?",
-		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, partWaiting)
+	n, err := s.t.exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND rid = ? AND state = ?",
+		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, s.rid, partWaiting)
 	return s.changed(n, err)
 }
 
 // finish moves the part and its report on.
 func (s *settlement) finish(state int) error {
 	t, uploaded := s.t, state == partUploaded
-	n, err := t.exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
-		state, errText(s.outcome.Err), s.pid, partWaiting)
+	n, err := t.exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND rid = ? AND state = ?",
+		state, errText(s.outcome.Err), s.pid, s.rid, partWaiting)
 	if err := s.changed(n, err); err != nil {
 		return err
 	}
@@ -113,7 +126,7 @@ func (s *settlement) finish(state int) error {
 	prog := &s.progress
 	var result string
 	var created int64
-	if err := t.row("SELECT parts, done, dead, result, created FROM reports WHERE rid = ?", []any{s.lease.rid},
+	if err := t.row("SELECT parts, done, dead, result, created FROM reports WHERE rid = ?", []any{s.rid},
 		&prog.Total, &prog.Done, &prog.Dead, &result, &created); err != nil {
 		return err
 	}
@@ -140,11 +153,11 @@ func (s *settlement) finish(state int) error {
 		}
 	}
 	if _, err := t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ? WHERE rid = ?",
-		prog.Done, prog.Dead, string(b), newState, finished, s.lease.rid); err != nil {
+		prog.Done, prog.Dead, string(b), newState, finished, s.rid); err != nil {
 		return err
 	}
 	if newState == reportCompleted && s.m.cfg.CleanupOnReportComplete {
-		if _, err := t.exec("DELETE FROM parts WHERE rid = ?", s.lease.rid); err != nil {
+		if _, err := t.exec("DELETE FROM parts WHERE rid = ?", s.rid); err != nil {
 			return err
 		}
 		s.freed = true
@@ -164,7 +177,7 @@ func (s *settlement) changed(n int64, err error) error {
 func (s *settlement) committed() {
 	m, o, p := s.m, s.outcome, s.part
 	m.mu.Lock()
-	m.endLeaseLocked(s.pid, s.lease)
+	m.endLeaseLocked(s.pid, lease{s.rid, p})
 	switch {
 	case o.Kind == report.Retry:
 		if w := &m.window; w.retry.IsZero() || o.Due.Before(w.retry) {
@@ -172,7 +185,7 @@ func (s *settlement) committed() {
 		}
 	default:
 		m.counts.Parts--
-		m.counts.Bytes -= s.lease.size
+		m.counts.Bytes -= int64(len(p.Data))
 		if s.progress.Finished && s.progress.Dead > 0 {
 			m.counts.Failed++
 		} else if s.progress.Finished {

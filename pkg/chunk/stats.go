@@ -21,6 +21,9 @@ type Stats struct {
 
 // GetStats returns the state of the store, all tenants together.
 func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
+	if m.db.isClosed() {
+		return Stats{}, ErrClosed
+	}
 	s := Stats{Counts: m.Counts(), FileBytes: m.db.fileBytes(), MaxBytes: m.cfg.maxBytes()}
 	m.mu.Lock()
 	s.Duplicates, s.Reclaimed = m.duplicates, m.reclaimed

@@ -24,6 +24,9 @@ func (m *Manager) Storage() *Storage { return m.Tenant("") }
 
 // Tenants returns the tenants that have stored reports, sorted.
 func (m *Manager) Tenants(ctx context.Context) ([]string, error) {
+	if m.db.isClosed() {
+		return nil, ErrClosed
+	}
 	rows, err := m.db.read.QueryContext(ctx, "SELECT DISTINCT tenant FROM reports ORDER BY tenant")
 	if err != nil {
 		return nil, err
@@ -122,6 +125,9 @@ func (s *Storage) Report(ctx context.Context, reportID string) ([]ReportInfo, er
 }
 
 func (s *Storage) query(ctx context.Context, where string, args ...any) ([]ReportInfo, error) {
+	if s.m.db.isClosed() {
+		return nil, ErrClosed
+	}
 	rows, err := s.m.db.read.QueryContext(ctx, "SELECT "+reportColumns+" FROM reports r WHERE r.tenant = ? AND "+where, append([]any{s.tenant}, args...)...)
 	if err != nil {
 		return nil, err
@@ -147,6 +153,9 @@ func (s *Storage) query(ctx context.Context, where string, args ...any) ([]Repor
 // Parts lists the stored parts of a report's newest revision, in their order. A completed report has none left
 // where CleanupOnReportComplete is set.
 func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error) {
+	if s.m.db.isClosed() {
+		return nil, ErrClosed
+	}
 	rows, err := s.m.db.read.QueryContext(ctx, `SELECT r.content, p.idx, p.state, p.attempts, p.due, p.error, p.size, p.findings
 		FROM reports r JOIN parts p ON p.rid = r.rid
 		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) ORDER BY p.idx`,
@@ -164,8 +173,11 @@ func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error
 		if err := rows.Scan(&content, &p.Index, &state, &p.Attempts, &due, &p.LastError, &p.Bytes, &p.Findings); err != nil {
 			return nil, err
 		}
+		if len(content) != 32 {
+			return nil, fmt.Errorf("report %s: content hash of %d bytes", reportID, len(content))
+		}
 		p.ChunkID = report.PartKey(reportID, [32]byte(content), p.Index)
-		p.State = [...]string{"held", "waiting", "uploaded", "dead"}[state]
+		p.State = partNames[state]
 		if state == partWaiting {
 			p.NextTry = optionalTime(due)
 		}
@@ -173,6 +185,8 @@ func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error
 	}
 	return out, rows.Err()
 }
+
+var partNames = map[int]string{partHeld: "held", partWaiting: "waiting", partUploaded: "uploaded", partDead: "dead"}
 
 func optionalTime(ms int64) *time.Time {
 	if ms == 0 {

@@ -198,6 +198,7 @@ func (m *Manager) remove(t *tx, rid int64, state int) error {
 			}
 		}
 		m.mu.Unlock()
+		m.wake() // who waits for the last report to end need wait no more
 		m.wakeCleaner()
 	})
 	return nil

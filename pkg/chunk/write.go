@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -40,6 +41,9 @@ func (m *Manager) Put(ctx context.Context, r *report.Report, env report.Envelope
 // NewWriter begins a report whose items come one by one; only the head of r is used. Nothing of it is
 // uploaded before Close returns nil. An empty ID is assigned, a zero timestamp becomes now.
 func (m *Manager) NewWriter(ctx context.Context, r *report.Report, env report.Envelope) (report.Writer, error) {
+	if m.db.isClosed() {
+		return nil, ErrClosed
+	}
 	head := *r
 	if head.Metadata.ID == "" {
 		head.Metadata.ID = report.NewID("report")
@@ -171,9 +175,12 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if err == nil && [32]byte(content) == sum.Content {
-		sum.Uploaded = state == reportCompleted
-		return w.repeated(t, rid, state)
+	if err == nil && bytes.Equal(content, sum.Content[:]) {
+		known, err := w.repeated(t, rid, state)
+		if known || err != nil {
+			sum.Uploaded = state == reportCompleted
+			return err
+		}
 	}
 	if rid, err = w.store(t); err != nil {
 		return err
@@ -202,16 +209,25 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 }
 
 // repeated handles a report whose content is stored already as report rid: what this writer stored goes, and
-// dead letters of the earlier one are tried again, since somebody still wants it delivered.
-func (w *writer) repeated(t *tx, rid int64, state int) error {
-	if w.rid != 0 {
-		if _, err := t.exec("DELETE FROM reports WHERE rid = ?", w.rid); err != nil {
-			return err
+// dead letters of the earlier one are tried again, since somebody still wants it delivered. Where their data was
+// deleted, the earlier report goes instead, and known is false.
+func (w *writer) repeated(t *tx, rid int64, state int) (known bool, err error) {
+	if state == reportFailed {
+		var lost bool
+		if err := t.row(`SELECT dead != (SELECT count(*) FROM parts p JOIN blobs b ON b.pid = p.pid WHERE p.rid = r.rid AND p.state = 3)
+			FROM reports r WHERE rid = ?`, []any{rid}, &lost); err != nil {
+			return false, err
+		}
+		if lost {
+			return false, w.m.remove(t, rid, state)
+		}
+		if _, err := w.m.requeue(t, rid); err != nil {
+			return false, err
 		}
 	}
-	if state == reportFailed {
-		if _, err := w.m.requeue(t, rid); err != nil {
-			return err
+	if w.rid != 0 {
+		if _, err := t.exec("DELETE FROM reports WHERE rid = ?", w.rid); err != nil {
+			return false, err
 		}
 	}
 	t.afterCommit(func() {
@@ -219,7 +235,7 @@ func (w *writer) repeated(t *tx, rid int64, state int) error {
 		w.m.duplicates++
 		w.m.mu.Unlock()
 	})
-	return nil
+	return true, nil
 }
 
 // Abort removes what was stored of the report.
