@@ -80,7 +80,7 @@ func readChunk(encoding string, body []byte, lim Limits) (*chunkRequest, error) 
 
 // receive decodes and stores a part and answers.
 func (h *handler) receive(w http.ResponseWriter, r *http.Request, t *Tenant, in *incoming, encoding string, data []byte) {
-	a, err := h.store1(r.Context(), t, in, encoding, data)
+	a, err := h.accept(r.Context(), t, in, encoding, data)
 	if err != nil {
 		h.fail(w, r, t, err)
 		return
@@ -96,7 +96,8 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, t *Tenant, in 
 	reply(w, status, a)
 }
 
-func (h *handler) store1(ctx context.Context, t *Tenant, in *incoming, encoding string, data []byte) (*answer, error) {
+// accept checks, decodes and stores a part.
+func (h *handler) accept(ctx context.Context, t *Tenant, in *incoming, encoding string, data []byte) (*answer, error) {
 	if in.key != "" {
 		if err := checkKey(in.key); err != nil {
 			return nil, &badRequest{err}

@@ -38,9 +38,9 @@ CREATE TABLE content (
 	tool TEXT, rule TEXT, path TEXT, line INTEGER, title TEXT, asset TEXT, fingerprint TEXT, data BLOB);
 CREATE INDEX content_by_severity ON content (tenant, severity);
 CREATE TABLE finding (
-	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, ident BLOB NOT NULL, content INTEGER NOT NULL, sum INTEGER NOT NULL,
-	report INTEGER NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, seen INTEGER NOT NULL,
-	UNIQUE (tenant, ident));
+	tenant INTEGER NOT NULL, ident BLOB NOT NULL, content INTEGER NOT NULL, sum INTEGER NOT NULL, report INTEGER NOT NULL,
+	first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, seen INTEGER NOT NULL,
+	PRIMARY KEY (tenant, ident)) WITHOUT ROWID;
 CREATE TABLE item (
 	tenant INTEGER NOT NULL, kind TEXT NOT NULL, ident BLOB NOT NULL, name TEXT NOT NULL, report INTEGER NOT NULL,
 	first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, data BLOB NOT NULL,

@@ -41,9 +41,6 @@ func (t *tx) stageFinding(tenant, id int64, tool string, f *row) error {
 		id, tenant, f.ident[:], f.sum, f.rank, tool, f.rule, f.path, f.line, f.title, f.asset, f.fingerprint, f.data)
 }
 
-// fromContent is the content that the parts of one report brought.
-const fromContent = ` FROM part p CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to WHERE p.report = ?1`
-
 // complete makes a staged report visible, in the transaction of its last part, and fills in the numbers of a.
 func (t *tx) complete(tenant int64, r *reportRow, a *answer) error {
 	if err := t.completeFindings(tenant, r, a); err != nil {
@@ -67,50 +64,6 @@ func (t *tx) complete(tenant int64, r *reportRow, a *answer) error {
 	return t.exec(`UPDATE tenant SET reports = reports + 1, findings = findings + ?, duplicates = duplicates + ?,
 		assets = assets + ?, dependencies = dependencies + ? WHERE id = ?`,
 		a.FindingsCreated, a.FindingsUpdated, a.AssetsCreated, deps, tenant)
-}
-
-func (t *tx) completeFindings(tenant int64, r *reportRow, a *answer) error {
-	// What these findings said before goes, where they say something else now.
-	err := t.exec(`DELETE FROM content WHERE id IN (SELECT f.content FROM part p
-		CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to
-		CROSS JOIN finding f ON f.tenant = c.tenant AND f.ident = c.ident
-		WHERE p.report = ? AND c.severity != ?)`, r.id, sameAsBefore)
-	if err != nil {
-		return err
-	}
-	var before, after int64
-	const lastID = "SELECT coalesce(max(id), 0) FROM finding"
-	if _, err := t.get(lastID, nil, &before); err != nil {
-		return err
-	}
-	// A report that has a finding twice: the first counts. Beside min(), SQLite takes the columns of its row.
-	n, err := t.affect(`INSERT INTO finding (tenant, ident, content, sum, report, first_seen, last_seen, seen)
-		SELECT ?2, ident, CASE severity WHEN -1 THEN 0 ELSE id END, sum, ?1, ?3, ?3, 1
-			FROM (SELECT c.ident, c.severity, c.sum, min(c.id) AS id`+fromContent+` GROUP BY c.ident) WHERE true
-		ON CONFLICT DO UPDATE SET content = CASE excluded.content WHEN 0 THEN content ELSE excluded.content END,
-			sum = CASE excluded.content WHEN 0 THEN sum ELSE excluded.sum END, report = excluded.report, last_seen = excluded.last_seen, seen = seen + 1`,
-		r.id, tenant, t.now.UnixMilli())
-	if err != nil {
-		return err
-	}
-	if _, err := t.get(lastID, nil, &after); err != nil {
-		return err
-	}
-	a.FindingsCreated = int(after - before)
-	a.FindingsUpdated = int(n) - a.FindingsCreated
-	var brought int64
-	if _, err := t.get("SELECT sum(content_to - content_from) FROM part WHERE report = ?", []any{r.id}, &brought); err != nil {
-		return err
-	}
-	a.FindingsSkipped = r.skipped + int(brought-n)
-	if brought == n && a.FindingsUpdated == 0 {
-		return nil
-	}
-	// What did not become visible goes: what is as before, and repeats.
-	return t.exec(`DELETE FROM content WHERE id IN (SELECT c.id FROM part p
-		CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to
-		LEFT JOIN finding f ON f.tenant = c.tenant AND f.ident = c.ident AND f.content = c.id
-		WHERE p.report = ? AND f.id IS NULL)`, r.id)
 }
 
 func (t *tx) completeItems(tenant, rep int64, kind string) (created, updated int, err error) {

@@ -116,7 +116,7 @@ func (s *Store) openWriter(ctx context.Context) (err error) {
 		return fmt.Errorf("open store: %w", err)
 	}
 	w := &s.writer
-	if w.db, err = sql.Open("sqlite", dsn(s.cfg.Path, "cache_size(-32768)")); err != nil {
+	if w.db, err = sql.Open("sqlite", dsn(s.cfg.Path, "cache_size(-8192)")); err != nil {
 		return fmt.Errorf("open store %s: %w", s.cfg.Path, err)
 	}
 	w.db.SetMaxOpenConns(1)
