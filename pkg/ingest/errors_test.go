@@ -187,7 +187,7 @@ func TestRedirectsNeverTakeTheTokenElsewhere(t *testing.T) {
 	}
 	c := answering(t, ClientConfig{Token: "t"}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/moved" {
-			http.Redirect(w, r, "/moved", 308)
+			http.Redirect(w, r, "/moved", http.StatusPermanentRedirect)
 			return
 		}
 		fmt.Fprintf(w, `{"status":"accepted","findings_created":%d}`, r.ContentLength)

@@ -8,8 +8,11 @@ import (
 
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 )
+
+var _ pipeline.Uploader = (*ingest.Client)(nil)
 
 func parts(t testing.TB, id string, findings int) []*report.Part {
 	t.Helper()
