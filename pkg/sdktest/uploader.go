@@ -1,0 +1,213 @@
+package sdktest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// Uploader is a pipeline.Uploader that keeps what it is sent. It accepts everything until it is told otherwise; a part
+// whose key it has is accepted again without effect, as a real receiver does.
+type Uploader struct {
+	mu       state
+	once     []outcome // of the next uploads, one each
+	script   func(*report.Part) error
+	held     chan struct{} // closed by release; nil: uploads do not hang
+	waiting  int           // uploads that hang now
+	attempts int
+	parts    []*report.Part // accepted, in order, each key once
+	reports  reports
+}
+
+var _ pipeline.Uploader = (*Uploader)(nil)
+
+// outcome is how one upload ends.
+type outcome struct {
+	err   error
+	panic any // not nil: it panics with this
+}
+
+// Upload implements pipeline.Uploader.
+func (u *Uploader) Upload(ctx context.Context, part *report.Part) (*pipeline.Result, error) {
+	begun := time.Now()
+	if err := u.hang(ctx); err != nil {
+		return nil, err
+	}
+	next, script := u.next()
+	if next.panic != nil {
+		panic(next.panic)
+	}
+	if next.err == nil && script != nil {
+		next.err = script(part)
+	}
+	if next.err != nil {
+		return nil, next.err
+	}
+	duplicate, err := u.accept(part)
+	if err != nil {
+		return nil, err
+	}
+	res := &pipeline.Result{ReportID: part.ReportID, Status: "accepted", Duplicate: duplicate, BytesSent: int64(len(part.Data)), SubmittedAt: begun, CompletedAt: time.Now()}
+	if duplicate {
+		res.FindingsSkipped = part.Findings
+	} else {
+		res.FindingsCreated, res.AssetsCreated = part.Findings, part.Assets
+	}
+	return res, nil
+}
+
+// hang counts the attempt, and waits while uploads hang.
+func (u *Uploader) hang(ctx context.Context) error {
+	u.mu.Lock()
+	u.attempts++
+	u.mu.changedLocked()
+	held := u.held
+	if held != nil {
+		u.waiting++
+	}
+	u.mu.Unlock()
+	if held == nil {
+		return ctx.Err()
+	}
+	defer func() {
+		u.mu.Lock()
+		u.waiting--
+		u.mu.changedLocked()
+		u.mu.Unlock()
+	}()
+	select {
+	case <-held:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (u *Uploader) next() (outcome, func(*report.Part) error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.once) > 0 {
+		o := u.once[0]
+		u.once = u.once[1:]
+		return o, nil
+	}
+	return outcome{}, u.script
+}
+
+// accept keeps a part; one that cannot be read is refused for good, as a real receiver would.
+func (u *Uploader) accept(part *report.Part) (duplicate bool, err error) {
+	content, err := part.Report()
+	if err != nil {
+		return false, Permanent(err.Error())
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if duplicate = !u.reports.add(part, content); !duplicate {
+		u.parts = append(u.parts, part)
+		u.mu.changedLocked()
+	}
+	return duplicate, nil
+}
+
+// SucceedAlways accepts whatever comes from now on: it drops what FailNext, PanicNext and Script said, and releases
+// the uploads that hang.
+func (u *Uploader) SucceedAlways() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.once, u.script = nil, nil
+	u.releaseLocked(u.held)
+}
+
+// FailNext makes the next n uploads fail with err, after those that an earlier FailNext or PanicNext spoke of.
+func (u *Uploader) FailNext(n int, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for range n {
+		u.once = append(u.once, outcome{err: err})
+	}
+}
+
+// PanicNext makes the next upload panic.
+func (u *Uploader) PanicNext() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.once = append(u.once, outcome{panic: "sdktest: the uploader panics, as told"})
+}
+
+// Script has f decide about every upload that FailNext and PanicNext do not: nil accepts the part. f is called
+// concurrently; a nil f accepts everything.
+func (u *Uploader) Script(f func(*report.Part) error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.script = f
+}
+
+// Hang makes uploads wait, from now on, until release is called or their context ends; then they go on as they
+// otherwise would. release may be called more than once.
+func (u *Uploader) Hang() (release func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.held == nil {
+		u.held = make(chan struct{})
+	}
+	held := u.held
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.releaseLocked(held)
+	}
+}
+
+func (u *Uploader) releaseLocked(held chan struct{}) {
+	if held != nil && u.held == held {
+		close(held)
+		u.held = nil
+	}
+}
+
+// Attempts returns how often Upload was called.
+func (u *Uploader) Attempts() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.attempts
+}
+
+// Parts returns the accepted parts in the order in which they came, each once however often it was sent.
+func (u *Uploader) Parts() []*report.Part {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append([]*report.Part(nil), u.parts...)
+}
+
+// Reports returns the reports of which every part was accepted, put together again, in the order in which they were
+// complete. Another content under the same ID is another report.
+func (u *Uploader) Reports() []*report.Report {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.reports.merged()
+}
+
+// WaitFor waits until n reports are complete. The error says how many are, when ctx ends first.
+func (u *Uploader) WaitFor(ctx context.Context, n int) error {
+	return u.mu.wait(ctx, func() (bool, string) {
+		have := len(u.reports.complete)
+		return have >= n, fmt.Sprintf("%d of %d reports uploaded, %d attempts", have, n, u.attempts)
+	})
+}
+
+// WaitAttempts waits until Upload was called n times.
+func (u *Uploader) WaitAttempts(ctx context.Context, n int) error {
+	return u.mu.wait(ctx, func() (bool, string) {
+		return u.attempts >= n, fmt.Sprintf("%d of %d uploads attempted", u.attempts, n)
+	})
+}
+
+// WaitHanging waits until n uploads hang at once.
+func (u *Uploader) WaitHanging(ctx context.Context, n int) error {
+	return u.mu.wait(ctx, func() (bool, string) {
+		return u.waiting >= n, fmt.Sprintf("%d of %d uploads hang", u.waiting, n)
+	})
+}

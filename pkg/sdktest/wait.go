@@ -1,0 +1,43 @@
+package sdktest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// state is a lock whose holder can wait for a change of what it guards.
+type state struct {
+	sync.Mutex
+	changed chan struct{} // closed at the next change; nil: nobody waits
+}
+
+// changedLocked wakes who waits.
+func (s *state) changedLocked() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+// wait returns when done, which is called under the lock, says so. The error of ctx comes with what was waited for.
+func (s *state) wait(ctx context.Context, done func() (ok bool, sofar string)) error {
+	for {
+		s.Lock()
+		ok, sofar := done()
+		if ok {
+			s.Unlock()
+			return nil
+		}
+		if s.changed == nil {
+			s.changed = make(chan struct{})
+		}
+		changed := s.changed
+		s.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", sofar, ctx.Err())
+		}
+	}
+}
