@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -84,8 +85,11 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return err
 	}
 	a.board.setPhase(PhaseRunning)
-	err = a.loop(ctx)
-	ended := errors.Is(err, io.EOF)
+	taking, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(a.scanCtx, stop)() // Cut takes no more jobs either
+	err = a.loop(taking)
+	ended := err == io.EOF
 	if ended || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		err = nil
 	}
@@ -108,19 +112,12 @@ func (a *Agent) loop(ctx context.Context) error {
 		}
 		busy := a.board.running() // before Next: a job that ends later may be given back
 		jobs, err := a.cfg.Source.Next(ctx, Want{Max: len(slots), Wait: a.cfg.PollWait, Kinds: []string{"scan"}})
-		for i, j := range jobs {
-			if i >= len(slots) { // more than was asked for: a slot is found when one is free
-				slots = append(slots, nil)
-			}
-			a.start(j, slots[i])
-		}
-		for _, s := range slots[min(len(jobs), len(slots)):] {
-			s.Release()
-		}
+		admitted := a.startAll(jobs, slots)
 		switch {
-		case errors.Is(err, io.EOF) && !busy && len(jobs) == 0:
+		// Only io.EOF itself is the end: a source that cannot be reached may well say io.EOF in other words.
+		case err == io.EOF && !busy && len(jobs) == 0:
 			return io.EOF
-		case errors.Is(err, io.EOF):
+		case err == io.EOF:
 			select {
 			case <-a.board.ended:
 			case <-ctx.Done():
@@ -136,7 +133,31 @@ func (a *Agent) loop(ctx context.Context) error {
 		default:
 			pause.reset()
 		}
+		// A job that needs more than its slot waits in line like this loop: taking slots now would keep it waiting
+		// for as long as the source is asked.
+		for _, ready := range admitted {
+			select {
+			case <-ready:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 	}
+}
+
+// startAll starts the jobs on the slots held for them, and gives back the other slots. The channels close when the jobs
+// have what they need, or have ended.
+func (a *Agent) startAll(jobs []job.Job, slots []*resource.Slot) (admitted []<-chan struct{}) {
+	for i, j := range jobs {
+		if i >= len(slots) { // more than was asked for: a slot is found when one is free
+			slots = append(slots, nil)
+		}
+		admitted = append(admitted, a.start(j, slots[i]))
+	}
+	for _, s := range slots[len(jobs):] {
+		s.Release()
+	}
+	return admitted
 }
 
 // holdSlots waits for one slot and takes what else is free, so that no job is taken that cannot run.

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
@@ -15,40 +17,48 @@ type deliveries struct {
 	mu      sync.Mutex
 	waiting map[deliveryKey]*delivery
 	acks    sync.WaitGroup
+	leases  sync.WaitGroup // those who extend them
 }
 
 type deliveryKey struct{ tenant, report string }
 
 type delivery struct {
-	key   deliveryKey
-	job   job.Job
-	id    string        // of the job
-	ended chan struct{} // closed when the lease need not be extended any more
-	once  sync.Once
+	key  deliveryKey
+	job  job.Job
+	id   string          // of the job
+	ctx  context.Context // done when the lease need not be extended any more
+	end  context.CancelFunc
+	lost atomic.Bool // the lease is, or the job was withdrawn
 
 	scanned, uploaded bool  // both must be true
 	err               error // of the upload
 }
 
-func (d *delivery) end() { d.once.Do(func() { close(d.ended) }) }
+// inHandError refuses a job that its source handed out again before the agent was done with it.
+type inHandError struct{ id string }
 
-// expect notes, before the scan, that the job's report will have to be delivered: its upload may end first.
-func (a *Agent) expect(r *run) *delivery {
-	d := &delivery{
-		key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, id: r.spec.ID, ended: make(chan struct{}),
-	}
+func (e *inHandError) Error() string   { return "job " + e.id + " is in hand already" }
+func (e *inHandError) Temporary() bool { return true }
+
+// expect notes, before the scan, that the job's report will have to be delivered: its upload may end first. Two jobs
+// at a time with the same ID would have the same report, so the second one is refused.
+func (a *Agent) expect(r *run) (*delivery, error) {
+	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, id: r.spec.ID}
+	d.ctx, d.end = context.WithCancel(context.Background())
 	a.deliveries.mu.Lock()
+	defer a.deliveries.mu.Unlock()
+	if a.deliveries.waiting[d.key] != nil {
+		d.end()
+		return nil, &inHandError{r.spec.ID}
+	}
 	a.deliveries.waiting[d.key] = d
-	a.deliveries.mu.Unlock()
-	return d
+	return d, nil
 }
 
 // forget ends the watch over a job that gave no report.
 func (a *Agent) forget(d *delivery) {
 	a.deliveries.mu.Lock()
-	if a.deliveries.waiting[d.key] == d {
-		delete(a.deliveries.waiting, d.key)
-	}
+	delete(a.deliveries.waiting, d.key)
 	a.deliveries.mu.Unlock()
 	d.end()
 }
@@ -82,15 +92,20 @@ func (a *Agent) settle(key deliveryKey, change func(*delivery)) {
 	}
 }
 
-// acknowledge ends a job at its source: a report that became a dead letter fails it.
+// acknowledge ends a job at its source: a report that became a dead letter fails it, one that was only in memory when the
+// agent stopped gives it back.
 func (a *Agent) acknowledge(d *delivery) {
 	defer d.end()
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
 	var err error
-	if d.err != nil {
+	switch {
+	case d.lost.Load(): // somebody else's now: no verb
+	case errors.Is(d.err, pipeline.ErrStopped):
+		err = d.job.Nak(ctx, 0)
+	case d.err != nil:
 		err = d.job.Fail(ctx, "report could not be uploaded: "+d.err.Error())
-	} else {
+	default:
 		err = d.job.Ack(ctx)
 	}
 	if err != nil {
@@ -103,8 +118,9 @@ func (a *Agent) acknowledge(d *delivery) {
 func (a *Agent) endDeliveries() {
 	a.deliveries.acks.Wait()
 	a.deliveries.mu.Lock()
-	defer a.deliveries.mu.Unlock()
 	for _, d := range a.deliveries.waiting {
 		d.end()
 	}
+	a.deliveries.mu.Unlock()
+	a.deliveries.leases.Wait()
 }

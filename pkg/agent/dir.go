@@ -22,13 +22,16 @@ import (
 // Dir is a source that reads jobs from a directory: every file NAME.json in it is one, a job.Spec in JSON. A file is
 // moved to active/ while the job runs, removed when it is done, moved to failed/ beside a NAME.reason when it failed
 // for good, and moved back when it is given back. What is in active/ at the start was left by a process that died, and
-// is done again. Write a job under another ending and rename it, so that it is never read half-written.
+// is done again. Write a job under another ending and rename it, so that it is never read half-written. A file of the
+// same name as a running job waits until that has ended, and replaces it if it is given back.
 type Dir struct {
-	path  string
-	poll  time.Duration
-	lock  *filelock.Lock
-	mu    sync.Mutex
-	later map[string]time.Time // files given back, and from when on they count
+	path string
+	poll time.Duration
+	lock *filelock.Lock
+
+	mu     sync.Mutex
+	active map[string]bool      // files in active/
+	later  map[string]time.Time // files given back, and from when on they count
 }
 
 // dirPoll is how often the directory is looked at while Next waits.
@@ -49,7 +52,7 @@ func NewDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job directory %s: %w", path, err)
 	}
-	d := &Dir{path: path, poll: dirPoll, lock: lock, later: map[string]time.Time{}}
+	d := &Dir{path: path, poll: dirPoll, lock: lock, active: map[string]bool{}, later: map[string]time.Time{}}
 	left, err := os.ReadDir(filepath.Join(path, "active"))
 	for _, e := range left {
 		err = errors.Join(err, os.Rename(filepath.Join(path, "active", e.Name()), filepath.Join(path, e.Name())))
@@ -104,6 +107,10 @@ func (d *Dir) take(n int) ([]job.Job, error) {
 			errs = append(errs, err)
 			continue
 		}
+		d.mu.Lock()
+		d.active[name] = true
+		delete(d.later, name)
+		d.mu.Unlock()
 		j := &dirJob{d: d, name: name}
 		if j.spec, err = readSpec(active, name); err != nil {
 			errs = append(errs, fmt.Errorf("job file %s: %w", name, errors.Join(err, j.Fail(context.Background(), err.Error()))))
@@ -128,7 +135,7 @@ func (d *Dir) names() ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") || time.Now().Before(d.later[e.Name()]) {
+		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") || d.active[e.Name()] || time.Now().Before(d.later[e.Name()]) {
 			continue
 		}
 		info, err := e.Info()
@@ -169,6 +176,12 @@ func readSpec(path, name string) (s job.Spec, err error) {
 	if err := dec.Decode(&s); err != nil {
 		return s, err
 	}
+	if _, err := dec.Token(); err != io.EOF {
+		return s, errors.New("more than one JSON value")
+	}
+	if s.Timeout < 0 {
+		return s, fmt.Errorf("timeout: %d is negative", s.Timeout)
+	}
 	if s.ID == "" {
 		s.ID = strings.TrimSuffix(name, ".json")
 	}
@@ -179,7 +192,7 @@ func readSpec(path, name string) (s job.Spec, err error) {
 	if s.Scanner == "" || s.Target == "" {
 		return s, fmt.Errorf("scanner %q and target %q must both be set", s.Scanner, s.Target)
 	}
-	s.Attempt++
+	s.Attempt = max(s.Attempt, 0) + 1
 	return s, nil
 }
 
@@ -204,6 +217,9 @@ func (j *dirJob) Ack(context.Context) error {
 // Nak counts the delivery in the file, so that a job that never works is given up in the end.
 func (j *dirJob) Nak(_ context.Context, delay time.Duration) error {
 	return j.end(func() error {
+		if _, err := os.Lstat(filepath.Join(j.d.path, j.name)); err == nil {
+			return os.Remove(j.active()) // there is a newer one
+		}
 		b, err := json.Marshal(j.spec)
 		if err == nil {
 			err = os.WriteFile(j.active()+".tmp", b, 0o600)
@@ -236,6 +252,10 @@ func (j *dirJob) end(f func() error) error {
 		return nil
 	}
 	err := f()
-	j.ended = err == nil
+	if j.ended = err == nil; j.ended {
+		j.d.mu.Lock()
+		delete(j.d.active, j.name)
+		j.d.mu.Unlock()
+	}
 	return err
 }

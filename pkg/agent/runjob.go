@@ -16,16 +16,18 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// start runs a job on its slot, nil where none is held yet.
-func (a *Agent) start(j job.Job, slot *resource.Slot) {
+// start runs a job on its slot, nil where none is held yet. What it returns is closed when the job has what it needs
+// of the host, or has ended.
+func (a *Agent) start(j job.Job, slot *resource.Slot) (admitted <-chan struct{}) {
 	spec := j.Spec()
 	if spec.TenantID == "" {
 		spec.TenantID = a.cfg.TenantID
 	}
 	a.record(spec, event.Event{Type: event.JobReceived, Message: "job received", Details: map[string]any{"scanner": spec.Scanner, "target": spec.Target, "attempt": spec.Attempt}})
-	r := &run{a: a, job: j, spec: spec, slot: slot, begun: time.Now()}
+	r := &run{a: a, job: j, spec: spec, slot: slot, begun: time.Now(), admitted: make(chan struct{})}
 	a.board.add(r)
 	a.jobs.Go(r.run)
+	return r.admitted
 }
 
 // run is one job under way.
@@ -36,7 +38,8 @@ type run struct {
 	slot  *resource.Slot
 	begun time.Time
 
-	phase    atomic.Value // string
+	admitted chan struct{} // closed by admit
+	phase    atomic.Value  // string
 	findings atomic.Int64
 }
 
@@ -44,15 +47,21 @@ func (r *run) run() {
 	defer r.a.board.remove(r)
 	ctx, cancel := context.WithCancelCause(r.a.scanCtx)
 	defer cancel(nil)
-	d := r.a.expect(r)
-	go r.keepLease(cancel, d.ended)
-
-	res, err := r.scan(ctx)
+	d, err := r.a.expect(r)
+	var res *scan.Result
+	if err == nil {
+		r.a.deliveries.leases.Go(func() { r.keepLease(cancel, d) })
+		res, err = r.scan(ctx)
+	} else {
+		close(r.admitted)
+	}
 	r.slot.Release()
 	result := JobResult{Spec: r.spec, Result: res, Err: err}
 	if err != nil {
 		result.Result = nil
-		r.a.forget(d)
+		if d != nil {
+			r.a.forget(d)
+		}
 		r.failed(context.Cause(ctx), err)
 	} else {
 		r.a.board.completed()
@@ -74,9 +83,6 @@ func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
 			err = fmt.Errorf("scanner panicked: %v\n%s", p, stack[:min(len(stack), enough)])
 		}
 	}()
-	if !r.spec.NotAfter.IsZero() && time.Now().After(r.spec.NotAfter) {
-		return nil, &expiredError{r.spec.NotAfter}
-	}
 	if err := r.admit(ctx); err != nil {
 		return nil, err
 	}
@@ -87,8 +93,13 @@ func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
 	}, r.open(ctx))
 }
 
-// admit exchanges the slot that was held for the job by what its scanner is known to need.
+// admit exchanges the slot that was held for the job by what its scanner is known to need, or all slots there are
+// where that is less. A job whose time is over is refused.
 func (r *run) admit(ctx context.Context) (err error) {
+	defer close(r.admitted)
+	if !r.spec.NotAfter.IsZero() && time.Now().After(r.spec.NotAfter) {
+		return &expiredError{r.spec.NotAfter}
+	}
 	r.phase.Store("waiting for resources")
 	var need resource.Request
 	if c, ok := r.a.cfg.Scanner.(coster); ok {
@@ -99,8 +110,14 @@ func (r *run) admit(ctx context.Context) (err error) {
 		return nil
 	}
 	r.slot.Release()
-	r.slot, err = r.a.controller.Acquire(ctx, need)
-	return err
+	for slots := need.Slots; ; { // again when the slots became fewer while it waited
+		need.Slots = min(slots, r.a.controller.GetStatus().MaxJobs)
+		r.slot, err = r.a.controller.Acquire(ctx, need)
+		var large *resource.ErrTooLarge
+		if !errors.As(err, &large) || large.Resource != resource.Slots {
+			return err
+		}
+	}
 }
 
 // open is the door through which the scanner's findings reach the pipeline.
@@ -175,29 +192,35 @@ func (r *run) passing(err error) bool {
 // verbTimeout bounds one call to the source that ends or extends a job.
 const verbTimeout = 30 * time.Second
 
-// keepLease extends the job's lease until it has ended, and cancels the scan when the lease is gone.
-func (r *run) keepLease(cancel context.CancelCauseFunc, ended <-chan struct{}) {
+// minExtend is the shortest time between two extensions of a lease, whatever its source says.
+const minExtend = 100 * time.Millisecond
+
+// keepLease extends the job's lease until it has ended. When the lease is gone it cancels the scan, and no verb of the
+// job is called any more.
+func (r *run) keepLease(cancel context.CancelCauseFunc, d *delivery) {
 	if r.spec.LeaseTTL <= 0 {
 		return
 	}
-	t := time.NewTicker(r.spec.LeaseTTL / 3)
+	every := max(r.spec.LeaseTTL/3, minExtend)
+	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
 		select {
-		case <-ended:
+		case <-d.ctx.Done():
 			return
 		case <-t.C:
 		}
-		ctx, done := context.WithTimeout(context.Background(), r.spec.LeaseTTL/3)
+		ctx, done := context.WithTimeout(d.ctx, every)
 		err := r.job.Extend(ctx)
 		done()
 		for _, end := range []error{job.ErrLeaseLost, job.ErrCanceled} {
 			if errors.Is(err, end) {
+				d.lost.Store(true)
 				cancel(end)
 				return
 			}
 		}
-		if err != nil {
+		if err != nil && d.ctx.Err() == nil {
 			r.a.problem("lease of job "+r.spec.ID+" could not be extended", err)
 		}
 	}
