@@ -80,6 +80,11 @@ fuzz: ## run every fuzz target for FUZZTIME
 		dir="$${t%/*}"; name="$${t##*:}"; echo "$$dir $$name"; \
 		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$dir" || failed=1; done; exit $$failed
 
+.PHONY: docs
+docs: ## write docs/configuration.md again from the code, then check all of the documentation
+	go test ./cmd/example-agent -run TestConfigurationDoc -count=1 -args -update
+	go test ./cmd/example-agent -run 'TestDocs|TestConfigurationDoc|TestExampleConfiguration' -count=1
+
 .PHONY: tools
 tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin
 

@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
+	"go/constant"
 	"go/doc"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -75,21 +79,24 @@ type reference struct {
 
 // structDoc is what the source says of a struct and its fields.
 type structDoc struct {
-	text   string
+	text   string // the first paragraph
 	fields map[string]string
 }
 
 // table writes the settings of a struct, then those of the structs in it.
 func (r *reference) table(v reflect.Value, path []string) {
-	if len(path) > 0 {
-		fmt.Fprintf(&r.b, "\n%s %s\n", strings.Repeat("#", min(len(path)+1, 4)), strings.Join(path, "."))
-	}
 	r.rows(v, path, true)
 	for i := range v.NumField() {
 		sf := v.Type().Field(i)
-		if sf.IsExported() && sf.Type.Kind() == reflect.Struct {
-			r.table(v.Field(i), append(slices.Clone(path), keyOf(sf)))
+		if !sf.IsExported() || sf.Type.Kind() != reflect.Struct {
+			continue
 		}
+		p := append(slices.Clone(path), keyOf(sf))
+		fmt.Fprintf(&r.b, "\n%s %s\n", strings.Repeat("#", min(len(p)+1, 4)), strings.Join(p, "."))
+		if text := r.docOf(v.Type()).fields[sf.Name]; text != "" {
+			fmt.Fprintf(&r.b, "\n%s: %s\n", sf.Name, oneLine(text))
+		}
+		r.table(v.Field(i), p)
 	}
 }
 
@@ -207,16 +214,58 @@ func parseStructs(t *testing.T, dir string) map[string]structDoc {
 		}
 		files = append(files, f)
 	}
+	values := constants(files)
 	p, err := doc.NewFromFiles(fset, files, filepath.Base(dir), doc.AllDecls|doc.PreserveAST)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, typ := range p.Types {
-		if s, ok := typ.Decl.Specs[0].(*ast.TypeSpec).Type.(*ast.StructType); ok {
-			out[typ.Name] = structDoc{typ.Doc, fieldComments(s)}
+		s, ok := typ.Decl.Specs[0].(*ast.TypeSpec).Type.(*ast.StructType)
+		if !ok {
+			continue
+		}
+		text, _, _ := strings.Cut(typ.Doc, "\n\n")
+		comments := fieldComments(s)
+		for name, comment := range comments {
+			comments[name] = constantName.ReplaceAllStringFunc(comment, func(name string) string { return cmp.Or(values[name], name) })
+		}
+		out[typ.Name] = structDoc{text, comments}
+	}
+	return out
+}
+
+// constantName is the name of a default or a bound, in whose place a reader of the page wants the value.
+var constantName = regexp.MustCompile(`\b(Default|Max)[A-Z]\w+`)
+
+// constants are the values of a package's constants, as a person writes them.
+func constants(files []*ast.File) map[string]string {
+	out := map[string]string{}
+	for _, f := range files {
+		for _, decl := range f.Decls {
+			d, ok := decl.(*ast.GenDecl)
+			if !ok || d.Tok != token.CONST {
+				continue
+			}
+			for _, spec := range d.Specs {
+				s := spec.(*ast.ValueSpec)
+				for i := range s.Values {
+					out[s.Names[i].Name] = valueText(types.ExprString(s.Values[i]))
+				}
+			}
 		}
 	}
 	return out
+}
+
+func valueText(expr string) string {
+	if v, err := types.Eval(token.NewFileSet(), nil, token.NoPos, expr); err == nil && v.Value != nil {
+		n, exact := constant.Int64Val(constant.ToInt(v.Value))
+		if exact && strings.HasSuffix(expr, "<< 20") {
+			return fmt.Sprintf("%d MiB", n>>20)
+		}
+		return strings.Trim(v.Value.ExactString(), `"`)
+	}
+	return strings.NewReplacer(" * time.Second", "s", " * time.Minute", "m", " * time.Hour", "h", "time.Minute", "1m").Replace(expr)
 }
 
 // fieldComments are the comments above or beside the fields. A field with none, right below another, shares its.
@@ -231,7 +280,7 @@ func fieldComments(s *ast.StructType) map[string]string {
 		for _, n := range f.Names {
 			out[n.Name] = text
 			if text == "" && strings.Contains(last, n.Name) {
-				out[n.Name] = "see above: " + last
+				out[n.Name] = last
 			}
 		}
 		if text != "" {
