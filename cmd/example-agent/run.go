@@ -12,7 +12,6 @@ import (
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
-	"github.com/rediverio/sdk/pkg/scan"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -36,14 +35,9 @@ jobs back and leaves what is not uploaded in the store; the third exits at once.
 
 func (a *app) daemon(ctx context.Context) (err error) {
 	var source closingSource
-	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) error {
-		sc, err := a.cfg.scanConfig()
-		if err != nil {
-			return &exitError{exitConfig, err}
-		}
-		sc.Sink = e.log
-		if c.Scanner, err = scan.NewRunner(sc); err != nil {
-			return &exitError{exitConfig, err}
+	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
+		if c.Scanner, err = a.newRunner(e); err != nil {
+			return err
 		}
 		source, err = a.jobSource(e)
 		c.Source, c.FlushTimeout = source, -1

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -61,10 +62,7 @@ func (a *app) scanCommand() *cobra.Command {
 				specs = append(specs, job.Spec{ID: id, Scanner: name, Target: abs})
 			}
 		}
-		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) {
-			sc.Sink = e.log
-			return scan.NewRunner(sc)
-		})
+		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) { return a.newRunner(e) })
 	})
 	cmd.Flags().StringArrayVar(&scanners, "scanner", nil, "scanner to use; may be given again (default: all that are installed)")
 	cmd.Example = "  example-agent scan .\n  example-agent scan --scanner gitleaks --scanner gosec --fail-on high ~/src/app"
@@ -131,6 +129,27 @@ func (a *app) chooseScanners(ctx context.Context, r *scan.Runner, asked []string
 			strings.Join(r.Table().Names(), ", "), strings.Join(a.cfg.Scan.BinDirs, ", "))}
 	}
 	return names, nil
+}
+
+// newRunner makes what runs scanners, and ends what an agent that was killed has left running.
+func (a *app) newRunner(e *engine) (*scan.Runner, error) {
+	sc, err := a.cfg.scanConfig()
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	sc.Sink = e.log
+	r, err := scan.NewRunner(sc)
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	processes, dirs, err := r.Sweep()
+	if processes > 0 || dirs > 0 {
+		a.say("a killed agent left %d scanner processes and %d directories: removed", processes, dirs)
+	}
+	if err != nil {
+		e.log.Record(event.Event{Type: event.AgentError, Severity: event.Error, Message: "leftovers of a killed agent stay", Error: err.Error()})
+	}
+	return r, nil
 }
 
 // runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.
