@@ -1,0 +1,326 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/scan/scantest"
+)
+
+// victim is an agent that will be killed, with the server it sends to.
+type victim struct {
+	*home
+	t   *testing.T
+	srv *ingesttest.Server
+	url string // of srv, or of what stands before it
+
+	requests atomic.Int64 // that reached what stands before it
+}
+
+// flags are those of every command of the victim.
+func (v *victim) flags(args ...string) []string {
+	return append([]string{"--server", v.url, "--token-file", v.token(ingesttest.Token)}, args...)
+}
+
+// dies starts the agent with a text as standard input, and expects that it kills itself at an event.
+func (v *victim) diesAt(event, in string, args ...string) {
+	v.t.Helper()
+	v.env = []string{killAt + "=" + event, "REDIVER_AUDIT_VERBOSE=true"}
+	p := v.start(v.flags(append(args, v.file(in))...)...)
+	v.env = nil
+	if code := p.wait(); code != -1 {
+		v.t.Fatalf("exit %d, want a kill at %s\n%s", code, event, p.err.String())
+	}
+}
+
+// file is a file of the user with this content; without content it is a directory to scan.
+func (v *victim) file(text string) string {
+	path := filepath.Join(filepath.Dir(v.state), "input")
+	if text == "" {
+		path += "-dir"
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			v.t.Fatal(err)
+		}
+		return path
+	}
+	write(v.t, path, text)
+	return path
+}
+
+// front puts a proxy before the server; stop is called with each upload before it goes on and after it was answered, and
+// keeps the answer back when it returns true.
+func (v *victim) front(stop func(answered bool) bool) {
+	to, err := url.Parse(v.srv.URL)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.requests.Add(1)
+		if stop(false) {
+			panic(http.ErrAbortHandler)
+		}
+		rec := httptest.NewRecorder()
+		proxy.ServeHTTP(rec, r)
+		if stop(true) {
+			panic(http.ErrAbortHandler)
+		}
+		for k, values := range rec.Header() {
+			w.Header()[k] = values
+		}
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(rec.Body.Bytes())
+	}))
+	v.t.Cleanup(web.Close)
+	v.url = web.URL
+}
+
+// diesAtUpload starts an import and kills it when an upload has come to the server, or, answered, when the server has
+// stored it and its answer is on the way.
+func (v *victim) diesAtUpload(in string, answered bool) {
+	v.t.Helper()
+	pid := make(chan *os.Process, 1)
+	var killed atomic.Bool
+	v.front(func(a bool) bool {
+		if a == answered && !killed.Swap(true) {
+			if err := (<-pid).Kill(); err != nil {
+				v.t.Error(err)
+			}
+		}
+		return a == answered && killed.Load() && len(pid) == 0 && v.requests.Load() == 1
+	})
+	p := v.start(v.flags("import", v.file(in))...)
+	pid <- p.cmd.Process
+	if code := p.wait(); code != -1 {
+		v.t.Fatalf("exit %d, want a kill\n%s", code, p.err.String())
+	}
+}
+
+// job gives the daemon a job.
+func (v *victim) job(name, scanner string) {
+	dropJob(v.t, v.state, name, scanner, v.t.TempDir())
+}
+
+// recover starts the daemon on what the victim left, until the server has so many reports and the queue is empty.
+func (v *victim) recover(reports int64) {
+	v.t.Helper()
+	d := v.daemon(v.flags()...)
+	until(v.t, fmt.Sprintf("%d reports at the server", reports), func() bool {
+		return v.srv.Stats("").Reports >= reports && len(v.queue()) == 0
+	})
+	d.end()
+	if q := v.queue(); len(q) != 0 {
+		v.t.Errorf("queue: %v", q)
+	}
+}
+
+// small parts, so that a report has several.
+const severalParts = "chunk: {upload_delay_ms: -1, min_findings_for_chunking: 10, max_findings_per_chunk: 10, max_concurrent_uploads: 1}"
+
+// An agent is killed at ten points of the path of a report. Whatever was submitted arrives once; what was not is nowhere.
+func TestKillNineAtTenPoints(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the end is asked for by a signal")
+	}
+	const n = 45 // findings, five parts
+	for _, c := range []struct {
+		point           string
+		config          string
+		kill            func(v *victim)
+		reports, parts  int64
+		findings, again int64 // again: findings that a later report has, too
+		resent          int64 // parts that come again, at most
+	}{
+		{point: "scan-started", config: "fake", reports: 1, parts: 1, findings: 3, kill: func(v *victim) {
+			v.job("one", "good")
+			v.env = []string{killAt + "=scan_started", "REDIVER_AUDIT_VERBOSE=true"}
+			if code := v.start(v.flags("run")...).wait(); code != -1 {
+				v.t.Fatalf("exit %d", code)
+			}
+			v.env = nil
+		}},
+		{point: "scan-completed", config: "fake", reports: 1, parts: 1, findings: 3, resent: 1, kill: func(v *victim) {
+			v.diesAt("scan_completed", "", "scan", "--scanner", "good")
+		}},
+		{point: "chunk-created", reports: 1, parts: 5, findings: n, resent: 1, kill: func(v *victim) {
+			v.srv.Fail(ingesttest.Fault{Hang: true})
+			v.diesAt("chunk_created", results(n), "import")
+			v.srv.Heal()
+		}},
+		{point: "upload-started", reports: 1, parts: 5, findings: n, resent: 1, kill: func(v *victim) {
+			v.diesAt("upload_started", results(n), "import")
+		}},
+		{point: "before-the-server-stores", reports: 1, parts: 5, findings: n, kill: func(v *victim) {
+			v.diesAtUpload(results(n), false)
+		}},
+		{point: "before-the-server-answers", reports: 1, parts: 5, findings: n, resent: 1, kill: func(v *victim) {
+			v.diesAtUpload(results(n), true)
+			if st := v.srv.Stats(""); st.Parts != 1 || st.Incomplete != 1 || st.Findings != 0 {
+				v.t.Errorf("half a report is visible: %+v", st)
+			}
+		}},
+		{point: "chunk-uploaded", reports: 1, parts: 5, findings: n, resent: 1, kill: func(v *victim) {
+			v.diesAt("chunk_uploaded", results(n), "import")
+		}},
+		{point: "upload-completed", reports: 1, parts: 5, findings: n, kill: func(v *victim) {
+			v.diesAt("upload_completed", results(n), "import")
+		}},
+		{point: "report-not-sealed", config: "big", reports: 1, parts: -1, findings: bigFindings, kill: func(v *victim) {
+			v.diesUnsealed()
+		}},
+		{point: "drain", config: "fake", reports: 3, parts: 3, findings: 6, again: 3, resent: 1, kill: func(v *victim) {
+			v.diesDraining()
+		}},
+	} {
+		t.Run(c.point, func(t *testing.T) {
+			t.Parallel()
+			config := severalParts
+			switch c.config {
+			case "fake":
+				config = scanners(t, fake(t, "good", scantest.Results(3)), fake(t, "slow", scantest.Results(3), scantest.Hang()))
+			case "big":
+				config = ""
+			}
+			v := &victim{home: newHome(t, config), t: t, srv: ingesttest.New(t)}
+			if c.config == "" {
+				write(t, v.config, strings.Replace(plainConfig, "chunk: {upload_delay_ms: -1}", severalParts, 1))
+			}
+			v.url = v.srv.URL
+			c.kill(v)
+			v.recover(c.reports)
+			st := v.srv.Stats("")
+			if st.Reports != c.reports || st.Incomplete != 0 || st.Duplicates != c.again || c.parts >= 0 && st.Parts != c.parts {
+				t.Errorf("server: %+v", st)
+			}
+			if got := int64(len(v.srv.Findings(""))); st.Findings != c.findings || got != c.findings {
+				t.Errorf("%d findings, %d in the statistics, want %d", got, st.Findings, c.findings)
+			}
+			if st.Repeated > c.resent {
+				t.Errorf("%d parts were sent again, want at most %d", st.Repeated, c.resent)
+			}
+			v.intact()
+		})
+	}
+}
+
+// bigFindings make a report whose parts go to disk long before its end.
+const bigFindings = 16000
+
+// bigReport has findings that do not compress.
+func bigReport() string {
+	var b strings.Builder
+	for i := range bigFindings {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		var noise strings.Builder
+		for range 20 {
+			noise.WriteString(rand.Text())
+		}
+		fmt.Fprintf(&b, `{"ruleId":"r","message":{"text":"%d %s"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"f%d"}}}]}`, i, noise.String(), i)
+	}
+	return document(b.String())
+}
+
+// diesUnsealed kills an import when parts of its report are on disk and the report is not whole: nothing of it may be
+// seen. Then the import is made again.
+func (v *victim) diesUnsealed() {
+	v.t.Helper()
+	path := v.file(bigReport())
+	p := v.start(v.flags("import", path)...)
+	wal := filepath.Join(v.state, "chunks.db-wal")
+	until(v.t, "parts on disk", func() bool {
+		st, err := os.Stat(wal)
+		return err == nil && st.Size() > 2<<20
+	})
+	p.signal(syscall.SIGKILL)
+	if code := p.wait(); code != -1 {
+		v.t.Fatalf("exit %d", code)
+	}
+	if q := v.queue(); len(q) != 0 {
+		v.t.Errorf("a report that was not submitted is in the queue: %v", q)
+	}
+	d := v.daemon(v.flags()...)
+	d.end()
+	if got := v.srv.Requests(); len(got) != 0 {
+		v.t.Errorf("something of it was sent: %d requests", len(got))
+	}
+	v.run(v.flags("import", path)...).want(exitOK)
+}
+
+// diesDraining kills a daemon that was asked to end and waits for a job: one report was under way to the server, the
+// other job had none.
+func (v *victim) diesDraining() {
+	v.t.Helper()
+	v.srv.Fail(ingesttest.Fault{Hang: true})
+	d := v.daemon(v.flags()...)
+	v.job("slow", "slow")
+	until(v.t, "a scanner that runs", func() bool { return len(d.status().Agent.Jobs) == 1 })
+	v.job("good", "good")
+	until(v.t, "an upload under way", func() bool { return v.srv.Pending() == 0 })
+	d.signal(syscall.SIGTERM)
+	d.says("taking no more jobs")
+	d.signal(syscall.SIGKILL)
+	if code := d.wait(); code != -1 {
+		v.t.Fatalf("exit %d", code)
+	}
+	// Both jobs are done again: neither was acknowledged. The report of one was submitted before, and its second scan is
+	// a new revision. The slow one ends this time.
+	write(v.t, v.config, plainConfig+scanners(v.t, fake(v.t, "good", scantest.Results(3)), fake(v.t, "slow", scantest.Results(3))))
+}
+
+// A scanner does not outlive its agent's restart, not even when the agent was killed.
+func TestRestartEndsLeftScanners(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux says whose child a process was")
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	script, pidFile := filepath.Join(dir, "slow"), filepath.Join(dir, "pid")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho $$ >$PIDFILE.new\nmv $PIDFILE.new $PIDFILE\nexec sleep 600\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	def := fake(t, "slow")
+	def.Command, def.VersionArgs, def.Env = script, nil, []string{"PIDFILE=" + pidFile}
+	h := newHome(t, scanners(t, def))
+	p := h.start("scan", "--scanner", "slow", dir)
+	var pid []byte
+	until(t, "a scanner that runs", func() (ok bool) {
+		var err error
+		pid, err = os.ReadFile(pidFile)
+		return err == nil
+	})
+	p.signal(syscall.SIGKILL)
+	p.wait()
+	cmdline := filepath.Join("/proc", strings.TrimSpace(string(pid)), "cmdline")
+	if b, err := os.ReadFile(cmdline); err != nil || len(b) == 0 {
+		t.Skip("the scanner ended with its agent")
+	}
+	h.daemon().end()
+	until(t, "the end of the scanner", func() bool {
+		b, err := os.ReadFile(cmdline)
+		return err != nil || len(b) == 0 // gone, or waiting for somebody to ask for its exit code
+	})
+}
+
+// intact checks what the agent keeps on disk.
+func (v *victim) intact() {
+	v.t.Helper()
+	v.run("queue", "list").want(exitOK, "the queue is empty")
+	left, err := filepath.Glob(filepath.Join(v.state, "scans", "*"))
+	if err != nil || len(left) > 0 {
+		v.t.Errorf("private directories of scans are left: %v, %v", left, err)
+	}
+}
