@@ -47,7 +47,7 @@ func openDB(path string) (_ *db, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, err
 	}
 	return d, d.connect()

@@ -1,0 +1,304 @@
+package chunk
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+func TestAllConfigProblemsAreNamed(t *testing.T) {
+	bad := Config{
+		MinFindingsForChunking: -1, MinAssetsForChunking: -1, MinSizeForChunking: -1, MaxFindingsPerChunk: -1, MaxAssetsPerChunk: -1,
+		MaxChunkSizeBytes: 1 << 40, CompressionLevel: 22, UploadDelayMs: -2, MaxConcurrentUploads: -1, MaxRetries: -2, RetentionHours: -2,
+		DeadRetentionHours: -2, MaxStorageMB: -2, CleanupIntervalMinutes: -2, DropUnsent: true, DatabasePath: filepath.Join(t.TempDir(), "no.db"),
+	}
+	_, err := NewManager(&bad)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"MinFindingsForChunking: -1", "MinAssetsForChunking: -1", "MinSizeForChunking: -1", "MaxFindingsPerChunk: -1", "MaxAssetsPerChunk: -1",
+		"MaxChunkSizeBytes: 1099511627776", "CompressionLevel: 22 is outside 1 to 9", "UploadDelayMs: -2", "MaxConcurrentUploads: -1",
+		"MaxRetries: -2", "RetentionHours: -2", "DeadRetentionHours: -2", "MaxStorageMB: -2", "CleanupIntervalMinutes: -2", "DropUnsent",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if _, err := os.Stat(bad.DatabasePath); !os.IsNotExist(err) {
+		t.Errorf("a refused configuration made a file: %v", err)
+	}
+}
+
+func TestZeroFieldsAreDefaultsAndTheCallersStructStays(t *testing.T) {
+	cfg := Config{DatabasePath: filepath.Join(t.TempDir(), "c.db")} // as a literal in somebody's code
+	before := cfg
+	m, err := NewManager(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if cfg != before {
+		t.Errorf("NewManager wrote to the caller's struct: %+v", cfg)
+	}
+	want := *DefaultConfig()
+	want.DatabasePath, want.AutoCleanupOnUpload, want.CleanupOnReportComplete, want.AggressiveCleanup = cfg.DatabasePath, false, false, false
+	got := m.cfg
+	got.Sink, want.Sink = nil, nil // functions do not compare
+	if got != want {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+	cfg.MaxRetries = 77
+	if m.MaxRetries() != DefaultMaxRetries {
+		t.Error("the configuration is shared with the caller")
+	}
+}
+
+func TestHomeDirectoryIsExpanded(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
+	m, err := NewManager(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := os.Stat(filepath.Join(home, ".rediver", "chunks.db")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyTheOwnerMayRead(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	m := open(t, Config{DatabasePath: filepath.Join(dir, "c.db")})
+	submit(t, m, testReport("r", 1))
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%v %v: want database, WAL, shared memory and lock", files, err)
+	}
+	for _, f := range files {
+		if i, err := f.Info(); err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", f.Name(), i.Mode(), err)
+		}
+	}
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if i, err := os.Stat(d); err != nil || i.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v %v", d, i.Mode(), err)
+		}
+	}
+
+	open2 := filepath.Join(t.TempDir(), "old.db") // made by somebody else, readable by all
+	if err := os.WriteFile(open2, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open(t, Config{DatabasePath: open2})
+	if i, err := os.Stat(open2); err != nil || i.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", i.Mode(), err)
+	}
+}
+
+func TestSecondManagerOnOneFileIsRefused(t *testing.T) {
+	m := open(t, Config{})
+	submit(t, m, testReport("r", 1))
+	var held *filelock.HeldError
+	if _, err := NewManager(&Config{DatabasePath: m.db.path}); !errors.As(err, &held) || held.PID != os.Getpid() || !strings.Contains(err.Error(), m.db.path) {
+		t.Fatalf("%v", err)
+	}
+	if parts := drain(t, m); len(parts) != 1 {
+		t.Errorf("the first one has %d parts", len(parts))
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, Config{DatabasePath: m.db.path}) // free again
+}
+
+func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
+	m := open(t, Config{})
+	submit(t, m, testReport("r", 1))
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, m.db.path, "PRAGMA user_version = 99")
+	for range 2 { // the second time shows that the lock is free
+		var newer *SchemaError
+		_, err := NewManager(&Config{DatabasePath: m.db.path})
+		if !errors.As(err, &newer) || newer.Have != 99 || newer.Max != len(migrations) || !strings.Contains(err.Error(), "99") {
+			t.Fatalf("%v", err)
+		}
+	}
+	alter(t, m.db.path, "PRAGMA user_version = 1")
+	m = open(t, Config{DatabasePath: m.db.path})
+	if parts := drain(t, m); len(parts) != 1 {
+		t.Errorf("%d parts: the refused file was changed", len(parts))
+	}
+}
+
+func TestDamagedFileIsSetAside(t *testing.T) {
+	valid := func(t *testing.T) []byte {
+		m := open(t, Config{})
+		for i := range 20 {
+			submit(t, m, testReport("r"+string(rune('a'+i)), 50))
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return must(os.ReadFile(m.db.path))
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"no database at all": func([]byte) []byte { return []byte(strings.Repeat("this is no database. ", 1000)) },
+		"cut in half":        func(b []byte) []byte { return b[:len(b)/2] },
+		"pages overwritten": func(b []byte) []byte {
+			for i := pageSize; i < len(b)-2*pageSize; i += 3 * pageSize {
+				copy(b[i:], strings.Repeat("\xff\x00", pageSize/2))
+			}
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "chunks.db")
+			data := damage(valid(t))
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			rec := &recorder{}
+			m := open(t, Config{DatabasePath: path, Sink: rec})
+			submit(t, m, testReport("new", 1))
+			if parts := drain(t, m); len(parts) != 1 {
+				t.Errorf("%d parts in the new store", len(parts))
+			}
+			e := rec.of(event.AgentError)
+			if len(e) != 1 || e[0].Severity != event.Critical || e[0].Error == "" {
+				t.Fatalf("%+v", e)
+			}
+			aside, _ := e[0].Details["moved_to"].(string)
+			if got, err := os.ReadFile(aside); err != nil || len(got) != len(data) {
+				t.Errorf("%d of %d bytes are set aside at %q: %v", len(got), len(data), aside, err)
+			}
+		})
+	}
+}
+
+// A row that this package would never write, e.g. from a bad disk, is an error and no crash.
+func TestNonsenseInARowIsAnError(t *testing.T) {
+	m := open(t, split)
+	submit(t, m, testReport("bad", 4))
+	submit(t, m, testReport("good", 4))
+	alter(t, m.db.path, "UPDATE reports SET content = x'00' WHERE id = 'bad'")
+	s := m.Storage()
+	if _, err := s.Parts(t.Context(), "bad"); err == nil {
+		t.Error("Parts says nothing")
+	}
+	got := 0
+	for range 10 {
+		if p, _, err := m.Next(t.Context()); err == nil && p != nil {
+			settle(t, m, p, uploaded)
+			got++
+		}
+	}
+	if got != 2 {
+		t.Errorf("%d of 2 good parts uploaded", got)
+	}
+	submit(t, m, testReport("bad", 4)) // other content than what is there, as far as anybody can tell
+	if n, err := s.Drop(t.Context(), "bad"); n != 2 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestClosedStoreSaysSo(t *testing.T) {
+	m := open(t, split)
+	submit(t, m, testReport("r", 4))
+	leased := next(t, m)
+	w := must(m.NewWriter(t.Context(), testReport("w", 0), report.Envelope{}))
+	var closers sync.WaitGroup
+	for range 4 {
+		closers.Go(func() {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	closers.Wait()
+	if err := m.Close(); err != nil {
+		t.Errorf("another Close: %v", err)
+	}
+	ctx, s := context.Background(), m.Storage()
+	key := leased.Key
+	for name, call := range map[string]func() error{
+		"SubmitReport":       func() error { _, err := m.SubmitReport(ctx, testReport("x", 1)); return err },
+		"Put":                func() error { _, err := m.Put(ctx, testReport("x", 1), report.Envelope{}); return err },
+		"NewWriter":          func() error { _, err := m.NewWriter(ctx, testReport("x", 1), report.Envelope{}); return err },
+		"Writer.Close":       func() error { _, err := w.Close(); return err },
+		"Next":               func() error { _, _, err := m.Next(ctx); return err },
+		"Settle":             func() error { _, err := m.Settle(ctx, leased, uploaded); return err },
+		"GetStats":           func() error { _, err := m.GetStats(ctx); return err },
+		"Tenants":            func() error { _, err := m.Tenants(ctx); return err },
+		"Reports":            func() error { _, err := s.Reports(ctx, 0); return err },
+		"Report":             func() error { _, err := s.Report(ctx, "r"); return err },
+		"Parts":              func() error { _, err := s.Parts(ctx, "r"); return err },
+		"DeleteChunkData":    func() error { return s.DeleteChunkData(ctx, key) },
+		"DeleteReportChunks": func() error { _, err := s.DeleteReportChunks(ctx, "r"); return err },
+		"CleanupToSize":      func() error { _, err := s.CleanupToSize(ctx, 1); return err },
+		"RetryDead":          func() error { _, err := s.RetryDead(ctx, "r"); return err },
+		"Drop":               func() error { _, err := s.Drop(ctx, "r"); return err },
+	} {
+		if err := call(); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m.Counts() // may be asked of a closed store
+
+	m = open(t, Config{DatabasePath: m.db.path, MaxConcurrentUploads: 9})
+	if parts := drain(t, m); len(parts) != 2 {
+		t.Errorf("%d of 2 parts, the one leased when the store was closed among them", len(parts))
+	}
+}
+
+func TestCloseWaitsForChangesUnderWay(t *testing.T) {
+	for range 20 {
+		m := open(t, Config{})
+		var submitters sync.WaitGroup
+		var mu sync.Mutex
+		accepted := 0
+		for g := range 8 {
+			submitters.Go(func() {
+				for i := range 20 {
+					_, err := m.SubmitReport(context.Background(), testReport("r"+string(rune('a'+g))+string(rune('a'+i)), 1))
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					accepted++
+					mu.Unlock()
+				}
+			})
+		}
+		time.Sleep(3 * time.Millisecond)
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		submitters.Wait()
+		m = open(t, Config{DatabasePath: m.db.path})
+		if c := m.Counts(); c.Recovered != int64(accepted) {
+			t.Fatalf("%d accepted, %d recovered", accepted, c.Recovered)
+		}
+	}
+}
