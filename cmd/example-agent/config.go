@@ -142,12 +142,18 @@ func defaultBinDirs() (dirs []string) {
 
 // sections are the parts of the configuration that can be judged by themselves.
 func (c *Config) sections() map[string]error {
+	// The client knows what its fields may be; here they have other names.
+	const anywhere = "http://localhost"
+	id := ingest.ClientConfig{BaseURL: anywhere, AgentID: c.Agent.ID}.Validate()
 	out := map[string]error{
-		"agent": c.Agent.validate(), "chunk": c.Chunk.Validate(), "pipeline": c.Pipeline.Validate(), "resource": c.Resource.Validate(),
-		"audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(), "ingest": c.Ingest.Limits.Validate(),
+		"agent": errors.Join(c.Agent.validate(), named("id", id)), "chunk": c.Chunk.Validate(), "pipeline": c.Pipeline.Validate(),
+		"resource": c.Resource.Validate(), "audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(),
+		"ingest.limits": c.Ingest.Limits.Validate(),
 	}
 	if c.Server.URL != "" {
-		out["server"] = ingest.ClientConfig{BaseURL: c.Server.URL, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate()
+		place := ingest.ClientConfig{BaseURL: c.Server.URL}.Validate()
+		rest := ingest.ClientConfig{BaseURL: anywhere, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate()
+		out["server"] = errors.Join(named("url", place), rest)
 	}
 	var errs []error
 	for _, d := range c.Scanners {
@@ -155,6 +161,14 @@ func (c *Config) sections() map[string]error {
 	}
 	out["scanners"] = errors.Join(errs...)
 	return out
+}
+
+// named puts the name of a setting before an error.
+func named(setting string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", setting, err)
 }
 
 func (c *AgentConfig) validate() error {

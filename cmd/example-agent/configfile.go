@@ -100,8 +100,8 @@ func (r *reader) check(c *Config) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		for _, err := range flatten(sections[name]) {
-			r.addAt(name, err)
+		for _, text := range flatten(sections[name]) {
+			r.addAt(name, text)
 		}
 	}
 	return r.result()
@@ -128,29 +128,47 @@ func (r *reader) add(line, col int, format string, args ...any) {
 
 var leadingField = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.]*): `)
 
-// addAt adds what a package says of its section, at the place of the field that it names first.
-func (r *reader) addAt(section string, err error) {
-	p := problem{text: section + ": " + err.Error()}
-	if m := leadingField.FindStringSubmatch(err.Error()); m != nil {
-		at := r.place[plain(section+"."+m[1])]
+// addAt adds what a package says of its section, at the place of the field that it names first, or of the innermost
+// one where it names several.
+func (r *reader) addAt(section, text string) {
+	p := problem{text: section + ": " + text}
+	for path, rest := section, text; ; {
+		m := leadingField.FindStringSubmatch(rest)
+		if m == nil {
+			break
+		}
+		path, rest = path+"."+m[1], rest[len(m[0]):]
+		at, ok := r.place[plain(path)]
+		if !ok {
+			break
+		}
 		p.line, p.col = at.line, at.col
 	}
 	r.err.problems = append(r.err.problems, p)
 }
 
-// flatten takes joined errors apart.
-func flatten(err error) []error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		var out []error
-		for _, e := range j.Unwrap() {
-			out = append(out, flatten(e)...)
+// flatten takes joined errors apart; what was written before the joined ones stays before each.
+func flatten(err error) []string {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case interface{ Unwrap() []error }:
+		var out []string
+		for _, one := range e.Unwrap() {
+			out = append(out, flatten(one)...)
 		}
 		return out
+	case interface{ Unwrap() error }:
+		inner := e.Unwrap()
+		if before, ok := strings.CutSuffix(err.Error(), fmt.Sprint(inner)); ok {
+			out := flatten(inner)
+			for i := range out {
+				out[i] = before + out[i]
+			}
+			return out
+		}
 	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
+	return []string{err.Error()}
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)

@@ -129,6 +129,11 @@ func nearest(key string, candidates []string) string {
 			best, name = d, c
 		}
 	}
+	for i := 0; name == "" && len(key) > 2 && i < len(candidates); i++ {
+		if strings.HasPrefix(plain(candidates[i]), plain(key)) { // token for token_file
+			name = candidates[i]
+		}
+	}
 	return name
 }
 
