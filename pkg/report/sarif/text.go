@@ -128,7 +128,7 @@ func firstLine(s string) string {
 // canonical returns a JSON value as a string: a string as what it says, anything else with its keys in order.
 func canonical(raw json.RawMessage) string {
 	var t text
-	if len(raw) > 0 && raw[0] != '{' && raw[0] != '[' && t.UnmarshalJSON(raw) == nil && t != "" {
+	if len(raw) > 0 && raw[0] != '{' && raw[0] != '[' && t.UnmarshalJSON(raw) == nil && (t != "" || raw[0] == '"') {
 		return string(t)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
