@@ -164,7 +164,7 @@ func TestDocsNameEveryVerbAndFlag(t *testing.T) {
 	walk((&app{}).root())
 }
 
-// TestDocsPrograms compiles the Go programs and test files that the pages show.
+// TestDocsPrograms compiles the Go programs that the pages show, and runs the tests.
 func TestDocsPrograms(t *testing.T) {
 	programs := 0
 	for name, text := range documents(t) {
@@ -177,14 +177,14 @@ func TestDocsPrograms(t *testing.T) {
 				t.Errorf("%s: a piece of Go that is no whole file, so that nothing can check it:\n%s", name, block[2])
 				continue
 			}
-			file := filepath.Join(t.TempDir(), "main.go")
+			verb, file := "vet", filepath.Join(t.TempDir(), "main.go")
 			if strings.Contains(block[2], `"testing"`) {
-				file = strings.TrimSuffix(file, ".go") + "_test.go"
+				verb, file = "test", strings.TrimSuffix(file, ".go")+"_test.go"
 			}
 			if err := os.WriteFile(file, []byte(block[2]), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("go", "vet", file)
+			cmd := exec.Command("go", verb, file)
 			cmd.Dir = repoRoot
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s\n%s", name, err, out, block[2])
