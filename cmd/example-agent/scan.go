@@ -132,7 +132,7 @@ func (a *app) chooseScanners(ctx context.Context, r *scan.Runner, asked []string
 }
 
 // newRunner makes what runs scanners, and ends what an agent that was killed has left running.
-func (a *app) newRunner(e *engine) (*scan.Runner, error) {
+func (a *app) newRunner(e *engine) (agent.Scanner, error) {
 	sc, err := a.cfg.scanConfig()
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
@@ -149,7 +149,7 @@ func (a *app) newRunner(e *engine) (*scan.Runner, error) {
 	if err != nil {
 		e.log.Record(event.Event{Type: event.AgentError, Severity: event.Error, Message: "leftovers of a killed agent stay", Error: err.Error()})
 	}
-	return r, nil
+	return &diskGuard{r, a.cfg.Limits.FileSystem, a.cfg.Agent.StateDir}, nil
 }
 
 // runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.

@@ -95,13 +95,13 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
 	if c.Source == nil {
-		errs = append(errs, errors.New("Source is nil"))
+		errs = append(errs, errors.New("source is nil"))
 	}
 	if c.Scanner == nil {
-		errs = append(errs, errors.New("Scanner is nil"))
+		errs = append(errs, errors.New("scanner is nil"))
 	}
 	if c.Uploader == nil {
-		errs = append(errs, errors.New("Uploader is nil"))
+		errs = append(errs, errors.New("uploader is nil"))
 	}
 	if c.MaxAttempts < 1 {
 		errs = append(errs, fmt.Errorf("MaxAttempts: %d is below 1", c.MaxAttempts))
