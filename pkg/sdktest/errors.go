@@ -21,7 +21,8 @@ func (e *uploadError) RetryAfter() time.Duration { return e.after }
 // Permanent returns the error of a receiver that will never take the part: it is given up without a retry.
 func Permanent(text string) error { return &uploadError{text: text, permanent: true} }
 
-// Unavailable returns the error of a receiver that was not reached: the attempt does not count against the part.
+// Unavailable returns the error of a receiver that was not reached, which says nothing of the part: a durable queue
+// waits for as long as it takes.
 func Unavailable(text string) error { return &uploadError{text: text, unavailable: true} }
 
 // RetryAfter returns the error of a receiver that asks for a pause of d: the next attempt comes no earlier.

@@ -1,0 +1,224 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/sdktest"
+)
+
+func TestCancelLetsRunningJobsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		done := make(chan struct{})
+		b.scanner.Does(sdktest.After(done, sdktest.Finds(1)))
+		jobs := b.source.Add(make([]job.Spec, 3)...)
+		b.start(t)
+		must(t, b.scanner.WaitRunning(limit(t), 2))
+		b.cancel()
+		time.Sleep(4 * time.Minute)
+		if s := b.agent.Status(); s.Phase != agent.PhaseDraining || len(s.Jobs) != 2 {
+			t.Errorf("status %+v", s)
+		}
+		close(done)
+		must(t, b.end(t))
+		if jobs[0].State() != sdktest.Acked || jobs[1].State() != sdktest.Acked || jobs[2].State() != sdktest.Waiting {
+			t.Errorf("jobs are %s, %s and %s", jobs[0].State(), jobs[1].State(), jobs[2].State())
+		}
+	})
+}
+
+func TestJobsThatDoNotEndWithinDrainTimeoutAreGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.scanner.Does(sdktest.Hangs())
+		j := b.source.Add(job.Spec{})[0]
+		b.start(t, func(c *agent.Config) { c.DrainTimeout = 3 * time.Minute })
+		must(t, b.scanner.WaitRunning(limit(t), 1))
+		begun := time.Now()
+		b.cancel()
+		must(t, b.end(t))
+		if d := time.Since(begun); d != 3*time.Minute {
+			t.Errorf("stopped after %v", d)
+		}
+		if c := j.Calls(); verbs(c) != "nak" || c[0].Delay != 0 {
+			t.Errorf("calls %+v", c)
+		}
+	})
+}
+
+func TestCutStopsAtOnce(t *testing.T) {
+	for name, cancel := range map[string]bool{"after the first signal": true, "alone": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b bed
+				b.uploader.Hang()
+				b.scanner.DoesNext(sdktest.Finds(1))
+				b.scanner.Does(sdktest.Hangs())
+				jobs := b.source.Add(job.Spec{}, job.Spec{})
+				b.start(t)
+				must(t, b.uploader.WaitHanging(limit(t), 1))
+				must(t, b.scanner.WaitScans(limit(t), 2))
+				begun := time.Now()
+				if cancel {
+					b.cancel()
+				}
+				b.agent.Cut()
+				b.agent.Cut()
+				err := b.end(t)
+				if d := time.Since(begun); d > time.Second {
+					t.Errorf("stopped after %v", d)
+				}
+				var unsent *pipeline.UnsentError
+				if !errors.As(err, &unsent) || len(unsent.ReportIDs) != 1 {
+					t.Errorf("error %v, want the report that was only in memory", err)
+				}
+				// Neither the scan that was stopped nor the report that was lost fails its job.
+				for _, j := range jobs {
+					if verbs(j.Calls()) != "nak" {
+						t.Errorf("%s: %+v", j.Spec().ID, j.Calls())
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestCutWhileIdleEndsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.start(t)
+		synctest.Wait()
+		b.agent.Cut()
+		must(t, b.end(t))
+	})
+}
+
+func TestJobThatWaitsForResourcesIsGivenBackAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.scanner.Does(sdktest.Hangs())
+		b.scanner.SetCost(1, sdktest.HostMemory/2)
+		b.source.Add(job.Spec{}, job.Spec{})
+		b.start(t)
+		must(t, b.scanner.WaitRunning(limit(t), 1))
+		synctest.Wait()
+		var phases []string
+		for _, j := range b.agent.Status().Jobs {
+			phases = append(phases, j.Phase)
+		}
+		if len(phases) != 2 || !strings.Contains(strings.Join(phases, ","), "waiting for resources") {
+			t.Errorf("phases %q", phases)
+		}
+		b.cancel()
+		must(t, b.end(t))
+		if _, most := b.scanner.Running(); most != 1 {
+			t.Errorf("%d scans at once", most)
+		}
+	})
+}
+
+// durable returns a spool on disk, which a second agent may open after close.
+func durable(t *testing.T, path string) *chunk.Manager {
+	t.Helper()
+	cfg := chunk.DefaultConfig()
+	cfg.DatabasePath = path
+	m, err := chunk.NewManager(cfg)
+	must(t, err)
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func TestReportsThatAreLeftAreSaidAndUploadedAtTheNextStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	var first bed
+	first.uploader.Script(func(*report.Part) error { return sdktest.Unavailable("server is down") })
+	jobs := first.source.Add(job.Spec{ID: "a"}, job.Spec{ID: "b"})
+	first.source.End()
+	spool := durable(t, path)
+	first.start(t, func(c *agent.Config) { c.Pipeline.Spool, c.FlushTimeout = spool, 50*time.Millisecond })
+	err := first.end(t)
+	var left *agent.LeftError
+	if !errors.As(err, &left) || left.Reports != 2 || !strings.Contains(left.Reason, "server is down") || !strings.Contains(err.Error(), "2 reports") {
+		t.Fatalf("error %v", err)
+	}
+	for _, j := range jobs {
+		if len(j.Calls()) != 0 {
+			t.Errorf("%s is not upstream, and yet %+v", j.Spec().ID, j.Calls())
+		}
+	}
+	must(t, spool.Close())
+
+	var second bed
+	second.source.End()
+	spool = durable(t, path)
+	second.start(t, func(c *agent.Config) { c.Pipeline.Spool = spool })
+	must(t, second.end(t))
+	if got := second.uploader.Reports(); len(got) != 2 {
+		t.Errorf("%d reports at the next start", len(got))
+	}
+}
+
+// The job of a report that is upstream already, for its agent died before the Ack, is acknowledged without an upload.
+func TestJobDoneAgainIsAcknowledgedThoughNothingIsUploaded(t *testing.T) {
+	spool := durable(t, filepath.Join(t.TempDir(), "chunks.db"))
+	var b bed
+	jobs := b.source.Add(job.Spec{ID: "same"})
+	r := sdktest.Report(2)
+	r.Metadata.Timestamp = time.Unix(1_700_000_000, 0).UTC()
+	b.scanner.Does(sdktest.Gives(r))
+	b.start(t, func(c *agent.Config) { c.Pipeline.Spool = spool })
+	must(t, jobs[0].WaitState(limit(t), sdktest.Acked))
+	again := b.source.Add(job.Spec{ID: "same"})[0]
+	must(t, again.WaitState(limit(t), sdktest.Acked))
+	if n := b.uploader.Attempts(); n != 1 {
+		t.Errorf("%d uploads", n)
+	}
+}
+
+func TestRunLeavesNoGoroutine(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, end := range []func(*bed){func(b *bed) { b.source.End() }, func(b *bed) { b.cancel() }, func(b *bed) { b.cancel(); b.agent.Cut() }} {
+		var b bed
+		b.scanner.DoesNext(sdktest.Fails(errors.New("broken")), sdktest.Panics("bad"))
+		b.source.Add(make([]job.Spec, 6)...)
+		b.source.Add(job.Spec{LeaseTTL: time.Hour})
+		b.start(t)
+		must(t, b.scanner.WaitScans(limit(t), 4))
+		end(&b)
+		var unsent *pipeline.UnsentError
+		if err := b.end(t); err != nil && !errors.As(err, &unsent) {
+			t.Error(err)
+		}
+	}
+	for ctx := limit(t); runtime.NumGoroutine() > before && ctx.Err() == nil; {
+		runtime.Gosched() // who has returned may still be on its way out
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines before, %d after\n%s", before, n, stacks())
+	}
+}
+
+func TestRunWithADeadContextDoesNothing(t *testing.T) {
+	var b bed
+	b.source.Add(job.Spec{})
+	a, err := agent.New(b.config())
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	must(t, a.Run(ctx))
+	if len(b.scanner.Requests()) != 0 {
+		t.Error("a scan was begun")
+	}
+}

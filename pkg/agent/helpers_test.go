@@ -1,0 +1,113 @@
+package agent_test
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/resource"
+	"github.com/rediverio/sdk/pkg/scan/scantest"
+	"github.com/rediverio/sdk/pkg/sdktest"
+)
+
+func TestMain(m *testing.M) {
+	scantest.Main()
+	os.Exit(m.Run())
+}
+
+// bed is an agent whose surroundings do what the test says.
+type bed struct {
+	source   sdktest.Source
+	scanner  sdktest.Scanner
+	uploader sdktest.Uploader
+	host     sdktest.Sampler
+	events   sdktest.Recorder
+
+	agent  *agent.Agent
+	cancel context.CancelFunc // of Run's context
+	err    error              // of Run
+	done   chan struct{}      // closed when Run has returned
+}
+
+// config is one of an agent with two slots.
+func (b *bed) config() agent.Config {
+	return agent.Config{
+		Source: &b.source, Scanner: &b.scanner, Uploader: &b.uploader, Sink: &b.events,
+		Resource: resource.ControllerConfig{MaxConcurrentJobs: 2, Sampler: &b.host},
+		Pipeline: pipeline.PipelineConfig{RetryDelay: 10 * time.Millisecond, Sink: &b.events},
+	}
+}
+
+// start runs the agent, which is stopped at the end of the test if it still runs then.
+func (b *bed) start(t testing.TB, edit ...func(*agent.Config)) {
+	t.Helper()
+	cfg := b.config()
+	for _, f := range edit {
+		f(&cfg)
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.agent, b.done = a, make(chan struct{})
+	var ctx context.Context
+	ctx, b.cancel = context.WithCancel(context.Background())
+	go func() {
+		defer close(b.done)
+		b.err = a.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		b.cancel()
+		a.Cut()
+		<-b.done
+	})
+}
+
+// end waits until Run has returned, and returns its error.
+func (b *bed) end(t testing.TB) error {
+	t.Helper()
+	select {
+	case <-b.done:
+	case <-limit(t).Done():
+		t.Fatalf("Run does not return; the agent is %+v\n%s", b.agent.Status(), stacks())
+	}
+	return b.err
+}
+
+// limit is a context for waiting: it ends long after what is waited for, unless that never happens. In a synctest
+// bubble, whose clock begins in 2000, time costs nothing.
+func limit(t testing.TB) context.Context {
+	d := time.Minute
+	if time.Now().Year() < 2020 {
+		d = 100 * time.Hour
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verbs joins the names of the verbs called.
+func verbs(calls []sdktest.Call) string {
+	var names []string
+	for _, c := range calls {
+		names = append(names, c.Verb)
+	}
+	return strings.Join(names, " ")
+}
+
+func stacks() string {
+	b := make([]byte, 1<<20)
+	return string(b[:runtime.Stack(b, true)])
+}

@@ -1,0 +1,236 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/sdktest"
+)
+
+func TestJobsRunSideBySideAndNeverMoreThanThereAreSlots(t *testing.T) {
+	var b bed
+	const n = 20
+	b.source.Add(make([]job.Spec, n)...)
+	ready := make(chan struct{})
+	b.scanner.Does(sdktest.After(ready, sdktest.Finds(3)))
+	b.start(t)
+	must(t, b.scanner.WaitRunning(limit(t), 2))
+	if s := b.agent.Status(); len(s.Jobs) != 2 || s.Phase != agent.PhaseRunning || s.Resource.ActiveJobs != 2 {
+		t.Errorf("status %+v", s)
+	}
+	close(ready)
+	b.source.End()
+	must(t, b.end(t))
+
+	if _, most := b.scanner.Running(); most != 2 {
+		t.Errorf("%d scans ran at once, want 2", most)
+	}
+	for _, w := range b.source.Wants() {
+		if w.Max < 1 || w.Max > 2 || len(w.Kinds) != 1 || w.Kinds[0] != "scan" {
+			t.Errorf("asked for %+v with two slots", w)
+		}
+	}
+	if got := b.uploader.Reports(); len(got) != n || len(got[0].Findings) != 3 {
+		t.Errorf("%d reports, the first one %+v", len(got), got[0])
+	}
+	if s := b.agent.Status(); s.JobsCompleted != n || s.JobsFailed != 0 || len(s.Jobs) != 0 || s.Resource.ActiveJobs != 0 || s.Pipeline.Completed != n {
+		t.Errorf("status at the end %+v", s)
+	}
+}
+
+// While one of two jobs runs the source is asked for one more, not for two.
+func TestSourceIsAskedForAsManyJobsAsSlotsAreHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.source.Add(job.Spec{})
+		b.scanner.Does(sdktest.Hangs())
+		b.start(t, func(c *agent.Config) { c.PollWait = time.Second })
+		must(t, b.source.WaitAsked(limit(t), 3))
+		wants := b.source.Wants()
+		if wants[0].Max != 2 || wants[1].Max != 1 || wants[2].Max != 1 {
+			t.Errorf("asked for %+v", wants)
+		}
+		b.source.Add(job.Spec{})
+		must(t, b.scanner.WaitRunning(limit(t), 2))
+		asked := len(b.source.Wants())
+		time.Sleep(time.Hour)
+		if n := len(b.source.Wants()); n != asked {
+			t.Errorf("asked %d more times without a slot", n-asked)
+		}
+	})
+}
+
+// An agent with no job at the source holds its slots while it asks: a job that needs more than one must not wait for
+// the end of that.
+func TestJobThatNeedsMoreNeverWaitsForThePoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.scanner.SetCost(2, 1<<30)
+		b.start(t)
+		time.Sleep(time.Second)
+		begun := time.Now()
+		for range 5 {
+			b.source.Add(job.Spec{})
+			must(t, b.source.WaitEnded(limit(t)))
+		}
+		if d := time.Since(begun); d > time.Second {
+			t.Errorf("five jobs took %v on an idle host", d)
+		}
+	})
+}
+
+func TestScannerThatTakesMoreSlotsThanThereAreGetsAllOfThem(t *testing.T) {
+	var b bed
+	jobs := b.source.Add(job.Spec{}, job.Spec{}, job.Spec{})
+	b.scanner.SetCost(16, 0)
+	b.source.End()
+	b.start(t)
+	must(t, b.end(t))
+	for _, j := range jobs {
+		if j.State() != sdktest.Acked {
+			t.Errorf("%s is %s: %+v", j.Spec().ID, j.State(), j.Calls())
+		}
+	}
+	if _, most := b.scanner.Running(); most != 1 {
+		t.Errorf("%d scans of all slots ran at once", most)
+	}
+}
+
+func TestSlotsThatBecomeFewerDoNotFailTheJobThatWaits(t *testing.T) {
+	var b bed
+	hold := make(chan struct{})
+	b.scanner.DoesNext(sdktest.After(hold, sdktest.Finds(1)))
+	first := b.source.Add(job.Spec{})[0]
+	b.start(t, func(c *agent.Config) { c.Resource.MaxConcurrentJobs = 4 })
+	must(t, b.scanner.WaitRunning(limit(t), 1))
+	b.scanner.SetCost(4, 0)
+	second := b.source.Add(job.Spec{})[0]
+	waiting := func() bool { return b.agent.Controller().GetStatus().PendingJobs == 1 }
+	for ctx := limit(t); !waiting() && ctx.Err() == nil; {
+		time.Sleep(time.Millisecond)
+	}
+	b.agent.Controller().SetMaxConcurrentJobs(2)
+	close(hold)
+	must(t, b.source.WaitEnded(limit(t)))
+	if first.State() != sdktest.Acked || second.State() != sdktest.Acked {
+		t.Errorf("%s and %s: %+v", first.State(), second.State(), second.Calls())
+	}
+}
+
+func TestThrottledHostRunsOneJobUntilItIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.host.Set(sdktest.Load{CPU: 99, Memory: 20})
+		b.source.Add(make([]job.Spec, 2)...)
+		b.scanner.Does(sdktest.Hangs())
+		b.start(t)
+		must(t, b.host.WaitSamples(limit(t), 10))
+		b.source.Add(make([]job.Spec, 2)...)
+		synctest.Wait()
+		busy, _ := b.scanner.Running()
+		if !b.agent.Status().Resource.Throttled || busy > 2 {
+			t.Errorf("%d jobs on a busy host, %+v", busy, b.agent.Status().Resource)
+		}
+	})
+}
+
+func TestSourceThatEndsMayStillGiveBackJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		j := b.source.Add(job.Spec{})[0]
+		b.source.End()
+		b.scanner.DoesNext(sdktest.Fails(sdktest.Passing("no room")))
+		b.start(t)
+		must(t, b.end(t))
+		if got := verbs(j.Calls()); got != "nak ack" || len(b.uploader.Reports()) != 1 {
+			t.Errorf("verbs %q, %d reports", got, len(b.uploader.Reports()))
+		}
+	})
+}
+
+// An unreachable server often shows as an error that wraps io.EOF. It must not end the daemon.
+func TestOnlyEOFItselfEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.source.FailNext(3, fmt.Errorf("get commands: %w", io.EOF))
+		begun := time.Now()
+		b.start(t)
+		must(t, b.source.WaitAsked(limit(t), 4))
+		if d := time.Since(begun); d != 7*time.Second {
+			t.Errorf("three failures took %v, want pauses of 1s, 2s and 4s", d)
+		}
+		j := b.source.Add(job.Spec{})[0]
+		must(t, j.WaitState(limit(t), sdktest.Acked))
+		if p := b.agent.Status().Problems; len(p) != 3 || !strings.Contains(p[0].Error, "get commands") {
+			t.Errorf("problems %+v", p)
+		}
+	})
+}
+
+func TestPausesOfAFailingSourceEndAtRetryDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.source.FailNext(100, errors.New("down"))
+		b.start(t, func(c *agent.Config) { c.RetryDelay = 10 * time.Second })
+		begun := time.Now()
+		must(t, b.source.WaitAsked(limit(t), 101))
+		if d := time.Since(begun); d != (1+2+4+8+96*10)*time.Second {
+			t.Errorf("100 failures took %v", d)
+		}
+		if n := len(b.agent.Status().Problems); n != 20 {
+			t.Errorf("%d problems kept, want the last 20", n)
+		}
+	})
+}
+
+func TestTenantsPassThrough(t *testing.T) {
+	var b bed
+	b.source.Add(job.Spec{ID: "a", TenantID: "acme"}, job.Spec{ID: "b"}, job.Spec{ID: "a", TenantID: "other"})
+	b.source.End()
+	b.start(t, func(c *agent.Config) { c.TenantID = "own" })
+	must(t, b.end(t))
+	got := map[string]string{}
+	for _, p := range b.uploader.Parts() {
+		got[p.TenantID] = p.ReportID + " of " + p.JobID
+	}
+	if len(got) != 3 || got["acme"] != "a of a" || got["other"] != "a of a" || got["own"] != "b of b" {
+		t.Errorf("parts %v", got)
+	}
+	for _, r := range b.scanner.Requests() {
+		if r.TenantID == "" {
+			t.Errorf("scan without a tenant: %+v", r)
+		}
+	}
+	for _, e := range b.events.Events() {
+		if e.JobID == "b" && e.TenantID != "own" {
+			t.Errorf("event %+v", e)
+		}
+	}
+}
+
+func TestRunWorksOnce(t *testing.T) {
+	var b bed
+	b.source.End()
+	b.start(t)
+	must(t, b.end(t))
+	if err := b.agent.Run(context.Background()); err == nil {
+		t.Error("a second Run is no error")
+	}
+}
+
+func TestConfigNamesAllProblems(t *testing.T) {
+	_, err := agent.New(agent.Config{MaxAttempts: -1, PollWait: -1, RetryDelay: -1, DrainTimeout: -1})
+	for _, want := range []string{"Source", "Scanner", "Uploader", "MaxAttempts", "PollWait", "RetryDelay", "DrainTimeout"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not in %v", want, err)
+		}
+	}
+}
