@@ -20,6 +20,9 @@ type committer struct {
 	ops    chan *change
 	done   chan struct{}
 
+	// visible is held for writing while what a transaction changed is seen by readers and not yet by memory.
+	visible sync.RWMutex
+
 	wal      string // its path
 	walLimit int64  // bytes past which the WAL is folded into the database; 0: only by SQLite itself
 }
@@ -29,7 +32,7 @@ type change struct {
 	apply  func(*tx) error
 	weight int // bytes it writes
 	err    chan error
-	after  []func() // what becomes true in memory once it is committed
+	after  []func() // what becomes true in memory with the commit
 
 	truncate bool // the WAL is folded in after it
 }
@@ -127,15 +130,10 @@ func (c *committer) commit(group []*change) {
 			ch.err <- errs[i]
 		case err != nil:
 			ch.err <- err
+		case ch.truncate: // nobody else need know: the data is safe in the WAL
+			ch.err <- folded
 		default:
-			for _, f := range ch.after {
-				f()
-			}
-			if ch.truncate { // nobody else need know: the data is safe in the WAL
-				ch.err <- folded
-			} else {
-				ch.err <- nil
-			}
+			ch.err <- nil
 		}
 	}
 }
@@ -165,8 +163,15 @@ func (c *committer) transact(group []*change, errs []error) error {
 			return fail(fmt.Errorf("release: %w", err))
 		}
 	}
+	c.visible.Lock()
+	defer c.visible.Unlock()
 	if _, err := t.exec("COMMIT"); err != nil {
 		return fail(fmt.Errorf("commit: %w", err))
+	}
+	for _, ch := range group {
+		for _, f := range ch.after {
+			f()
+		}
 	}
 	return nil
 }

@@ -212,6 +212,20 @@ func titles(t testing.TB, parts []*report.Part) map[string]int {
 	return seen
 }
 
+// still ends the clean-ups of m, so that no change is made but those of the test.
+func still(t testing.TB, m *Manager) {
+	m.closeOnce.Do(func() {
+		close(m.stop)
+		m.cleaner.Wait()
+	})
+	t.Cleanup(func() {
+		checkStore(t, m)
+		if err := m.db.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // eventually polls until ok, for what a goroutine of the store does in its own time.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()

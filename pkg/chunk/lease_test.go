@@ -81,6 +81,7 @@ func TestLateOutcomeDoesNotTouchANewReport(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("old", 1))
 	p := next(t, m)
+	still(t, m)
 
 	hold := make(chan struct{})
 	errs := make(chan error, 4)

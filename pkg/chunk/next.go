@@ -189,6 +189,8 @@ func (m *Manager) nextDue(ctx context.Context) (time.Time, error) {
 
 // lease reads a candidate's part and marks it as leased. It returns nil when the part is no longer waiting.
 func (m *Manager) lease(ctx context.Context, c candidate) (*report.Part, error) {
+	m.db.visible.RLock() // else the part of a report not counted yet could be leased, or of one just dropped
+	defer m.db.visible.RUnlock()
 	p, err := m.load(ctx, c)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
