@@ -25,8 +25,6 @@ type victim struct {
 	t   *testing.T
 	srv *ingesttest.Server
 	url string // of srv, or of what stands before it
-
-	requests atomic.Int64 // that reached what stands before it
 }
 
 // flags are those of every command of the victim.
@@ -34,7 +32,7 @@ func (v *victim) flags(args ...string) []string {
 	return append([]string{"--server", v.url, "--token-file", v.token(ingesttest.Token)}, args...)
 }
 
-// dies starts the agent with a text as standard input, and expects that it kills itself at an event.
+// diesAt starts the agent with a text as standard input, and expects that it kills itself at an event.
 func (v *victim) diesAt(event, in string, args ...string) {
 	v.t.Helper()
 	v.env = []string{killAt + "=" + event, "REDIVER_AUDIT_VERBOSE=true"}
@@ -68,7 +66,6 @@ func (v *victim) front(stop func(answered bool) bool) {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v.requests.Add(1)
 		if stop(false) {
 			panic(http.ErrAbortHandler)
 		}
@@ -94,12 +91,13 @@ func (v *victim) diesAtUpload(in string, answered bool) {
 	pid := make(chan *os.Process, 1)
 	var killed atomic.Bool
 	v.front(func(a bool) bool {
-		if a == answered && !killed.Swap(true) {
-			if err := (<-pid).Kill(); err != nil {
-				v.t.Error(err)
-			}
+		if a != answered || killed.Swap(true) {
+			return false
 		}
-		return a == answered && killed.Load() && len(pid) == 0 && v.requests.Load() == 1
+		if err := (<-pid).Kill(); err != nil {
+			v.t.Error(err)
+		}
+		return true
 	})
 	p := v.start(v.flags("import", v.file(in))...)
 	pid <- p.cmd.Process
@@ -126,14 +124,11 @@ func (v *victim) recover(reports int64) {
 	}
 }
 
-// small parts, so that a report has several.
+// severalParts makes parts small, so that a report has several.
 const severalParts = "chunk: {upload_delay_ms: -1, min_findings_for_chunking: 10, max_findings_per_chunk: 10, max_concurrent_uploads: 1}"
 
 // An agent is killed at ten points of the path of a report. Whatever was submitted arrives once; what was not is nowhere.
 func TestKillNineAtTenPoints(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the end is asked for by a signal")
-	}
 	const n = 45 // findings, five parts
 	for _, c := range []struct {
 		point           string
@@ -287,32 +282,14 @@ func TestRestartEndsLeftScanners(t *testing.T) {
 		t.Skip("only Linux says whose child a process was")
 	}
 	t.Parallel()
-	dir := t.TempDir()
-	script, pidFile := filepath.Join(dir, "slow"), filepath.Join(dir, "pid")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho $$ >$PIDFILE.new\nmv $PIDFILE.new $PIDFILE\nexec sleep 600\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	def := fake(t, "slow")
-	def.Command, def.VersionArgs, def.Env = script, nil, []string{"PIDFILE=" + pidFile}
-	h := newHome(t, scanners(t, def))
-	p := h.start("scan", "--scanner", "slow", dir)
-	var pid []byte
-	until(t, "a scanner that runs", func() (ok bool) {
-		var err error
-		pid, err = os.ReadFile(pidFile)
-		return err == nil
-	})
+	slow := newScript(t, "slow", "", "exec sleep 600")
+	h := newHome(t, scanners(t, slow.def))
+	p := h.start("scan", "--scanner", "slow", t.TempDir())
+	slow.ready()
 	p.signal(syscall.SIGKILL)
 	p.wait()
-	cmdline := filepath.Join("/proc", strings.TrimSpace(string(pid)), "cmdline")
-	if b, err := os.ReadFile(cmdline); err != nil || len(b) == 0 {
-		t.Skip("the scanner ended with its agent")
-	}
 	h.daemon().end()
-	until(t, "the end of the scanner", func() bool {
-		b, err := os.ReadFile(cmdline)
-		return err != nil || len(b) == 0 // gone, or waiting for somebody to ask for its exit code
-	})
+	until(t, "the end of the scanner", func() bool { return !slow.alive() })
 }
 
 // intact checks what the agent keeps on disk.

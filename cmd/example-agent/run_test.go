@@ -135,10 +135,11 @@ func TestDaemonSignals(t *testing.T) {
 	})
 	t.Run("three", func(t *testing.T) {
 		t.Parallel()
-		h := newHome(t, "scan: {grace: 30s}", scanners(t, fake(t, "slow", append(hang, scantest.IgnoreTerm())...)))
+		deaf := newScript(t, "slow", "trap '' TERM", "while :; do sleep 1; done")
+		h := newHome(t, "scan: {grace: 30s}", scanners(t, deaf.def))
 		d := h.daemon()
 		dropJob(t, h.state, "slow", "slow", t.TempDir())
-		until(t, "a scanner that runs", func() bool { s := d.status(); return len(s.Agent.Jobs) == 1 && s.Agent.Jobs[0].Phase == "scanning" })
+		deaf.ready()
 		d.signal(syscall.SIGTERM)
 		d.says("taking no more jobs")
 		d.signal(syscall.SIGTERM)
