@@ -91,7 +91,7 @@ func (emptyFinder) Findings(context.Context, ingest.Query) (*ingest.Page, error)
 // printFindings prints a table, or one JSON array, as the findings come.
 func (a *app) printFindings(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) error {
 	list := newJSONList(a.out)
-	t := newTable(a.out, "SEVERITY", "TOOL", "RULE", "WHERE", "TITLE")
+	t := a.newFindingsTable()
 	n := 0
 	for f, err := range ingest.All(ctx, from, q) {
 		if err != nil {
@@ -103,11 +103,7 @@ func (a *app) printFindings(ctx context.Context, from ingest.Finder, q ingest.Qu
 				return err
 			}
 		} else {
-			where := f.Path
-			if f.Line > 0 {
-				where = fmt.Sprintf("%s:%d", f.Path, f.Line)
-			}
-			t.row(f.Severity, f.Tool, f.Rule, where, f.Title)
+			t.finding(f)
 		}
 		if n == limit {
 			break
@@ -125,6 +121,26 @@ func (a *app) printFindings(ctx context.Context, from ingest.Finder, q ingest.Qu
 	}
 	_, err := fmt.Fprintf(a.out, "\n%d findings\n", n)
 	return err
+}
+
+func (a *app) newFindingsTable() *table {
+	return newTable(a.out, "SEVERITY", "TOOL", "RULE", "WHERE", "TITLE")
+}
+
+func (t *table) finding(f ingest.Finding) {
+	where := f.Path
+	if f.Line > 0 {
+		where = fmt.Sprintf("%s:%d", f.Path, f.Line)
+	}
+	t.row(f.Severity, f.Tool, f.Rule, where, f.Title)
+}
+
+func (a *app) findingsTable(list []ingest.Finding) error {
+	t := a.newFindingsTable()
+	for _, f := range list {
+		t.finding(f)
+	}
+	return t.flush()
 }
 
 // serverError gives what a server did not do its exit code.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +15,13 @@ import (
 )
 
 func main() {
-	a := &app{in: os.Stdin, out: os.Stdout, errw: os.Stderr, env: os.LookupEnv, tty: term.IsTerminal(int(os.Stderr.Fd()))}
+	a := &app{name: os.Args[0], in: os.Stdin, out: os.Stdout, errw: os.Stderr, env: os.LookupEnv, tty: term.IsTerminal(int(os.Stderr.Fd()))}
 	os.Exit(a.main(context.Background(), os.Args[1:]))
 }
 
 // app is one run of the program.
 type app struct {
+	name string // as it was called, for hints
 	in   io.Reader
 	out  io.Writer // results
 	errw io.Writer // progress and errors
@@ -103,6 +105,9 @@ func (a *app) checkOutput() error {
 	}
 	return nil
 }
+
+// called is how the program was called, for hints that can be pasted.
+func (a *app) called() string { return cmp.Or(a.name, "example-agent") }
 
 func (a *app) json() bool { return a.flags.output == "json" }
 

@@ -68,6 +68,13 @@ func bytesOrDash(n int64) string {
 	return bytesText(n)
 }
 
+func timeOrDash(ms int64) string {
+	if ms == 0 {
+		return "-"
+	}
+	return (time.Duration(ms) * time.Millisecond).Round(10 * time.Millisecond).String()
+}
+
 func ago(t time.Time) string {
 	if t.IsZero() {
 		return "-"

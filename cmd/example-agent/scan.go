@@ -175,6 +175,9 @@ func (a *app) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner
 	err = e.agent.Run(ctx)
 	progress.stop()
 	sum.finish(e.agent, source)
+	if e.local != nil {
+		err = errors.Join(err, sum.fetchWorst(context.WithoutCancel(ctx), e.local.store.Tenant(localTenant)))
+	}
 	err = errors.Join(err, e.close())
 	if printErr := a.printSummary(sum, e); printErr != nil {
 		err = errors.Join(err, printErr)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
@@ -36,6 +38,7 @@ type summary struct {
 	LastError  string        `json:"last_upload_error,omitempty"`
 
 	mu    sync.Mutex
+	worst []ingest.Finding // of this run, as the ingest store has them
 	begun time.Time
 	byID  map[string]*jobSummary
 }
@@ -128,6 +131,26 @@ func (s *summary) finish(a *agent.Agent, source *agent.List) {
 	s.DurationMS = s.Duration.Milliseconds()
 }
 
+// worstShown is how many findings the summary lists.
+const worstShown = 10
+
+// fetchWorst takes the most severe findings of this run's reports from the ingest store.
+func (s *summary) fetchWorst(ctx context.Context, from ingest.Finder) error {
+	for _, j := range s.Jobs {
+		if j.ReportID == "" {
+			continue
+		}
+		page, err := from.Findings(ctx, ingest.Query{ReportID: j.ReportID, Limit: worstShown})
+		if err != nil {
+			return err
+		}
+		s.worst = append(s.worst, page.Findings...)
+	}
+	slices.SortStableFunc(s.worst, func(a, b ingest.Finding) int { return b.Severity.Rank() - a.Severity.Rank() })
+	s.worst = s.worst[:min(len(s.worst), worstShown)]
+	return nil
+}
+
 // exit turns the outcome into the error that main exits with.
 func (s *summary) exit(err error, failOn report.Severity, interrupted bool) error {
 	var left *agent.LeftError
@@ -165,10 +188,19 @@ func (a *app) printSummary(s *summary, e *engine) error {
 		case j.Partial:
 			state = "partial"
 		}
-		out.row(j.Scanner, j.Target, j.Findings, j.Quarantined, bytesOrDash(j.PeakMemory), (time.Duration(j.DurationMS) * time.Millisecond).Round(10*time.Millisecond), state)
+		out.row(j.Scanner, j.Target, j.Findings, j.Quarantined, bytesOrDash(j.PeakMemory), timeOrDash(j.DurationMS), state)
 	}
 	if err := out.flush(); err != nil {
 		return err
+	}
+	if len(s.worst) > 0 {
+		fmt.Fprintln(a.out)
+		if err := a.findingsTable(s.worst); err != nil {
+			return err
+		}
+		if more := s.Findings - len(s.worst); more > 0 {
+			fmt.Fprintf(a.out, "and %d more\n", more)
+		}
 	}
 	var b strings.Builder
 	for _, j := range s.Jobs {
@@ -193,12 +225,12 @@ func (a *app) printSummary(s *summary, e *engine) error {
 		s.Parts, bytesText(s.BytesRaw), bytesText(s.BytesStored), bytesText(s.BytesSent), s.Created, s.Updated)
 	fmt.Fprintf(&b, "Time       %s\n", s.Duration.Round(10*time.Millisecond))
 	if s.Left > 0 {
-		fmt.Fprintf(&b, "Left       %d reports are kept in %s and go on next time; example-agent queue list shows them (%s)\n", s.Left, e.cfg.Chunk.DatabasePath, s.LastError)
+		fmt.Fprintf(&b, "Left       %d reports are kept in %s and go on next time; %s queue list shows them (%s)\n", s.Left, e.cfg.Chunk.DatabasePath, a.called(), s.LastError)
 	}
 	if s.Dead > 0 {
-		fmt.Fprintf(&b, "Refused    %d reports are dead letters: example-agent queue list (%s)\n", s.Dead, s.LastError)
+		fmt.Fprintf(&b, "Refused    %d reports are dead letters: %s queue list (%s)\n", s.Dead, a.called(), s.LastError)
 	}
-	where := "example-agent findings"
+	where := a.called() + " findings"
 	if e.local != nil {
 		if e.cfg.Agent.StateDir != mustExpand(defaultStateDir) {
 			where += " --state-dir " + e.cfg.Agent.StateDir
