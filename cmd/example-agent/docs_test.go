@@ -122,7 +122,7 @@ func parses(line string) error {
 	if err != nil {
 		return err
 	}
-	if cmd == root && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+	if !cmd.Runnable() && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return fmt.Errorf("no verb %q", args[0])
 	}
 	if slices.Contains(args, "--help") {
