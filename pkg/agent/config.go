@@ -95,13 +95,13 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
 	if c.Source == nil {
-		errs = append(errs, errors.New("source is nil"))
+		errs = append(errs, errors.New("no Source"))
 	}
 	if c.Scanner == nil {
-		errs = append(errs, errors.New("scanner is nil"))
+		errs = append(errs, errors.New("no Scanner"))
 	}
 	if c.Uploader == nil {
-		errs = append(errs, errors.New("uploader is nil"))
+		errs = append(errs, errors.New("no Uploader"))
 	}
 	if c.MaxAttempts < 1 {
 		errs = append(errs, fmt.Errorf("MaxAttempts: %d is below 1", c.MaxAttempts))

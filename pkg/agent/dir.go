@@ -40,6 +40,9 @@ const dirPoll = time.Second
 // maxJobFile bounds a job file, in bytes.
 const maxJobFile = 1 << 20
 
+// maxAttempt bounds the number of deliveries that a job file may state.
+const maxAttempt = 1 << 20
+
 // NewDir returns a source of the jobs in the directory path, which is made with mode 0700 where it is missing. A second
 // process on the same directory is refused with a *filelock.HeldError. Close releases it.
 func NewDir(path string) (*Dir, error) {
@@ -192,7 +195,7 @@ func readSpec(path, name string) (s job.Spec, err error) {
 	if s.Scanner == "" || s.Target == "" {
 		return s, fmt.Errorf("scanner %q and target %q must both be set", s.Scanner, s.Target)
 	}
-	s.Attempt = max(s.Attempt, 0) + 1
+	s.Attempt = min(max(s.Attempt, 0), maxAttempt) + 1
 	return s, nil
 }
 

@@ -175,7 +175,7 @@ func TestJobThatIsInHandIsNotBegunAgain(t *testing.T) {
 		release := b.uploader.Hang()
 		jobs := b.source.Add(job.Spec{ID: "same"}, job.Spec{ID: "same"})
 		b.start(t)
-		_, err := jobs[1].WaitCalls(limit(t), 1)
+		_, err := b.events.WaitFor(limit(t), event.JobFailed)
 		must(t, err)
 		release()
 		must(t, b.source.WaitEnded(limit(t)))
