@@ -26,6 +26,9 @@ type control struct {
 	socket string // to be removed; empty for TCP
 }
 
+// maxSocketPath is the least bound of the systems this runs on: macOS has room for 104 bytes, the last of them 0.
+const maxSocketPath = 103
+
 // isSocket says whether an address is a path.
 func isSocket(addr string) bool { return strings.ContainsAny(addr, `/\`) }
 
@@ -59,6 +62,9 @@ func listenControl(addr string) (l net.Listener, socket string, err error) {
 		}
 		l, err = net.Listen("tcp", addr)
 		return l, "", err
+	}
+	if len(addr) > maxSocketPath {
+		return nil, "", fmt.Errorf("%s: %d bytes, a unix socket's path has at most %d; set a shorter one", addr, len(addr), maxSocketPath)
 	}
 	if err := os.MkdirAll(filepath.Dir(addr), 0o700); err != nil {
 		return nil, "", err

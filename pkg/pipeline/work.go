@@ -108,6 +108,7 @@ func (p *Pipeline) deliver(part *report.Part) {
 	if err != nil {
 		p.tally.spoolError(err)
 		p.record(part, event.Event{Type: event.AgentError, Severity: event.Error, Message: "outcome of an upload could not be stored", Error: err.Error()})
+		p.rest() // the part is due again at once, and a store on a full disk would have it sent again and again
 	}
 	if o.Kind == report.Retry {
 		p.record(part, event.Event{Type: event.UploadRetry, Severity: event.Warn, Message: "upload is tried again", Error: o.Err.Error(),
@@ -115,6 +116,17 @@ func (p *Pipeline) deliver(part *report.Part) {
 	}
 	if prog.Finished {
 		p.finished(part, prog, o.Err)
+	}
+}
+
+// rest keeps this worker from its next part for RetryDelay.
+func (p *Pipeline) rest() {
+	t := time.NewTimer(p.cfg.RetryDelay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.drain:
+	case <-p.workCtx.Done():
 	}
 }
 
