@@ -91,6 +91,9 @@ func (a *app) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 		}
 		c.Agent.Wait = d
 	}
+	if c.Agent.Wait == 0 {
+		c.Agent.Wait = -1 // not at all; the agent takes zero for its default
+	}
 	if !a.origin.isSet("chunk", "upload_delay_ms") {
 		c.Chunk.UploadDelayMs = -1
 	}

@@ -225,10 +225,10 @@ func (a *app) printSummary(s *summary, e *engine) error {
 		s.Parts, bytesText(s.BytesRaw), bytesText(s.BytesStored), bytesText(s.BytesSent), s.Created, s.Updated)
 	fmt.Fprintf(&b, "Time       %s\n", s.Duration.Round(10*time.Millisecond))
 	if s.Left > 0 {
-		fmt.Fprintf(&b, "Left       %d reports are kept in %s and go on next time; %s queue list shows them (%s)\n", s.Left, e.cfg.Chunk.DatabasePath, a.called(), s.LastError)
+		fmt.Fprintf(&b, "Left       %d reports are kept in %s and go on next time; %s queue list shows them%s\n", s.Left, e.cfg.Chunk.DatabasePath, a.called(), because(s.LastError))
 	}
 	if s.Dead > 0 {
-		fmt.Fprintf(&b, "Refused    %d reports are dead letters: %s queue list (%s)\n", s.Dead, a.called(), s.LastError)
+		fmt.Fprintf(&b, "Refused    %d reports are dead letters: %s queue list%s\n", s.Dead, a.called(), because(s.LastError))
 	}
 	where := a.called() + " findings"
 	if e.local != nil {
@@ -249,4 +249,12 @@ func mustExpand(path string) string {
 		return path
 	}
 	return p
+}
+
+// because is a reason in brackets, if there is one.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
 }
