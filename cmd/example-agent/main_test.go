@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asAgent) == "" {
 		os.Exit(m.Run())
 	}
-	a := &app{in: os.Stdin, out: os.Stdout, errw: killer(os.Stderr), env: os.LookupEnv}
+	a := &app{name: "example-agent", in: os.Stdin, out: os.Stdout, errw: killer(os.Stderr), env: os.LookupEnv}
 	os.Exit(a.main(context.Background(), os.Args[1:]))
 }
 
@@ -45,6 +45,7 @@ const plainConfig = `
 resource: {cpu_threshold: -1, memory_threshold: -1, memory_pressure_threshold: -1, memory_reserve_bytes: -1, max_concurrent_jobs: 4}
 pipeline: {retry_delay: 20ms, max_retry_delay: 200ms}
 chunk: {upload_delay_ms: -1}
+limits: {file_system: {min_free_disk_space_mb: -1}}
 agent: {poll_wait: 100ms, retry_delay: 20ms}
 `
 

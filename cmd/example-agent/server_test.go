@@ -80,6 +80,17 @@ func TestServerDownThenUp(t *testing.T) {
 	}
 }
 
+// --wait 0 is not the default wait.
+func TestImportDoesNotWait(t *testing.T) {
+	t.Parallel()
+	srv, h := ingesttest.New(t), newHome(t)
+	srv.Fail(ingesttest.Fault{Hang: true}, ingesttest.Fault{Hang: true})
+	s := h.pipe(results(5), append(h.to(srv), "import", "--wait", "0", "-o", "json", "-")...).want(exitUnavailable).summary()
+	if s.Left != 1 || s.DurationMS > (defaultWait/2).Milliseconds() {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestServerStaysDown(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]ingesttest.Fault{
