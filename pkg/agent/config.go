@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,20 +73,11 @@ type JobResult struct {
 }
 
 func (c Config) withDefaults() Config {
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&c.PollWait, DefaultPollWait}, {&c.RetryDelay, DefaultRetryDelay},
-		{&c.DrainTimeout, DefaultDrainTimeout}, {&c.FlushTimeout, DefaultFlushTimeout},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if c.MaxAttempts == 0 {
-		c.MaxAttempts = DefaultMaxAttempts
-	}
+	c.PollWait = cmp.Or(c.PollWait, DefaultPollWait)
+	c.RetryDelay = cmp.Or(c.RetryDelay, DefaultRetryDelay)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
+	c.FlushTimeout = cmp.Or(c.FlushTimeout, DefaultFlushTimeout)
 	c.Sink = event.OrNop(c.Sink)
 	return c
 }

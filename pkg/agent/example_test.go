@@ -1,0 +1,59 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/resource"
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// todos is a scanner of our own. External tools need none: scan.NewRunner runs them.
+type todos struct{}
+
+func (todos) Scan(_ context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
+	w, err := open(&report.Report{Metadata: report.Metadata{ID: req.ReportID}, Tool: &report.Tool{Name: req.Scanner}})
+	if err != nil {
+		return nil, err
+	}
+	defer w.Abort() // after Close it does nothing
+	if err := w.AddFinding(&report.Finding{Type: "code_smell", Title: "TODO in " + req.Target, Severity: report.Low}); err != nil {
+		return nil, err
+	}
+	sum, err := w.Close()
+	return &scan.Result{ReportID: req.ReportID, Summary: sum}, err
+}
+
+// What is the least I need for an agent? A source of jobs, a scanner, and somewhere for the reports to go.
+func Example() {
+	a, err := agent.New(agent.Config{
+		Source:  agent.NewList(job.Spec{ID: "nightly-1", Scanner: "todos", Target: "/src/shop"}),
+		Scanner: todos{},
+		Uploader: pipeline.UploaderFunc(func(_ context.Context, part *report.Part) (*pipeline.Result, error) {
+			r, err := part.Report()
+			if err != nil {
+				return nil, err
+			}
+			fmt.Println(part.JobID, "found:", r.Findings[0].Title)
+			return &pipeline.Result{FindingsCreated: part.Findings}, nil
+		}),
+		Resource: resource.ControllerConfig{CPUThreshold: -1, MemoryThreshold: -1}, // an example runs on a busy host too
+		OnJob:    func(r agent.JobResult) { fmt.Println(r.Spec.ID, "scanned:", r.Err == nil) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := a.Run(context.Background()); err != nil { // a daemon gives it the context of signal.NotifyContext
+		log.Fatal(err)
+	}
+	fmt.Println("jobs done:", a.Status().JobsCompleted)
+	// Unordered output:
+	// nightly-1 scanned: true
+	// nightly-1 found: TODO in /src/shop
+	// jobs done: 1
+}
