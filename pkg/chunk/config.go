@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -63,33 +64,21 @@ func DefaultConfig() *Config {
 }
 
 func (c Config) withDefaults() Config {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def64 := func(v *int64, d int64) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.MinFindingsForChunking, report.DefaultMinFindings)
-	def(&c.MinAssetsForChunking, report.DefaultMinAssets)
-	def64(&c.MinSizeForChunking, report.DefaultMinBytes)
-	def(&c.MaxFindingsPerChunk, report.DefaultMaxFindings)
-	def(&c.MaxAssetsPerChunk, report.DefaultMaxAssets)
-	def64(&c.MaxChunkSizeBytes, report.DefaultMaxBytes)
-	def(&c.CompressionLevel, report.DefaultCompressionLevel)
-	def(&c.UploadDelayMs, DefaultUploadDelayMs)
-	def(&c.MaxConcurrentUploads, DefaultMaxConcurrentUploads)
-	def(&c.MaxRetries, DefaultMaxRetries)
-	def(&c.RetentionHours, DefaultRetentionHours)
-	def(&c.DeadRetentionHours, DefaultDeadRetentionHours)
-	def(&c.MaxStorageMB, DefaultMaxStorageMB)
-	def(&c.CleanupIntervalMinutes, DefaultCleanupIntervalMinutes)
-	if c.DatabasePath == "" {
-		c.DatabasePath = DefaultDatabasePath
-	}
+	c.MinFindingsForChunking = cmp.Or(c.MinFindingsForChunking, report.DefaultMinFindings)
+	c.MinAssetsForChunking = cmp.Or(c.MinAssetsForChunking, report.DefaultMinAssets)
+	c.MinSizeForChunking = cmp.Or(c.MinSizeForChunking, report.DefaultMinBytes)
+	c.MaxFindingsPerChunk = cmp.Or(c.MaxFindingsPerChunk, report.DefaultMaxFindings)
+	c.MaxAssetsPerChunk = cmp.Or(c.MaxAssetsPerChunk, report.DefaultMaxAssets)
+	c.MaxChunkSizeBytes = cmp.Or(c.MaxChunkSizeBytes, report.DefaultMaxBytes)
+	c.CompressionLevel = cmp.Or(c.CompressionLevel, report.DefaultCompressionLevel)
+	c.UploadDelayMs = cmp.Or(c.UploadDelayMs, DefaultUploadDelayMs)
+	c.MaxConcurrentUploads = cmp.Or(c.MaxConcurrentUploads, DefaultMaxConcurrentUploads)
+	c.MaxRetries = cmp.Or(c.MaxRetries, DefaultMaxRetries)
+	c.DatabasePath = cmp.Or(c.DatabasePath, DefaultDatabasePath)
+	c.RetentionHours = cmp.Or(c.RetentionHours, DefaultRetentionHours)
+	c.DeadRetentionHours = cmp.Or(c.DeadRetentionHours, DefaultDeadRetentionHours)
+	c.MaxStorageMB = cmp.Or(c.MaxStorageMB, DefaultMaxStorageMB)
+	c.CleanupIntervalMinutes = cmp.Or(c.CleanupIntervalMinutes, DefaultCleanupIntervalMinutes)
 	c.Sink = event.OrNop(c.Sink)
 	return c
 }

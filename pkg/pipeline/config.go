@@ -9,6 +9,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -61,29 +62,14 @@ func DefaultPipelineConfig() *PipelineConfig {
 }
 
 func (c PipelineConfig) withDefaults() PipelineConfig {
-	if c.QueueSize == 0 {
-		c.QueueSize = DefaultQueueSize
-	}
-	if c.MaxQueueBytes == 0 {
-		c.MaxQueueBytes = DefaultMaxQueueBytes
-	}
-	if c.Workers == 0 {
-		c.Workers = DefaultWorkers
-	}
-	if c.RetryAttempts == 0 {
-		c.RetryAttempts = DefaultRetryAttempts
-	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&c.RetryDelay, DefaultRetryDelay}, {&c.MaxRetryDelay, DefaultMaxRetryDelay},
-		{&c.UploadTimeout, DefaultUploadTimeout}, {&c.DrainTimeout, DefaultDrainTimeout},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
+	c.QueueSize = cmp.Or(c.QueueSize, DefaultQueueSize)
+	c.MaxQueueBytes = cmp.Or(c.MaxQueueBytes, DefaultMaxQueueBytes)
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.RetryAttempts = cmp.Or(c.RetryAttempts, DefaultRetryAttempts)
+	c.RetryDelay = cmp.Or(c.RetryDelay, DefaultRetryDelay)
+	c.MaxRetryDelay = cmp.Or(c.MaxRetryDelay, DefaultMaxRetryDelay)
+	c.UploadTimeout = cmp.Or(c.UploadTimeout, DefaultUploadTimeout)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
 	c.MaxRetryDelay = max(c.MaxRetryDelay, c.RetryDelay)
 	c.Sink = event.OrNop(c.Sink)
 	return c

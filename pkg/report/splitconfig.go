@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -34,24 +35,14 @@ const (
 )
 
 func (c SplitConfig) withDefaults() SplitConfig {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def64 := func(v *int64, d int64) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.MinFindings, DefaultMinFindings)
-	def(&c.MinAssets, DefaultMinAssets)
-	def64(&c.MinBytes, DefaultMinBytes)
-	def(&c.MaxFindings, DefaultMaxFindings)
-	def(&c.MaxAssets, DefaultMaxAssets)
-	def64(&c.MaxBytes, DefaultMaxBytes)
-	def64(&c.MaxItemBytes, DefaultMaxItemBytes)
-	def(&c.CompressionLevel, DefaultCompressionLevel)
+	c.MinFindings = cmp.Or(c.MinFindings, DefaultMinFindings)
+	c.MinAssets = cmp.Or(c.MinAssets, DefaultMinAssets)
+	c.MinBytes = cmp.Or(c.MinBytes, DefaultMinBytes)
+	c.MaxFindings = cmp.Or(c.MaxFindings, DefaultMaxFindings)
+	c.MaxAssets = cmp.Or(c.MaxAssets, DefaultMaxAssets)
+	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
+	c.MaxItemBytes = cmp.Or(c.MaxItemBytes, DefaultMaxItemBytes)
+	c.CompressionLevel = cmp.Or(c.CompressionLevel, DefaultCompressionLevel)
 	return c
 }
 
