@@ -49,8 +49,8 @@ var (
 	docHeading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	docFence   = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```")
 	docTest    = regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)[A-Z][A-Za-z0-9]*)`")
-	docName    = regexp.MustCompile("`([a-z]+)\\.([A-Z][A-Za-z0-9]*)(?:\\.([A-Za-z0-9]+))?(?:\\([^`]*\\))?`")
-	docCommand = regexp.MustCompile(`(?:^|[|;(] *|[ /])example-agent ((?:[a-z-][^|;&)#<>]*)?)`)
+	docName    = regexp.MustCompile("`([a-z]+)\\.([A-Z][A-Za-z0-9]*)")
+	docCommand = regexp.MustCompile(`\bexample-agent ([a-z-][^|;&)#<>]*)`)
 )
 
 // TestDocsLinks holds every relative link to a file, and to a heading in it.
