@@ -9,12 +9,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/limits"
 )
 
 const repoRoot = "../.."
@@ -262,6 +266,21 @@ func declaredBy(decl ast.Decl, names, tests map[string]bool) {
 					names[n.Name] = true
 				}
 			}
+		}
+	}
+}
+
+// TestDocsNameEveryEventAndLimit: what an operator meets in a log or sets in a file is explained.
+func TestDocsNameEveryEventAndLimit(t *testing.T) {
+	pages := documents(t)
+	for _, typ := range event.Types() {
+		if !strings.Contains(pages[filepath.Join(repoRoot, "docs", "formats.md")], "| `"+string(typ)+"` |") {
+			t.Errorf("docs/formats.md does not name the event %s", typ)
+		}
+	}
+	for _, f := range fields(reflect.ValueOf(limits.Limits{})) {
+		if !strings.Contains(pages[filepath.Join(repoRoot, "docs", "limits.md")], "| `"+f.key()+"` |") {
+			t.Errorf("docs/limits.md does not name %s", f.key())
 		}
 	}
 }
