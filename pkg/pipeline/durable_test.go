@@ -1,0 +1,416 @@
+package pipeline
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// store opens a chunk store at path, or a new one, whose parts hold two findings.
+func store(t testing.TB, cfg chunk.Config) *chunk.Manager {
+	t.Helper()
+	if cfg.DatabasePath == "" {
+		cfg.DatabasePath = filepath.Join(t.TempDir(), "chunks.db")
+	}
+	cfg.MinFindingsForChunking, cfg.MaxFindingsPerChunk, cfg.UploadDelayMs, cfg.MaxConcurrentUploads = 2, 2, -1, 16
+	cfg.AutoCleanupOnUpload, cfg.CleanupOnReportComplete = true, true
+	m, err := chunk.NewManager(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func start(t testing.TB, cfg PipelineConfig, up Uploader) *Pipeline {
+	t.Helper()
+	p := NewPipeline(&cfg, up)
+	if err := p.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func flush(t testing.TB, p *Pipeline) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
+	defer cancel()
+	if err := p.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (e *ends) counts() (completed, failed int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.completed), len(e.failed)
+}
+
+// once fails when a report had more than one callback.
+func (e *ends) once(t testing.TB) {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, n := range e.completed {
+		if n+e.failed[id] != 1 {
+			t.Errorf("%s: %d times completed, %d times failed", id, n, e.failed[id])
+		}
+	}
+	for id, n := range e.failed {
+		if n+e.completed[id] != 1 {
+			t.Errorf("%s: %d times failed, %d times completed", id, n, e.completed[id])
+		}
+	}
+}
+
+func TestRestartContinuesWhereItStopped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	cfg := PipelineConfig{}
+	e := newEnds(&cfg) // of both lives
+	keys := map[string]int{}
+	var mu sync.Mutex
+	left := 17 // uploads until the first life ends
+	enough := make(chan struct{})
+	up := UploaderFunc(func(ctx context.Context, p *report.Part) (*Result, error) {
+		mu.Lock()
+		if left--; left == 0 {
+			close(enough)
+		}
+		last := left < 0
+		if !last {
+			keys[p.Key]++
+		}
+		mu.Unlock()
+		if last { // the rest of the first life's uploads hang until they are cut
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return &Result{FindingsCreated: p.Findings}, nil
+	})
+
+	m := store(t, chunk.Config{DatabasePath: path})
+	cfg.Spool = m
+	p := start(t, cfg, up)
+	for i := range 10 {
+		if _, err := p.Submit(testReport(fmt.Sprint("r", i), 8)); err != nil { // 4 parts
+			t.Fatal(err)
+		}
+	}
+	<-enough
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	checkSum(t, p.GetStats())
+	first, _ := e.counts()
+	if first == 0 || first == 10 {
+		t.Fatalf("%d of 10 completed in the first life: the test shows nothing", first)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	left = math.MaxInt
+	cfg.Spool = store(t, chunk.Config{DatabasePath: path})
+	p = start(t, cfg, up)
+	if s := p.GetStats(); s.Recovered != int64(10-first) {
+		t.Errorf("%d recovered, %d were left", s.Recovered, 10-first)
+	}
+	flush(t, p)
+	stop(t, p)
+	if completed, failed := e.counts(); completed != 10 || failed != 0 || len(keys) != 40 {
+		t.Fatalf("%d completed, %d failed, %d of 40 parts received", completed, failed, len(keys))
+	}
+	e.once(t)
+	for id, r := range e.results {
+		if r.FindingsCreated != 8 {
+			t.Errorf("%s: the sums over both lives are %+v", id, r)
+		}
+	}
+}
+
+func TestServerDownForAnHourLosesNothing(t *testing.T) {
+	for _, reports := range []int{1, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := PipelineConfig{Spool: store(t, chunk.Config{})}
+			e := newEnds(&cfg)
+			up := &answers{script: func(*report.Part) error {
+				if time.Since(epoch) < time.Hour {
+					return &statusErr{unavailable: true}
+				}
+				return nil
+			}}
+			p := start(t, cfg, up)
+			for i := range reports {
+				mustSubmit(t, p, fmt.Sprint("r", i))
+			}
+			time.Sleep(59 * time.Minute)
+			if s := p.GetStats(); s.Failed+s.PartsDead != 0 || s.QueueLength+s.InProgress != int64(reports) || s.PausedUntil == nil || s.LastError == "" {
+				t.Fatalf("%+v", s)
+			}
+			if n := len(up.ids()); n > 60 {
+				t.Errorf("%d attempts on a server that is down for an hour", n)
+			}
+			flush(t, p)
+			if since := time.Since(epoch); since > time.Hour+10*time.Minute {
+				t.Errorf("all delivered after %v", since)
+			}
+			if completed, failed := e.counts(); completed != reports || failed != 0 {
+				t.Errorf("%d completed, %d failed", completed, failed)
+			}
+			stop(t, p)
+		})
+	}
+}
+
+func TestStopLeavesTheRestInTheStore(t *testing.T) {
+	m := store(t, chunk.Config{})
+	cfg := PipelineConfig{Spool: m, Workers: 2}
+	e := newEnds(&cfg)
+	entered, release := make(chan struct{}, 100), make(chan struct{})
+	p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+		entered <- struct{}{}
+		<-release
+		return nil, nil
+	}))
+	for i := range 6 {
+		mustSubmit(t, p, fmt.Sprint("r", i))
+	}
+	<-entered
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- p.Stop(context.Background()) }()
+	for !p.isDraining() {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := p.Submit(testReport("late", 1)); !errors.Is(err, ErrStopped) {
+		t.Errorf("Submit after Stop: %v", err)
+	}
+	close(release) // the two under way are finished, no other is begun
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	if completed, failed := e.counts(); completed != 2 || failed != 0 {
+		t.Fatalf("%d completed, %d failed", completed, failed)
+	}
+	if s := p.GetStats(); s.QueueLength != 4 || s.InProgress != 0 {
+		t.Fatalf("%+v", s)
+	}
+	if err := p.Start(t.Context()); !errors.Is(err, ErrStopped) {
+		t.Errorf("Start after Stop: %v", err)
+	}
+
+	again := start(t, cfg, &answers{}) // a new pipeline on the same store
+	flush(t, again)
+	stop(t, again)
+	if completed, _ := e.counts(); completed != 6 {
+		t.Fatalf("%d of 6 completed", completed)
+	}
+	e.once(t)
+}
+
+func TestRetryLimitOfTheStoreCounts(t *testing.T) {
+	for retries, attempts := range map[int]int{-1: 1, 2: 3, 0: 1 + chunk.DefaultMaxRetries} {
+		synctest.Test(t, func(t *testing.T) {
+			m := store(t, chunk.Config{MaxRetries: retries})
+			cfg := PipelineConfig{Spool: m, RetryAttempts: 9}
+			e := newEnds(&cfg)
+			up := &answers{script: func(*report.Part) error { return errors.New("odd answer") }}
+			p := start(t, cfg, up)
+			mustSubmit(t, p, "r")
+			flush(t, p)
+			if len(up.calls) != attempts || e.failed["r"] != 1 {
+				t.Errorf("MaxRetries %d: %d attempts, want %d, failed %v", retries, len(up.calls), attempts, e.failed)
+			}
+			if r, err := m.Storage().Reports(t.Context(), 0, chunk.StateFailed); len(r) != 1 || err != nil || r[0].LastError != "odd answer" {
+				t.Errorf("dead letters %+v, %v", r, err)
+			}
+			stop(t, p)
+		})
+	}
+}
+
+func TestDamagedPartEndsInOnFailedAndOthersGoOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	m := store(t, chunk.Config{DatabasePath: path})
+	for i := range 5 {
+		if _, err := m.SubmitReport(t.Context(), testReport(fmt.Sprint("r", i), 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.Exec("UPDATE blobs SET data = CAST(zeroblob(length(data)) AS BLOB) WHERE pid = (SELECT min(pid) + 1 FROM blobs)"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := PipelineConfig{Spool: m}
+	e := newEnds(&cfg)
+	up := &answers{}
+	p := start(t, cfg, up)
+	flush(t, p)
+	stop(t, p)
+	e.once(t)
+	if err := e.errs["r1"]; len(e.completed) != 4 || err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Fatalf("completed %v, failed %v", e.completed, e.errs)
+	}
+	if len(up.ids()) != 4 {
+		t.Errorf("uploads %v: the damaged part is among them", up.ids())
+	}
+	if r, err := m.Storage().Reports(t.Context(), 0, chunk.StateFailed); len(r) != 1 || err != nil || !strings.Contains(r[0].LastError, "damaged") {
+		t.Errorf("dead letters %+v, %v", r, err)
+	}
+}
+
+func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
+	m := store(t, chunk.Config{})
+	p := start(t, PipelineConfig{Spool: m, RetryDelay: time.Hour}, &answers{script: func(*report.Part) error { return errors.New("no") }})
+	mustSubmit(t, p, "r")
+	flushed := make(chan error, 1)
+	go func() { flushed <- p.Flush(context.Background()) }()
+	waitFor(t, "first attempt", func() bool { return p.GetStats().Retries == 1 })
+	if _, err := m.Storage().Drop(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-flushed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("Flush waits for a report that is gone")
+	}
+	stop(t, p)
+}
+
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not after 20 s", what)
+		}
+	}
+}
+
+func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
+	p := start(t, PipelineConfig{Spool: store(t, chunk.Config{})}, &answers{})
+	r := testReport("r", 1)
+	r.Findings[0].Properties = report.Properties{"x": math.NaN()}
+	if _, err := p.Submit(r); err == nil {
+		t.Error("accepted")
+	}
+	if s := p.GetStats(); s.Submitted != 0 {
+		t.Errorf("%+v", s)
+	}
+	stop(t, p)
+}
+
+// Submitters, an uploader of all kinds of answers, Flush and GetStats at once, over either spool.
+func TestNumbersAddUpUnderStress(t *testing.T) {
+	for _, name := range []string{"memory", "durable"} {
+		t.Run(name, func(t *testing.T) {
+			cfg := PipelineConfig{Workers: 4, RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond, Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}}
+			if name == "durable" {
+				cfg.Spool = store(t, chunk.Config{})
+			}
+			var submitted atomic.Int64
+			e := newEnds(&cfg)
+			cfg.OnSubmitted = func(*QueueItem) { submitted.Add(1) }
+			var n atomic.Int64
+			p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+				switch n.Add(1) % 7 {
+				case 0:
+					return nil, errors.New("odd")
+				case 1:
+					return nil, &statusErr{permanent: true}
+				case 2:
+					panic("stress")
+				}
+				return nil, nil
+			}))
+			var submitting, watching sync.WaitGroup
+			over := make(chan struct{})
+			watching.Go(func() {
+				for {
+					select {
+					case <-over:
+						return
+					default:
+						s := p.GetStats()
+						if s.Submitted+s.Recovered != s.Completed+s.Failed+s.Dropped+s.InProgress+s.QueueLength || s.QueueLength < 0 || s.QueueParts < 0 || s.TotalBytes < 0 || s.InProgress > 4 {
+							t.Errorf("%+v", s)
+							return
+						}
+						time.Sleep(50 * time.Microsecond)
+					}
+				}
+			})
+			for g := range 4 {
+				submitting.Go(func() {
+					for i := range 60 {
+						if _, err := p.Submit(testReport(fmt.Sprintf("r%d-%d", g, i), 1+i%6), WithPriority(i%3)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			submitting.Wait()
+			flush(t, p)
+			stop(t, p)
+			close(over)
+			watching.Wait()
+			e.once(t)
+			s := p.GetStats()
+			completed, failed := e.counts()
+			if completed+failed != 240 || submitted.Load() != 240 || s.Completed != int64(completed) || s.Failed != int64(failed) || s.QueueParts+s.TotalBytes != 0 {
+				t.Errorf("%d completed, %d failed, %d submitted, %+v", completed, failed, submitted.Load(), s)
+			}
+			if s.Attempts != s.PartsUploaded+s.Retries+s.PartsDead {
+				t.Errorf("attempts do not add up: %+v", s)
+			}
+		})
+	}
+}
+
+// recorder is a sink that keeps what it gets.
+type recorder struct {
+	mu     sync.Mutex
+	events []event.Event
+}
+
+func (r *recorder) Record(e event.Event) {
+	r.mu.Lock()
+	r.events = append(r.events, e)
+	r.mu.Unlock()
+}
+
+func (r *recorder) of(kind event.Type) (out []event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		if e.Type == kind {
+			out = append(out, e)
+		}
+	}
+	return out
+}
