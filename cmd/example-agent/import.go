@@ -98,7 +98,10 @@ func (s *sarifFiles) file(path string, a *app) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.temp = append(s.temp, f.Name())
+	// Without a name it is gone with the process, however that ends. Where a system does not allow that, close removes it.
+	if os.Remove(f.Name()) != nil {
+		s.temp = append(s.temp, f.Name())
+	}
 	limit := a.cfg.Scan.MaxOutputBytes
 	if limit <= 0 {
 		limit = scan.DefaultMaxOutputBytes
