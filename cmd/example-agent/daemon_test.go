@@ -19,12 +19,14 @@ type process struct {
 }
 
 // start starts the agent and makes sure that it ends with the test.
-func (h *home) start(args ...string) *process {
+func (h *home) start(args ...string) *process { return h.launch(h.command(args...)) }
+
+func (h *home) launch(cmd *exec.Cmd) *process {
 	h.t.Helper()
 	if runtime.GOOS == "windows" {
 		h.t.Skip("a process is asked to end by a signal")
 	}
-	p := &process{h: h, cmd: h.command(args...), done: make(chan struct{})}
+	p := &process{h: h, cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	if err := p.cmd.Start(); err != nil {
 		h.t.Fatal(err)

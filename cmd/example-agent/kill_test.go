@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -276,6 +277,22 @@ func (v *victim) diesDraining() {
 	write(v.t, v.config, plainConfig+scanners(v.t, fake(v.t, "good", scantest.Results(3)), fake(v.t, "slow", scantest.Results(3))))
 }
 
+// What is imported from standard input lies on disk meanwhile, and no longer than the agent lives.
+func TestKilledImportLeavesNoCopy(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.env = []string{killAt + "=job_started", "REDIVER_AUDIT_VERBOSE=true"}
+	cmd := h.command("import", "-")
+	cmd.Stdin = strings.NewReader(results(9))
+	p := h.launch(cmd)
+	if code := p.wait(); code != -1 {
+		t.Fatalf("exit %d\n%s", code, p.err.String())
+	}
+	if left, err := filepath.Glob(filepath.Join(h.state, "stdin*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 // A scanner does not outlive its agent's restart, not even when the agent was killed.
 func TestRestartEndsLeftScanners(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -299,5 +316,14 @@ func (v *victim) intact() {
 	left, err := filepath.Glob(filepath.Join(v.state, "scans", "*"))
 	if err != nil || len(left) > 0 {
 		v.t.Errorf("private directories of scans are left: %v, %v", left, err)
+	}
+	log, err := os.ReadFile(filepath.Join(v.state, "audit.log"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(string(log), "\n"), "\n") {
+		if !json.Valid([]byte(line)) {
+			v.t.Errorf("line %d of the audit log is not whole: %q", i+1, line)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
 // A bad moment of the server costs a retry and nothing else: each report arrives once.
@@ -127,6 +128,24 @@ func TestWrongToken(t *testing.T) {
 	if got := h.found(h.to(srv)...); len(got) != 5 {
 		t.Errorf("%d findings through the server", len(got))
 	}
+}
+
+// A daemon reads the token file again when the server refuses its token: nobody has to restart it.
+func TestTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	srv := ingesttest.New(t)
+	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
+	d := h.daemon("--server", srv.URL, "--token-file", h.token("this-token-was-revoked"))
+	dropJob(t, h.state, "one", "good", t.TempDir())
+	until(t, "a pause", func() bool { return d.status().Agent.Pipeline.PausedUntil != nil })
+	h.run("status").want(exitRuntime, "credentials refused")
+	h.token(ingesttest.Token)
+	until(t, "the report", func() bool { return srv.Stats("").Reports == 1 })
+	until(t, "a daemon that is well", func() bool { return d.status().Agent.Pipeline.PausedUntil == nil })
+	if log, err := os.ReadFile(filepath.Join(h.state, "audit.log")); err != nil || !strings.Contains(string(log), `"auth_failed"`) || strings.Contains(string(log), ingesttest.Token) {
+		t.Errorf("audit log: %v\n%s", err, log)
+	}
+	d.end()
 }
 
 // A report that the server will never take is a dead letter: told, listed, shown, and retried by an operator's word.
