@@ -48,7 +48,6 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	if score == "" && rule != nil {
 		score = rule.severity
 	}
-	fd.Severity = severityOf(score, r.levelOf(string(res.Level), kind, rule), kind)
 	if score != "" {
 		setProperty(fd, "security-severity", score)
 	}
@@ -56,6 +55,7 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 		setProperty(fd, "precision", rule.precision)
 	}
 	f.typed(fd, r, res, rule, score)
+	fd.Severity = severityOf(score, r.levelOf(string(res.Level), kind, rule), kind, fd.Type)
 	if len(res.rest) > 0 {
 		setProperty(fd, "sarif", res.rest)
 	}

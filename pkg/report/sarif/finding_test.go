@@ -167,8 +167,19 @@ func TestSeverity(t *testing.T) {
 		{"Inf", "error", "", report.High}, {"HIGH", "note", "", report.High}, {"moderate", "error", "", report.Medium}, {" ", "error", "fail", report.High},
 		{"", "none", "", report.Info}, {"", "ERROR?", "", report.Medium}, {"9.8", "error", "pass", report.Info}, {"9.8", "none", "review", report.Critical},
 	} {
-		if got := severityOf(tc.score, tc.level, tc.kind); got != tc.want {
+		if got := severityOf(tc.score, tc.level, tc.kind, report.TypeVulnerability); got != tc.want {
 			t.Errorf("severityOf(%q, %q, %q) = %s, want %s", tc.score, tc.level, tc.kind, got, tc.want)
+		}
+	}
+}
+
+func TestSecretIsHighUnlessSomebodySaysElse(t *testing.T) {
+	for _, tc := range []struct {
+		score, level, kind string
+		want               report.Severity
+	}{{"", "", "", report.High}, {"", "warning", "", report.Medium}, {"2", "", "", report.Low}, {"", "", "pass", report.Info}} {
+		if got := severityOf(tc.score, tc.level, tc.kind, report.TypeSecret); got != tc.want {
+			t.Errorf("a secret with score %q, level %q, kind %q is %s, want %s", tc.score, tc.level, tc.kind, got, tc.want)
 		}
 	}
 }

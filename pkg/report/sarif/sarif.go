@@ -20,7 +20,8 @@
 //	outside_root       true: the path is not below Options.Root
 //	withheld           what was taken out of a secret's finding because the scanner had not redacted it
 //
-// The severity is that of security-severity (9 critical, 7 high, 4 medium), else that of the level.
+// The severity is that of security-severity (9 critical, 7 high, 4 medium), else that of the level; a secret
+// without either is high.
 package sarif
 
 import (

@@ -8,8 +8,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// levelOf returns the level of a result: its own, else what the invocation or the rule say, else "warning"; and
-// "none" for a kind other than fail.
+// levelOf returns the level of a result: its own, else what the invocation or the rule say, "" when nobody says one;
+// and "none" for a kind other than fail.
 func (r *run) levelOf(level, kind string, rule *rule) string {
 	level = strings.ToLower(level)
 	switch {
@@ -18,18 +18,19 @@ func (r *run) levelOf(level, kind string, rule *rule) string {
 	case level != "":
 		return level
 	case rule == nil:
-		return "warning"
+		return ""
 	case r.levels[rule] != "":
 		return strings.ToLower(r.levels[rule])
 	case rule.level != "":
 		return strings.ToLower(rule.level)
 	}
-	return "warning"
+	return ""
 }
 
-// severityOf returns the severity of a result: by its security-severity, else by its level. What passed, does
-// not apply or is there for information is Info.
-func severityOf(score, level, kind string) report.Severity {
+// severityOf returns the severity of a result: by its security-severity, else by its level. SARIF reads a level that
+// nobody gave as "warning"; a secret is High then, for scanners of secrets give none and a leaked one can be used at
+// once. What passed, does not apply or is there for information is Info.
+func severityOf(score, level, kind, findingType string) report.Severity {
 	switch kind {
 	case "pass", "notapplicable", "informational":
 		return report.Info
@@ -44,6 +45,10 @@ func severityOf(score, level, kind string) report.Severity {
 		return report.Low
 	case "none":
 		return report.Info
+	case "":
+		if findingType == report.TypeSecret {
+			return report.High
+		}
 	}
 	return report.Medium
 }
