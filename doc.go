@@ -28,5 +28,8 @@
 //   - pkg/agent: Agent, which takes jobs from a source and carries each to the end.
 //   - cmd/example-agent: the wiring, short enough to be the diagram.
 //
+// For the tests of an agent: pkg/sdktest has an uploader, a source, a scanner and a host that do as they are told;
+// pkg/ingest/ingesttest a server with faults; pkg/scan/scantest scanners that misbehave.
+//
 // Who may import whom is a table in layout_test.go.
 package sdk

@@ -125,7 +125,7 @@ func (a *app) printStatus(s *daemonStatus) error {
 	if !s.Healthy || a.flags.verbose {
 		m := r.Metrics
 		fmt.Fprintf(&b, "  resources: CPU %.0f%%, memory %.0f%%, slots %d of %d, %d waiting, %d refused\n", m.CPUPercent, m.MemoryPercent, r.ActiveSlots, r.MaxJobs, r.PendingJobs, r.RejectedJobs)
-		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent; last error: %s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), p.LastError)
+		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent%s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), because(p.LastError))
 		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
 			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)
 	}
