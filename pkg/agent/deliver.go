@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
@@ -96,21 +97,47 @@ func (a *Agent) settle(key deliveryKey, change func(*delivery)) {
 // agent stopped gives it back.
 func (a *Agent) acknowledge(d *delivery) {
 	defer d.end()
+	a.endAtSource(d.id, func(ctx context.Context) error {
+		switch {
+		case d.lost.Load(): // somebody else's now: no verb
+			return nil
+		case errors.Is(d.err, pipeline.ErrStopped):
+			return d.job.Nak(ctx, 0)
+		case d.err != nil:
+			return d.job.Fail(ctx, "report could not be uploaded: "+d.err.Error())
+		}
+		return d.job.Ack(ctx)
+	})
+}
+
+// verbTimeout bounds the calls to the source that end a job.
+const verbTimeout = 30 * time.Second
+
+// endAtSource calls a verb that ends a job, again where the source cannot be reached, for some sources would never hand
+// out the job to anybody else. Cut leaves it at one call.
+func (a *Agent) endAtSource(id string, verb func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
-	var err error
-	switch {
-	case d.lost.Load(): // somebody else's now: no verb
-	case errors.Is(d.err, pipeline.ErrStopped):
-		err = d.job.Nak(ctx, 0)
-	case d.err != nil:
-		err = d.job.Fail(ctx, "report could not be uploaded: "+d.err.Error())
-	default:
-		err = d.job.Ack(ctx)
+	again, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(a.scanCtx, stop)()
+	pause := pauser{first: time.Second, most: verbTimeout}
+	for {
+		err := verb(ctx)
+		if err == nil {
+			return
+		}
+		if final(err) || a.scanCtx.Err() != nil || pause.wait(again) != nil {
+			a.problem("job "+id+" could not be ended at its source", err)
+			return
+		}
 	}
-	if err != nil {
-		a.problem("job "+d.id+" could not be ended at its source", err)
-	}
+}
+
+// final says whether a verb that failed would fail again.
+func final(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.Is(err, job.ErrLeaseLost) || errors.Is(err, job.ErrCanceled) || errors.As(err, &p) && p.Permanent()
 }
 
 // endDeliveries waits for the acknowledgements under way. Jobs whose report is still in the store keep their lease

@@ -198,15 +198,49 @@ func TestReportOfAJobHasAnIDMadeOfTheJobs(t *testing.T) {
 	}
 }
 
+func TestVerbsAreCalledAgainWhileTheSourceIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		b.scanner.DoesNext(sdktest.Finds(1), sdktest.Fails(errors.New("broken")))
+		jobs := b.source.Add(job.Spec{}, job.Spec{})
+		for _, j := range jobs {
+			j.FailNext(3, errors.New("source is down"))
+		}
+		b.source.End()
+		b.start(t, func(c *agent.Config) { c.Resource.MaxConcurrentJobs = 1 })
+		must(t, b.end(t))
+		if got := verbs(jobs[0].Calls()) + ", " + verbs(jobs[1].Calls()); got != "ack ack ack ack, fail fail fail fail" {
+			t.Errorf("verbs %q", got)
+		}
+		if p := b.agent.Status().Problems; len(p) != 1 { // the failed job
+			t.Errorf("problems %+v", p)
+		}
+	})
+}
+
 func TestVerbThatFailsIsAProblemNotAnEnd(t *testing.T) {
-	var b bed
-	j := b.source.Add(job.Spec{})[0]
-	j.FailNext(1, errors.New("source is down"))
-	b.source.End()
-	b.start(t)
-	must(t, b.end(t))
-	p := b.agent.Status().Problems
-	if len(p) != 1 || !strings.Contains(p[0].Error, "source is down") || len(b.events.OfType(event.AgentError)) != 1 {
-		t.Errorf("problems %+v", p)
+	for name, c := range map[string]struct {
+		err   error
+		calls int
+	}{
+		"down for good":     {errors.New("source is down"), 5}, // at 0, 1, 3, 7 and 15 seconds
+		"refused":           {sdktest.Permanent("no such job"), 1},
+		"somebody else's":   {job.ErrLeaseLost, 1},
+		"withdrawn already": {job.ErrCanceled, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b bed
+				j := b.source.Add(job.Spec{})[0]
+				j.FailNext(100, c.err)
+				b.source.End()
+				b.start(t)
+				must(t, b.end(t))
+				p := b.agent.Status().Problems
+				if len(j.Calls()) != c.calls || len(p) != 1 || p[0].Error != c.err.Error() || len(b.events.OfType(event.AgentError)) != 1 {
+					t.Errorf("%d calls, problems %+v", len(j.Calls()), p)
+				}
+			})
+		})
 	}
 }

@@ -148,8 +148,6 @@ func (w *countingWriter) AddFinding(f *report.Finding) error {
 
 // failed ends a job that gave no report: back to its source when another try may help, else for good.
 func (r *run) failed(cause, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
-	defer cancel()
 	e := event.Event{Type: event.JobFailed, Severity: event.Error, Message: "job failed", Error: err.Error(), Duration: time.Since(r.begun),
 		Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}}
 	var se *scan.Error
@@ -159,23 +157,23 @@ func (r *run) failed(cause, err error) {
 			e.Type = event.JobTimeout
 		}
 	}
-	var verb error
+	var verb func(context.Context) error
 	switch {
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, job.ErrCanceled):
 		e.Details["given_up"] = cause.Error() // somebody else's now: no verb
 	case errors.Is(cause, scan.ErrShutdown):
 		e.Severity, e.Message = event.Warn, "job given back: the agent stops"
-		verb = r.job.Nak(ctx, 0)
+		verb = func(ctx context.Context) error { return r.job.Nak(ctx, 0) }
 	case r.passing(err) && r.spec.Attempt < r.a.cfg.MaxAttempts:
 		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
-		verb = r.job.Nak(ctx, r.a.cfg.RetryDelay)
+		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
 	default:
-		verb = r.job.Fail(ctx, err.Error())
+		verb = func(ctx context.Context) error { return r.job.Fail(ctx, err.Error()) }
 	}
 	r.a.board.failed(r.spec, err)
 	r.a.record(r.spec, e)
 	if verb != nil {
-		r.a.problem("job "+r.spec.ID+" could not be ended at its source", verb)
+		r.a.endAtSource(r.spec.ID, verb)
 	}
 }
 
@@ -188,9 +186,6 @@ func (r *run) passing(err error) bool {
 	var throttled *resource.ErrThrottled
 	return errors.As(err, &throttled) || errors.Is(err, pipeline.ErrQueueFull) || errors.Is(err, pipeline.ErrStopped)
 }
-
-// verbTimeout bounds one call to the source that ends or extends a job.
-const verbTimeout = 30 * time.Second
 
 // minExtend is the shortest time between two extensions of a lease, whatever its source says.
 const minExtend = 100 * time.Millisecond
