@@ -1,0 +1,34 @@
+package agent_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/resource"
+	"github.com/rediverio/sdk/pkg/sdktest"
+)
+
+// What the agent itself costs for a job: slot, report, queue, upload and Ack, with nothing to scan and no network.
+func BenchmarkJob(b *testing.B) {
+	a, err := agent.New(agent.Config{
+		Source:  agent.NewList(make([]job.Spec, b.N)...),
+		Scanner: new(sdktest.Scanner),
+		Uploader: pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) {
+			return nil, nil
+		}),
+		Pipeline: pipeline.PipelineConfig{QueueSize: b.N + 1},
+		Resource: resource.ControllerConfig{MaxConcurrentJobs: 4, Sampler: new(sdktest.Sampler)},
+	})
+	must(b, err)
+	b.ReportAllocs()
+	b.ResetTimer()
+	must(b, a.Run(context.Background()))
+	b.StopTimer()
+	if s := a.Status(); s.JobsCompleted != int64(b.N) || s.Pipeline.Completed != int64(b.N) {
+		b.Errorf("%d jobs, status %+v", b.N, s)
+	}
+}
