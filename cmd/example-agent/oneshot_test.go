@@ -50,7 +50,7 @@ func TestProgress(t *testing.T) {
 	srv, h := ingesttest.New(t), newHome(t)
 	srv.Fail(ingesttest.Fault{Hang: true})
 	r := h.pipe(results(5), append(h.to(srv), "import", "--wait", "2500ms", "-")...).want(exitUnavailable)
-	if !regexp.MustCompile(`(?m)^\[2s\] 1 of 1 jobs done; uploading: 0 parts done, 1 to go`).MatchString(r.err) || strings.Contains(r.err, "\x1b") {
+	if !regexp.MustCompile(`(?m)^\[\ds\] 1 of 1 jobs done; uploading: 0 parts done, 1 to go`).MatchString(r.err) || strings.Contains(r.err, "\x1b") {
 		t.Errorf("progress: %q", r.err)
 	}
 }

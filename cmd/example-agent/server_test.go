@@ -63,7 +63,7 @@ func TestServerDownThenUp(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	token := h.token(ingesttest.Token)
-	r := h.pipe(results(5), "--server", deadAddress(t), "--token-file", token, "import", "--wait", "300ms", "-").
+	r := h.pipe(results(5), "--server", deadAddress(t), "--token-file", token, "import", "--wait", "1s", "-").
 		want(exitUnavailable, "Left       1 reports are kept", "example-agent queue list shows them")
 	if !strings.Contains(r.out, "connection refused") {
 		t.Errorf("the reason is not told: %s", r.out)
@@ -102,7 +102,7 @@ func TestServerStaysDown(t *testing.T) {
 		h.pipe(results(5), append(h.to(srv), "import", "--wait", "300ms", "-")...).want(exitUnavailable)
 		srv.Heal()
 		if name == "503" { // due in ten minutes, for the server asked for that; nothing else may deliver it earlier
-			h.run(append(h.to(srv), "import", "--wait", "300ms", filepath.Join(files(t, map[string]string{"a": results(1)}), "a"))...).want(exitUnavailable)
+			h.run(append(h.to(srv), "import", "--wait", "2s", filepath.Join(files(t, map[string]string{"a": results(1)}), "a"))...).want(exitUnavailable)
 			if st := srv.Stats(""); st.Reports != 1 || len(h.queue()) != 1 {
 				t.Errorf("server: %+v, queue %v", st, h.queue())
 			}
@@ -115,7 +115,7 @@ func TestWrongToken(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	wrong := h.token("this-is-not-the-right-token")
-	h.pipe(results(5), "--server", srv.URL, "--token-file", wrong, "import", "--wait", "300ms", "-").want(exitUnavailable, "401", "1 reports are kept")
+	h.pipe(results(5), "--server", srv.URL, "--token-file", wrong, "import", "--wait", "1s", "-").want(exitUnavailable, "401", "1 reports are kept")
 	if st := srv.Stats(""); st.Reports != 0 {
 		t.Errorf("server: %+v", st)
 	}
