@@ -58,7 +58,12 @@ func NewDir(path string) (*Dir, error) {
 	d := &Dir{path: path, poll: dirPoll, lock: lock, active: map[string]bool{}, later: map[string]time.Time{}}
 	left, err := os.ReadDir(filepath.Join(path, "active"))
 	for _, e := range left {
-		err = errors.Join(err, os.Rename(filepath.Join(path, "active", e.Name()), filepath.Join(path, e.Name())))
+		switch name := e.Name(); {
+		case strings.HasSuffix(name, ".json"):
+			err = errors.Join(err, d.giveBack(name))
+		case strings.HasSuffix(name, ".json.tmp"): // a Nak that was cut short; the file itself is there
+			err = errors.Join(err, os.Remove(filepath.Join(path, "active", name)))
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
@@ -199,6 +204,18 @@ func readSpec(path, name string) (s job.Spec, err error) {
 	return s, nil
 }
 
+// giveBack moves a file out of active/. A newer one of the same name replaces it, and counts at once.
+func (d *Dir) giveBack(name string) error {
+	active, waiting := filepath.Join(d.path, "active", name), filepath.Join(d.path, name)
+	if _, err := os.Lstat(waiting); err != nil {
+		return os.Rename(active, waiting)
+	}
+	d.mu.Lock()
+	delete(d.later, name)
+	d.mu.Unlock()
+	return os.Remove(active)
+}
+
 // dirJob is a job whose file is in active/.
 type dirJob struct {
 	d    *Dir
@@ -220,9 +237,6 @@ func (j *dirJob) Ack(context.Context) error {
 // Nak counts the delivery in the file, so that a job that never works is given up in the end.
 func (j *dirJob) Nak(_ context.Context, delay time.Duration) error {
 	return j.end(func() error {
-		if _, err := os.Lstat(filepath.Join(j.d.path, j.name)); err == nil {
-			return os.Remove(j.active()) // there is a newer one
-		}
 		b, err := json.Marshal(j.spec)
 		if err == nil {
 			err = os.WriteFile(j.active()+".tmp", b, 0o600)
@@ -236,7 +250,7 @@ func (j *dirJob) Nak(_ context.Context, delay time.Duration) error {
 		j.d.mu.Lock()
 		j.d.later[j.name] = time.Now().Add(delay)
 		j.d.mu.Unlock()
-		return os.Rename(j.active(), filepath.Join(j.d.path, j.name))
+		return j.d.giveBack(j.name)
 	})
 }
 

@@ -128,11 +128,17 @@ func TestDirRedoesWhatADeadProcessLeft(t *testing.T) {
 	if jobs, err := d.Next(t.Context(), atOnce); err != nil || len(jobs) != 1 || !exists(dir, "active", "left.json") {
 		t.Fatal(jobs, err)
 	}
+	write(t, goodJob, dir, "active", "replaced.json")
+	write(t, `{"scanner": "fake", "target": "/new"}`, dir, "replaced.json")
+	write(t, "{", dir, "active", "left.json.tmp")
 	must(t, d.Close()) // the process dies
 	must(t, d.Close())
 	jobs, err := newDir(t, dir).Next(t.Context(), atOnce)
-	if err != nil || len(jobs) != 1 || jobs[0].Spec().ID != "left" {
+	if err != nil || len(jobs) != 2 || jobs[0].Spec().ID != "left" || jobs[1].Spec().Target != "/new" {
 		t.Errorf("%v, %v", jobs, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 || exists(dir, "active", "left.json.tmp") {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 
