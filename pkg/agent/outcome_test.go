@@ -141,6 +141,22 @@ func TestPanicOfAScannerIsAFailureOfItsJobAlone(t *testing.T) {
 	}
 }
 
+func TestPanicOfOnJobIsAProblemAlone(t *testing.T) {
+	var b bed
+	jobs := b.source.Add(job.Spec{}, job.Spec{})
+	b.source.End()
+	b.start(t, func(c *agent.Config) { c.OnJob = func(agent.JobResult) { panic("user code") } })
+	must(t, b.end(t))
+	for _, j := range jobs {
+		if j.State() != sdktest.Acked {
+			t.Errorf("a job is %s", j.State())
+		}
+	}
+	if p := b.agent.Status().Problems; len(p) != 2 || !strings.Contains(p[0].Error, "user code") {
+		t.Errorf("problems %+v", p)
+	}
+}
+
 func TestFullQueueGivesTheJobBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed

@@ -69,9 +69,20 @@ func (r *run) run() {
 			Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target, "findings_count": res.Summary.Findings, "partial": res.Partial}})
 		r.a.submitted(d, res.Summary.Uploaded)
 	}
-	if r.a.cfg.OnJob != nil {
-		r.a.cfg.OnJob(result)
+	r.a.onJob(result)
+}
+
+// onJob runs user code, whose panic must not end the process.
+func (a *Agent) onJob(result JobResult) {
+	if a.cfg.OnJob == nil {
+		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			a.problem("OnJob panicked", fmt.Errorf("%v", p))
+		}
+	}()
+	a.cfg.OnJob(result)
 }
 
 // scan waits for what the scanner needs and runs it. A panic is an error.
