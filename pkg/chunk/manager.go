@@ -158,10 +158,3 @@ func (m *Manager) Counts() report.Counts {
 	c.Queued = c.Submitted + c.Recovered - c.Completed - c.Failed - c.Dropped - c.InProgress
 	return c
 }
-
-// count changes the counts; used in afterCommit, so that they move with the data.
-func (m *Manager) count(f func(*report.Counts)) {
-	m.mu.Lock()
-	f(&m.counts)
-	m.mu.Unlock()
-}

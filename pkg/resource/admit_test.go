@@ -12,8 +12,10 @@ var bg = context.Background()
 
 func TestSlotsBeforeStart(t *testing.T) {
 	c := newTest(t, 2)
-	if !c.AcquireSlot(bg) || !c.AcquireSlot(bg) || c.AcquireSlot(bg) {
-		t.Error("of three requests not exactly two were granted")
+	for i, want := range []bool{true, true, false} {
+		if got := c.AcquireSlot(bg); got != want {
+			t.Errorf("request %d of 2 slots granted: %v", i+1, got)
+		}
 	}
 	if m := c.GetMetrics(); !m.Timestamp.IsZero() || m.CPUSource != "" || m.CPUPercent != 0 {
 		t.Errorf("metrics were made up before the first sample: %+v", m)
