@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -25,14 +26,16 @@ type committer struct {
 
 	wal      string // its path
 	walLimit int64  // bytes past which the WAL is folded into the database; 0: only by SQLite itself
+	reserve  reserve
 }
 
 // change is one all-or-nothing change.
 type change struct {
 	apply  func(*tx) error
-	weight int // bytes it writes
+	weight int // bytes it writes; 0: it takes no space, or frees some
 	err    chan error
 	after  []func() // what becomes true in memory with the commit
+	result error
 
 	truncate bool // the WAL is folded in after it
 }
@@ -43,14 +46,21 @@ const (
 	groupBytes   = 8 << 20
 )
 
-func newCommitter(conn *sql.Conn, path string) *committer {
-	c := &committer{conn: conn, wal: path + "-wal", stmts: map[string]*sql.Stmt{}, ops: make(chan *change, groupChanges), done: make(chan struct{})}
+func newCommitter(conn *sql.Conn, path string, limit int64) *committer {
+	c := &committer{
+		conn: conn, stmts: map[string]*sql.Stmt{}, ops: make(chan *change, groupChanges), done: make(chan struct{}),
+		wal: path + "-wal", reserve: reserve{path: path + ".reserve", size: reserveShare(limit)},
+	}
+	if limit > 0 {
+		c.walLimit = walShare(limit)
+	}
+	_ = c.reserve.restore() // a disk that is full already must not keep the store from being emptied
 	go c.run()
 	return c
 }
 
 // do applies one change and returns when it is on disk, or was not made at all. weight is about how many
-// bytes it writes. A ctx that is done before the change was begun stops it; later it does not.
+// bytes it writes; a change of none may use the reserve of a full disk. A ctx that is done before the change was begun stops it; later it does not.
 func (c *committer) do(ctx context.Context, weight int, apply func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -115,32 +125,74 @@ func (c *committer) run() {
 	}
 }
 
-// commit makes the group's changes in one transaction. A change that fails is undone alone.
+// commit makes the group's changes and tells their callers. On a full disk those that write are refused, and the
+// others made at the expense of the reserve.
 func (c *committer) commit(group []*change) {
-	errs := make([]error, len(group))
-	err := c.transact(group, errs)
-	truncate := false
-	for _, ch := range group {
-		truncate = truncate || ch.truncate
+	c.transact(c.admit(group))
+	if again := full(group); len(again) > 0 {
+		c.transact(again)
+		if again = full(again); len(again) > 0 && c.reserve.spend() == nil {
+			c.transact(again)
+		}
 	}
-	folded := c.boundWAL(truncate)
-	for i, ch := range group {
-		switch {
-		case errs[i] != nil:
-			ch.err <- errs[i]
-		case err != nil:
-			ch.err <- err
-		case ch.truncate: // nobody else need know: the data is safe in the WAL
-			ch.err <- folded
-		default:
-			ch.err <- nil
+	folded := c.boundWAL(slices.ContainsFunc(group, func(ch *change) bool { return ch.truncate }))
+	for _, ch := range group {
+		if ch.truncate && ch.result == nil { // nobody else need know: the data is safe in the WAL
+			ch.result = folded
+		}
+		ch.err <- ch.result
+	}
+}
+
+// admit returns the changes to be made: all of them, unless the reserve is spent and cannot be restored.
+func (c *committer) admit(group []*change) (admitted []*change) {
+	writes := func(ch *change) bool { return ch.weight > 0 }
+	if !c.reserve.spent || !slices.ContainsFunc(group, writes) {
+		return group
+	}
+	err := c.reserve.restore()
+	if err == nil {
+		return group
+	}
+	for _, ch := range group {
+		if writes(ch) {
+			ch.result = err
+		} else {
+			admitted = append(admitted, ch)
+		}
+	}
+	return admitted
+}
+
+// full returns the changes that need no space and failed for the want of it.
+func full(group []*change) (again []*change) {
+	for _, ch := range group {
+		if ch.weight == 0 && isFull(ch.result) {
+			again = append(again, ch)
+		}
+	}
+	return again
+}
+
+// transact makes the changes in one transaction and notes the result with each. One that fails is undone alone.
+func (c *committer) transact(group []*change) {
+	if len(group) == 0 {
+		return
+	}
+	err := c.try(group)
+	for _, ch := range group {
+		if ch.result == nil {
+			ch.result = err
 		}
 	}
 }
 
-func (c *committer) transact(group []*change, errs []error) error {
+func (c *committer) try(group []*change) error {
 	ctx := context.Background()
 	t := &tx{c: c}
+	for _, ch := range group {
+		ch.result, ch.after = nil, nil
+	}
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -148,15 +200,15 @@ func (c *committer) transact(group []*change, errs []error) error {
 		_, _ = c.conn.ExecContext(ctx, "ROLLBACK") // fails only when SQLite has rolled back by itself
 		return err
 	}
-	for i, ch := range group {
+	for _, ch := range group {
 		t.change = ch
 		if _, err := t.exec("SAVEPOINT one"); err != nil {
 			return fail(fmt.Errorf("savepoint: %w", err))
 		}
-		if errs[i] = ch.apply(t); errs[i] != nil {
+		if ch.result = ch.apply(t); ch.result != nil {
 			ch.after = nil
 			if _, err := t.exec("ROLLBACK TO one"); err != nil {
-				return fail(fmt.Errorf("undo: %w", errors.Join(errs[i], err)))
+				return fail(fmt.Errorf("undo: %w", errors.Join(ch.result, err)))
 			}
 		}
 		if _, err := t.exec("RELEASE one"); err != nil {

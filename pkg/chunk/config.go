@@ -34,7 +34,7 @@ type Config struct {
 	DatabasePath       string // default ~/.rediver/chunks.db
 	RetentionHours     int    // of finished reports, in hours; default 24; -1: for ever
 	DeadRetentionHours int    // of dead letters, in hours; default 720; -1: for ever
-	MaxStorageMB       int    // database and WAL on disk, in MiB; default 500; -1: unlimited
+	MaxStorageMB       int    // database, WAL and reserve on disk, in MiB; default 500; -1: unlimited
 
 	AutoCleanupOnUpload     bool // free a part's data as soon as it is uploaded
 	CleanupOnReportComplete bool // remove a report's parts when all are uploaded

@@ -29,7 +29,8 @@ type db struct {
 const readers = 4
 
 // openDB opens or creates the database at path, whose directory is made with mode 0700. Nobody else may have it open.
-func openDB(path string) (_ *db, err error) {
+// limit is the most it may take on disk, 0 for no limit.
+func openDB(path string, limit int64) (_ *db, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -50,11 +51,11 @@ func openDB(path string) (_ *db, err error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, err
 	}
-	return d, d.connect()
+	return d, d.connect(limit)
 }
 
 // connect opens both pools and brings the schema up to date.
-func (d *db) connect() (err error) {
+func (d *db) connect(limit int64) (err error) {
 	ctx := context.Background()
 	// The pragmas are in the name so that every connection of a pool has them. auto_vacuum must precede the first table.
 	common := "_pragma=auto_vacuum(2)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)"
@@ -78,7 +79,7 @@ func (d *db) connect() (err error) {
 		return errors.Join(err, conn.Close())
 	}
 	d.read.SetMaxOpenConns(readers)
-	d.committer = newCommitter(conn, d.path)
+	d.committer = newCommitter(conn, d.path, limit)
 	return nil
 }
 
@@ -132,11 +133,11 @@ func (d *db) close() error {
 	return errors.Join(append(errs, d.lock.Release())...)
 }
 
-// fileBytes returns what the database and its WAL take on disk.
+// fileBytes returns what the database, its WAL and the reserve take on disk.
 func (d *db) fileBytes() int64 {
 	var n int64
-	for _, suffix := range []string{"", "-wal"} {
-		if st, err := os.Stat(d.path + suffix); err == nil { // a missing WAL takes nothing
+	for _, suffix := range []string{"", "-wal", ".reserve"} {
+		if st, err := os.Stat(d.path + suffix); err == nil { // what is missing takes nothing
 			n += st.Size()
 		}
 	}

@@ -67,6 +67,7 @@ func (s *Storage) CleanupToSize(ctx context.Context, maxBytes int64) (deleted in
 // RetryDead makes all dead letters of a report due again and returns how many there were.
 func (s *Storage) RetryDead(ctx context.Context, reportID string) (retried int, err error) {
 	err = s.m.db.do(ctx, 0, func(t *tx) error {
+		retried = 0 // a change may be made anew on a full disk
 		return s.each(t, reportID, func(rid int64, _ int) error {
 			n, err := s.m.requeue(t, rid)
 			retried += int(n)
@@ -80,6 +81,7 @@ func (s *Storage) RetryDead(ctx context.Context, reportID string) (retried int, 
 // revisions were removed.
 func (s *Storage) Drop(ctx context.Context, reportID string) (dropped int, err error) {
 	err = s.m.db.do(ctx, 0, func(t *tx) error {
+		dropped = 0
 		return s.each(t, reportID, func(rid int64, state int) error {
 			dropped++
 			return s.m.remove(t, rid, state)

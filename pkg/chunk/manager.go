@@ -70,16 +70,13 @@ func NewManager(cfg *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := openOrReplace(path, c.Sink)
+	d, err := openOrReplace(path, c)
 	if err != nil {
 		return nil, err
 	}
 	m := &Manager{
 		cfg: c, db: d, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
 		leases: map[int64]lease{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
-	}
-	if limit := c.maxBytes(); limit > 0 {
-		d.walLimit = walShare(limit)
 	}
 	if err := m.recover(); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -89,8 +86,8 @@ func NewManager(cfg *Config) (*Manager, error) {
 }
 
 // openOrReplace opens the database, and sets a damaged one aside for a new one.
-func openOrReplace(path string, sink event.Sink) (*db, error) {
-	d, err := openDB(path)
+func openOrReplace(path string, c Config) (*db, error) {
+	d, err := openDB(path, c.maxBytes())
 	if err == nil || !isCorrupt(err) {
 		return d, err
 	}
@@ -98,11 +95,11 @@ func openOrReplace(path string, sink event.Sink) (*db, error) {
 	if err2 != nil {
 		return nil, errors.Join(err, err2)
 	}
-	sink.Record(event.Event{
+	c.Sink.Record(event.Event{
 		Type: event.AgentError, Severity: event.Critical, Message: "chunk store was damaged; it is set aside and a new one begun",
 		Error: err.Error(), Details: map[string]any{"path": path, "moved_to": to},
 	})
-	return openDB(path)
+	return openDB(path, c.maxBytes())
 }
 
 // recover removes what an earlier process did not finish writing and counts what it left to upload.

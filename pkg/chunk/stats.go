@@ -12,7 +12,7 @@ type Stats struct {
 	Dead       int64 `json:"dead_letters"`    // parts, of all reports
 	Finished   int64 `json:"finished"`        // reports kept for their retention
 	Duplicates int64 `json:"duplicates"`      // reports submitted again with the same content
-	FileBytes  int64 `json:"file_bytes"`      // database and WAL on disk
+	FileBytes  int64 `json:"file_bytes"`      // database, WAL and reserve on disk
 	UsedBytes  int64 `json:"used_bytes"`      // of it, pages that hold data
 	FreeBytes  int64 `json:"free_bytes"`      // of it, pages to be reused or given back
 	Reclaimed  int64 `json:"reclaimed_bytes"` // given back to the filesystem since the store was opened

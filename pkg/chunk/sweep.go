@@ -103,7 +103,7 @@ func (m *Manager) makeRoom(t *tx, need int64) error {
 	if limit == 0 {
 		return nil
 	}
-	budget := limit - walShare(limit)
+	budget := limit - walShare(limit) - reserveShare(limit)
 	used, err := inUse(t)
 	if err != nil || used+need <= budget {
 		return err

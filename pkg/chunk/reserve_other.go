@@ -1,0 +1,8 @@
+//go:build !linux
+
+package chunk
+
+import "os"
+
+// allocate makes f size bytes long, with space on disk for all of them.
+func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
