@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -114,6 +112,51 @@ func TestLateOutcomeDoesNotTouchANewReport(t *testing.T) {
 	if parts := drain(t, m); len(parts) != 1 || parts[0].ReportID != "new" {
 		t.Fatalf("%d parts of the new report uploaded", len(parts))
 	}
+}
+
+// A report is in the file a moment before it is counted. A part leased in between would make the counts negative.
+func TestNoPartIsLeasedBeforeItsReportIsCounted(t *testing.T) {
+	m := open(t, split)
+	still(t, m)
+	busy, hold, committed, count := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	errs := make(chan error, 3)
+	go func() {
+		errs <- m.db.do(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil })
+	}()
+	<-busy
+	go func() { // what it does after the commit comes before what the report does
+		errs <- m.db.do(t.Context(), 0, func(t *tx) error {
+			t.afterCommit(func() { close(committed); <-count })
+			return nil
+		})
+	}()
+	eventually(t, "first change is queued", func() bool { return len(m.db.ops) == 1 })
+	go func() {
+		_, err := m.SubmitReport(t.Context(), testReport("r", 1))
+		errs <- err
+	}()
+	eventually(t, "report is queued", func() bool { return len(m.db.ops) == 2 })
+	close(hold)
+	<-committed
+
+	leased := make(chan *report.Part, 1)
+	go func() { leased <- next(t, m) }()
+	select {
+	case <-leased:
+		close(count)
+		t.Fatalf("a part is leased while the counts are %+v", m.Counts())
+	case <-time.After(50 * time.Millisecond): // long enough for Next, were it not waiting
+	}
+	close(count)
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if p := <-leased; p != nil {
+		settle(t, m, p, uploaded)
+	}
+	drain(t, m)
 }
 
 func TestReleasedPartComesAgainWithoutAnAttemptCounted(t *testing.T) {
@@ -244,154 +287,4 @@ func TestPaceDoesNotHideARetry(t *testing.T) {
 			settle(t, m, p, uploaded)
 		}
 	})
-}
-
-func TestHigherPriorityFirstThenOlder(t *testing.T) {
-	m := open(t, Config{})
-	for i, prio := range []int{0, 1, 5, 10, 1, 10, -3} {
-		submit(t, m, testReport(fmt.Sprint("r", i), 1), report.Envelope{Priority: prio})
-	}
-	var got []string
-	for _, p := range drain(t, m) {
-		got = append(got, p.ReportID)
-	}
-	if want := []string{"r3", "r5", "r2", "r1", "r4", "r0", "r6"}; !slices.Equal(got, want) {
-		t.Fatalf("%v, want %v", got, want)
-	}
-}
-
-func TestHigherPriorityOvertakesWhatIsReadAhead(t *testing.T) {
-	m := open(t, Config{})
-	for i := range windowSize + 20 {
-		submit(t, m, testReport(fmt.Sprint("r", i), 1))
-	}
-	settle(t, m, next(t, m), uploaded)
-	submit(t, m, testReport("urgent", 1), report.Envelope{Priority: 1})
-	if p := next(t, m); p.ReportID != "urgent" {
-		t.Fatalf("%s goes before the urgent one", p.ReportID)
-	} else {
-		settle(t, m, p, uploaded)
-	}
-}
-
-func TestLowPriorityIsNotStarved(t *testing.T) {
-	m := open(t, Config{})
-	submit(t, m, testReport("low", 1))
-	for i := range 2 * fairEvery {
-		submit(t, m, testReport(fmt.Sprint("high", i), 1), report.Envelope{Priority: 9})
-		p := next(t, m)
-		settle(t, m, p, uploaded)
-		if p.ReportID == "low" {
-			return
-		}
-	}
-	t.Fatalf("not among %d uploads", 2*fairEvery)
-}
-
-func TestPoisonPartDelaysNoOther(t *testing.T) {
-	m := open(t, Config{MaxConcurrentUploads: 1})
-	submit(t, m, testReport("poison", 1), report.Envelope{Priority: 9})
-	for i := range 20 {
-		submit(t, m, testReport(fmt.Sprint("good", i), 1))
-	}
-	poisoned, good := 0, 0
-	for good < 20 {
-		p := next(t, m)
-		if p == nil {
-			t.Fatalf("nothing due after %d of 20", good)
-		}
-		if p.ReportID == "poison" {
-			poisoned++
-			settle(t, m, p, report.Outcome{Kind: report.Retry, Due: time.Now().Add(time.Hour), Err: errors.New("boom")})
-			continue
-		}
-		settle(t, m, p, uploaded)
-		good++
-	}
-	if poisoned != 1 {
-		t.Fatalf("tried %d times, want once an hour", poisoned)
-	}
-}
-
-func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
-	rec := &recorder{}
-	cfg := split
-	cfg.Sink = rec
-	m := open(t, cfg)
-	ctx, s := t.Context(), m.Storage()
-	submit(t, m, testReport("r", 6))
-	dead := report.Outcome{Kind: report.Dead, Err: errors.New("refused: " + strings.Repeat("x", 5000))}
-	settle(t, m, next(t, m), dead)
-	settle(t, m, next(t, m), uploaded)
-	if prog := settle(t, m, next(t, m), dead); !prog.Finished || prog.Dead != 2 || prog.Done != 1 {
-		t.Fatalf("%+v", prog)
-	}
-	if c := m.Counts(); c.Failed != 1 || c.Parts != 0 {
-		t.Fatalf("%+v", c)
-	}
-	list := must(s.Reports(ctx, 0, StateFailed))
-	if len(list) != 1 || list[0].Dead != 2 || !strings.HasPrefix(list[0].LastError, "refused") || len(list[0].LastError) > maxErrorText || list[0].Finished == nil {
-		t.Fatalf("%+v", list)
-	}
-	if parts := must(s.Parts(ctx, "r")); len(parts) != 3 || parts[0].State != "dead" || parts[1].State != "uploaded" {
-		t.Fatalf("%+v", parts)
-	}
-	if e := rec.of(event.ChunkFailed); len(e) != 2 || e[0].Severity != event.Error {
-		t.Errorf("%+v", e)
-	}
-
-	if n, err := s.RetryDead(ctx, "r"); err != nil || n != 2 {
-		t.Fatal(n, err)
-	}
-	if c := m.Counts(); c.Recovered != 1 || c.Queued != 1 || c.Parts != 2 {
-		t.Fatalf("%+v", c)
-	}
-	p := next(t, m)
-	if p.Attempt != 1 {
-		t.Errorf("attempt %d: a retried dead letter starts anew", p.Attempt)
-	}
-	settle(t, m, p, uploaded)
-	if prog := settle(t, m, next(t, m), uploaded); !prog.Finished || prog.Dead != 0 || prog.Done != 3 {
-		t.Fatalf("%+v", prog)
-	}
-
-	submit(t, m, testReport("r2", 1))
-	settle(t, m, next(t, m), dead)
-	if n, err := s.Drop(ctx, "r2"); err != nil || n != 1 {
-		t.Fatal(n, err)
-	}
-	if _, err := s.Report(ctx, "r2"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("after Drop: %v", err)
-	}
-	if _, err := s.RetryDead(ctx, "r2"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("RetryDead after Drop: %v", err)
-	}
-}
-
-func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
-	for name, loseData := range map[string]func(*Storage) error{
-		"data kept": func(*Storage) error { return nil },
-		"data deleted": func(s *Storage) error {
-			return s.DeleteChunkData(t.Context(), must(s.Parts(t.Context(), "r"))[0].ChunkID)
-		},
-		"parts deleted": func(s *Storage) error { _, err := s.DeleteReportChunks(t.Context(), "r"); return err },
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := open(t, split)
-			submit(t, m, testReport("r", 4))
-			for range 2 {
-				settle(t, m, next(t, m), report.Outcome{Kind: report.Dead, Err: errors.New("no")})
-			}
-			if err := loseData(m.Storage()); err != nil {
-				t.Fatal(err)
-			}
-			submit(t, m, testReport("r", 4))
-			if got := titles(t, drain(t, m)); len(got) != 4 {
-				t.Fatalf("%d of 4 findings uploaded", len(got))
-			}
-			if r := must(m.Storage().Report(t.Context(), "r")); r[len(r)-1].State != StateCompleted {
-				t.Fatalf("%+v", r)
-			}
-		})
-	}
 }

@@ -9,76 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
-
-// store opens a chunk store at path, or a new one, whose parts hold two findings.
-func store(t testing.TB, cfg chunk.Config) *chunk.Manager {
-	t.Helper()
-	if cfg.DatabasePath == "" {
-		cfg.DatabasePath = filepath.Join(t.TempDir(), "chunks.db")
-	}
-	cfg.MinFindingsForChunking, cfg.MaxFindingsPerChunk, cfg.UploadDelayMs, cfg.MaxConcurrentUploads = 2, 2, -1, 16
-	cfg.AutoCleanupOnUpload, cfg.CleanupOnReportComplete = true, true
-	m, err := chunk.NewManager(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
-}
-
-func start(t testing.TB, cfg PipelineConfig, up Uploader) *Pipeline {
-	t.Helper()
-	p := NewPipeline(&cfg, up)
-	if err := p.Start(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func flush(t testing.TB, p *Pipeline) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
-	defer cancel()
-	if err := p.Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (e *ends) counts() (completed, failed int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.completed), len(e.failed)
-}
-
-// once fails when a report had more than one callback.
-func (e *ends) once(t testing.TB) {
-	t.Helper()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for id, n := range e.completed {
-		if n+e.failed[id] != 1 {
-			t.Errorf("%s: %d times completed, %d times failed", id, n, e.failed[id])
-		}
-	}
-	for id, n := range e.failed {
-		if n+e.completed[id] != 1 {
-			t.Errorf("%s: %d times failed, %d times completed", id, n, e.completed[id])
-		}
-	}
-}
 
 func TestRestartContinuesWhereItStopped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
@@ -303,15 +240,6 @@ func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
 	stop(t, p)
 }
 
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not after 20 s", what)
-		}
-	}
-}
-
 func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
 	p := start(t, PipelineConfig{Spool: store(t, chunk.Config{})}, &answers{})
 	r := testReport("r", 1)
@@ -323,94 +251,4 @@ func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	stop(t, p)
-}
-
-// Submitters, an uploader of all kinds of answers, Flush and GetStats at once, over either spool.
-func TestNumbersAddUpUnderStress(t *testing.T) {
-	for _, name := range []string{"memory", "durable"} {
-		t.Run(name, func(t *testing.T) {
-			cfg := PipelineConfig{Workers: 4, RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond, Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}}
-			if name == "durable" {
-				cfg.Spool = store(t, chunk.Config{})
-			}
-			var submitted atomic.Int64
-			e := newEnds(&cfg)
-			cfg.OnSubmitted = func(*QueueItem) { submitted.Add(1) }
-			var n atomic.Int64
-			p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
-				switch n.Add(1) % 7 {
-				case 0:
-					return nil, errors.New("odd")
-				case 1:
-					return nil, &statusErr{permanent: true}
-				case 2:
-					panic("stress")
-				}
-				return nil, nil
-			}))
-			var submitting, watching sync.WaitGroup
-			over := make(chan struct{})
-			watching.Go(func() {
-				for {
-					select {
-					case <-over:
-						return
-					default:
-						s := p.GetStats()
-						if s.Submitted+s.Recovered != s.Completed+s.Failed+s.Dropped+s.InProgress+s.QueueLength || s.QueueLength < 0 || s.QueueParts < 0 || s.TotalBytes < 0 || s.InProgress > 4 {
-							t.Errorf("%+v", s)
-							return
-						}
-						time.Sleep(50 * time.Microsecond)
-					}
-				}
-			})
-			for g := range 4 {
-				submitting.Go(func() {
-					for i := range 60 {
-						if _, err := p.Submit(testReport(fmt.Sprintf("r%d-%d", g, i), 1+i%6), WithPriority(i%3)); err != nil {
-							t.Error(err)
-						}
-					}
-				})
-			}
-			submitting.Wait()
-			flush(t, p)
-			stop(t, p)
-			close(over)
-			watching.Wait()
-			e.once(t)
-			s := p.GetStats()
-			completed, failed := e.counts()
-			if completed+failed != 240 || submitted.Load() != 240 || s.Completed != int64(completed) || s.Failed != int64(failed) || s.QueueParts+s.TotalBytes != 0 {
-				t.Errorf("%d completed, %d failed, %d submitted, %+v", completed, failed, submitted.Load(), s)
-			}
-			if s.Attempts != s.PartsUploaded+s.Retries+s.PartsDead {
-				t.Errorf("attempts do not add up: %+v", s)
-			}
-		})
-	}
-}
-
-// recorder is a sink that keeps what it gets.
-type recorder struct {
-	mu     sync.Mutex
-	events []event.Event
-}
-
-func (r *recorder) Record(e event.Event) {
-	r.mu.Lock()
-	r.events = append(r.events, e)
-	r.mu.Unlock()
-}
-
-func (r *recorder) of(kind event.Type) (out []event.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.events {
-		if e.Type == kind {
-			out = append(out, e)
-		}
-	}
-	return out
 }

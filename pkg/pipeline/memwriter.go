@@ -52,7 +52,8 @@ func (w *memoryWriter) Close() (report.Summary, error) {
 		return sum, err
 	}
 	report.Seal(w.parts, sum.Content)
-	d := newDelivery(w.Head(), w.env)
+	head := *w.Head() // a copy: a pointer into the splitter would keep all its buffers while the report waits
+	d := newDelivery(&head, w.env)
 	d.size, d.parts, d.left, d.prog.Total = w.bytes, len(w.parts), len(w.parts), len(w.parts)
 	entries := make([]*entry, len(w.parts))
 	for i, p := range w.parts {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,99 +13,6 @@ import (
 
 	"github.com/rediverio/sdk/pkg/report"
 )
-
-// testReport returns a valid report with n findings.
-func testReport(id string, n int) *report.Report {
-	r := &report.Report{Metadata: report.Metadata{ID: id}, Tool: &report.Tool{Name: "test"}}
-	for i := range n {
-		r.Findings = append(r.Findings, &report.Finding{
-			Type: report.TypeVulnerability, Title: fmt.Sprintf("finding %d", i), Severity: report.High, RuleID: "rule",
-			Location: &report.Location{Path: "a.go", StartLine: i + 1},
-		})
-	}
-	return r
-}
-
-// answers is an uploader that follows a script by report ID, and records what it was asked.
-type answers struct {
-	mu     sync.Mutex
-	script func(part *report.Part) error
-	calls  []call
-}
-
-type call struct {
-	id      string
-	attempt int
-	at      time.Duration
-	finding int
-}
-
-func (a *answers) Upload(_ context.Context, p *report.Part) (*Result, error) {
-	a.mu.Lock()
-	a.calls = append(a.calls, call{p.ReportID, p.Attempt, time.Since(epoch), p.Findings})
-	a.mu.Unlock()
-	if a.script != nil {
-		if err := a.script(p); err != nil {
-			return nil, err
-		}
-	}
-	return &Result{FindingsCreated: p.Findings}, nil
-}
-
-func (a *answers) ids() (ids []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, c := range a.calls {
-		ids = append(ids, c.id)
-	}
-	return ids
-}
-
-var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when every synctest bubble begins
-
-// ends counts the callbacks of each report.
-type ends struct {
-	mu                sync.Mutex
-	completed, failed map[string]int
-	errs              map[string]error
-	results           map[string]Result
-}
-
-func newEnds(c *PipelineConfig) *ends {
-	e := &ends{completed: map[string]int{}, failed: map[string]int{}, errs: map[string]error{}, results: map[string]Result{}}
-	c.OnCompleted = func(i *QueueItem, r *Result) {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.completed[i.ID]++
-		e.results[i.ID] = *r
-	}
-	c.OnFailed = func(i *QueueItem, err error) {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.failed[i.ID]++
-		e.errs[i.ID] = err
-	}
-	return e
-}
-
-// checkSum fails unless the numbers add up.
-func checkSum(t *testing.T, s Stats) {
-	t.Helper()
-	if s.Submitted+s.Recovered != s.Completed+s.Failed+s.Dropped+s.InProgress+s.QueueLength {
-		t.Fatalf("numbers do not add up: %+v", s)
-	}
-}
-
-type statusErr struct {
-	permanent, unavailable, unauthorized bool
-	after                                time.Duration
-}
-
-func (e *statusErr) Error() string             { return fmt.Sprintf("%+v", *e) }
-func (e *statusErr) Permanent() bool           { return e.permanent }
-func (e *statusErr) Unavailable() bool         { return e.unavailable }
-func (e *statusErr) Unauthorized() bool        { return e.unauthorized }
-func (e *statusErr) RetryAfter() time.Duration { return e.after }
 
 func TestReportsAreUploadedAndCountedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -185,23 +91,6 @@ func TestRetryWaitsLongerEachTimeAndFreesTheWorker(t *testing.T) {
 		}
 		stop(t, p)
 	})
-}
-
-func mustSubmit(t *testing.T, p *Pipeline, ids ...string) {
-	t.Helper()
-	for _, id := range ids {
-		if _, err := p.Submit(testReport(id, 1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func stop(t *testing.T, p *Pipeline) {
-	t.Helper()
-	if err := p.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	checkSum(t, p.GetStats())
 }
 
 func TestPermanentErrorIsNotRetried(t *testing.T) {

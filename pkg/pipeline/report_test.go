@@ -39,22 +39,26 @@ func TestReportWithoutJSONFormEndsInOnFailed(t *testing.T) {
 	})
 }
 
-// A report that cannot be encoded says nothing of the receiver: uploads stay paused.
+// A report that cannot be encoded says nothing of the receiver: it does not end the pause that follows a refusal.
 func TestReportWithoutJSONFormDoesNotEndAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		up := &answers{script: func(*report.Part) error { return &statusErr{unauthorized: true} }}
-		p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Minute, RetryAttempts: 100}, up)
+		rec := &recorder{}
+		p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Minute, Sink: rec}, &answers{script: func(*report.Part) error {
+			return &statusErr{unauthorized: true}
+		}})
 		mustSubmit(t, p, "r")
-		for range 3 {
-			bad := testReport("bad", 1)
-			bad.Properties = report.Properties{"x": math.Inf(1)}
-			if _, err := p.Submit(bad, WithPriority(9)); err != nil {
-				t.Fatal(err)
-			}
-		}
 		time.Sleep(30 * time.Second)
-		if n := len(up.ids()); n > 1 {
-			t.Errorf("%d attempts in the first pause", n)
+		bad := testReport("bad", 1)
+		bad.Properties = report.Properties{"x": math.Inf(1)}
+		if _, err := p.Submit(bad, WithPriority(9)); err != nil { // the first to be tried after the pause
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s := p.GetStats(); s.Failed != 1 || s.Retries != 2 {
+			t.Fatalf("%+v", s)
+		}
+		if n := len(rec.of(event.AuthFailed)); n != 1 {
+			t.Errorf("%d auth_failed events: the pause ended in between", n)
 		}
 		if err := p.Stop(t.Context()); err != nil { // a last attempt, refused
 			t.Error(err)

@@ -27,6 +27,9 @@ func (p *Pipeline) attempt(part *report.Part) (res *Result, err error) {
 		return nil, &unsendableError{err}
 	}
 	res, err = p.uploader.Upload(ctx, part)
+	if err != nil {
+		_, _ = err.Error(), classify(err) // methods of a typed nil panic: here that is caught
+	}
 	if err == nil && res == nil {
 		res = &Result{ReportID: part.ReportID}
 	}

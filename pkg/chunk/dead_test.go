@@ -1,0 +1,93 @@
+package chunk
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
+	rec := &recorder{}
+	cfg := split
+	cfg.Sink = rec
+	m := open(t, cfg)
+	ctx, s := t.Context(), m.Storage()
+	submit(t, m, testReport("r", 6))
+	dead := report.Outcome{Kind: report.Dead, Err: errors.New("refused: " + strings.Repeat("x", 5000))}
+	settle(t, m, next(t, m), dead)
+	settle(t, m, next(t, m), uploaded)
+	if prog := settle(t, m, next(t, m), dead); !prog.Finished || prog.Dead != 2 || prog.Done != 1 {
+		t.Fatalf("%+v", prog)
+	}
+	if c := m.Counts(); c.Failed != 1 || c.Parts != 0 {
+		t.Fatalf("%+v", c)
+	}
+	list := must(s.Reports(ctx, 0, StateFailed))
+	if len(list) != 1 || list[0].Dead != 2 || !strings.HasPrefix(list[0].LastError, "refused") || len(list[0].LastError) > maxErrorText || list[0].Finished == nil {
+		t.Fatalf("%+v", list)
+	}
+	if parts := must(s.Parts(ctx, "r")); len(parts) != 3 || parts[0].State != "dead" || parts[1].State != "uploaded" {
+		t.Fatalf("%+v", parts)
+	}
+	if e := rec.of(event.ChunkFailed); len(e) != 2 || e[0].Severity != event.Error {
+		t.Errorf("%+v", e)
+	}
+
+	if n, err := s.RetryDead(ctx, "r"); err != nil || n != 2 {
+		t.Fatal(n, err)
+	}
+	if c := m.Counts(); c.Recovered != 1 || c.Queued != 1 || c.Parts != 2 {
+		t.Fatalf("%+v", c)
+	}
+	p := next(t, m)
+	if p.Attempt != 1 {
+		t.Errorf("attempt %d: a retried dead letter starts anew", p.Attempt)
+	}
+	settle(t, m, p, uploaded)
+	if prog := settle(t, m, next(t, m), uploaded); !prog.Finished || prog.Dead != 0 || prog.Done != 3 {
+		t.Fatalf("%+v", prog)
+	}
+
+	submit(t, m, testReport("r2", 1))
+	settle(t, m, next(t, m), dead)
+	if n, err := s.Drop(ctx, "r2"); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if _, err := s.Report(ctx, "r2"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after Drop: %v", err)
+	}
+	if _, err := s.RetryDead(ctx, "r2"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("RetryDead after Drop: %v", err)
+	}
+}
+
+func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
+	for name, loseData := range map[string]func(*Storage) error{
+		"data kept": func(*Storage) error { return nil },
+		"data deleted": func(s *Storage) error {
+			return s.DeleteChunkData(t.Context(), must(s.Parts(t.Context(), "r"))[0].ChunkID)
+		},
+		"parts deleted": func(s *Storage) error { _, err := s.DeleteReportChunks(t.Context(), "r"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, split)
+			submit(t, m, testReport("r", 4))
+			for range 2 {
+				settle(t, m, next(t, m), report.Outcome{Kind: report.Dead, Err: errors.New("no")})
+			}
+			if err := loseData(m.Storage()); err != nil {
+				t.Fatal(err)
+			}
+			submit(t, m, testReport("r", 4))
+			if got := titles(t, drain(t, m)); len(got) != 4 {
+				t.Fatalf("%d of 4 findings uploaded", len(got))
+			}
+			if r := must(m.Storage().Report(t.Context(), "r")); r[len(r)-1].State != StateCompleted {
+				t.Fatalf("%+v", r)
+			}
+		})
+	}
+}
