@@ -89,8 +89,11 @@ func (p *Pipeline) judge(part *report.Part, res *Result, err error) report.Outco
 
 // putBack retries the part at due, or gives it up when its retries are used.
 func (p *Pipeline) putBack(part *report.Part, err error, due time.Time, free bool) report.Outcome {
-	if !free && part.Attempt > p.retries || p.memory != nil && p.isDraining() {
+	if !free && part.Attempt > p.retries {
 		return report.Outcome{Kind: report.Dead, Err: err}
+	}
+	if p.memory != nil && p.isDraining() { // it would be tried again, were there time: that is the stop's fault
+		return report.Outcome{Kind: report.Dead, Err: fmt.Errorf("%w: %w", ErrStopped, err)}
 	}
 	return report.Outcome{Kind: report.Retry, Due: due, Err: err, Free: free}
 }
