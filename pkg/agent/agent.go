@@ -41,17 +41,18 @@ func New(cfg Config) (*Agent, error) {
 	a.board.init()
 	a.controller = resource.NewController(&c.Resource)
 	p := c.Pipeline
+	// Deferred, and with a key taken before: a callback may panic, or change what it was given.
 	p.OnCompleted = func(item *pipeline.QueueItem, res *pipeline.Result) {
+		defer a.delivered(deliveryKey{item.TenantID, item.ID}, nil)
 		if c.Pipeline.OnCompleted != nil {
 			c.Pipeline.OnCompleted(item, res)
 		}
-		a.delivered(item, nil)
 	}
 	p.OnFailed = func(item *pipeline.QueueItem, err error) {
+		defer a.delivered(deliveryKey{item.TenantID, item.ID}, err)
 		if c.Pipeline.OnFailed != nil {
 			c.Pipeline.OnFailed(item, err)
 		}
-		a.delivered(item, err)
 	}
 	a.pipeline = pipeline.NewPipeline(&p, c.Uploader)
 	return a, nil

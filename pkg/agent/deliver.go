@@ -48,9 +48,11 @@ func (a *Agent) expect(r *run) (*delivery, error) {
 	d.ctx, d.end = context.WithCancel(context.Background())
 	a.deliveries.mu.Lock()
 	defer a.deliveries.mu.Unlock()
-	if a.deliveries.waiting[d.key] != nil {
+	if w := a.deliveries.waiting[d.key]; w != nil && !(w.scanned && w.lost.Load()) { // nobody waits for the end of a lost one
 		d.end()
 		return nil, &inHandError{r.spec.ID}
+	} else if w != nil {
+		w.end()
 	}
 	a.deliveries.waiting[d.key] = d
 	return d, nil
@@ -73,8 +75,8 @@ func (a *Agent) submitted(d *delivery, uploaded bool) {
 }
 
 // delivered notes the end of a report's uploads.
-func (a *Agent) delivered(item *pipeline.QueueItem, err error) {
-	a.settle(deliveryKey{item.TenantID, item.ID}, func(d *delivery) { d.uploaded, d.err = true, err })
+func (a *Agent) delivered(key deliveryKey, err error) {
+	a.settle(key, func(d *delivery) { d.uploaded, d.err = true, err })
 }
 
 func (a *Agent) settle(key deliveryKey, change func(*delivery)) {
