@@ -39,6 +39,7 @@ type run struct {
 	begun time.Time
 
 	admitted chan struct{} // closed by admit
+	accepted atomic.Bool   // the pipeline has its report
 	phase    atomic.Value  // string
 	findings atomic.Int64
 }
@@ -67,7 +68,7 @@ func (r *run) run() {
 		r.a.board.completed()
 		r.a.record(r.spec, event.Event{Type: event.JobCompleted, ReportID: res.ReportID, Message: "job completed", Duration: time.Since(r.begun),
 			Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target, "findings_count": res.Summary.Findings, "partial": res.Partial}})
-		r.a.submitted(d, res.Summary.Uploaded)
+		r.a.submitted(d, res.Summary.Uploaded || !r.accepted.Load())
 	}
 	r.a.onJob(result)
 }
@@ -99,9 +100,13 @@ func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
 	}
 	r.phase.Store("scanning")
 	r.a.record(r.spec, event.Event{Type: event.JobStarted, Message: "job started", Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}})
-	return r.a.cfg.Scanner.Scan(ctx, scan.Request{
+	res, err = r.a.cfg.Scanner.Scan(ctx, scan.Request{
 		JobID: r.spec.ID, TenantID: r.spec.TenantID, ReportID: report.CleanID(r.spec.ID), Scanner: r.spec.Scanner, Target: r.spec.Target, Timeout: r.spec.Timeout,
 	}, r.open(ctx))
+	if err == nil && res == nil {
+		err = errors.New("scanner gave no result and no error")
+	}
+	return res, err
 }
 
 // admit exchanges the slot that was held for the job by what its scanner is known to need, or all slots there are
@@ -131,22 +136,34 @@ func (r *run) admit(ctx context.Context) (err error) {
 	}
 }
 
-// open is the door through which the scanner's findings reach the pipeline.
+// open is the door through which the scanner's findings reach the pipeline. The report has the job's ID, by which the end
+// of its uploads finds the job.
 func (r *run) open(ctx context.Context) scan.OpenFunc {
 	return func(head *report.Report) (report.Writer, error) {
-		w, err := r.a.pipeline.NewWriter(ctx, head, pipeline.WithJobID(r.spec.ID), pipeline.WithTenantID(r.spec.TenantID), pipeline.WithPriority(r.spec.Priority))
+		h := *head
+		h.Metadata.ID = report.CleanID(r.spec.ID)
+		w, err := r.a.pipeline.NewWriter(ctx, &h, pipeline.WithJobID(r.spec.ID), pipeline.WithTenantID(r.spec.TenantID), pipeline.WithPriority(r.spec.Priority))
 		if err != nil {
 			return nil, err
 		}
 		r.phase.Store("reading results")
-		return &countingWriter{w, &r.findings}, nil
+		return &countingWriter{w, &r.findings, &r.accepted}, nil
 	}
 }
 
-// countingWriter shows progress.
+// countingWriter shows progress, and whether the report was accepted.
 type countingWriter struct {
 	report.Writer
-	n *atomic.Int64
+	n        *atomic.Int64
+	accepted *atomic.Bool
+}
+
+func (w *countingWriter) Close() (report.Summary, error) {
+	sum, err := w.Writer.Close()
+	if err == nil {
+		w.accepted.Store(true)
+	}
+	return sum, err
 }
 
 func (w *countingWriter) AddFinding(f *report.Finding) error {
