@@ -70,7 +70,14 @@ func listenControl(addr string) (l net.Listener, socket string, err error) {
 		return nil, "", err
 	}
 	// The store's lock says that no other agent of this state directory runs: a socket that is there is a dead one's.
-	if err := os.Remove(addr); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if st, err := os.Lstat(addr); err == nil {
+		if st.Mode().Type() != os.ModeSocket {
+			return nil, "", fmt.Errorf("%s is there and no socket", addr)
+		}
+		if err := os.Remove(addr); err != nil {
+			return nil, "", err
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, "", err
 	}
 	if l, err = net.Listen("unix", addr); err != nil {
