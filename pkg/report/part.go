@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,13 +53,27 @@ func (p *Part) Report() (*Report, error) {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return nil, fmt.Errorf("part %s: %w", p.Key, err)
 	}
-	for _, name := range []string{"report_id", "chunk_index", "total_chunks", "is_final"} {
-		delete(r.Extra, name)
-	}
-	if len(r.Extra) == 0 {
-		r.Extra = nil
-	}
+	r.Extra = withoutEnvelope(r.Extra)
 	return &r, nil
+}
+
+// envelopeNames are what a part says of itself. A report that has such members of its own would be taken for a part of
+// another one.
+var envelopeNames = []string{"report_id", "chunk_index", "total_chunks", "is_final"}
+
+// withoutEnvelope returns e without the members of an envelope; e is not changed.
+func withoutEnvelope(e Extra) Extra {
+	var out Extra
+	for name, value := range e {
+		if slices.ContainsFunc(envelopeNames, func(n string) bool { return strings.EqualFold(n, name) }) {
+			continue
+		}
+		if out == nil {
+			out = make(Extra, len(e))
+		}
+		out[name] = value
+	}
+	return out
 }
 
 // PartKey returns the key of a part: it names the report, its content and the part's place, nothing else.

@@ -276,6 +276,7 @@ func (s *Splitter) makeRoom(size int64, items, assets int) error {
 // partHead is what a part says of the report.
 func (s *Splitter) partHead(final bool) *Report {
 	head := s.head
+	head.Extra = withoutEnvelope(head.Extra)
 	if !final {
 		head.Properties, head.Extra = nil, nil // said once, by the final part
 		if head.Metadata.CoverageType == CoverageFull {

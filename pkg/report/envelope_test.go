@@ -1,0 +1,35 @@
+package report
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/rediverio/sdk/internal/codec"
+)
+
+// A receiver would take such a report for a part of another.
+func TestMembersOfAnEnvelopeDoNotSurviveInAReport(t *testing.T) {
+	var r Report
+	const foreign = `{"version":"1.0","metadata":{"id":"mine"},"findings":[],"report_id":"other","chunk_index":7,"Is_Final":false,"kept":1}`
+	if err := json.Unmarshal([]byte(foreign), &r); err != nil {
+		t.Fatal(err)
+	}
+	parts, _, err := Split(&r, SplitConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Report // as a receiver reads it
+	raw, err := codec.Decode(parts[0].Encoding, parts[0].Data, codec.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Extra) != 1 || string(got.Extra["kept"]) != "1" {
+		t.Errorf("extra members %s", got.Extra)
+	}
+	if len(r.Extra) != 4 {
+		t.Errorf("the caller's report was changed: %s", r.Extra)
+	}
+}
