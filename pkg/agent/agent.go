@@ -43,13 +43,13 @@ func New(cfg Config) (*Agent, error) {
 	p := c.Pipeline
 	// Deferred, and with a key taken before: a callback may panic, or change what it was given.
 	p.OnCompleted = func(item *pipeline.QueueItem, res *pipeline.Result) {
-		defer a.delivered(deliveryKey{item.TenantID, item.ID}, nil)
+		defer a.delivered(deliveryKey{item.TenantID, item.ID}, item.PartKey, nil)
 		if c.Pipeline.OnCompleted != nil {
 			c.Pipeline.OnCompleted(item, res)
 		}
 	}
 	p.OnFailed = func(item *pipeline.QueueItem, err error) {
-		defer a.delivered(deliveryKey{item.TenantID, item.ID}, err)
+		defer a.delivered(deliveryKey{item.TenantID, item.ID}, item.PartKey, err)
 		if c.Pipeline.OnFailed != nil {
 			c.Pipeline.OnFailed(item, err)
 		}

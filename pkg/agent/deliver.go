@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,9 +32,15 @@ type delivery struct {
 	end  context.CancelFunc
 	lost atomic.Bool // the lease is, or the job was withdrawn
 
-	scanned, uploaded bool  // both must be true
-	err               error // of the upload
+	scanned, uploaded bool             // both must be true
+	err               error            // of the upload
+	revision          string           // of the report, once it is scanned; empty: any
+	ended             map[string]error // the uploads that ended before that, by revision
 }
+
+// revision is what the keys of all parts of one revision of a report have in common. The store may still hold an earlier
+// one, whose end says nothing of the job.
+func revision(partKey string) string { return partKey[:strings.LastIndexByte(partKey, '.')+1] }
 
 // inHandError refuses a job that its source handed out again before the agent was done with it.
 type inHandError struct{ id string }
@@ -44,7 +51,7 @@ func (e *inHandError) Temporary() bool { return true }
 // expect notes, before the scan, that the job's report will have to be delivered: its upload may end first. Two jobs
 // at a time with the same ID would have the same report, so the second one is refused.
 func (a *Agent) expect(r *run) (*delivery, error) {
-	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, id: r.spec.ID}
+	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, id: r.spec.ID, ended: map[string]error{}}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	a.deliveries.mu.Lock()
 	defer a.deliveries.mu.Unlock()
@@ -67,16 +74,30 @@ func (a *Agent) forget(d *delivery) {
 }
 
 // submitted notes that the scan is over and its report accepted; uploaded: the same content was upstream before.
-func (a *Agent) submitted(d *delivery, uploaded bool) {
+func (a *Agent) submitted(d *delivery, sum report.Summary, uploaded bool) {
 	a.settle(d.key, func(d *delivery) {
-		d.scanned = true
-		d.uploaded = d.uploaded || uploaded
+		d.scanned, d.uploaded = true, d.uploaded || uploaded
+		if sum.Content != [32]byte{} {
+			d.revision = revision(report.PartKey(d.key.report, sum.Content, 0))
+		}
+		for rev, err := range d.ended {
+			if d.revision == "" || d.revision == rev {
+				d.uploaded, d.err = true, err
+			}
+		}
 	})
 }
 
 // delivered notes the end of a report's uploads.
-func (a *Agent) delivered(key deliveryKey, err error) {
-	a.settle(key, func(d *delivery) { d.uploaded, d.err = true, err })
+func (a *Agent) delivered(key deliveryKey, partKey string, err error) {
+	a.settle(key, func(d *delivery) {
+		switch rev := revision(partKey); {
+		case !d.scanned && rev != "":
+			d.ended[rev] = err
+		case rev == "" || d.revision == "" || rev == d.revision:
+			d.uploaded, d.err = true, err
+		}
+	})
 }
 
 func (a *Agent) settle(key deliveryKey, change func(*delivery)) {

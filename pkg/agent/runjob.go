@@ -38,9 +38,10 @@ type run struct {
 	slot  *resource.Slot
 	begun time.Time
 
-	admitted chan struct{} // closed by admit
-	accepted atomic.Bool   // the pipeline has its report
-	phase    atomic.Value  // string
+	admitted chan struct{}  // closed by admit
+	accepted atomic.Bool    // the pipeline has its report
+	sum      report.Summary // of it
+	phase    atomic.Value   // string
 	findings atomic.Int64
 }
 
@@ -68,7 +69,7 @@ func (r *run) run() {
 		r.a.board.completed()
 		r.a.record(r.spec, event.Event{Type: event.JobCompleted, ReportID: res.ReportID, Message: "job completed", Duration: time.Since(r.begun),
 			Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target, "findings_count": res.Summary.Findings, "partial": res.Partial}})
-		r.a.submitted(d, res.Summary.Uploaded || !r.accepted.Load())
+		r.a.submitted(d, r.sum, r.sum.Uploaded || !r.accepted.Load())
 	}
 	r.a.onJob(result)
 }
@@ -147,21 +148,21 @@ func (r *run) open(ctx context.Context) scan.OpenFunc {
 			return nil, err
 		}
 		r.phase.Store("reading results")
-		return &countingWriter{w, &r.findings, &r.accepted}, nil
+		return &countingWriter{w, r}, nil
 	}
 }
 
 // countingWriter shows progress, and whether the report was accepted.
 type countingWriter struct {
 	report.Writer
-	n        *atomic.Int64
-	accepted *atomic.Bool
+	r *run
 }
 
 func (w *countingWriter) Close() (report.Summary, error) {
 	sum, err := w.Writer.Close()
 	if err == nil {
-		w.accepted.Store(true)
+		w.r.sum = sum
+		w.r.accepted.Store(true)
 	}
 	return sum, err
 }
@@ -169,7 +170,7 @@ func (w *countingWriter) Close() (report.Summary, error) {
 func (w *countingWriter) AddFinding(f *report.Finding) error {
 	err := w.Writer.AddFinding(f)
 	if err == nil {
-		w.n.Add(1)
+		w.r.findings.Add(1)
 	}
 	return err
 }

@@ -248,4 +248,5 @@ type QueueItem struct {
 	SubmittedAt time.Time
 	Attempts    int    // of the part whose outcome this call is about
 	LastError   string // of the same
+	PartKey     string // of the same; tells revisions of a report apart; empty where there is no such part
 }

@@ -134,7 +134,7 @@ func (p *Pipeline) rest() {
 func (p *Pipeline) finished(part *report.Part, prog report.Progress, err error) {
 	item := &QueueItem{
 		ID: part.ReportID, JobID: part.JobID, TenantID: part.TenantID, ToolName: part.Tool, Priority: part.Priority,
-		SubmittedAt: prog.SubmittedAt, Attempts: part.Attempt,
+		SubmittedAt: prog.SubmittedAt, Attempts: part.Attempt, PartKey: part.Key,
 	}
 	if p.memory != nil {
 		item.Report = p.memory.take(part)
