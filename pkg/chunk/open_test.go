@@ -3,6 +3,7 @@ package chunk
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -300,5 +301,31 @@ func TestCloseWaitsForChangesUnderWay(t *testing.T) {
 		if c := m.Counts(); c.Recovered != int64(accepted) {
 			t.Fatalf("%d accepted, %d recovered", accepted, c.Recovered)
 		}
+	}
+}
+
+// Opening a connection that reads must not begin a write transaction, which would wait for the one that commits.
+func TestReadersDoNotWaitForTheWriter(t *testing.T) {
+	m := open(t, split)
+	busy, hold := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() { done <- m.db.do(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil }) }()
+	<-busy
+	var conns []io.Closer
+	for range readers { // each a new one
+		c, err := m.db.read.Conn(t.Context())
+		if err != nil {
+			t.Fatalf("open a reader during a transaction: %v", err)
+		}
+		conns = append(conns, c)
+	}
+	close(hold)
+	for _, c := range conns {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

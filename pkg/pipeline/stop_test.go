@@ -49,6 +49,7 @@ func race(t *testing.T, p *Pipeline) (accepted int) {
 				}
 				if err != nil {
 					t.Error(err)
+					return
 				}
 				mu.Lock()
 				accepted++
