@@ -95,10 +95,10 @@ func (c Config) Validate() error {
 	}
 	check("MinFindingsForChunking", int64(c.MinFindingsForChunking), 1, 1<<31)
 	check("MinAssetsForChunking", int64(c.MinAssetsForChunking), 1, 1<<31)
-	check("MinSizeForChunking", c.MinSizeForChunking, 1, 40<<20)
+	check("MinSizeForChunking", c.MinSizeForChunking, 1, report.MaxPartBytes)
 	check("MaxFindingsPerChunk", int64(c.MaxFindingsPerChunk), 1, 1<<31)
 	check("MaxAssetsPerChunk", int64(c.MaxAssetsPerChunk), 1, 1<<31)
-	check("MaxChunkSizeBytes", c.MaxChunkSizeBytes, 1, 40<<20)
+	check("MaxChunkSizeBytes", c.MaxChunkSizeBytes, 1, report.MaxPartBytes)
 	check("CompressionLevel", int64(c.CompressionLevel), 1, 9)
 	check("UploadDelayMs", int64(c.UploadDelayMs), -1, 3_600_000)
 	check("MaxConcurrentUploads", int64(c.MaxConcurrentUploads), 1, 1024)

@@ -217,7 +217,7 @@ func (m *Manager) load(ctx context.Context, c candidate) (*report.Part, error) {
 	err := m.db.read.QueryRowContext(ctx, `SELECT r.tenant, r.id, r.job, r.tool, r.priority, r.content, r.parts, r.created,
 			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, coalesce(b.data, x'')
 		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid
-		WHERE p.pid = ? AND p.rid = ? AND p.state = 1`, c.pid, c.rid).
+		WHERE p.pid = ? AND p.rid = ? AND p.state = 1 AND p.due <= ?`, c.pid, c.rid, time.Now().UnixMilli()).
 		Scan(&p.TenantID, &p.ReportID, &p.JobID, &p.Tool, &p.Priority, &content, &p.Total, &created,
 			&p.Index, &p.Encoding, &p.RawSize, &sha, &p.Findings, &p.Assets, &p.Dependencies, &p.Oversize, &p.Attempt, &p.Data)
 	if err != nil {

@@ -216,8 +216,9 @@ func (s *settlement) committed() {
 func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 	var size, priority int64
 	var state int
-	if err := t.row(`SELECT coalesce(sum(p.size), 0), r.priority, r.state FROM reports r LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3
-		WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &size, &priority, &state); err != nil {
+	// The bytes that are still there: DeleteChunkData may have freed some, and what is settled later is counted by its data.
+	if err := t.row(`SELECT coalesce(sum(length(b.data)), 0), r.priority, r.state FROM reports r
+		LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3 LEFT JOIN blobs b ON b.pid = p.pid WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &size, &priority, &state); err != nil {
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, ErrNotFound
 		}

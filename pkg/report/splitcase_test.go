@@ -392,7 +392,7 @@ func TestSplitConfigValidate(t *testing.T) {
 	err := SplitConfig{MinFindings: -1, MinAssets: -1, MinBytes: -1, MaxFindings: -1, MaxAssets: -1, MaxBytes: 1 << 40,
 		MaxItemBytes: -1, CompressionLevel: 10}.Validate()
 	for _, name := range []string{"min_findings: -1", "min_assets", "min_bytes", "max_findings", "max_assets",
-		"max_bytes: 1099511627776 is outside 1 to 41943040", "max_item_bytes", "compression_level: 10"} {
+		"max_bytes: 1099511627776 is outside 1 to 7340032", "max_item_bytes", "compression_level: 10"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q is not in: %v", name, err)
 		}

@@ -34,6 +34,10 @@ const (
 	DefaultCompressionLevel = 3
 )
 
+// MaxPartBytes is the upper bound of MinBytes, MaxBytes and MaxItemBytes: a part of that size that does not compress
+// is still under the platform's 10 MiB of base64, and one that compresses too well can travel as it is.
+const MaxPartBytes = 7 << 20
+
 func (c SplitConfig) withDefaults() SplitConfig {
 	c.MinFindings = cmp.Or(c.MinFindings, DefaultMinFindings)
 	c.MinAssets = cmp.Or(c.MinAssets, DefaultMinAssets)
@@ -57,11 +61,11 @@ func (c SplitConfig) Validate() error {
 	}
 	check("min_findings", int64(c.MinFindings), 1, 1<<31)
 	check("min_assets", int64(c.MinAssets), 1, 1<<31)
-	check("min_bytes", c.MinBytes, 1, 40<<20)
+	check("min_bytes", c.MinBytes, 1, MaxPartBytes)
 	check("max_findings", int64(c.MaxFindings), 1, 1<<31)
 	check("max_assets", int64(c.MaxAssets), 1, 1<<31)
-	check("max_bytes", c.MaxBytes, 1, 40<<20)
-	check("max_item_bytes", c.MaxItemBytes, 1, 40<<20)
+	check("max_bytes", c.MaxBytes, 1, MaxPartBytes)
+	check("max_item_bytes", c.MaxItemBytes, 1, MaxPartBytes)
 	check("compression_level", int64(c.CompressionLevel), 1, 9)
 	return errors.Join(errs...)
 }
