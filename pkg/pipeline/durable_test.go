@@ -220,24 +220,43 @@ func TestDamagedPartEndsInOnFailedAndOthersGoOn(t *testing.T) {
 }
 
 func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
-	m := store(t, chunk.Config{})
-	p := start(t, PipelineConfig{Spool: m, RetryDelay: time.Hour}, &answers{script: func(*report.Part) error { return errors.New("no") }})
-	mustSubmit(t, p, "r")
-	flushed := make(chan error, 1)
-	go func() { flushed <- p.Flush(context.Background()) }()
-	waitFor(t, "first attempt", func() bool { return p.GetStats().Retries == 1 })
-	if _, err := m.Storage().Drop(t.Context(), "r"); err != nil {
-		t.Fatal(err)
+	for _, when := range []string{"waiting for a retry", "under way"} {
+		t.Run(when, func(t *testing.T) {
+			m := store(t, chunk.Config{})
+			entered, release := make(chan struct{}), make(chan struct{})
+			p := start(t, PipelineConfig{Spool: m, RetryDelay: time.Hour}, &answers{script: func(*report.Part) error {
+				close(entered)
+				<-release
+				return errors.New("no")
+			}})
+			mustSubmit(t, p, "r")
+			flushed := make(chan error, 1)
+			go func() { flushed <- p.Flush(context.Background()) }()
+			<-entered
+			if when != "under way" {
+				close(release)
+				waitFor(t, "put back", func() bool {
+					parts, err := m.Storage().Parts(t.Context(), "r")
+					return err == nil && len(parts) == 1 && parts[0].Attempts == 1
+				})
+			}
+			if _, err := m.Storage().Drop(t.Context(), "r"); err != nil {
+				t.Fatal(err)
+			}
+			if when == "under way" {
+				close(release)
+			}
+			select {
+			case err := <-flushed:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("Flush waits for a report that is gone")
+			}
+			stop(t, p)
+		})
 	}
-	select {
-	case err := <-flushed:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("Flush waits for a report that is gone")
-	}
-	stop(t, p)
 }
 
 func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {

@@ -20,7 +20,9 @@ func (p *Pipeline) work() {
 			return
 		case part != nil:
 			p.poke() // there may be work for another one
-			p.deliver(part)
+			if !p.deliver(part) {
+				p.rest() // the part is due again at once, and a store on a full disk would have it sent again and again
+			}
 		default:
 			p.wait(again, draining)
 		}
@@ -86,8 +88,8 @@ func (p *Pipeline) poke() {
 	}
 }
 
-// deliver makes one attempt and settles its outcome.
-func (p *Pipeline) deliver(part *report.Part) {
+// deliver makes one attempt and says whether its outcome is stored.
+func (p *Pipeline) deliver(part *report.Part) (stored bool) {
 	if part.Attempt == 1 && part.Index == 0 {
 		p.record(part, event.Event{Type: event.UploadStarted, Severity: event.Debug, Message: "upload started"})
 	}
@@ -108,7 +110,7 @@ func (p *Pipeline) deliver(part *report.Part) {
 	if err != nil {
 		p.tally.spoolError(err)
 		p.record(part, event.Event{Type: event.AgentError, Severity: event.Error, Message: "outcome of an upload could not be stored", Error: err.Error()})
-		p.rest() // the part is due again at once, and a store on a full disk would have it sent again and again
+		return false
 	}
 	if o.Kind == report.Retry {
 		p.record(part, event.Event{Type: event.UploadRetry, Severity: event.Warn, Message: "upload is tried again", Error: o.Err.Error(),
@@ -117,6 +119,7 @@ func (p *Pipeline) deliver(part *report.Part) {
 	if prog.Finished {
 		p.finished(part, prog, o.Err)
 	}
+	return true
 }
 
 // rest keeps this worker from its next part for RetryDelay.
