@@ -140,6 +140,14 @@ func defaultBinDirs() (dirs []string) {
 	return append(dirs, "bin")
 }
 
+// destination names the receiver of reports, the same at every start.
+func (c *Config) destination() string {
+	if c.Server.URL != "" {
+		return strings.TrimRight(c.Server.URL, "/")
+	}
+	return "ingest store " + c.Ingest.Data // its port is another one each time
+}
+
 // sections are the parts of the configuration that can be judged by themselves.
 func (c *Config) sections() map[string]error {
 	// The client knows what its fields may be; here they have other names.
@@ -217,7 +225,7 @@ func expandHome(path string) (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("expand %s: %w", path, err)
+		return "", fmt.Errorf("expand %s: %w; name another directory with --state-dir or REDIVER_STATE_DIR", path, err)
 	}
 	return filepath.Join(home, rest), nil
 }

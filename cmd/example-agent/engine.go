@@ -51,6 +51,9 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	// 2. The chunk store makes reports durable.
 	cc := c.Chunk
 	cc.Sink = e.log
+	if cc.Destination == "" {
+		cc.Destination = c.destination()
+	}
 	if e.store, err = chunk.NewManager(&cc); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ func (a *app) findingsCommand() *cobra.Command {
 		if err := a.load(); err != nil {
 			return err
 		}
+		if limit < 0 {
+			return usage("--limit %d is negative; 0 means all", limit)
+		}
 		q.MinSeverity = report.Severity(minSeverity)
 		for _, s := range severities {
 			q.Severities = append(q.Severities, report.Severity(s))

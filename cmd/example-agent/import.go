@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,9 @@ func (a *app) importCommand() *cobra.Command {
 	cmd = a.command("import FILE.sarif…", "upload findings from SARIF files; - is standard input", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
 		if err := a.loadOneShot(cmd, &o); err != nil {
 			return err
+		}
+		if slices.Contains(args, "") {
+			return usage("import: a file's name is empty")
 		}
 		files := a.openAll(args)
 		defer files.close()

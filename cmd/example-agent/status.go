@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func (a *app) statusCommand() *cobra.Command {
 		}
 		var s daemonStatus
 		if err := newControlClient(addr).get(ctx, "/status.json", &s); err != nil {
-			return &exitError{exitUnavailable, fmt.Errorf("no agent answers on %s: %w", addr, err)}
+			return &exitError{exitUnavailable, notRunning(addr, err)}
 		}
 		if err := a.printStatus(&s); err != nil {
 			return err
@@ -101,6 +102,15 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd.Long = "Asks the daemon of --state-dir. One line when all is well; otherwise the reasons, and exit code 2."
 	cmd.Flags().StringVar(&addr, "addr", "", "unix socket or loopback host:port of the daemon (default: that of --state-dir)")
 	return cmd
+}
+
+// notRunning says that no daemon answers, without the request's URL, which is no address of anything.
+func notRunning(addr string, err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("no agent answers on %s (%w); is 'example-agent run' up, with the same --state-dir?", addr, err)
 }
 
 func (a *app) printStatus(s *daemonStatus) error {

@@ -54,6 +54,7 @@ type jobSummary struct {
 	Findings    int      `json:"findings"`
 	Suppressed  int      `json:"suppressed"`
 	Quarantined int      `json:"quarantined"`
+	Known       bool     `json:"uploaded_before"` // the same content is upstream already: nothing was sent
 	Partial     bool     `json:"partial"`
 	PeakMemory  int64    `json:"peak_memory,omitempty"`
 	DurationMS  int64    `json:"scanner_duration_ms,omitempty"`
@@ -85,6 +86,7 @@ func (s *summary) add(r agent.JobResult) {
 	res := r.Result
 	j.ReportID, j.Tool, j.Version, j.Partial, j.Warnings = res.ReportID, res.Tool.Name, res.Tool.Version, res.Partial, res.Warnings
 	j.Results, j.Findings, j.Suppressed, j.Quarantined = res.Sarif.Results, res.Summary.Findings, res.Sarif.Suppressed, res.Sarif.Quarantined
+	j.Known = res.Summary.Uploaded
 	for _, rej := range res.Sarif.Rejected {
 		j.Rejected = append(j.Rejected, fmt.Sprintf("run %d, result %d, at byte %d: %s", rej.Run, rej.Index, rej.Offset, rej.Reason))
 	}
@@ -185,6 +187,8 @@ func (a *app) printSummary(s *summary, e *engine) error {
 		switch {
 		case j.Error != "":
 			state = "failed"
+		case j.Known:
+			state = "uploaded before"
 		case j.Partial:
 			state = "partial"
 		}

@@ -42,6 +42,10 @@ type Config struct {
 	AggressiveCleanup       bool // over MaxStorageMB, remove finished reports before their retention, oldest first
 	DropUnsent              bool // over MaxStorageMB, remove even reports not yet uploaded, oldest first, each with an event
 
+	// Destination names the receiver, e.g. by its URL. A report that was uploaded before is uploaded again where the
+	// Destination is another one now; the same content for the same Destination is not. Default none.
+	Destination string
+
 	Sink event.Sink // gets chunk_created, chunk_uploaded, chunk_failed, chunk_cleanup; nil: none
 }
 

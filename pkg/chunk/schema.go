@@ -43,6 +43,7 @@ CREATE TABLE reports (
 	stamp    INTEGER NOT NULL,             -- metadata.timestamp, unix ns
 	created  INTEGER NOT NULL,             -- unix ms, like all times below
 	finished INTEGER NOT NULL DEFAULT 0,
+	dest     TEXT    NOT NULL DEFAULT '',  -- Config.Destination when the last part was uploaded
 	result   TEXT    NOT NULL DEFAULT '{}',
 	UNIQUE (tenant, id, rev)
 );

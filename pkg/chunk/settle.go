@@ -152,8 +152,8 @@ func (s *settlement) finish(state int) error {
 			newState = reportFailed
 		}
 	}
-	if _, err := t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ? WHERE rid = ?",
-		prog.Done, prog.Dead, string(b), newState, finished, s.rid); err != nil {
+	if _, err := t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ?",
+		prog.Done, prog.Dead, string(b), newState, finished, s.m.cfg.Destination, s.rid); err != nil {
 		return err
 	}
 	if newState == reportCompleted && s.m.cfg.CleanupOnReportComplete {

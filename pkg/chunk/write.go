@@ -170,12 +170,14 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 	var rid int64
 	var state int
 	var content []byte
-	err := t.row("SELECT rid, state, content FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
-		[]any{w.env.TenantID, id}, &rid, &state, &content)
+	var dest string
+	err := t.row("SELECT rid, state, content, dest FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
+		[]any{w.env.TenantID, id}, &rid, &state, &content, &dest)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if err == nil && bytes.Equal(content, sum.Content[:]) {
+	elsewhere := state == reportCompleted && dest != w.m.cfg.Destination // uploaded, but to another receiver
+	if err == nil && bytes.Equal(content, sum.Content[:]) && !elsewhere {
 		known, err := w.repeated(t, rid, state)
 		if known || err != nil {
 			sum.Uploaded = state == reportCompleted
