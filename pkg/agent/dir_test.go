@@ -250,9 +250,14 @@ func TestAgentWorksOffADirectory(t *testing.T) {
 	d := newDir(t, dir)
 	b.start(t, func(c *agent.Config) { c.Source = d })
 	must(t, b.uploader.WaitFor(limit(t), 4))
+	// The broken file is the newest: it may be looked at after the last upload.
+	var failed []string
+	var err error
+	for ctx := limit(t); len(failed) < 2 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		failed, err = filepath.Glob(filepath.Join(dir, "failed", "*.json"))
+	}
 	b.cancel()
 	must(t, b.end(t))
-	failed, err := filepath.Glob(filepath.Join(dir, "failed", "*.json"))
 	if err != nil || len(failed) != 2 {
 		t.Errorf("failed: %v, %v", failed, err)
 	}
