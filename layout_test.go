@@ -44,13 +44,14 @@ var rooms = map[string][]string{
 	"pkg/report":        {"internal/codec"},
 	"internal/codec":    {klauspost},
 	"internal/filelock": {sysx},
+	"internal/homedir":  {},
 	"internal/proc":     {sysx},
 
 	// level 1
 	"pkg/report/sarif": {"pkg/report"},
-	"pkg/audit":        {"pkg/event", "internal/filelock", lumberjack},
+	"pkg/audit":        {"pkg/event", "internal/filelock", "internal/homedir", lumberjack},
 	"pkg/resource":     {"pkg/event", gopsutil, sysx},
-	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, sysx},
+	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
 	"pkg/pipeline":     {"pkg/report", "pkg/event", backoff},
 	"pkg/ingest":       {"pkg/job", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/homedir"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
@@ -218,14 +219,14 @@ func (c *Config) scanConfig() (scan.Config, error) {
 	return sc, err
 }
 
+// expandHome is homedir.Expand for a path that an operator gave.
 func expandHome(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok && path != "~" {
-		return filepath.Abs(path)
+	if path == "~" {
+		path = "~/"
 	}
-	home, err := os.UserHomeDir()
+	abs, err := homedir.Expand(path)
 	if err != nil {
-		return "", fmt.Errorf("expand %s: %w; name another directory with --state-dir or REDIVER_STATE_DIR", path, err)
+		err = fmt.Errorf("%w; name another directory with --state-dir or REDIVER_STATE_DIR", err)
 	}
-	return filepath.Join(home, rest), nil
+	return abs, err
 }

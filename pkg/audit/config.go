@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -111,16 +110,4 @@ func (c LoggerConfig) Validate() error {
 		add("RemoteEndpoint: %q: sending the audit log to a server is not supported yet, leave it empty", redact(c.RemoteEndpoint))
 	}
 	return errors.Join(errs...)
-}
-
-// expandHome makes path absolute, with a leading ~/ as the home directory, so that a later chdir moves nothing.
-func expandHome(path string) (string, error) {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("find the home directory of %q: %w", path, err)
-		}
-		path = filepath.Join(home, rest)
-	}
-	return filepath.Abs(path)
 }

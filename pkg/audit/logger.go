@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/internal/homedir"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -71,7 +72,7 @@ func NewLogger(cfg *LoggerConfig) (*Logger, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	path, err := expandHome(c.LogFile)
+	path, err := homedir.Expand(c.LogFile)
 	if err != nil {
 		return nil, err
 	}

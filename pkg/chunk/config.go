@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/event"
@@ -131,17 +128,4 @@ func (c Config) maxBytes() int64 { return int64(max(c.MaxStorageMB, 0)) << 20 }
 // uploadDelay returns UploadDelayMs as a duration.
 func (c Config) uploadDelay() time.Duration {
 	return time.Duration(max(c.UploadDelayMs, 0)) * time.Millisecond
-}
-
-// expandHome turns a leading ~/ into the home directory.
-func expandHome(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return filepath.Abs(path)
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("expand %s: %w", path, err)
-	}
-	return filepath.Join(home, rest), nil
 }

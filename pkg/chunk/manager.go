@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/internal/homedir"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -66,7 +67,7 @@ func NewManager(cfg *Config) (*Manager, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("chunk config: %w", err)
 	}
-	path, err := expandHome(c.DatabasePath)
+	path, err := homedir.Expand(c.DatabasePath)
 	if err != nil {
 		return nil, err
 	}
