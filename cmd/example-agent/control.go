@@ -23,6 +23,7 @@ import (
 type control struct {
 	cancel context.CancelFunc
 	done   chan error
+	addr   string // where it listens: the socket's path, or host:port with the port that was taken
 	socket string // to be removed; empty for TCP
 }
 
@@ -46,7 +47,7 @@ func (a *app) serveStatus(e *engine) (*control, error) {
 	})
 	queueRoutes(mux, &storeQueue{e.store})
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &control{cancel: cancel, done: make(chan error, 1), socket: socket}
+	c := &control{cancel: cancel, done: make(chan error, 1), addr: l.Addr().String(), socket: socket}
 	go func() { c.done <- ingest.Serve(ctx, l, onlyLocal(mux)) }()
 	return c, nil
 }

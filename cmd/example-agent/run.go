@@ -58,7 +58,7 @@ func (a *app) daemon(ctx context.Context) (err error) {
 		return errors.Join(err, source.Close(), e.close())
 	}
 	e.log.Record(event.Event{Type: event.AgentStart, Message: "agent started", Details: map[string]any{"version": version, "pid": os.Getpid()}})
-	a.say("example-agent %s: jobs from %s, reports to %s, status on %s", version, a.jobPlace(), e.where(), a.cfg.Agent.StatusAddr)
+	a.say("example-agent %s: jobs from %s, reports to %s, status on %s", version, a.jobPlace(), e.where(), status.addr)
 	begun := time.Now()
 	err = e.agent.Run(ctx)
 	s := e.agent.Status()
