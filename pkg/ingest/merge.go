@@ -1,5 +1,7 @@
 package ingest
 
+import "math"
+
 // fromContent is the content that the parts of report ?1 brought.
 const fromContent = ` FROM part p CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to WHERE p.report = ?1`
 
@@ -20,7 +22,7 @@ func (t *tx) completeFindings(tenant int64, r *reportRow, a *answer) error {
 	}
 	var updated int64
 	if created < brought {
-		if updated, err = t.updateFindings(tenant, r.id); err != nil {
+		if updated, err = t.updateFindings(tenant, r); err != nil {
 			return err
 		}
 	}
@@ -36,22 +38,46 @@ func (t *tx) completeFindings(tenant int64, r *reportRow, a *answer) error {
 		WHERE p.report = ? AND f.ident IS NULL)`, r.id)
 }
 
+// earlier is a condition: the visible finding f is not of report ?1 itself, nor of one with the same ID ?5 that was
+// submitted after ?6. What an agent says later counts, whatever arrives last.
+const earlier = `f.report NOT IN (SELECT ?1 UNION ALL SELECT id FROM report WHERE tenant = ?2 AND report_id = ?5 AND submitted > ?6)`
+
 // updateFindings updates those that were visible before the report, and returns how many.
-func (t *tx) updateFindings(tenant, rep int64) (int64, error) {
-	// What they said before goes, where they say something else now.
-	err := t.exec(`DELETE FROM content WHERE id IN (SELECT f.content FROM `+distinct+` g
-		CROSS JOIN finding f ON f.tenant = ?2 AND f.ident = g.ident WHERE g.severity != ?3 AND f.report != ?1)`,
-		rep, tenant, sameAsBefore)
+func (t *tx) updateFindings(tenant int64, r *reportRow) (int64, error) {
+	submitted := r.submitted
+	if submitted == 0 { // unknown: the order of arrival counts
+		submitted = math.MaxInt64
+	}
+	args := []any{r.id, tenant, sameAsBefore, t.now.UnixMilli(), r.reportID, submitted}
+	var changed bool
+	_, err := t.get("SELECT EXISTS (SELECT 1"+fromContent+" AND c.severity != ?2)", []any{r.id, sameAsBefore}, &changed)
+	if err == nil && changed {
+		err = t.dropFormer(args)
+	}
 	if err != nil {
 		return 0, err
 	}
-	n, err := t.affect(`UPDATE finding SET
-			content = CASE g.severity WHEN ?3 THEN content ELSE g.id END, sum = CASE g.severity WHEN ?3 THEN finding.sum ELSE g.sum END,
+	n, err := t.affect(`UPDATE finding AS f SET
+			content = CASE g.severity WHEN ?3 THEN content ELSE g.id END, sum = CASE g.severity WHEN ?3 THEN f.sum ELSE g.sum END,
 			report = ?1, last_seen = ?4, seen = seen + 1
-		FROM `+distinct+` g WHERE finding.tenant = ?2 AND finding.ident = g.ident AND finding.report != ?1`,
-		rep, tenant, sameAsBefore, t.now.UnixMilli())
+		FROM `+distinct+` g WHERE f.tenant = ?2 AND f.ident = g.ident AND `+earlier, args...)
 	if err != nil {
 		return 0, err
 	}
-	return n, t.exec("DELETE FROM content WHERE id IN (SELECT c.id"+fromContent+" AND c.severity = ?2)", rep, sameAsBefore)
+	return n, t.exec("DELETE FROM content WHERE id IN (SELECT c.id"+fromContent+" AND c.severity = ?2)", r.id, sameAsBefore)
+}
+
+// dropFormer deletes what changed findings said before. Reports that are not complete yet may have said the same and
+// rely on it: they get it first.
+func (t *tx) dropFormer(args []any) error {
+	err := t.exec(`UPDATE content AS w SET (severity, tool, rule, path, line, title, asset, fingerprint, data) =
+			(SELECT o.severity, o.tool, o.rule, o.path, o.line, o.title, o.asset, o.fingerprint, o.data
+			FROM finding f CROSS JOIN content o ON o.id = f.content WHERE f.tenant = ?2 AND f.ident = w.ident)
+		WHERE w.tenant = ?2 AND w.severity = ?3 AND w.ident IN (SELECT c.ident`+fromContent+` AND c.severity != ?3)
+		AND EXISTS (SELECT 1 FROM finding f WHERE f.tenant = ?2 AND f.ident = w.ident AND f.sum = w.sum)`, args[:3]...)
+	if err != nil {
+		return err
+	}
+	return t.exec(`DELETE FROM content WHERE id IN (SELECT f.content FROM `+distinct+` g
+		CROSS JOIN finding f ON f.tenant = ?2 AND f.ident = g.ident WHERE g.severity != ?3 AND ?4 AND `+earlier+`)`, args...)
 }

@@ -1,12 +1,8 @@
 package ingest
 
 import (
-	"bytes"
-	"context"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -22,6 +18,7 @@ type incoming struct {
 	idx, total int
 	chunk      bool // came through the chunk path
 	jobID      string
+	submitted  int64 // when the agent accepted the report, in Unix milliseconds; 0: unknown
 	doc        *document
 }
 
@@ -59,40 +56,6 @@ func (in *incoming) revision() (rev string, keyed bool) {
 	return fmt.Sprintf("%s/%d", in.reportID, in.total), false
 }
 
-// repeated returns the stored answer when the part is known, without waiting for the writer.
-func (t *Tenant) repeated(ctx context.Context, key string, sha [32]byte) (*answer, error) {
-	var have []byte
-	var text string
-	err := t.store.read.QueryRowContext(ctx, `SELECT p.sha256, p.answer FROM part p JOIN tenant t ON t.id = p.tenant
-		WHERE t.name = ? AND p.key = ?`, t.name, key).Scan(&have, &text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, &storeError{err}
-	}
-	return sameAnswer(key, have, sha, text)
-}
-
-func sameAnswer(key string, have []byte, sha [32]byte, text string) (*answer, error) {
-	if !bytes.Equal(have, sha[:]) {
-		return nil, &ConflictError{fmt.Sprintf("part %s is stored with other content", clip(key, 128))}
-	}
-	a := new(answer)
-	if err := json.Unmarshal([]byte(text), a); err != nil {
-		return nil, fmt.Errorf("store: answer of part %s: %w", clip(key, 128), err)
-	}
-	a.Duplicate = true
-	return a, nil
-}
-
-// countRepeat counts a part that came again.
-func (t *Tenant) countRepeat() error {
-	return t.store.write(0, func(tx *tx) error {
-		return tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE name = ?", t.name)
-	})
-}
-
 // put stores a part, and makes its report visible when it is the last one.
 func (t *Tenant) put(in *incoming) (*answer, error) {
 	var a *answer
@@ -108,19 +71,8 @@ func (t *Tenant) putTx(tx *tx, in *incoming) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var have []byte
-	var text string
-	found, err := tx.get("SELECT sha256, answer FROM part WHERE tenant = ? AND key = ?",
-		[]any{tenant, in.fullKey()}, &have, &text)
-	if err != nil {
-		return nil, err
-	}
-	if found {
-		a, err := sameAnswer(in.fullKey(), have, in.sha, text)
-		if err != nil {
-			return nil, err
-		}
-		return a, tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE id = ?", tenant)
+	if a, err := tx.repeat(tenant, in); a != nil || err != nil {
+		return a, err
 	}
 	rep, err := tx.reportFor(tenant, in)
 	if err != nil {
@@ -145,6 +97,8 @@ type reportRow struct {
 	id              int64
 	total, received int
 	skipped         int
+	reportID        string
+	submitted       int64
 }
 
 // reportFor finds or makes the row of the report that the part belongs to.
@@ -154,10 +108,10 @@ type reportRow struct {
 // could say which of those to come belong together.
 func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
 	rev, keyed := in.revision()
-	r := new(reportRow)
+	r := &reportRow{reportID: in.reportID}
 	var completed int64
-	found, err := t.get("SELECT id, total, received, skipped, completed FROM report WHERE tenant = ? AND rev = ?",
-		[]any{tenant, rev}, &r.id, &r.total, &r.received, &r.skipped, &completed)
+	found, err := t.get("SELECT id, total, received, skipped, submitted, completed FROM report WHERE tenant = ? AND rev = ?",
+		[]any{tenant, rev}, &r.id, &r.total, &r.received, &r.skipped, &r.submitted, &completed)
 	switch {
 	case err != nil:
 		return nil, err
@@ -174,7 +128,7 @@ func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
 }
 
 func (t *tx) newReport(tenant int64, rev string, in *incoming, total int) (r *reportRow, err error) {
-	r = &reportRow{total: total}
+	r = &reportRow{total: total, reportID: in.reportID}
 	now := t.now.UnixMilli()
 	r.id, err = t.insert(`INSERT INTO report (tenant, rev, report_id, total, job_id, created, touched) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		tenant, rev, in.reportID, total, in.jobID, now, now)
@@ -212,8 +166,9 @@ func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming, from, to int64
 	}
 	r.received++
 	r.skipped += in.doc.skipped
-	err = t.exec("UPDATE report SET received = ?, skipped = ?, touched = ? WHERE id = ?",
-		r.received, r.skipped, t.now.UnixMilli(), r.id)
+	r.submitted = max(r.submitted, in.submitted)
+	err = t.exec("UPDATE report SET received = ?, skipped = ?, submitted = ?, touched = ? WHERE id = ?",
+		r.received, r.skipped, r.submitted, t.now.UnixMilli(), r.id)
 	if err != nil {
 		return nil, err
 	}

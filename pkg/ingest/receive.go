@@ -22,7 +22,8 @@ func (h *handler) ingest(w http.ResponseWriter, r *http.Request, t *Tenant) {
 		return
 	}
 	defer release()
-	in := &incoming{key: r.Header.Get(headerKey), reportID: r.Header.Get(headerReport), total: 1, jobID: jobID(r)}
+	in := &incoming{key: r.Header.Get(headerKey), reportID: r.Header.Get(headerReport), total: 1,
+		jobID: jobID(r), submitted: submitted(r, h.store.now())}
 	h.receive(w, r, t, in, r.Header.Get("Content-Encoding"), body)
 }
 
@@ -40,7 +41,7 @@ func (h *handler) chunk(w http.ResponseWriter, r *http.Request, t *Tenant) {
 		return
 	}
 	in := &incoming{key: r.Header.Get(headerKey), reportID: rq.ReportID, idx: *rq.ChunkIndex, total: *rq.TotalChunks,
-		chunk: true, jobID: jobID(r)}
+		chunk: true, jobID: jobID(r), submitted: submitted(r, h.store.now())}
 	h.receive(w, r, t, in, rq.Compression, rq.Data)
 }
 
@@ -105,7 +106,7 @@ func (h *handler) accept(ctx context.Context, t *Tenant, in *incoming, encoding 
 	}
 	in.sha, in.size = sha256.Sum256(data), int64(len(data))
 	if in.key != "" { // a repeat costs no decoding
-		if a, err := t.repeated(ctx, in.key, in.sha); err != nil || a != nil {
+		if a, err := t.repeated(ctx, in); err != nil || a != nil {
 			if err == nil {
 				err = t.countRepeat()
 			}

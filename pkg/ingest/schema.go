@@ -7,7 +7,7 @@ import (
 )
 
 // schemaVersion is kept in user_version; migrations[i] leads from version i to i+1.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // What a part brings is only appended, to content and staged_item. It becomes visible when its report's last part
 // is in: then finding gets a row for each, in the order of its index, so that each page of it is written once.
@@ -53,6 +53,9 @@ CREATE TABLE command (
 	status TEXT NOT NULL, agent TEXT NOT NULL DEFAULT '', result BLOB, created INTEGER NOT NULL, expires INTEGER NOT NULL,
 	PRIMARY KEY (tenant, id));
 CREATE INDEX command_pending ON command (tenant, priority DESC, created) WHERE status = 'pending';
+`, `
+ALTER TABLE report ADD COLUMN submitted INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX report_by_name ON report (tenant, report_id, submitted);
 `}
 
 // VersionError says that a store was written by a later version of this package.

@@ -22,7 +22,7 @@ func put(t testing.TB, s *Store, tenant string, p *report.Part) (*answer, error)
 		t.Fatal(err)
 	}
 	return s.Tenant(tenant).put(&incoming{key: p.Key, sha: p.SHA256, size: int64(len(p.Data)), reportID: p.ReportID,
-		idx: p.Index, total: p.Total, chunk: p.Total > 1, doc: doc})
+		idx: p.Index, total: p.Total, chunk: p.Total > 1, submitted: max(p.SubmittedAt.UnixMilli(), 0), doc: doc})
 }
 
 func mustPut(t testing.TB, s *Store, tenant string, p *report.Part) *answer {

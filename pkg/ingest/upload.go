@@ -55,6 +55,9 @@ func (c *Client) partCall(p *report.Part) call {
 	if p.JobID != "" {
 		rq.header.Set(headerJob, report.CleanID(p.JobID))
 	}
+	if !p.SubmittedAt.IsZero() {
+		rq.header.Set(headerSubmit, p.SubmittedAt.UTC().Format(submitFormat))
+	}
 	if p.Total == 1 {
 		rq.path, rq.size = c.cfg.Paths.Ingest, int64(len(p.Data))
 		rq.open = func() io.Reader { return bytes.NewReader(p.Data) }

@@ -57,6 +57,7 @@ const (
 	headerKey    = "Idempotency-Key" // net/http itself resends a request that carries one over a stale connection
 	headerReport = "X-Report-ID"
 	headerJob    = "X-Job-ID"
+	headerSubmit = "X-Submitted-At" // when the agent accepted the report, RFC 3339
 	headerCursor = "X-Next-Cursor"
 )
 

@@ -1,0 +1,108 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// submitFormat is how an agent writes when it accepted a report: to the millisecond, which its store keeps too, so
+// that a part says the same after a restart.
+const submitFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// maxClockSkew is how far ahead of ours an agent's clock may be. Who is farther ahead would win over every later
+// revision, so its word is not taken.
+const maxClockSkew = 5 * time.Minute
+
+// submitted reads when the agent accepted the report; 0 when it does not say, or nothing that can be.
+func submitted(r *http.Request, now time.Time) int64 {
+	at, err := time.Parse(time.RFC3339Nano, r.Header.Get(headerSubmit))
+	if err != nil || at.After(now.Add(maxClockSkew)) {
+		return 0
+	}
+	return max(at.UnixMilli(), 0)
+}
+
+// repeated returns the stored answer when the part is known, without waiting for the writer. It leaves a part that
+// was submitted again later to put.
+func (t *Tenant) repeated(ctx context.Context, in *incoming) (*answer, error) {
+	var have []byte
+	var text string
+	var submitted int64
+	err := t.store.read.QueryRowContext(ctx, `SELECT p.sha256, p.answer, r.submitted FROM tenant t
+		CROSS JOIN part p ON p.tenant = t.id CROSS JOIN report r ON r.id = p.report
+		WHERE t.name = ? AND p.key = ?`, t.name, in.key).Scan(&have, &text, &submitted)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &storeError{err}
+	}
+	a, err := sameAnswer(in, have, text)
+	if in.submitted > submitted && err == nil {
+		return nil, nil
+	}
+	return a, err
+}
+
+func sameAnswer(in *incoming, have []byte, text string) (*answer, error) {
+	if !bytes.Equal(have, in.sha[:]) {
+		return nil, &ConflictError{fmt.Sprintf("part %s is stored with other content", clip(in.fullKey(), 128))}
+	}
+	a := new(answer)
+	if err := json.Unmarshal([]byte(text), a); err != nil {
+		return nil, fmt.Errorf("store: answer of part %s: %w", clip(in.fullKey(), 128), err)
+	}
+	a.Duplicate = true
+	return a, nil
+}
+
+// countRepeat counts a part that came again.
+func (t *Tenant) countRepeat() error {
+	return t.store.write(0, func(tx *tx) error {
+		return tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE name = ?", t.name)
+	})
+}
+
+// repeat answers a part that is stored, and returns nil for any other.
+//
+// A report that is submitted as A, then as B, then as A again has the keys of the first A the third time. Such a
+// part is no repeat: the first A steps aside, and its parts are taken anew. When a report was submitted tells it
+// from a late duplicate of the first A, which must not win over B.
+func (t *tx) repeat(tenant int64, in *incoming) (*answer, error) {
+	var have []byte
+	var text string
+	var rep int64
+	var between bool
+	found, err := t.get(`SELECT p.sha256, p.answer, r.id, r.completed != 0 AND EXISTS (SELECT 1 FROM report n
+			WHERE n.tenant = r.tenant AND n.report_id = r.report_id AND n.submitted > r.submitted AND n.submitted < ?)
+		FROM part p CROSS JOIN report r ON r.id = p.report WHERE p.tenant = ? AND p.key = ?`,
+		[]any{in.submitted, tenant, in.fullKey()}, &have, &text, &rep, &between)
+	if err != nil || !found {
+		return nil, err
+	}
+	a, err := sameAnswer(in, have, text)
+	if err != nil {
+		return nil, err
+	}
+	if between {
+		return nil, t.stepAside(rep)
+	}
+	if err := t.exec("UPDATE report SET submitted = ? WHERE id = ? AND submitted < ?", in.submitted, rep, in.submitted); err != nil {
+		return nil, err
+	}
+	return a, t.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE id = ?", tenant)
+}
+
+// stepAside lets the parts of a complete report come again. Its findings stay visible, as those of an earlier one.
+func (t *tx) stepAside(rep int64) error {
+	if err := t.exec("DELETE FROM part WHERE report = ?", rep); err != nil {
+		return err
+	}
+	return t.exec("UPDATE report SET rev = rev || '/' || id WHERE id = ?", rep)
+}
