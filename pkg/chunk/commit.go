@@ -35,6 +35,7 @@ type change struct {
 	weight int // bytes it writes; 0: it takes no space, or frees some
 	err    chan error
 	after  []func() // what becomes true in memory with the commit
+	books  books    // what it adds to a tenant's account
 	result error
 
 	truncate bool // the WAL is folded in after it
@@ -187,43 +188,66 @@ func (c *committer) transact(group []*change) {
 	}
 }
 
+// try makes the changes without a way back for one alone, which costs a fifth less. Where one fails, all are undone
+// and made once more, each with its own savepoint.
 func (c *committer) try(group []*change) error {
-	ctx := context.Background()
-	t := &tx{c: c}
+	failed, err := c.apply(group, false)
+	if failed && err == nil && len(group) > 1 {
+		_, err = c.apply(group, true)
+	}
+	return err
+}
+
+// apply runs the changes in a transaction and commits it, unless one of them failed that has no savepoint.
+func (c *committer) apply(group []*change, savepoints bool) (failed bool, err error) {
+	t := &tx{c: c, group: group}
 	for _, ch := range group {
-		ch.result, ch.after = nil, nil
+		ch.result, ch.after, ch.books = nil, nil, books{}
 	}
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return false, fmt.Errorf("begin: %w", err)
 	}
-	fail := func(err error) error {
-		_, _ = c.conn.ExecContext(ctx, "ROLLBACK") // fails only when SQLite has rolled back by itself
+	undo := func(err error) error {
+		_, _ = c.conn.ExecContext(context.Background(), "ROLLBACK") // fails only when SQLite has rolled back by itself
 		return err
 	}
 	for _, ch := range group {
 		t.change = ch
-		if _, err := t.exec("SAVEPOINT one"); err != nil {
-			return fail(fmt.Errorf("savepoint: %w", err))
-		}
-		if ch.result = ch.apply(t); ch.result != nil {
-			ch.after = nil
-			if _, err := t.exec("ROLLBACK TO one"); err != nil {
-				return fail(fmt.Errorf("undo: %w", errors.Join(ch.result, err)))
+		if !savepoints {
+			if ch.result = ch.apply(t); ch.result != nil {
+				return true, undo(nil)
 			}
-		}
-		if _, err := t.exec("RELEASE one"); err != nil {
-			return fail(fmt.Errorf("release: %w", err))
+		} else if err := t.guarded(); err != nil {
+			return false, undo(err)
 		}
 	}
 	c.visible.Lock()
 	defer c.visible.Unlock()
 	if _, err := t.exec("COMMIT"); err != nil {
-		return fail(fmt.Errorf("commit: %w", err))
+		return false, undo(fmt.Errorf("commit: %w", err))
 	}
 	for _, ch := range group {
 		for _, f := range ch.after {
 			f()
 		}
+	}
+	return false, nil
+}
+
+// guarded runs the change so that its failure undoes nothing else.
+func (t *tx) guarded() error {
+	ch := t.change
+	if _, err := t.exec("SAVEPOINT one"); err != nil {
+		return fmt.Errorf("savepoint: %w", err)
+	}
+	if ch.result = ch.apply(t); ch.result != nil {
+		ch.after, ch.books, t.used = nil, books{}, 0
+		if _, err := t.exec("ROLLBACK TO one"); err != nil {
+			return fmt.Errorf("undo: %w", errors.Join(ch.result, err))
+		}
+	}
+	if _, err := t.exec("RELEASE one"); err != nil {
+		return fmt.Errorf("release: %w", err)
 	}
 	return nil
 }
@@ -231,7 +255,9 @@ func (c *committer) try(group []*change) error {
 // tx is the transaction a change runs in.
 type tx struct {
 	c      *committer
-	change *change
+	group  []*change // all that run in it
+	change *change   // the one that runs now
+	used   int64     // bytes in use, estimated; 0: not known
 }
 
 // afterCommit runs f, in the committer's goroutine, when the change is on disk and before its caller is told.

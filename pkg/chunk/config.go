@@ -37,6 +37,8 @@ type Config struct {
 	CleanupOnReportComplete bool // remove a report's parts when all are uploaded
 	CleanupIntervalMinutes  int  // minutes between two clean-ups by age and size; default 15; -1: never
 	AggressiveCleanup       bool // over MaxStorageMB, remove finished reports before their retention, oldest first
+	MaxTenantMB             int  // stored bytes of one tenant that are not uploaded, in MiB; default 0: unlimited
+	MaxTenantReports        int  // reports of one tenant that are not uploaded; default 0: unlimited
 	DropUnsent              bool // over MaxStorageMB, remove even reports not yet uploaded, oldest first, each with an event
 
 	// Destination names the receiver, e.g. by its URL. A report that was uploaded before is uploaded again where the
@@ -108,6 +110,8 @@ func (c Config) Validate() error {
 	check("DeadRetentionHours", int64(c.DeadRetentionHours), -1, 1<<20)
 	check("MaxStorageMB", int64(c.MaxStorageMB), -1, 1<<30)
 	check("CleanupIntervalMinutes", int64(c.CleanupIntervalMinutes), -1, 1<<20)
+	check("MaxTenantMB", int64(c.MaxTenantMB), 0, 1<<30)
+	check("MaxTenantReports", int64(c.MaxTenantReports), 0, 1<<30)
 	if c.DropUnsent && !c.AggressiveCleanup {
 		errs = append(errs, errors.New("DropUnsent: needs AggressiveCleanup"))
 	}
@@ -124,6 +128,9 @@ func (c Config) split() report.SplitConfig {
 
 // maxBytes returns MaxStorageMB in bytes, 0 for unlimited.
 func (c Config) maxBytes() int64 { return int64(max(c.MaxStorageMB, 0)) << 20 }
+
+// maxTenantBytes returns MaxTenantMB in bytes, 0 for unlimited.
+func (c Config) maxTenantBytes() int64 { return int64(c.MaxTenantMB) << 20 }
 
 // uploadDelay returns UploadDelayMs as a duration.
 func (c Config) uploadDelay() time.Duration {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"modernc.org/sqlite" // the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -23,6 +24,9 @@ type db struct {
 	write *sql.DB // of one connection
 	read  *sql.DB
 	*committer
+
+	readMu    sync.Mutex
+	readStmts map[string]*sql.Stmt // prepared on read
 }
 
 // readers is how many reads may run at one time; each is short.
@@ -34,7 +38,7 @@ func openDB(path string, limit int64) (_ *db, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	d := &db{path: path}
+	d := &db{path: path, readStmts: map[string]*sql.Stmt{}}
 	if d.lock, err = filelock.Acquire(path + ".lock"); err != nil {
 		return nil, fmt.Errorf("chunk store %s: %w", path, err)
 	}
@@ -126,6 +130,9 @@ func (d *db) close() error {
 	if d.committer != nil {
 		errs = append(errs, d.committer.close())
 	}
+	for _, s := range d.readStmts {
+		errs = append(errs, s.Close())
+	}
 	if d.read != nil {
 		errs = append(errs, d.read.Close())
 	}
@@ -133,6 +140,36 @@ func (d *db) close() error {
 		errs = append(errs, d.write.Close())
 	}
 	return errors.Join(append(errs, d.lock.Release())...)
+}
+
+// stmt returns a query prepared for the readers: preparing it takes longer than running it.
+func (d *db) stmt(query string) (*sql.Stmt, error) {
+	d.readMu.Lock()
+	defer d.readMu.Unlock()
+	if s := d.readStmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := d.read.Prepare(query)
+	if err == nil {
+		d.readStmts[query] = s
+	}
+	return s, err
+}
+
+func (d *db) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := d.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+func (d *db) queryRow(ctx context.Context, query string, args ...any) (*sql.Row, error) {
+	s, err := d.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryRowContext(ctx, args...), nil
 }
 
 // fileBytes returns what the database, its WAL and the reserve take on disk.

@@ -31,8 +31,9 @@ func (s *Storage) DeleteChunkData(ctx context.Context, chunkID string) error {
 func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (deleted int, err error) {
 	err = s.m.db.do(ctx, 0, func(t *tx) error {
 		var waiting, known int
-		if err := t.row("SELECT count(*) FILTER (WHERE state = 1), count(*) FROM reports WHERE tenant = ? AND id = ? AND state != 0",
-			[]any{s.tenant, reportID}, &waiting, &known); err != nil {
+		var dead int64
+		if err := t.row(`SELECT count(*) FILTER (WHERE state = 1), count(*), coalesce(sum((SELECT sum(size) FROM parts p WHERE p.rid = r.rid AND p.state = 3)), 0)
+			FROM reports r WHERE tenant = ? AND id = ? AND state != 0`, []any{s.tenant, reportID}, &waiting, &known, &dead); err != nil {
 			return err
 		}
 		switch {
@@ -43,7 +44,12 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 		}
 		n, err := t.exec("DELETE FROM parts WHERE rid IN (SELECT rid FROM reports WHERE tenant = ? AND id = ? AND state != 0)", s.tenant, reportID)
 		deleted = int(n)
-		t.afterCommit(s.m.wakeCleaner)
+		t.afterCommit(func() {
+			s.m.mu.Lock()
+			s.m.bookLocked(s.tenant, 0, -dead)
+			s.m.mu.Unlock()
+			s.m.wakeCleaner()
+		})
 		return err
 	})
 	return deleted, err

@@ -65,6 +65,16 @@ func checkStore(t testing.TB, m *Manager) {
 			t.Errorf("%s: %d, want %d (%+v)", q.what, got, q.want, c)
 		}
 	}
+	m.mu.Lock()
+	var reports, bytes int64
+	for _, a := range m.accounts {
+		reports += a.reports
+		bytes += a.bytes
+	}
+	m.mu.Unlock()
+	if got := number(t, m, "SELECT coalesce(sum(size), 0) FROM parts WHERE state IN (1, 3)"); got != bytes || reports != c.Queued+c.InProgress {
+		t.Errorf("the tenants' accounts say %d reports and %d bytes, the file has %d bytes (%+v)", reports, bytes, got, c)
+	}
 	var verdict string
 	if err := m.db.read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		t.Errorf("integrity check: %s %v", verdict, err)

@@ -23,9 +23,10 @@ import (
 
 // Manager is an open chunk store.
 type Manager struct {
-	cfg   Config
-	db    *db
-	ready chan struct{} // capacity 1: something may have become due
+	cfg    Config
+	db     *db
+	silent bool          // no sink: events need not be made
+	ready  chan struct{} // capacity 1: something may have become due
 
 	stop      chan struct{} // ends the cleaner
 	closeOnce sync.Once
@@ -35,12 +36,17 @@ type Manager struct {
 	nextMu    sync.Mutex    // one Next at a time; taken before mu
 	reclaimed int64         // bytes given back to the filesystem, by the cleaner under mu
 
+	lastRID, lastPID int64 // row numbers given; used by changes alone
+
 	mu         sync.Mutex // guards what follows; never held during I/O
 	counts     report.Counts
+	accounts   map[string]*account    // by tenant
 	leases     map[int64]lease        // by part
 	byPart     map[*report.Part]int64 // of those not being settled
 	reportUses map[int64]int          // leased parts by report
 	window     window
+	served     int64     // the highest turn leased
+	removals   int64     // reports removed that were not uploaded
 	pause      time.Time // no part is leased before
 	lastChunk  time.Time // when the last part of a split report was leased
 	duplicates int64     // reports submitted again with the same content
@@ -49,8 +55,9 @@ type Manager struct {
 // lease is a part that was handed out. It is known by the pointer that was: two revisions of a report may have parts
 // with the same key.
 type lease struct {
-	rid  int64
+	candidate
 	part *report.Part
+	size int64 // of its stored data
 }
 
 // NewManager opens the store of cfg, or of DefaultConfig when cfg is nil, and starts its two goroutines: the
@@ -76,8 +83,8 @@ func NewManager(cfg *Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		cfg: c, db: d, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
-		leases: map[int64]lease{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
+		cfg: c, db: d, silent: cfg.Sink == nil, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
+		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
 	}
 	if err := m.recover(); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -112,12 +119,14 @@ func (m *Manager) recover() error {
 	if err != nil {
 		return fmt.Errorf("remove unfinished reports: %w", err)
 	}
-	c := &m.counts
-	const q = `SELECT (SELECT count(*) FROM reports WHERE state = 1), count(*), coalesce(sum(size), 0) FROM parts WHERE state = 1`
-	if err := m.db.read.QueryRow(q).Scan(&c.Recovered, &c.Parts, &c.Bytes); err != nil {
+	const last = "SELECT coalesce((SELECT max(rid) FROM reports), 0), coalesce((SELECT max(pid) FROM parts), 0)"
+	if err := m.db.read.QueryRow(last).Scan(&m.lastRID, &m.lastPID); err != nil {
+		return fmt.Errorf("find the last row numbers: %w", err)
+	}
+	if err := m.loadAccounts(context.Background()); err != nil {
 		return fmt.Errorf("count stored reports: %w", err)
 	}
-	if c.Recovered > 0 {
+	if m.counts.Recovered > 0 {
 		m.wake()
 	}
 	return nil

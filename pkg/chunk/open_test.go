@@ -3,6 +3,7 @@ package chunk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -141,7 +142,7 @@ func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 			t.Fatalf("%v", err)
 		}
 	}
-	alter(t, m.db.path, "PRAGMA user_version = 1")
+	alter(t, m.db.path, fmt.Sprint("PRAGMA user_version = ", len(migrations)))
 	m = open(t, Config{DatabasePath: m.db.path})
 	if parts := drain(t, m); len(parts) != 1 {
 		t.Errorf("%d parts: the refused file was changed", len(parts))
@@ -194,7 +195,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 	}
 }
 
-// A row that this package would never write, e.g. from a bad disk, is an error and no crash.
+// A row that this package would never write, e.g. from a bad disk, is known as damaged and delays no other.
 func TestNonsenseInARowIsAnError(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("bad", 4))
@@ -206,10 +207,16 @@ func TestNonsenseInARowIsAnError(t *testing.T) {
 	}
 	got := 0
 	for range 10 {
-		if p, _, err := m.Next(t.Context()); err == nil && p != nil {
-			settle(t, m, p, uploaded)
-			got++
+		p := next(t, m)
+		if p == nil {
+			break
 		}
+		if _, err := p.Report(); err != nil {
+			settle(t, m, p, report.Outcome{Kind: report.Dead, Err: err})
+			continue
+		}
+		settle(t, m, p, uploaded)
+		got++
 	}
 	if got != 2 {
 		t.Errorf("%d of 2 good parts uploaded", got)

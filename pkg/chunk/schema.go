@@ -74,6 +74,15 @@ CREATE TABLE blobs (
 	pid  INTEGER PRIMARY KEY REFERENCES parts (pid) ON DELETE CASCADE,
 	data BLOB NOT NULL
 );
+`, `
+ALTER TABLE parts ADD COLUMN turn INTEGER NOT NULL DEFAULT 0; -- place in the upload order among its priority
+ALTER TABLE parts ADD COLUMN keyid TEXT NOT NULL DEFAULT '';  -- of the key its data is encrypted with; '': not encrypted
+DROP INDEX parts_next;
+DROP INDEX parts_oldest;
+DROP INDEX parts_due;
+CREATE INDEX parts_next ON parts (priority DESC, turn, pid, due) WHERE state = 1;
+CREATE INDEX parts_oldest ON parts (turn, pid, due) WHERE state = 1;
+CREATE INDEX parts_due ON parts (due) WHERE state = 1 AND due > 0;
 `}
 
 // migrate brings the database up to the newest schema, each step in one transaction with its version.

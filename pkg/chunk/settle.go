@@ -33,7 +33,7 @@ func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (r
 		m.endLease(pid, l)
 	} else {
 		err = m.db.do(context.Background(), 0, func(t *tx) error {
-			s := settlement{m: m, t: t, pid: pid, rid: l.rid, part: p, outcome: o}
+			s := settlement{m: m, t: t, lease: l, outcome: o}
 			if err := s.apply(); err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (r
 func (m *Manager) endLease(pid int64, l lease) {
 	m.mu.Lock()
 	m.endLeaseLocked(pid, l)
-	m.window.stale = true
+	m.window.add(l.candidate)
 	m.mu.Unlock()
 }
 
@@ -75,11 +75,9 @@ func (m *Manager) endLeaseLocked(pid int64, l lease) {
 
 // settlement is one outcome on its way into the database.
 type settlement struct {
-	m       *Manager
-	t       *tx
-	pid     int64
-	rid     int64
-	part    *report.Part
+	m *Manager
+	t *tx
+	lease
 	outcome report.Outcome
 
 	progress report.Progress
@@ -111,40 +109,10 @@ func (s *settlement) retry() error {
 
 // finish moves the part and its report on.
 func (s *settlement) finish(state int) error {
-	t, uploaded := s.t, state == partUploaded
-	n, err := t.exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND rid = ? AND state = ?",
-		state, errText(s.outcome.Err), s.pid, s.rid, partWaiting)
-	if err := s.changed(n, err); err != nil {
+	if err := s.advance(state == partUploaded); err != nil {
 		return err
 	}
-	if uploaded && s.m.cfg.AutoCleanupOnUpload {
-		if _, err := t.exec("DELETE FROM blobs WHERE pid = ?", s.pid); err != nil {
-			return err
-		}
-		s.freed = true
-	}
-	prog := &s.progress
-	var result string
-	var created int64
-	if err := t.row("SELECT parts, done, dead, result, created FROM reports WHERE rid = ?", []any{s.rid},
-		&prog.Total, &prog.Done, &prog.Dead, &result, &created); err != nil {
-		return err
-	}
-	prog.SubmittedAt = time.UnixMilli(created)
-	prog.Result = decodeResult(result)
-	if uploaded {
-		prog.Done++
-		if s.outcome.Result != nil {
-			prog.Result.Add(s.outcome.Result)
-		}
-	} else {
-		prog.Dead++
-	}
-	prog.Finished = prog.Done+prog.Dead == prog.Total
-	b, err := json.Marshal(prog.Result)
-	if err != nil {
-		return err
-	}
+	prog, cfg := &s.progress, s.m.cfg
 	newState, finished := reportPending, int64(0)
 	if prog.Finished {
 		newState, finished = reportCompleted, time.Now().UnixMilli()
@@ -152,16 +120,52 @@ func (s *settlement) finish(state int) error {
 			newState = reportFailed
 		}
 	}
-	if _, err := t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ?",
-		prog.Done, prog.Dead, string(b), newState, finished, s.m.cfg.Destination, s.rid); err != nil {
+	sums, err := json.Marshal(prog.Result)
+	if err != nil {
 		return err
 	}
-	if newState == reportCompleted && s.m.cfg.CleanupOnReportComplete {
-		if _, err := t.exec("DELETE FROM parts WHERE rid = ?", s.rid); err != nil {
+	n, err := s.t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ? AND state = ?",
+		prog.Done, prog.Dead, string(sums), newState, finished, cfg.Destination, s.rid, reportPending)
+	if err := s.changed(n, err); err != nil {
+		return err
+	}
+	if newState == reportCompleted && cfg.CleanupOnReportComplete {
+		s.freed = true
+		_, err := s.t.exec("DELETE FROM parts WHERE rid = ?", s.rid)
+		return err
+	}
+	n, err = s.t.exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
+		state, errText(s.outcome.Err), s.pid, partWaiting)
+	if err := s.changed(n, err); err != nil {
+		return err
+	}
+	if state == partUploaded && cfg.AutoCleanupOnUpload {
+		s.freed = true
+		_, err = s.t.exec("DELETE FROM blobs WHERE pid = ?", s.pid)
+	}
+	return err
+}
+
+// advance computes the progress with this outcome. Of a report of one part it is known without asking.
+func (s *settlement) advance(uploaded bool) error {
+	prog := &s.progress
+	if prog.Total, prog.SubmittedAt = s.part.Total, s.part.SubmittedAt; prog.Total > 1 {
+		var sums string
+		err := s.t.row("SELECT done, dead, result FROM reports WHERE rid = ?", []any{s.rid}, &prog.Done, &prog.Dead, &sums)
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.changed(0, nil)
+		}
+		if err != nil {
 			return err
 		}
-		s.freed = true
+		prog.Result = decodeResult(sums)
 	}
+	if !uploaded {
+		prog.Dead++
+	} else if prog.Done++; s.outcome.Result != nil {
+		prog.Result.Add(s.outcome.Result)
+	}
+	prog.Finished = prog.Done+prog.Dead == prog.Total
 	return nil
 }
 
@@ -177,24 +181,33 @@ func (s *settlement) changed(n int64, err error) error {
 func (s *settlement) committed() {
 	m, o, p := s.m, s.outcome, s.part
 	m.mu.Lock()
-	m.endLeaseLocked(s.pid, lease{s.rid, p})
+	m.endLeaseLocked(s.pid, s.lease)
 	switch {
 	case o.Kind == report.Retry:
-		if w := &m.window; w.retry.IsZero() || o.Due.Before(w.retry) {
-			w.retry = o.Due
-		}
+		m.window.putBack(o.Due)
 	default:
 		m.counts.Parts--
-		m.counts.Bytes -= int64(len(p.Data))
-		if s.progress.Finished && s.progress.Dead > 0 {
-			m.counts.Failed++
-		} else if s.progress.Finished {
-			m.counts.Completed++
+		m.counts.Bytes -= s.size
+		reports, bytes := int64(0), int64(0)
+		if o.Kind == report.Uploaded {
+			bytes = s.size
 		}
+		if s.progress.Finished {
+			reports = 1
+			if s.progress.Dead > 0 {
+				m.counts.Failed++
+			} else {
+				m.counts.Completed++
+			}
+		}
+		m.bookLocked(p.TenantID, -reports, -bytes)
 	}
 	m.mu.Unlock()
 	if s.freed {
 		m.wakeCleaner()
+	}
+	if m.silent {
+		return
 	}
 	e := event.Event{
 		TenantID: p.TenantID, JobID: p.JobID, ReportID: p.ReportID,
@@ -214,11 +227,11 @@ func (s *settlement) committed() {
 
 // requeue makes the dead letters of a report due again and returns how many there were.
 func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
-	var size, priority int64
+	var size int64
 	var state int
-	// The bytes that are still there: DeleteChunkData may have freed some, and what is settled later is counted by its data.
-	if err := t.row(`SELECT coalesce(sum(length(b.data)), 0), r.priority, r.state FROM reports r
-		LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3 LEFT JOIN blobs b ON b.pid = p.pid WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &size, &priority, &state); err != nil {
+	var tenant string
+	if err := t.row(`SELECT r.tenant, r.state, coalesce(sum(p.size), 0) FROM reports r LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3
+		WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &tenant, &state, &size); err != nil {
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, ErrNotFound
 		}
@@ -237,8 +250,9 @@ func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 		m.counts.Bytes += size
 		if state == reportFailed {
 			m.counts.Recovered++
+			m.bookLocked(tenant, 1, 0)
 		}
-		m.window.added(int(priority))
+		m.window.stale = true
 		m.mu.Unlock()
 		m.wake()
 	})

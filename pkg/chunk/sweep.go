@@ -77,16 +77,45 @@ func (m *Manager) sweepAge(ctx context.Context, now time.Time) (removed int64, e
 		}
 		before := now.Add(-time.Duration(r.hours) * time.Hour).UnixMilli()
 		var n int64
-		err := m.db.do(ctx, 0, func(t *tx) (err error) {
-			n, err = t.exec("DELETE FROM reports WHERE state = ? AND finished < ?", r.state, before)
-			return err
-		})
-		if err != nil {
-			return removed, err
+		for more := true; more; { // in batches, between which others have their turn
+			var batch int64
+			err := m.db.do(ctx, 0, func(t *tx) (err error) {
+				batch, err = m.removeOld(t, r.state, before)
+				return err
+			})
+			if err != nil {
+				return removed, err
+			}
+			n += batch
+			more = batch == sweepBatch
 		}
 		removed += n
 		if n > 0 {
 			m.cleaned(fmt.Sprintf("removed %s past their retention of %d hours", r.what, r.hours), n, event.Info)
+		}
+	}
+	return removed, nil
+}
+
+// sweepBatch bounds what one transaction removes.
+const sweepBatch = 256
+
+// removeOld removes at most sweepBatch reports of a state that finished before a time, and returns how many.
+func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err error) {
+	if state == reportCompleted { // of these nothing is accounted
+		return t.exec("DELETE FROM reports WHERE rid IN (SELECT rid FROM reports WHERE state = ? AND finished < ? LIMIT ?)", state, before, sweepBatch)
+	}
+	for ; removed < sweepBatch; removed++ {
+		var rid int64
+		err := t.row("SELECT rid FROM reports WHERE state = ? AND finished < ? LIMIT 1", []any{state, before}, &rid)
+		if errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+		if err == nil {
+			err = m.remove(t, rid, state)
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 	return removed, nil
@@ -104,18 +133,24 @@ func (m *Manager) makeRoom(t *tx, need int64) error {
 		return nil
 	}
 	budget := limit - walShare(limit) - reserveShare(limit)
-	used, err := inUse(t)
-	if err != nil || used+need <= budget {
-		return err
-	}
-	if m.cfg.AggressiveCleanup {
-		if _, used, err = m.evict(t, budget-need, m.cfg.DropUnsent, nil); err != nil {
+	if t.used == 0 {
+		used, err := inUse(t)
+		if err != nil {
 			return err
 		}
+		t.used = used
 	}
-	if need > 0 && used+need > budget {
-		return &StorageFullError{Used: used, Needed: need, Max: limit}
+	if t.used+need > budget && m.cfg.AggressiveCleanup {
+		_, used, err := m.evict(t, budget-need, m.cfg.DropUnsent, nil)
+		if err != nil {
+			return err
+		}
+		t.used = used
 	}
+	if need > 0 && t.used+need > budget {
+		return &StorageFullError{Used: t.used, Needed: need, Max: limit}
+	}
+	t.used += need
 	return nil
 }
 
@@ -175,27 +210,36 @@ func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string) (remov
 
 // remove deletes a report with its parts. An unfinished one counts as dropped.
 func (m *Manager) remove(t *tx, rid int64, state int) error {
-	var parts, bytes int64
-	if state == reportPending {
-		if err := t.row("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE rid = ? AND state = ?", []any{rid, partWaiting}, &parts, &bytes); err != nil {
-			return err
-		}
+	if state == reportCompleted {
+		_, err := t.exec("DELETE FROM reports WHERE rid = ?", rid)
+		t.afterCommit(m.wakeCleaner)
+		return err
+	}
+	var tenant string
+	var parts, waiting, dead int64
+	if err := t.row(`SELECT r.tenant, count(*) FILTER (WHERE p.state = 1), coalesce(sum(p.size) FILTER (WHERE p.state = 1), 0),
+			coalesce(sum(p.size) FILTER (WHERE p.state = 3), 0)
+		FROM reports r LEFT JOIN parts p ON p.rid = r.rid WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &tenant, &parts, &waiting, &dead); err != nil {
+		return err
 	}
 	if _, err := t.exec("DELETE FROM reports WHERE rid = ?", rid); err != nil {
 		return err
 	}
 	t.afterCommit(func() {
 		m.mu.Lock()
-		m.window.stale = true
-		if state == reportPending {
+		if m.removals++; state == reportPending {
+			m.window.stale = true
 			m.counts.Dropped++
 			m.counts.Parts -= parts
-			m.counts.Bytes -= bytes
+			m.counts.Bytes -= waiting
+			m.bookLocked(tenant, -1, -waiting-dead)
 			for pid, l := range m.leases { // an upload under way settles into ErrNotFound
 				if l.rid == rid {
 					m.endLeaseLocked(pid, l)
 				}
 			}
+		} else {
+			m.bookLocked(tenant, 0, -dead)
 		}
 		m.mu.Unlock()
 		m.wake() // who waits for the last report to end need wait no more

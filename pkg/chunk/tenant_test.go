@@ -50,6 +50,11 @@ func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 		"DeleteReportChunks": func(id string) { _, err := mine.DeleteReportChunks(ctx, id); notFound("DeleteReportChunks", err) },
 		"RetryDead":          func(id string) { _, err := mine.RetryDead(ctx, id); notFound("RetryDead", err) },
 		"Drop":               func(id string) { _, err := mine.Drop(ctx, id); notFound("Drop", err) },
+		"Usage": func(string) {
+			if u := mine.Usage(); u != (Usage{}) {
+				t.Errorf("Usage: %+v", u)
+			}
+		},
 		"CleanupToSize": func(string) {
 			if n, err := mine.CleanupToSize(ctx, 0); n != 0 || err != nil {
 				t.Errorf("CleanupToSize: %d %v", n, err)

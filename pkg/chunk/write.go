@@ -64,8 +64,11 @@ func (m *Manager) stamp(ctx context.Context, head *report.Report, tenant string)
 		return nil
 	}
 	var ns int64
-	err := m.db.read.QueryRowContext(ctx, "SELECT stamp FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
-		tenant, head.Metadata.ID).Scan(&ns)
+	row, err := m.db.queryRow(ctx, "SELECT stamp FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
+		tenant, head.Metadata.ID)
+	if err == nil {
+		err = row.Scan(&ns)
+	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		head.Metadata.Timestamp = time.Now().UTC()
@@ -87,6 +90,7 @@ type writer struct {
 
 	batch []*report.Part // made, not stored
 	bytes int            // their data
+	total int64          // data of the parts stored before
 	rid   int64          // of the open report; 0 before the first batch
 	ended bool
 }
@@ -115,28 +119,47 @@ func (w *writer) take(p *report.Part) error {
 	if err != nil {
 		return err
 	}
-	w.rid, w.batch, w.bytes = rid, w.batch[:0], 0
+	w.rid, w.total, w.batch, w.bytes = rid, w.total+int64(w.bytes), w.batch[:0], 0
 	return nil
 }
 
 // store writes the batch as parts of an open report, which it begins when there is none.
 func (w *writer) store(t *tx) (rid int64, err error) {
-	if err := w.m.makeRoom(t, int64(w.bytes)); err != nil {
+	if err := w.admit(t); err != nil {
 		return 0, err
 	}
 	if rid = w.rid; rid == 0 {
-		rid, err = t.insert(`INSERT INTO reports (tenant, id, rev, job, tool, priority, state, stamp, created)
-			SELECT ?1, ?2, coalesce(max(rev), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM reports WHERE tenant = ?1 AND id = ?2`,
+		rid = w.m.newRID()
+		_, err = t.exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, stamp, created)
+			SELECT ?9, ?1, ?2, coalesce(max(rev), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM reports WHERE tenant = ?1 AND id = ?2`,
 			w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportOpen,
-			w.stamp.UnixNano(), time.Now().UnixMilli())
+			w.stamp.UnixNano(), time.Now().UnixMilli(), rid)
 		if err != nil {
 			return 0, err
 		}
 	}
-	for _, p := range w.batch {
-		pid, err := t.insert(`INSERT INTO parts (rid, idx, state, priority, encoding, raw, size, sha, findings, assets, deps, oversize)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			rid, p.Index, partHeld, w.env.Priority, p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], p.Findings, p.Assets, p.Dependencies, p.Oversize)
+	_, err = w.storeParts(t, rid, partHeld, 0)
+	return rid, err
+}
+
+// admit refuses the batch where it would break the store's limit or the tenant's quota.
+func (w *writer) admit(t *tx) error {
+	if err := w.m.makeRoom(t, int64(w.bytes)); err != nil {
+		return err
+	}
+	return w.m.checkQuota(t, w.env.TenantID, 1, w.total+int64(w.bytes))
+}
+
+// storeParts writes the parts of the batch and returns the number of the first.
+func (w *writer) storeParts(t *tx, rid int64, state int, turn int64) (first int64, err error) {
+	for i, p := range w.batch {
+		pid := w.m.newPID()
+		if i == 0 {
+			first = pid
+		}
+		_, err := t.exec(`INSERT INTO parts (pid, rid, idx, state, priority, turn, encoding, raw, size, sha, findings, assets, deps, oversize)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			pid, rid, p.Index, state, w.env.Priority, turn+int64(i), p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], p.Findings, p.Assets, p.Dependencies, p.Oversize)
 		if err != nil {
 			return 0, err
 		}
@@ -144,8 +167,12 @@ func (w *writer) store(t *tx) (rid int64, err error) {
 			return 0, err
 		}
 	}
-	return rid, nil
+	return first, nil
 }
+
+// newRID and newPID give the numbers of rows, each once in a process: an outcome may come after its report is gone.
+func (m *Manager) newRID() int64 { m.lastRID++; return m.lastRID }
+func (m *Manager) newPID() int64 { m.lastPID++; return m.lastPID }
 
 // Close completes the report and puts it on disk.
 func (w *writer) Close() (report.Summary, error) {
@@ -166,6 +193,12 @@ func (w *writer) Close() (report.Summary, error) {
 
 // seal stores the last batch and makes the report due, unless its content is stored already.
 func (w *writer) seal(t *tx, sum *report.Summary) error {
+	if w.rid == 0 {
+		done, err := w.storeNew(t, sum)
+		if done || err != nil {
+			return err
+		}
+	}
 	id := w.Head().Metadata.ID
 	var rid int64
 	var state int
@@ -191,23 +224,64 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 		reportPending, sum.Content[:], toolName(w.Head()), sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, rid); err != nil {
 		return err
 	}
-	if _, err := t.exec("UPDATE parts SET state = ? WHERE rid = ?", partWaiting, rid); err != nil {
+	turn := w.m.takeTurns(w.env.TenantID, sum.Parts)
+	if _, err := t.exec("UPDATE parts SET state = ?, turn = ? + idx WHERE rid = ?", partWaiting, turn, rid); err != nil {
 		return err
 	}
-	t.afterCommit(func() {
-		w.m.mu.Lock()
-		w.m.counts.Submitted++
-		w.m.counts.Parts += int64(sum.Parts)
-		w.m.counts.Bytes += sum.DataBytes
-		w.m.window.added(w.env.Priority)
-		w.m.mu.Unlock()
-		w.m.cfg.Sink.Record(event.Event{
-			Type: event.ChunkCreated, TenantID: w.env.TenantID, JobID: w.env.JobID, ReportID: id, Message: "report stored",
-			Details: map[string]any{"parts": sum.Parts, "findings": sum.Findings, "assets": sum.Assets, "oversize_parts": sum.Oversize,
-				"bytes_raw": sum.RawBytes, "bytes_stored": sum.DataBytes},
-		})
-	})
+	t.afterCommit(func() { w.sealed(sum, nil) })
 	return nil
+}
+
+// storeNew is the short way for a report that is in memory as a whole and whose ID is new: each row is written once,
+// as it is to be.
+func (w *writer) storeNew(t *tx, sum *report.Summary) (done bool, err error) {
+	rid := w.m.newRID()
+	n, err := t.exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, findings, assets, raw, stored, stamp, created)
+		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id, rev) DO NOTHING`,
+		rid, w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportPending, sum.Content[:],
+		sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, w.stamp.UnixNano(), time.Now().UnixMilli())
+	if n == 0 || err != nil {
+		return false, err
+	}
+	if err := w.admit(t); err != nil {
+		return false, err
+	}
+	turn := w.m.takeTurns(w.env.TenantID, sum.Parts)
+	pid, err := w.storeParts(t, rid, partWaiting, turn)
+	if err != nil {
+		return false, err
+	}
+	due := make([]candidate, min(sum.Parts, windowSize))
+	for i := range due {
+		due[i] = candidate{pid + int64(i), rid, w.env.Priority, turn + int64(i), sum.Parts > 1}
+	}
+	t.afterCommit(func() { w.sealed(sum, due) })
+	return true, nil
+}
+
+// sealed notes that the report is on disk. due are its first parts, nil where they are not known.
+func (w *writer) sealed(sum *report.Summary, due []candidate) {
+	m := w.m
+	m.mu.Lock()
+	m.counts.Submitted++
+	m.counts.Parts += int64(sum.Parts)
+	m.counts.Bytes += sum.DataBytes
+	m.bookLocked(w.env.TenantID, 1, sum.DataBytes)
+	if len(due) < sum.Parts {
+		m.window.stale = true
+	}
+	for _, c := range due {
+		m.window.add(c)
+	}
+	m.mu.Unlock()
+	if m.silent {
+		return
+	}
+	m.cfg.Sink.Record(event.Event{
+		Type: event.ChunkCreated, TenantID: w.env.TenantID, JobID: w.env.JobID, ReportID: w.Head().Metadata.ID, Message: "report stored",
+		Details: map[string]any{"parts": sum.Parts, "findings": sum.Findings, "assets": sum.Assets, "oversize_parts": sum.Oversize,
+			"bytes_raw": sum.RawBytes, "bytes_stored": sum.DataBytes},
+	})
 }
 
 // repeated handles a report whose content is stored already as report rid: what this writer stored goes, and

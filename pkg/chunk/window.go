@@ -1,0 +1,104 @@
+package chunk
+
+import (
+	"slices"
+	"time"
+)
+
+// candidate is a waiting part in the upload order.
+type candidate struct {
+	pid, rid int64
+	priority int
+	turn     int64 // see Manager.takeTurns
+	chunk    bool  // of a split report: paced by UploadDelayMs
+}
+
+// compare orders candidates: higher priority first, then by turn.
+func (c candidate) compare(o candidate) int {
+	switch {
+	case c.priority != o.priority:
+		return o.priority - c.priority
+	case c.turn != o.turn:
+		return int(c.turn - o.turn)
+	}
+	return int(c.pid - o.pid)
+}
+
+// window is the head of the queue of waiting parts, read ahead so that most leases need no search.
+type window struct {
+	parts    []candidate // sorted
+	complete bool        // it holds everything due that is not leased
+	stale    bool        // it must be read anew
+	idle     bool        // when it was read nothing waited, not even for a later time
+	retry    time.Time   // the earliest time at which a part put back becomes due; zero: none
+	leased   int         // leases since the store was opened
+}
+
+const (
+	windowSize = 256
+	// fairEvery is how often the oldest part goes first whatever its priority, so that none starves.
+	fairEvery = 8
+)
+
+// load replaces what the window holds by the first candidates of the queue.
+func (w *window) load(found []candidate, complete bool) {
+	w.parts, w.complete, w.stale, w.idle = found, complete, false, false
+}
+
+// isIdle says that nothing waits, so that the store need not be asked.
+func (w *window) isIdle() bool { return w.idle && len(w.parts) == 0 && !w.stale && w.retry.IsZero() }
+
+// add notes a part that became due.
+func (w *window) add(c candidate) {
+	if w.stale || !w.complete && (len(w.parts) == 0 || c.compare(w.parts[len(w.parts)-1]) > 0) {
+		return // it is found when its time comes
+	}
+	at, _ := slices.BinarySearchFunc(w.parts, c, candidate.compare)
+	w.parts = slices.Insert(w.parts, at, c)
+	if len(w.parts) > 2*windowSize {
+		w.parts, w.complete = w.parts[:windowSize], false
+	}
+}
+
+// take removes and returns the first part that may go now; chunks may not before paced. Without one, due says when
+// there will be one, zero for no time in sight, and empty that the window must be read.
+func (w *window) take(now, paced time.Time) (c candidate, ok bool, due time.Time, empty bool) {
+	if !w.retry.IsZero() && !w.retry.After(now) {
+		w.stale, w.retry = true, time.Time{}
+	}
+	if w.stale {
+		w.parts, w.complete = w.parts[:0], false
+	}
+	for i, p := range w.parts {
+		if p.chunk && paced.After(now) {
+			continue
+		}
+		w.parts = slices.Delete(w.parts, i, i+1)
+		return p, true, time.Time{}, false
+	}
+	if len(w.parts) == 0 {
+		return candidate{}, false, time.Time{}, true
+	}
+	if !w.retry.IsZero() && w.retry.Before(paced) {
+		paced = w.retry
+	}
+	return candidate{}, false, paced, false
+}
+
+// swap puts one candidate back and takes another one out.
+func (w *window) swap(back, out candidate) {
+	w.parts = slices.DeleteFunc(w.parts, func(p candidate) bool { return p.pid == out.pid })
+	w.add(back)
+}
+
+// firstByPriority says whether c goes before some other part only because of its priority.
+func (w *window) firstByPriority(c candidate) bool {
+	return !w.complete || len(w.parts) > 0 && w.parts[len(w.parts)-1].priority < c.priority
+}
+
+// putBack notes a part that becomes due again at a later time.
+func (w *window) putBack(due time.Time) {
+	if w.retry.IsZero() || due.Before(w.retry) {
+		w.retry = due
+	}
+}
