@@ -238,3 +238,23 @@ func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 		t.Errorf("%d findings", n)
 	}
 }
+
+// What a part said the same as the visible finding is kept for it when that finding changes before its report is complete.
+func TestUnchangedContentOutlivesAChangeMeanwhile(t *testing.T) {
+	s := newStore(t)
+	put := func(parts []*report.Part) {
+		t.Helper()
+		for _, p := range parts {
+			mustPut(t, s, "a", p)
+		}
+	}
+	unknown := time.UnixMilli(0)
+	put(revision(t, "base", "A", unknown))
+	again := revision(t, "again", "A", unknown)
+	put(again[:2])
+	put(revision(t, "change", "B", unknown))
+	put(again[2:])
+	if got, n := says(t, s.Tenant("a")), count(t, s, "content"); got != "A" || n != 30 {
+		t.Errorf("the findings say %s, %d contents", got, n)
+	}
+}
