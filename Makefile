@@ -12,6 +12,8 @@ TEST_FLAGS  ?=
 BENCH       ?= .
 BENCHTIME   ?= 200ms
 FUZZTIME    ?= 10s
+ROUNDS      ?= 100
+SEED        ?= 0
 
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT      := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -79,6 +81,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@failed=0; for t in $$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd internal pkg | sort -u | tr ' ' :); do \
 		dir="$${t%/*}"; name="$${t##*:}"; echo "$$dir $$name"; \
 		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$dir" || failed=1; done; exit $$failed
+
+.PHONY: torture
+torture: ## kill agent and server for ROUNDS rounds, the first with SEED; see internal/crashtest
+	go test -count=1 -timeout 0 -v -run '^TestTorture$$' $(TEST_FLAGS) ./internal/crashtest -args -rounds $(ROUNDS) -seed $(SEED)
 
 .PHONY: docs
 docs: ## write docs/configuration.md again from the code, then check all of the documentation

@@ -65,6 +65,7 @@ var rooms = map[string][]string{
 	// test kits: for tests, ours and those of users
 	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/report", "pkg/event", "internal/codec"},
 	"pkg/scan/scantest":     {"pkg/scan", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
+	"internal/crashtest":    {},
 	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
 	// level 4: the wiring, which may import every room but the test kits

@@ -1,0 +1,234 @@
+package crashtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/ingest"
+)
+
+// fewRounds is how many a plain `go test` does.
+const fewRounds = 6
+
+// Whatever dies and whenever: no accepted report is lost, none is stored twice, the disk is bounded, and the numbers add up.
+func TestTorture(t *testing.T) {
+	n, s := *rounds, *seed
+	if n == 0 {
+		n = fewRounds
+		if testing.Short() {
+			n = 2
+		}
+	}
+	if s == 0 {
+		s = rand.Uint64N(1 << 32)
+	}
+	t.Logf("%d rounds, SEED=%d", n, s)
+	var sum tally
+	last := time.Now()
+	for i := range n {
+		one := newRound(t, s+uint64(i))
+		one.run()
+		sum.add(one)
+		if bad := one.ledger.violations; len(bad) > 0 {
+			t.Errorf("round %d, seed %d:\n\t%s\nfor this round alone: make torture ROUNDS=1 SEED=%d",
+				i+1, one.Seed, strings.Join(bad[:min(len(bad), 20)], "\n\t"), one.Seed)
+			return
+		}
+		if time.Since(last) > 2*time.Second {
+			last = time.Now()
+			fmt.Fprintf(os.Stderr, "torture: round %d of %d, seed %d; %v\n", i+1, n, one.Seed, &sum)
+		}
+	}
+	t.Log(&sum)
+	if sum.accepted < n*10 || sum.died == 0 {
+		t.Errorf("this shows nothing: %v", &sum)
+	}
+}
+
+// tally is what all rounds did.
+type tally struct{ lives, died, servers, accepted, full, recanted int }
+
+func (s *tally) add(r *round) {
+	s.lives += len(r.lives)
+	s.died += r.died
+	s.servers += r.serversDied
+	s.accepted += r.ledger.accepted
+	s.full += r.ledger.full
+	s.recanted += len(r.ledger.recanted)
+}
+
+func (s *tally) String() string {
+	return fmt.Sprintf("%d lives, %d victims and %d servers died, %d reports accepted, %d refused for want of room, %d recanted",
+		s.lives, s.died, s.servers, s.accepted, s.full, s.recanted)
+}
+
+// round is one world and what happens in it.
+type round struct {
+	t *testing.T
+	world
+	dir    string
+	lives  []life
+	ledger *ledger
+	relay  *relay
+
+	died, serversDied int
+}
+
+func newRound(t *testing.T, seed uint64) *round {
+	dir, err := os.MkdirTemp(t.TempDir(), "round")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &round{t: t, dir: dir, ledger: newLedger(), relay: newRelay(t)}
+	r.world, r.lives = plan(world{
+		Seed: seed, URL: r.relay.url(), DB: filepath.Join(dir, "agent", "chunks.db"), IngestDB: filepath.Join(dir, "server", "ingest.db"),
+	})
+	r.prepare()
+	return r
+}
+
+// prepare makes both stores, so that there are tables for the steps.
+func (r *round) prepare() {
+	m, err := chunk.NewManager(storeConfig(r.world, event.Nop))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := ingest.OpenStore(ingest.StoreConfig{Path: r.IngestDB})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// run lives all lives. It ends at the first one that breaks something, for the sake of who must find out why.
+func (r *round) run() {
+	for _, l := range r.lives {
+		r.live(l)
+		if l.Check {
+			r.ledger.check(r.world, l.Drain)
+		}
+		if len(r.ledger.violations) > 0 {
+			r.ledger.wrong("in %v", l)
+			break
+		}
+	}
+	r.relay.close()
+	if err := os.RemoveAll(r.dir); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// live runs one victim to its end, and servers beside it.
+func (r *round) live(l life) {
+	r.ledger.ended = false
+	servers, over := &sync.WaitGroup{}, make(chan struct{})
+	ready := make(chan struct{})
+	servers.Go(func() { r.serve(l.Server, ready, over) })
+	<-ready
+	disk := &sync.WaitGroup{}
+	disk.Go(func() { r.weigh(over) })
+	v := start(r.t, r.dir, victimEnv, l, r.ledger.hear)
+	if l.EndAfter > 0 && !v.wait(l.EndAfter) {
+		if l.Kill {
+			v.kill()
+		} else {
+			v.end()
+		}
+	}
+	if !v.wait(2 * stuck) {
+		v.kill()
+		r.ledger.wrong("the victim neither ends nor panics")
+	}
+	v.end()
+	close(over)
+	servers.Wait()
+	disk.Wait()
+	if !r.ledger.ended {
+		r.died++
+	}
+	if v.noise.Len() > 0 || l.Drain && !r.ledger.ended {
+		r.ledger.wrong("the victim says: %.8000s", v.noise.String())
+	}
+}
+
+// serve keeps a server behind the relay until the life is over.
+func (r *round) serve(orders []serverLife, ready, over chan struct{}) {
+	for i, o := range orders {
+		var once sync.Once
+		listening := make(chan struct{})
+		s := start(r.t, r.dir, serverEnv, o, func(line string) {
+			if addr, ok := strings.CutPrefix(line, "listening http://"); ok {
+				r.relay.upstream.Store(&addr)
+				once.Do(func() { close(listening) })
+			} else if line != "PASS" {
+				r.ledger.wrong("the server says %q", line)
+			}
+		})
+		select {
+		case <-listening:
+		case <-s.ended: // it was to die before that, it seems
+		}
+		if i == 0 {
+			close(ready)
+		}
+		var kill <-chan time.Time
+		if o.KillAfter > 0 {
+			kill = time.After(o.KillAfter)
+		}
+		select {
+		case <-kill:
+			s.kill()
+		case <-s.ended:
+		case <-over:
+			s.end()
+			if !s.wait(stuck / 2) {
+				r.ledger.wrong("the server does not end")
+			}
+			s.kill()
+			return
+		}
+		r.serversDied++
+		select {
+		case <-time.After(o.Away):
+		case <-over:
+			return
+		}
+	}
+}
+
+// weigh looks at the disk again and again.
+func (r *round) weigh(over chan struct{}) {
+	bound := int64(r.MaxStorageMB)<<20 + biggest
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var n int64
+		for _, suffix := range []string{"", "-wal", ".reserve"} {
+			if st, err := os.Stat(r.DB + suffix); err == nil { // what is missing takes nothing
+				n += st.Size()
+			}
+		}
+		if n > bound {
+			r.ledger.wrong("%d bytes on disk, the bound is %d", n, bound)
+			return
+		}
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+		}
+	}
+}

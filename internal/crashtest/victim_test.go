@@ -1,0 +1,258 @@
+package crashtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// victim is an agent's durable core at work.
+type victim struct {
+	life
+	fate *fate
+	m    *chunk.Manager
+	p    *pipeline.Pipeline
+	stop chan struct{} // closed when the parent asks for an orderly end
+
+	accepted, completed, failed atomic.Int64 // by return values and callbacks
+}
+
+// stuck is when a victim that should have ended says what it waits for.
+const stuck = 60 * time.Second
+
+// live is a victim's main function.
+func live(l life) {
+	v := &victim{life: l, fate: newFate(l.Step, l.Nth), stop: make(chan struct{})}
+	time.AfterFunc(stuck, func() { panic("the victim does not end") })
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent closes it, or is gone
+		close(v.stop)
+	}()
+	if l.Step != "" {
+		v.fate.watch(l.World.DB, victimSteps[l.Step])
+	}
+	before := runtime.NumGoroutine()
+	if err := v.run(); err != nil {
+		tell("violation %v", err)
+	}
+	v.noneLeft(before)
+	tell("ended")
+}
+
+func storeConfig(w world, sink event.Sink) *chunk.Config {
+	return &chunk.Config{
+		DatabasePath: w.DB, MaxStorageMB: w.MaxStorageMB, UploadDelayMs: -1, MaxConcurrentUploads: w.Workers, MaxRetries: 2,
+		MinFindingsForChunking: minFindings, MaxFindingsPerChunk: maxFindings, MaxChunkSizeBytes: maxPartBytes, CompressionLevel: 1,
+		AutoCleanupOnUpload: w.FreeUploaded, CleanupOnReportComplete: w.FreeComplete, AggressiveCleanup: true, CleanupIntervalMinutes: -1,
+		Sink: sink,
+	}
+}
+
+func (v *victim) run() (err error) {
+	sink := event.SinkFunc(func(e event.Event) {
+		if e.Severity == event.Critical && e.Type == event.AgentError {
+			tell("violation %s: %s", e.Message, e.Error)
+		}
+		v.fate.reached(string(e.Type))
+	})
+	if v.m, err = chunk.NewManager(storeConfig(v.World, sink)); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	up, err := newUploader(v)
+	if err != nil {
+		return errors.Join(err, v.m.Close())
+	}
+	defer up.close()
+	v.p = pipeline.NewPipeline(&pipeline.PipelineConfig{
+		Spool: v.m, Workers: v.World.Workers, RetryDelay: 2 * time.Millisecond, MaxRetryDelay: 20 * time.Millisecond, UploadTimeout: 5 * time.Second, Sink: sink,
+		OnCompleted: func(*pipeline.QueueItem, *pipeline.Result) { v.completed.Add(1) },
+		OnFailed:    func(*pipeline.QueueItem, error) { v.failed.Add(1) },
+	}, up)
+	if err := v.p.Start(context.Background()); err != nil {
+		return errors.Join(err, v.m.Close())
+	}
+	if v.Drain {
+		err = v.drain()
+	} else {
+		v.work()
+	}
+	v.fate.reached("stop begins")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = errors.Join(err, v.p.Stop(ctx))
+	v.fate.reached("stopped, not closed")
+	return errors.Join(err, v.reconcile(), v.m.Close())
+}
+
+// work submits, cleans up and watches the numbers until every submitter is done or the parent says stop. The orderly
+// end comes while some are still at it.
+func (v *victim) work() {
+	var submitters, others sync.WaitGroup
+	done := make(chan struct{})
+	for g := range v.Submitters {
+		submitters.Go(func() { newSubmitter(v, g).run() })
+	}
+	others.Go(func() { v.clean(done) })
+	others.Go(func() { v.watch(done) })
+	finished := make(chan struct{})
+	go func() { submitters.Wait(); close(finished) }()
+	select {
+	case <-finished:
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		_ = v.p.Flush(ctx) // against a bad server it need not end
+		cancel()
+	case <-v.stop:
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if err := v.p.Stop(ctx); err != nil { // races with Submit
+			tell("violation stop: %v", err)
+		}
+		cancel()
+		<-finished
+	}
+	close(done)
+	others.Wait()
+}
+
+// drain delivers everything, dead letters too. What then still fails has lost its data to an operator.
+func (v *victim) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stuck/2)
+	defer cancel()
+	for range 2 {
+		if err := v.p.Flush(ctx); err != nil {
+			return fmt.Errorf("drain: %w: %+v", err, v.p.GetStats())
+		}
+		if _, err := v.retryDead(ctx); err != nil {
+			return err
+		}
+	}
+	if err := v.p.Flush(ctx); err != nil {
+		return fmt.Errorf("drain: %w: %+v", err, v.p.GetStats())
+	}
+	if c := v.m.Counts(); c.Queued+c.InProgress+c.Parts+c.Bytes != 0 {
+		return fmt.Errorf("after the drain: %+v", c)
+	}
+	return nil
+}
+
+// reconcile compares what the pipeline and the store count with what was seen of them.
+func (v *victim) reconcile() error {
+	s, err := v.m.GetStats(context.Background())
+	if err != nil {
+		return fmt.Errorf("statistics: %w", err)
+	}
+	p := v.p.GetStats()
+	for _, c := range []struct {
+		what      string
+		have, saw int64
+	}{
+		{"accepted", s.Submitted + s.Duplicates, v.accepted.Load()},
+		{"completed", s.Completed, v.completed.Load()},
+		{"failed", s.Failed, v.failed.Load()},
+		{"in progress", s.InProgress, 0},
+		{"attempts", p.Attempts, max(p.Attempts, p.PartsUploaded+p.PartsDead+p.Retries)}, // the rest was released
+		{"queued in the pipeline", p.QueueLength, s.Queued},
+		{"completed in the pipeline", p.Completed, s.Completed},
+	} {
+		if c.have != c.saw {
+			err = errors.Join(err, fmt.Errorf("numbers: %s: %d, seen %d", c.what, c.have, c.saw))
+		}
+	}
+	return err
+}
+
+// watch looks whether the numbers add up at every moment.
+func (v *victim) watch(done chan struct{}) {
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		c := v.m.Counts()
+		idle := c.Queued+c.InProgress == 0 && c.Parts+c.Bytes != 0
+		if idle || min(c.Queued, c.InProgress, c.Parts, c.Bytes, c.Submitted, c.Completed, c.Failed, c.Dropped) < 0 {
+			tell("violation numbers: %+v", c)
+			return
+		}
+	}
+}
+
+// noneLeft tells when goroutines are left.
+func (v *victim) noneLeft(before int) {
+	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			tell("violation %d goroutines are left, there were %d", runtime.NumGoroutine(), before)
+			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1) // for the reader of the failure
+			return
+		}
+	}
+}
+
+// uploader sends each tenant's parts with its own token. Now and then it sends one twice at a time, or panics.
+type uploader struct {
+	v       *victim
+	clients map[string]*ingest.Client
+
+	mu  sync.Mutex
+	rng *rand.Rand
+}
+
+func newUploader(v *victim) (*uploader, error) {
+	u := &uploader{v: v, clients: map[string]*ingest.Client{}, rng: rng(v.Seed, "uploader")}
+	for t := range tenants {
+		c, err := ingest.NewClient(ingest.ClientConfig{BaseURL: v.World.URL, Token: token(t), MaxRetryAfter: 20 * time.Millisecond})
+		if err != nil {
+			return nil, err
+		}
+		u.clients[t] = c
+	}
+	return u, nil
+}
+
+func (u *uploader) close() {
+	for _, c := range u.clients {
+		c.Close()
+	}
+}
+
+func (u *uploader) Upload(ctx context.Context, p *report.Part) (*report.Result, error) {
+	u.mu.Lock()
+	chance := u.rng.IntN(40)
+	u.mu.Unlock()
+	if !u.v.Drain {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 250*time.Millisecond) // a server may hang
+		defer cancel()
+	}
+	u.v.fate.reached("upload begins")
+	var twice sync.WaitGroup
+	switch {
+	case u.v.Drain:
+	case chance == 0:
+		panic("a bad uploader")
+	case chance < 4:
+		twice.Go(func() { _, _ = u.clients[p.TenantID].Upload(ctx, p) }) // what becomes of a copy is nobody's concern
+	}
+	res, err := u.clients[p.TenantID].Upload(ctx, p)
+	twice.Wait()
+	if err == nil {
+		u.v.fate.reached("upload answered")
+	}
+	return res, err
+}
