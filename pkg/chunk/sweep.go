@@ -35,8 +35,25 @@ func (m *Manager) clean() {
 		case <-tick:
 			m.sweep()
 		case <-m.freed:
-			m.shrink()
+			if m.pauseCleaner(shrinkDelay) {
+				m.shrink()
+			}
 		}
+	}
+}
+
+// shrinkDelay is how long freed pages are kept for what is stored next before they are given back.
+const shrinkDelay = 500 * time.Millisecond
+
+// pauseCleaner waits, and returns false when Close ended the wait.
+func (m *Manager) pauseCleaner(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-m.stop:
+		return false
 	}
 }
 
@@ -250,35 +267,50 @@ func (m *Manager) remove(t *tx, rid int64, state int) error {
 
 // shrink gives free pages back to the filesystem, in slices between which other changes run.
 func (m *Manager) shrink() {
-	for {
-		var before, after int64
-		err := m.db.do(context.Background(), 0, func(t *tx) error {
-			if err := t.row("PRAGMA freelist_count", nil, &before); err != nil || before <= keepFree {
-				after = before
-				return err
-			}
-			if _, err := t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
-				return err
-			}
-			return t.row("PRAGMA freelist_count", nil, &after)
-		})
+	for gave := false; ; gave = true {
+		slice, err := m.vacuum()
 		if err != nil {
 			m.cleanupFailed("of free pages", err)
 			return
 		}
-		m.mu.Lock()
-		m.reclaimed += (before - after) * pageSize
-		m.mu.Unlock()
-		if after >= before || after <= keepFree {
-			break
-		}
+		stopped := false
 		select {
 		case <-m.stop:
-			return
+			stopped = true
 		default:
 		}
+		if slice > 0 && !stopped {
+			continue
+		}
+		if gave { // the file shrinks only when the WAL is folded in
+			if err := m.db.checkpoint(); err != nil {
+				m.cleanupFailed("of the WAL", err)
+			}
+		}
+		return
 	}
-	if err := m.db.checkpoint(); err != nil { // the file shrinks only when the WAL is folded in
-		m.cleanupFailed("of the WAL", err)
+}
+
+// vacuum gives one slice of free pages back and returns how many. It begins no transaction where there are few.
+func (m *Manager) vacuum() (pages int64, err error) {
+	var before, after int64
+	if err := m.db.read.QueryRow("PRAGMA freelist_count").Scan(&before); err != nil || before <= keepFree {
+		return 0, err
 	}
+	err = m.db.do(context.Background(), 0, func(t *tx) error {
+		if err := t.row("PRAGMA freelist_count", nil, &before); err != nil {
+			return err
+		}
+		if _, err := t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+			return err
+		}
+		return t.row("PRAGMA freelist_count", nil, &after)
+	})
+	if err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	m.reclaimed += (before - after) * pageSize
+	m.mu.Unlock()
+	return before - after, nil
 }
