@@ -2,10 +2,8 @@ package ingest
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
@@ -63,42 +61,21 @@ func (e *limitError) Error() string {
 }
 
 // readDocument decodes one part: a report, or {"report": …} around one. Its members may come in any order.
-func readDocument(encoding string, data io.Reader, lim Limits) (*document, error) {
-	r, err := codec.NewReader(encoding, data, lim.codec())
+func readDocument(encoding string, data []byte, lim Limits) (*document, error) {
+	raw, err := codec.Decode(encoding, data, lim.codec())
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	counted := &countReader{r: r}
-	p := parser{dec: json.NewDecoder(counted), max: lim.MaxItems, refs: map[string]string{}}
+	p := newParser(raw, lim.MaxItems)
 	if err := p.object(true); err != nil {
 		return nil, err
 	}
-	if _, err := p.dec.Token(); err != io.EOF {
-		if err == nil || isSyntax(err) {
-			err = errors.New("there is more behind the JSON object")
-		}
-		return nil, err
+	if p.peek(); p.at < len(raw) {
+		return nil, errors.New("there is more behind the JSON object")
 	}
-	p.doc.rawBytes = counted.n
+	p.doc.rawBytes = int64(len(raw))
 	p.finish()
 	return &p.doc, nil
-}
-
-func isSyntax(err error) bool {
-	var s *json.SyntaxError
-	return errors.As(err, &s)
-}
-
-type countReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // identOf is what a finding is known by within its tenant. The fingerprint's hash comes first, so that one index

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -139,5 +138,5 @@ func readBytes(encoding string, data []byte) (*document, error) {
 }
 
 func readBytesWithin(encoding string, data []byte, lim Limits) (*document, error) {
-	return readDocument(encoding, bytes.NewReader(data), lim)
+	return readDocument(encoding, data, lim)
 }

@@ -6,56 +6,48 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// parser reads a document token by token, so that no more than one finding is decoded at a time.
+// parser reads a document in one pass. What it keeps of it are slices of its text.
 type parser struct {
-	dec      *json.Decoder
+	scanner
 	max      int
 	doc      document
-	raw      json.RawMessage // reused
-	arena    []byte          // the findings' JSON lies in blocks of it
 	refs     map[string]string
 	fallback string // the asset of findings that name none
+
+	current  row // the finding being read
+	severity string
+	fields   []field // of current
+}
+
+func newParser(raw []byte, maxItems int) *parser {
+	p := &parser{scanner: scanner{text: raw}, max: maxItems, refs: map[string]string{}}
+	f := &p.current
+	p.fields = []field{
+		{name: "title", str: &f.title}, {name: "severity", str: &p.severity}, {name: "rule_id", str: &f.rule},
+		{name: "asset_ref", str: &f.assetRef}, {name: "asset_value", str: &f.asset}, {name: "fingerprint", str: &f.fingerprint},
+		{name: "location", sub: []field{{name: "path", str: &f.path}, {name: "start_line", num: &f.line}}},
+	}
+	return p
 }
 
 // object reads the members of a report; outer says that it may be the wrapper around one.
 func (p *parser) object(outer bool) error {
-	if err := p.open('{'); err != nil {
-		return err
-	}
-	for p.dec.More() {
-		key, err := p.dec.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := key.(string)
-		if name == "report" && outer {
+	return p.members(func(name []byte) (err error) {
+		if string(name) == "report" && outer {
 			err = p.object(false)
 		} else {
-			err = p.member(name)
+			err = p.member(string(name))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", clip(name, 64), err)
+			return fmt.Errorf("%s: %w", clip(string(name), 64), err)
 		}
-	}
-	_, err := p.dec.Token()
-	return err
-}
-
-func (p *parser) open(want json.Delim) error {
-	t, err := p.dec.Token()
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil && t != want {
-		err = fmt.Errorf("want %s", want)
-	}
-	return err
+		return nil
+	})
 }
 
 func (p *parser) member(name string) error {
@@ -67,18 +59,28 @@ func (p *parser) member(name string) error {
 	case "dependencies":
 		return p.list(name, p.dependency)
 	case "report_id":
-		return p.dec.Decode(&p.doc.ReportID)
+		return p.into(&p.doc.ReportID)
 	case "chunk_index":
-		return p.dec.Decode(&p.doc.ChunkIndex)
+		return p.into(&p.doc.ChunkIndex)
 	case "tool":
 		var tool struct{ Name string }
-		err := p.dec.Decode(&tool)
+		err := p.into(&tool)
 		p.doc.Tool = clip(tool.Name, maxColumn)
 		return err
 	case "metadata":
 		return p.metadata()
 	}
-	return p.dec.Decode(&p.raw)
+	_, err := p.value()
+	return err
+}
+
+// into decodes one of the small values.
+func (p *parser) into(v any) error {
+	value, err := p.value()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(value, v)
 }
 
 func (p *parser) metadata() error {
@@ -89,7 +91,7 @@ func (p *parser) metadata() error {
 		}
 		Scope struct{ Name string }
 	}
-	if err := p.dec.Decode(&m); err != nil {
+	if err := p.into(&m); err != nil {
 		return err
 	}
 	if p.doc.ReportID == "" {
@@ -104,35 +106,35 @@ func (p *parser) metadata() error {
 
 // list reads an array, or null, element by element. An element that is not what the schema says is put aside
 // with the reason, and the others go on.
-func (p *parser) list(name string, take func() error) error {
-	t, err := p.dec.Token()
-	if err != nil || t == nil {
+func (p *parser) list(name string, take func() (bad, err error)) error {
+	switch p.peek() {
+	case 'n':
+		_, err := p.value()
 		return err
-	}
-	if t != json.Delim('[') {
+	case '[':
+	default:
 		return errors.New("want an array")
 	}
 	n := 0
-	for ; p.dec.More(); n++ {
+	return p.elements(func() (err error) {
 		if n == p.max {
 			return &limitError{name + " of one part", p.max, n + 1}
 		}
-		if err := p.dec.Decode(&p.raw); err != nil {
-			return err
+		bad := errNoObject
+		if p.peek() == '{' {
+			bad, err = take()
+		} else {
+			_, err = p.value()
 		}
-		err := errNoObject
-		if len(p.raw) > 0 && p.raw[0] == '{' {
-			err = take()
-		}
-		if err != nil {
-			p.skip(fmt.Sprintf("%s[%d]: %v", name, n, err))
+		if err == nil && bad != nil {
+			p.skip(fmt.Sprintf("%s[%d]: %v", name, n, bad))
 			if name == "findings" {
 				p.doc.skipped++
 			}
 		}
-	}
-	_, err = p.dec.Token()
-	return err
+		n++
+		return err
+	})
 }
 
 var errNoObject = errors.New("want an object")
@@ -143,82 +145,68 @@ func (p *parser) skip(problem string) {
 	}
 }
 
-// keep copies the current element into the arena, whose blocks spare an allocation for each.
-func (p *parser) keep() []byte {
-	const block = 256 << 10
-	if len(p.raw) > cap(p.arena)-len(p.arena) {
-		p.arena = make([]byte, 0, max(block, len(p.raw)))
+func (p *parser) finding() (bad, err error) {
+	p.current, p.severity = row{}, ""
+	f, start := &p.current, p.at
+	if bad, err = p.pick(p.fields); bad != nil || err != nil {
+		return bad, err
 	}
-	start := len(p.arena)
-	p.arena = append(p.arena, p.raw...)
-	return p.arena[start:len(p.arena):len(p.arena)]
-}
-
-func (p *parser) finding() error {
-	var f struct {
-		Title       string
-		Severity    string
-		RuleID      string `json:"rule_id"`
-		AssetRef    string `json:"asset_ref"`
-		AssetValue  string `json:"asset_value"`
-		Fingerprint string
-		Location    struct {
-			Path string
-			Line int `json:"start_line"`
-		}
-	}
-	if err := json.Unmarshal(p.raw, &f); err != nil {
-		return err
-	}
-	if f.Fingerprint == "" {
+	f.data = p.text[start:p.at:p.at]
+	if f.fingerprint == "" {
 		var whole report.Finding
-		if err := json.Unmarshal(p.raw, &whole); err != nil {
-			return err
+		if err := json.Unmarshal(f.data, &whole); err != nil {
+			return err, nil
 		}
-		f.Fingerprint = whole.ComputeFingerprint()
+		f.fingerprint = whole.ComputeFingerprint()
 	}
-	p.doc.findings = append(p.doc.findings, row{
-		rank: max(report.Severity(strings.ToLower(f.Severity)).Rank(), 0), line: f.Location.Line,
-		rule: clip(f.RuleID, maxColumn), path: clip(f.Location.Path, maxColumn), title: clip(f.Title, maxColumn),
-		fingerprint: clip(f.Fingerprint, maxColumn), asset: f.AssetValue, assetRef: f.AssetRef, data: p.keep(),
-	})
-	return nil
+	f.rank = max(report.Severity(strings.ToLower(p.severity)).Rank(), 0)
+	f.rule, f.path, f.title = clip(f.rule, maxColumn), clip(f.path, maxColumn), clip(f.title, maxColumn)
+	f.fingerprint = clip(f.fingerprint, maxColumn)
+	p.doc.findings = append(p.doc.findings, *f)
+	return nil, nil
 }
 
-func (p *parser) asset() error {
-	var a struct{ ID, Type, Value string }
-	if err := json.Unmarshal(p.raw, &a); err != nil {
-		return err
+func (p *parser) asset() (bad, err error) {
+	var id, kind, value string
+	start := p.at
+	bad, err = p.pick([]field{{name: "id", str: &id}, {name: "type", str: &kind}, {name: "value", str: &value}})
+	if bad != nil || err != nil {
+		return bad, err
 	}
-	if a.Type == "" || a.Value == "" {
-		return fmt.Errorf("type %q and value %q must both be set", clip(a.Type, 64), clip(a.Value, 64))
+	if kind == "" || value == "" {
+		return fmt.Errorf("type %q and value %q must both be set", clip(kind, 64), clip(value, 64)), nil
 	}
-	if _, dup := p.refs[a.ID]; !dup && a.ID != "" {
-		p.refs[a.ID] = a.Value
+	if _, dup := p.refs[id]; !dup && id != "" {
+		p.refs[id] = value
 	}
-	p.add(itemAsset, a.Value, a.Type+"\x00"+a.Value)
-	return nil
+	p.add(itemAsset, value, kind+"\x00"+value, start)
+	return nil, nil
 }
 
-func (p *parser) dependency() error {
-	var d struct{ Name, Version, PURL, Ecosystem, Path string }
-	if err := json.Unmarshal(p.raw, &d); err != nil {
-		return err
+func (p *parser) dependency() (bad, err error) {
+	var v [5]string
+	start := p.at
+	bad, err = p.pick([]field{{name: "name", str: &v[0]}, {name: "version", str: &v[1]}, {name: "purl", str: &v[2]},
+		{name: "ecosystem", str: &v[3]}, {name: "path", str: &v[4]}})
+	if bad != nil || err != nil {
+		return bad, err
 	}
-	if d.Name == "" {
-		return errors.New("name is empty")
+	if v[0] == "" {
+		return errors.New("name is empty"), nil
 	}
-	p.add(itemDependency, d.Name, strings.Join([]string{d.Name, d.Version, d.PURL, d.Ecosystem, d.Path}, "\x00"))
-	return nil
+	p.add(itemDependency, v[0], strings.Join(v[:], "\x00"), start)
+	return nil, nil
 }
 
-func (p *parser) add(kind, name, identity string) {
+func (p *parser) add(kind, name, identity string, start int) {
 	sum := sha256.Sum256([]byte(identity))
-	p.doc.items = append(p.doc.items, item{kind, sum[:16], clip(name, maxColumn), p.keep()})
+	p.doc.items = append(p.doc.items, item{kind, sum[:16], clip(name, maxColumn), p.text[start:p.at:p.at]})
 }
 
 // finish resolves what needs the whole document, since assets may come after findings.
 func (p *parser) finish() {
+	h := sha256.New()
+	var sum [sha256.Size]byte
 	for i := range p.doc.findings {
 		f := &p.doc.findings[i]
 		if f.asset == "" {
@@ -229,9 +217,9 @@ func (p *parser) finish() {
 		}
 		f.ident = identOf(f.fingerprint, f.asset)
 		f.asset = clip(f.asset, maxColumn)
-		h := sha256.New()
+		h.Reset()
 		fmt.Fprintf(h, "%s\x00%s\x00", p.doc.Tool, f.asset)
 		h.Write(f.data)
-		f.sum = int64(binary.BigEndian.Uint64(h.Sum(nil)))
+		f.sum = int64(binary.BigEndian.Uint64(h.Sum(sum[:0])))
 	}
 }

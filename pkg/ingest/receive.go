@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -118,7 +117,7 @@ func (h *handler) accept(ctx context.Context, t *Tenant, in *incoming, encoding 
 		return nil, err
 	}
 	defer release()
-	if in.doc, err = readDocument(encoding, bytes.NewReader(data), h.limits); err != nil {
+	if in.doc, err = readDocument(encoding, data, h.limits); err != nil {
 		return nil, asBad(err)
 	}
 	if err := in.settleID(); err != nil {
