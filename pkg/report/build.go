@@ -3,148 +3,115 @@ package report
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
+	"sync"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
 
-// builder gathers the items of one part.
-type builder struct {
+// draft is a part that is being made: it gathers items, then a worker turns it into a Part.
+type draft struct {
 	findings, dependencies list
-	has                    map[int]bool // assets in this part
-	order                  []int        // the same, in order
+	order                  []int // its assets, by number
 	assetBytes             int64
+
+	assets [][]byte // their JSON; set when the draft is full, like out
+	part   *Part
+	out    []byte   // the part's JSON: begins with the report's head
+	raw    [32]byte // its hash
+	packed []byte   // room to compress in
+	work   sync.WaitGroup
+}
+
+// drafts keeps their buffers for the next part, of whatever report.
+var drafts = sync.Pool{New: func() any { return &draft{} }}
+
+// release gives the draft back for another part.
+func (d *draft) release() {
+	clear(d.assets)
+	d.findings = list{json: d.findings.json[:0]}
+	d.dependencies = list{json: d.dependencies.json[:0]}
+	d.order, d.assets, d.assetBytes, d.part = d.order[:0], d.assets[:0], 0, nil
+	drafts.Put(d)
 }
 
 // list is a comma-separated run of JSON values.
 type list struct {
-	bytes.Buffer
-	n int
+	json []byte
+	n    int
 }
 
-func (l *list) add(b []byte) {
+// add appends a value and returns where it ends.
+func (l *list) add(b []byte) (end int) {
 	if l.n > 0 {
-		l.WriteByte(',')
+		l.json = append(l.json, ',')
 	}
-	l.Write(b)
+	l.json = append(l.json, b...)
 	l.n++
+	return len(l.json)
 }
 
-func (l *list) reset() {
-	l.Reset()
-	l.n = 0
+func (d *draft) list(kind itemKind) *list {
+	if kind == dependencyItem {
+		return &d.dependencies
+	}
+	return &d.findings
 }
 
-func (b *builder) reset() {
-	b.findings.reset()
-	b.dependencies.reset()
-	b.has, b.order, b.assetBytes = map[int]bool{}, b.order[:0], 0
+func (d *draft) items() int { return d.findings.n + d.dependencies.n }
+
+// size is that of the items, without most of their commas.
+func (d *draft) size() int64 {
+	return int64(len(d.findings.json)) + int64(len(d.dependencies.json)) + d.assetBytes
 }
 
 // envelopeRoom is set aside in each part for what stands between its header and its items.
 const envelopeRoom = MaxIDLen + 256
 
-func (b *builder) size() int64 {
-	return int64(b.findings.Len()) + int64(b.dependencies.Len()) + b.assetBytes
-}
-
 // over says whether the part, which is not empty, breaks a bound with these items more.
-func (b *builder) over(cfg SplitConfig, room, size int64, items, assets int) bool {
-	if b.findings.n+b.dependencies.n+len(b.order) == 0 {
+func (d *draft) over(cfg SplitConfig, room, size int64, items, assets int) bool {
+	if d.items()+len(d.order) == 0 {
 		return false
 	}
-	return items > 0 && b.findings.n+b.dependencies.n+items > cfg.MaxFindings ||
-		assets > 0 && len(b.order)+assets > cfg.MaxAssets ||
-		b.size()+size+int64(len(b.order)+items+assets) > room // with their commas
+	return items > 0 && d.items()+items > cfg.MaxFindings ||
+		assets > 0 && len(d.order)+assets > cfg.MaxAssets ||
+		d.size()+size+int64(len(d.order)+items+assets) > room // with their commas
 }
 
-func (b *builder) addAsset(all []rawAsset, i int) {
-	if !b.has[i] {
-		b.has[i] = true
-		b.order = append(b.order, i)
-		b.assetBytes += int64(len(all[i].json))
+// make turns the draft into a part. p has what the report says of it; the head's JSON is in out.
+func (d *draft) make(p *Part, cfg SplitConfig) {
+	out := slices.Grow(d.out[:len(d.out)-1], int(d.size())+len(d.order)+envelopeRoom)
+	if p.Index > 0 || !p.Final { // a report that is one part is a plain report
+		out = append(appendString(append(out, `,"report_id":`...), p.ReportID), `,"chunk_index":`...)
+		out = append(strconv.AppendInt(out, int64(p.Index), 10), `,"is_final":`...)
+		out = strconv.AppendBool(out, p.Final)
 	}
-}
-
-func (b *builder) add(all []rawAsset, p piece) {
-	if p.asset >= 0 {
-		b.addAsset(all, p.asset)
-	}
-	switch p.kind {
-	case findingItem:
-		b.findings.add(p.json)
-	case dependencyItem:
-		b.dependencies.add(p.json)
-	}
-}
-
-// envelope is what a part of a split report says of itself; a report that is one part is a plain report.
-type envelope struct {
-	ReportID   string `json:"report_id"`
-	ChunkIndex int    `json:"chunk_index"`
-	IsFinal    bool   `json:"is_final"`
-}
-
-// part encodes and compresses what was gathered.
-func (b *builder) part(head *Report, all []rawAsset, index int, final bool, cfg SplitConfig) (*Part, error) {
-	h, err := json.Marshal(head)
-	if err != nil {
-		return nil, fmt.Errorf("report header: %w", err)
-	}
-	if n := int64(len(h)); n > cfg.MaxItemBytes {
-		return nil, &TooLargeError{"tool, metadata and properties", n, cfg.MaxItemBytes}
-	}
-	var out bytes.Buffer
-	out.Grow(len(h) + int(b.size()) + len(b.order) + 256)
-	out.Write(h[:len(h)-1])
-	if index > 0 || !final {
-		e, err := json.Marshal(envelope{head.Metadata.ID, index, final})
-		if err != nil {
-			return nil, fmt.Errorf("part envelope: %w", err)
+	if len(d.assets) > 0 {
+		out = append(out, `,"assets":[`...)
+		for i, a := range d.assets {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, a...)
 		}
-		out.WriteByte(',')
-		out.Write(e[1 : len(e)-1])
+		out = append(out, ']')
 	}
-	slices.Sort(b.order)
-	var assets list
-	for _, i := range b.order {
-		assets.add(all[i].json)
+	out = append(append(append(out, `,"findings":[`...), d.findings.json...), ']')
+	if d.dependencies.n > 0 {
+		out = append(append(append(out, `,"dependencies":[`...), d.dependencies.json...), ']')
 	}
-	for _, m := range []struct {
-		name string
-		list *list
-	}{{"assets", &assets}, {"findings", &b.findings}, {"dependencies", &b.dependencies}} {
-		if m.list.n > 0 || m.name == "findings" {
-			fmt.Fprintf(&out, `,%q:[`, m.name)
-			out.Write(m.list.Bytes())
-			out.WriteByte(']')
-		}
-	}
-	out.WriteByte('}')
+	out = append(out, '}')
 
-	p := &Part{
-		ReportID: head.Metadata.ID, Index: index, Final: final, RawSize: int64(out.Len()),
-		Findings: b.findings.n, Assets: len(b.order), Dependencies: b.dependencies.n,
-		Oversize: int64(out.Len()) > cfg.MaxBytes && b.findings.n+b.dependencies.n <= 1 && len(b.order) <= 1,
+	p.RawSize = int64(len(out))
+	p.Findings, p.Assets, p.Dependencies = d.findings.n, len(d.assets), d.dependencies.n
+	p.Oversize = p.RawSize > cfg.MaxBytes && d.items() <= 1 && len(d.assets) <= 1
+	d.packed = codec.Compress(d.packed[:0], out, cfg.CompressionLevel)
+	p.Encoding, p.Data = codec.Zstd, d.packed
+	if n := len(d.packed); n >= len(out) || float64(len(out)) > codec.DefaultMaxRatio*float64(n) {
+		p.Encoding, p.Data = codec.None, out // a receiver would take what is packed so well for a bomb
 	}
-	if head.Tool != nil {
-		p.Tool = head.Tool.Name
-	}
-	p.Encoding, p.Data = compress(out.Bytes(), cfg.CompressionLevel)
+	p.Data = bytes.Clone(p.Data)
 	p.SHA256 = sha256.Sum256(p.Data)
-	return p, nil
-}
-
-// maxPlain is the largest part that may travel as it is: in base64 it is within the bound on compressed data.
-const maxPlain = codec.DefaultMaxCompressed / 4 * 3
-
-// compress returns raw as zstd, or as it is where zstd is so good that a receiver must take it for a bomb.
-func compress(raw []byte, level int) (encoding string, data []byte) {
-	data = codec.Compress(make([]byte, 0, len(raw)/4), raw, level)
-	if float64(len(raw)) > codec.DefaultMaxRatio*float64(len(data)) && len(raw) <= maxPlain {
-		return codec.None, slices.Clone(raw)
-	}
-	return codec.Zstd, slices.Clip(slices.Clone(data))
+	d.part, d.out, d.raw = p, out, sha256.Sum256(out)
 }

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -44,30 +43,12 @@ func fold(name string) string {
 	}, name)
 }
 
-// fields returns the JSON names of a struct's fields, folded.
-func fields(t reflect.Type) map[string]bool {
-	if m, ok := fieldCache.Load(t); ok {
-		return m.(map[string]bool)
-	}
-	m := map[string]bool{}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "-" {
-			m[fold(name)] = true
-		}
-	}
-	fieldCache.Store(t, m)
-	return m
-}
-
-var fieldCache sync.Map // reflect.Type → map[string]bool
-
 // unmarshal decodes b into plain (a pointer to a type without methods) and what plain has no field for into extra.
 func unmarshal(b []byte, plain any, extra *Extra) error {
 	if err := json.Unmarshal(b, plain); err != nil {
 		return err
 	}
-	known := fields(reflect.TypeOf(plain).Elem())
+	known := planOf(reflect.TypeOf(plain).Elem()).known
 	*extra = nil
 	return eachMember(b, func(key string, value []byte) {
 		if known[key] || known[fold(key)] {
@@ -80,34 +61,8 @@ func unmarshal(b []byte, plain any, extra *Extra) error {
 	})
 }
 
-// marshal encodes plain and adds the members of extra at its end, in the order of their names.
-func marshal(plain any, extra Extra) ([]byte, error) {
-	b, err := json.Marshal(plain)
-	if err != nil || len(extra) == 0 {
-		return b, err
-	}
-	names := make([]string, 0, len(extra))
-	for name := range extra {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	b = b[:len(b)-1]
-	for _, name := range names {
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		key, err := json.Marshal(name)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(extra[name]) // checks it
-		if err != nil {
-			return nil, fmt.Errorf("member %q: %w", name, err)
-		}
-		b = append(append(append(b, key...), ':'), value...)
-	}
-	return append(b, '}'), nil
-}
+// marshal encodes the struct of the model that x points to.
+func marshal(x any) ([]byte, error) { return appendObject(nil, reflect.ValueOf(x).Elem()) }
 
 // eachMember calls f for every member of the JSON object b, which must be valid JSON.
 func eachMember(b []byte, f func(key string, value []byte)) error {

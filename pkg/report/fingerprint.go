@@ -51,9 +51,35 @@ func (f *Finding) ComputeFingerprint() string {
 func RepeatFingerprint(fp string, n int) string { return fingerprint("repeat", fp, strconv.Itoa(n)) }
 
 func fingerprint(parts ...string) string {
+	var room [256]byte
+	b := room[:0]
 	for i, p := range parts {
-		parts[i] = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(p)), `\`, "/")
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, strings.ReplaceAll(strings.ToLower(strings.TrimSpace(p)), `\`, "/")...)
 	}
-	sum := sha256.Sum256([]byte(strings.Join(parts, ":")))
+	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// seen tells repeats among the computed fingerprints of one report, by 8 bytes of each.
+type seen struct {
+	once    map[uint64]struct{}
+	repeats map[uint64]int // how often each was seen after the first time
+}
+
+// fingerprint returns the finding's fingerprint, another one for each repeat.
+func (s *seen) fingerprint(f *Finding) string {
+	fp := f.ComputeFingerprint()
+	key, _ := strconv.ParseUint(fp[:16], 16, 64) // hexadecimal, by its making
+	if s.once == nil {
+		s.once, s.repeats = map[uint64]struct{}{}, map[uint64]int{}
+	}
+	if _, known := s.once[key]; !known {
+		s.once[key] = struct{}{}
+		return fp
+	}
+	s.repeats[key]++
+	return RepeatFingerprint(fp, s.repeats[key])
 }

@@ -3,10 +3,7 @@ package report
 // Every object of the model decodes and encodes through these pairs, which keep unknown members in Extra.
 
 // MarshalJSON writes the report with its Extra members.
-func (r Report) MarshalJSON() ([]byte, error) {
-	type plain Report
-	return marshal(plain(r), r.Extra)
-}
+func (r Report) MarshalJSON() ([]byte, error) { return marshal(&r) }
 
 // UnmarshalJSON reads the report and keeps unknown members in Extra.
 func (r *Report) UnmarshalJSON(b []byte) error {
@@ -15,10 +12,7 @@ func (r *Report) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the metadata with its Extra members.
-func (m Metadata) MarshalJSON() ([]byte, error) {
-	type plain Metadata
-	return marshal(plain(m), m.Extra)
-}
+func (m Metadata) MarshalJSON() ([]byte, error) { return marshal(&m) }
 
 // UnmarshalJSON reads the metadata and keeps unknown members in Extra.
 func (m *Metadata) UnmarshalJSON(b []byte) error {
@@ -27,10 +21,7 @@ func (m *Metadata) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the branch with its Extra members.
-func (x Branch) MarshalJSON() ([]byte, error) {
-	type plain Branch
-	return marshal(plain(x), x.Extra)
-}
+func (x Branch) MarshalJSON() ([]byte, error) { return marshal(&x) }
 
 // UnmarshalJSON reads the branch and keeps unknown members in Extra.
 func (x *Branch) UnmarshalJSON(b []byte) error {
@@ -39,10 +30,7 @@ func (x *Branch) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the scope with its Extra members.
-func (s Scope) MarshalJSON() ([]byte, error) {
-	type plain Scope
-	return marshal(plain(s), s.Extra)
-}
+func (s Scope) MarshalJSON() ([]byte, error) { return marshal(&s) }
 
 // UnmarshalJSON reads the scope and keeps unknown members in Extra.
 func (s *Scope) UnmarshalJSON(b []byte) error {
@@ -51,10 +39,7 @@ func (s *Scope) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the tool with its Extra members.
-func (t Tool) MarshalJSON() ([]byte, error) {
-	type plain Tool
-	return marshal(plain(t), t.Extra)
-}
+func (t Tool) MarshalJSON() ([]byte, error) { return marshal(&t) }
 
 // UnmarshalJSON reads the tool and keeps unknown members in Extra.
 func (t *Tool) UnmarshalJSON(b []byte) error {
@@ -63,10 +48,7 @@ func (t *Tool) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the asset with its Extra members.
-func (a Asset) MarshalJSON() ([]byte, error) {
-	type plain Asset
-	return marshal(plain(a), a.Extra)
-}
+func (a Asset) MarshalJSON() ([]byte, error) { return marshal(&a) }
 
 // UnmarshalJSON reads the asset and keeps unknown members in Extra.
 func (a *Asset) UnmarshalJSON(b []byte) error {
@@ -75,10 +57,7 @@ func (a *Asset) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the dependency with its Extra members.
-func (d Dependency) MarshalJSON() ([]byte, error) {
-	type plain Dependency
-	return marshal(plain(d), d.Extra)
-}
+func (d Dependency) MarshalJSON() ([]byte, error) { return marshal(&d) }
 
 // UnmarshalJSON reads the dependency and keeps unknown members in Extra.
 func (d *Dependency) UnmarshalJSON(b []byte) error {
@@ -87,10 +66,7 @@ func (d *Dependency) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the finding with its Extra members.
-func (f Finding) MarshalJSON() ([]byte, error) {
-	type plain Finding
-	return marshal(plain(f), f.Extra)
-}
+func (f Finding) MarshalJSON() ([]byte, error) { return marshal(&f) }
 
 // UnmarshalJSON reads the finding and keeps unknown members in Extra.
 func (f *Finding) UnmarshalJSON(b []byte) error {
@@ -99,10 +75,7 @@ func (f *Finding) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the location with its Extra members.
-func (l Location) MarshalJSON() ([]byte, error) {
-	type plain Location
-	return marshal(plain(l), l.Extra)
-}
+func (l Location) MarshalJSON() ([]byte, error) { return marshal(&l) }
 
 // UnmarshalJSON reads the location and keeps unknown members in Extra.
 func (l *Location) UnmarshalJSON(b []byte) error {
@@ -111,10 +84,7 @@ func (l *Location) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the vulnerability with its Extra members.
-func (v Vulnerability) MarshalJSON() ([]byte, error) {
-	type plain Vulnerability
-	return marshal(plain(v), v.Extra)
-}
+func (v Vulnerability) MarshalJSON() ([]byte, error) { return marshal(&v) }
 
 // UnmarshalJSON reads the vulnerability and keeps unknown members in Extra.
 func (v *Vulnerability) UnmarshalJSON(b []byte) error {
@@ -123,10 +93,7 @@ func (v *Vulnerability) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the secret with its Extra members.
-func (s Secret) MarshalJSON() ([]byte, error) {
-	type plain Secret
-	return marshal(plain(s), s.Extra)
-}
+func (s Secret) MarshalJSON() ([]byte, error) { return marshal(&s) }
 
 // UnmarshalJSON reads the secret and keeps unknown members in Extra.
 func (s *Secret) UnmarshalJSON(b []byte) error {
@@ -135,10 +102,7 @@ func (s *Secret) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the misconfiguration with its Extra members.
-func (m Misconfiguration) MarshalJSON() ([]byte, error) {
-	type plain Misconfiguration
-	return marshal(plain(m), m.Extra)
-}
+func (m Misconfiguration) MarshalJSON() ([]byte, error) { return marshal(&m) }
 
 // UnmarshalJSON reads the misconfiguration and keeps unknown members in Extra.
 func (m *Misconfiguration) UnmarshalJSON(b []byte) error {
@@ -147,10 +111,7 @@ func (m *Misconfiguration) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the suppression with its Extra members.
-func (s Suppression) MarshalJSON() ([]byte, error) {
-	type plain Suppression
-	return marshal(plain(s), s.Extra)
-}
+func (s Suppression) MarshalJSON() ([]byte, error) { return marshal(&s) }
 
 // UnmarshalJSON reads the suppression and keeps unknown members in Extra.
 func (s *Suppression) UnmarshalJSON(b []byte) error {

@@ -78,7 +78,7 @@ func withoutEnvelope(e Extra) Extra {
 
 // PartKey returns the key of a part: it names the report, its content and the part's place, nothing else.
 func PartKey(reportID string, content [32]byte, index int) string {
-	return fmt.Sprintf("%s.%s.%d", reportID, hex.EncodeToString(content[:8]), index)
+	return reportID + "." + hex.EncodeToString(content[:8]) + "." + strconv.Itoa(index)
 }
 
 // ParsePartKey takes apart what PartKey made: the report's ID, the first 8 bytes of its content's hash, and the index.

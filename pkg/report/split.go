@@ -1,37 +1,43 @@
 package report
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
-	"hash/maphash"
+	"reflect"
 )
 
-// Splitter turns a stream of assets, findings and dependencies into parts. Each item is encoded once, and
-// peak memory is one part plus the report's assets, whatever the report's size.
+// Splitter turns a stream of assets, findings and dependencies into parts. Each item is encoded once. Peak memory is
+// SplitConfig.Workers parts, the report's assets, and about 20 bytes for each finding without a fingerprint of its
+// own, whatever the report's size.
 //
 // Every part carries the tool, the metadata and the assets its findings reference, so it can be read alone.
-// The same items in the same order give the same bytes. A Splitter is used by one goroutine at a time.
+// The same items in the same order give the same bytes. A Splitter is used by one goroutine at a time, and Close or
+// Abort ends it. A value that panics while it is encoded, or contains itself, is an error of its item.
 type Splitter struct {
 	cfg  SplitConfig
 	emit func(*Part) error
 	head Report // its lists are empty
-	err  error  // the first failure of emit: nothing works after it
+	err  error  // the first failure of making or emitting a part: nothing works after it
 
-	assets []rawAsset
-	byID   map[string]int
-	seen   map[uint64]uint32 // computed fingerprints, for repeats
-	seed   maphash.Seed
+	assets  []rawAsset
+	byID    map[string]int
+	seen    seen
+	scratch []byte  // the JSON of the item in hand
+	stamped Finding // the finding in hand with its computed fingerprint
 
-	held      []piece // while the report may still stay whole; nil once it is split
+	whole     bool   // the report may still stay whole
+	held      []held // what cur holds until then
 	heldBytes int64
-	whole     bool
 
-	cur     builder
+	cur     *draft    // the part that takes items
+	pending []*draft  // being encoded and compressed, in order
+	made    int       // parts begun, but for cur
 	room    int64     // bytes for the items of the current part; 0: not known yet
-	content hash.Hash // over the SHA256 of each part
+	content hash.Hash // over the hash of each part's JSON
 	sum     Summary
 }
 
@@ -47,25 +53,13 @@ type Summary struct {
 
 type rawAsset struct {
 	json []byte
-	sent bool // in some part already
-}
-
-type itemKind uint8
-
-const (
-	findingItem itemKind = iota
-	dependencyItem
-)
-
-type piece struct {
-	kind  itemKind
-	json  []byte
-	asset int // the asset it references, -1 for none
+	part int // the latest part that holds it, counted from 1; 0: none
 }
 
 // NewSplitter returns a Splitter for the report that head begins: all but its lists is taken from head, which
-// must have an ID. emit gets every part as soon as it is full; the parts have no Key and no Total yet, since
-// those are known only when the last one is made: see Seal.
+// must have an ID. emit gets every full part, in order, soon after it is full, on the goroutine that calls the
+// Splitter; the parts have no Key and no Total yet, since those are known only when the last one is made: see Seal.
+// When emit fails, so does whatever is called next, with its error.
 func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -78,14 +72,12 @@ func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitt
 	}
 	s := &Splitter{
 		cfg: cfg.withDefaults(), emit: emit, head: *head, whole: true,
-		byID: map[string]int{}, seen: map[uint64]uint32{}, seed: maphash.MakeSeed(),
-		content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
+		byID: map[string]int{}, cur: drafts.Get().(*draft), content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
 	}
 	s.head.Assets, s.head.Findings, s.head.Dependencies = nil, nil, nil
 	if s.head.Version == "" {
 		s.head.Version = SchemaVersion
 	}
-	s.cur.reset()
 	return s, nil
 }
 
@@ -93,7 +85,7 @@ func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitt
 // the input shows that the scan was partial.
 func (s *Splitter) Head() *Report { return &s.head }
 
-// Parts returns how many parts were made so far.
+// Parts returns how many parts were emitted so far.
 func (s *Splitter) Parts() int { return s.sum.Parts }
 
 // AddAsset adds an asset. Add it before the findings that reference it.
@@ -101,8 +93,10 @@ func (s *Splitter) AddAsset(a *Asset) error {
 	if a == nil {
 		return fmt.Errorf("asset %d is null", s.sum.Assets)
 	}
-	b, err := s.encode("asset", s.sum.Assets, a)
-	if err != nil {
+	if err := s.encode("asset", s.sum.Assets, a); err != nil {
+		return err
+	}
+	if err := s.fits("asset", s.sum.Assets, -1); err != nil {
 		return err
 	}
 	if a.ID != "" {
@@ -110,10 +104,9 @@ func (s *Splitter) AddAsset(a *Asset) error {
 			s.byID[a.ID] = len(s.assets)
 		}
 	}
-	s.assets = append(s.assets, rawAsset{json: b})
+	s.assets = append(s.assets, rawAsset{json: bytes.Clone(s.scratch)})
 	s.sum.Assets++
-	s.heldBytes += int64(len(b))
-	return s.unholdIfLarge()
+	return s.unholdIfLarge(len(s.scratch))
 }
 
 // AddFinding adds a finding. One without a fingerprint gets its computed one. The finding itself is not changed.
@@ -122,21 +115,24 @@ func (s *Splitter) AddFinding(f *Finding) error {
 		return fmt.Errorf("finding %d is null", s.sum.Findings)
 	}
 	if f.Fingerprint == "" {
-		c := *f
-		c.Fingerprint = s.fingerprint(f)
-		f = &c
+		s.stamped = *f
+		s.stamped.Fingerprint = s.seen.fingerprint(f)
+		f = &s.stamped
+		defer func() { s.stamped = Finding{} }() // lest it keep what it points to
 	}
-	b, err := s.encode("finding", s.sum.Findings, f)
-	if err != nil {
+	if err := s.encode("finding", s.sum.Findings, f); err != nil {
 		return err
 	}
 	asset := -1
 	if i, ok := s.byID[f.AssetRef]; ok && f.AssetRef != "" {
 		asset = i
 	}
+	if err := s.fits("finding", s.sum.Findings, asset); err != nil {
+		return err
+	}
 	s.sum.Findings++
 	s.sum.BySeverity[f.Severity]++
-	return s.add(piece{findingItem, b, asset})
+	return s.add(findingItem, asset)
 }
 
 // AddDependency adds a component of the SBOM.
@@ -144,169 +140,72 @@ func (s *Splitter) AddDependency(d *Dependency) error {
 	if d == nil {
 		return fmt.Errorf("dependency %d is null", s.sum.Dependencies)
 	}
-	b, err := s.encode("dependency", s.sum.Dependencies, d)
-	if err != nil {
+	if err := s.encode("dependency", s.sum.Dependencies, d); err != nil {
+		return err
+	}
+	if err := s.fits("dependency", s.sum.Dependencies, -1); err != nil {
 		return err
 	}
 	s.sum.Dependencies++
-	return s.add(piece{dependencyItem, b, -1})
+	return s.add(dependencyItem, -1)
 }
 
 // Close makes the final part and returns the totals. The Splitter is not used afterwards.
 func (s *Splitter) Close() (Summary, error) {
-	if s.err != nil {
-		return s.sum, s.err
+	err := s.err
+	if err == nil {
+		err = s.finish()
 	}
-	if s.whole {
-		for _, p := range s.held {
-			s.cur.add(s.assets, p)
-		}
-		for i := range s.assets {
-			s.cur.addAsset(s.assets, i)
-		}
-	} else if err := s.placeRest(); err != nil {
-		return s.sum, err
-	}
-	if err := s.flush(true); err != nil {
+	s.Abort()
+	if err != nil {
 		return s.sum, err
 	}
 	s.sum.Content = [32]byte(s.content.Sum(nil))
 	return s.sum, nil
 }
 
-// placeRest places what no finding took along: assets, and the properties that only the final part has.
-func (s *Splitter) placeRest() error {
-	for i := range s.assets {
-		if s.assets[i].sent || s.cur.has[i] {
-			continue
-		}
-		if err := s.makeRoom(int64(len(s.assets[i].json)), 0, 1); err != nil {
+// Abort gives the report up: no part is emitted any more. It waits for those that are being made. After Close, or a
+// second time, it does nothing.
+func (s *Splitter) Abort() {
+	for _, d := range s.pending {
+		d.work.Wait()
+		d.release()
+	}
+	if s.pending = nil; s.cur != nil {
+		s.cur.release()
+		s.cur = nil
+	}
+	s.err = cmp.Or(s.err, errEnded)
+}
+
+var errEnded = errors.New("splitter has ended")
+
+func (s *Splitter) finish() error {
+	if s.whole {
+		if err := s.settleWhole(); err != nil {
 			return err
 		}
-		s.cur.addAsset(s.assets, i)
 	}
-	own, err := json.Marshal(Report{Properties: s.head.Properties, Extra: s.head.Extra})
-	if err != nil {
-		return fmt.Errorf("report properties: %w", err)
-	}
-	return s.makeRoom(int64(len(own)), 0, 0)
-}
-
-// encode calls the item's own method, whose output json.Marshal would only check and copy once more: that is a third
-// of the time that splitting takes.
-func (s *Splitter) encode(kind string, n int, item json.Marshaler) ([]byte, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	b, err := item.MarshalJSON()
-	if err != nil {
-		return nil, fmt.Errorf("%s %d: %w", kind, n, err)
-	}
-	if int64(len(b)) > s.cfg.MaxItemBytes {
-		return nil, &TooLargeError{fmt.Sprintf("%s %d", kind, n), int64(len(b)), s.cfg.MaxItemBytes}
-	}
-	return b, nil
-}
-
-func (s *Splitter) fingerprint(f *Finding) string {
-	fp := f.ComputeFingerprint()
-	key := maphash.String(s.seed, fp)
-	n := s.seen[key]
-	s.seen[key] = n + 1
-	if n > 0 {
-		fp = RepeatFingerprint(fp, int(n))
-	}
-	return fp
-}
-
-func (s *Splitter) add(p piece) error {
 	if !s.whole {
-		return s.place(p)
-	}
-	s.held = append(s.held, p)
-	s.heldBytes += int64(len(p.json))
-	return s.unholdIfLarge()
-}
-
-// unholdIfLarge ends the time in which the report may still be one part, once it reaches a Min threshold.
-func (s *Splitter) unholdIfLarge() error {
-	if !s.whole || s.sum.Findings < s.cfg.MinFindings && s.sum.Dependencies < s.cfg.MinFindings &&
-		len(s.assets) < s.cfg.MinAssets && s.heldBytes < s.cfg.MinBytes {
-		return nil
-	}
-	held := s.held
-	s.whole, s.held = false, nil
-	for _, p := range held {
-		if err := s.place(p); err != nil {
+		if err := s.placeRest(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.flush(true)
 }
 
-// place puts a piece into the current part, or into a new one where it would break a bound.
-func (s *Splitter) place(p piece) error {
-	size, assets := int64(len(p.json)), 0
-	if p.asset >= 0 && !s.cur.has[p.asset] {
-		size += int64(len(s.assets[p.asset].json))
-		assets = 1
+// encode leaves the item's JSON in scratch.
+func (s *Splitter) encode(kind string, n int, item any) (err error) {
+	if s.err != nil {
+		return s.err
 	}
-	if err := s.makeRoom(size, 1, assets); err != nil {
-		return err
-	}
-	s.cur.add(s.assets, p)
-	return nil
-}
-
-// makeRoom ends the current part if these items more would break a bound.
-func (s *Splitter) makeRoom(size int64, items, assets int) error {
-	if s.room == 0 {
-		h, err := json.Marshal(s.partHead(false))
-		if err != nil {
-			return fmt.Errorf("report header: %w", err)
-		}
-		s.room = max(s.cfg.MaxBytes-int64(len(h))-envelopeRoom, s.cfg.MaxBytes/2)
-	}
-	if s.cur.over(s.cfg, s.room, size, items, assets) {
-		return s.flush(false)
-	}
-	return nil
-}
-
-// partHead is what a part says of the report.
-func (s *Splitter) partHead(final bool) *Report {
-	head := s.head
-	head.Extra = withoutEnvelope(head.Extra)
-	if !final {
-		head.Properties, head.Extra = nil, nil // said once, by the final part
-		if head.Metadata.CoverageType == CoverageFull {
-			head.Metadata.CoverageType = CoveragePartial
-		}
-	}
-	return &head
-}
-
-// flush encodes, compresses and emits the current part.
-func (s *Splitter) flush(final bool) error {
-	part, err := s.cur.part(s.partHead(final), s.assets, s.sum.Parts, final, s.cfg)
+	b, err := appendObject(s.scratch[:0], reflect.ValueOf(item).Elem())
 	if err != nil {
-		s.err = err
-		return err
+		return fmt.Errorf("%s %d: %w", kind, n, err)
 	}
-	s.content.Write(part.SHA256[:])
-	s.sum.Parts++
-	s.sum.RawBytes += part.RawSize
-	s.sum.DataBytes += int64(len(part.Data))
-	if part.Oversize {
-		s.sum.Oversize++
+	s.scratch = b
+	if int64(len(b)) > s.cfg.MaxItemBytes {
+		return &TooLargeError{fmt.Sprintf("%s %d", kind, n), int64(len(b)), s.cfg.MaxItemBytes}
 	}
-	for i := range s.cur.has {
-		s.assets[i].sent = true
-	}
-	s.cur.reset()
-	s.room = 0
-	if err := s.emit(part); err != nil {
-		s.err = err
-	}
-	return s.err
+	return nil
 }

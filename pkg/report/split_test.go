@@ -225,11 +225,19 @@ func checkSummary(t *testing.T, rep *Report, parts []*Part, sum Summary) {
 	}
 }
 
-// A caller that adds items one by one gets the parts that Split makes, and gets each as soon as it is full.
+// A caller that adds items one by one gets the parts that Split makes, whoever makes them, and gets each as soon as
+// it is full, or when Workers-1 more are.
 func TestSplitterStreams(t *testing.T) {
 	rep := randomReport(rand.New(rand.NewPCG(3, 3)), 500, 40, 100)
-	cfg := SplitConfig{MinFindings: 10, MaxFindings: 50}
+	cfg := SplitConfig{MinFindings: 10, MaxFindings: 50, Workers: 1}
 	want, wantSum := mustSplit(t, rep, cfg)
+	for _, cfg.Workers = range []int{1, 2, 5} {
+		streams(t, rep, cfg, max(2, cfg.Workers)*50, want, wantSum)
+	}
+}
+
+func streams(t *testing.T, rep *Report, cfg SplitConfig, most int, want []*Part, wantSum Summary) {
+	t.Helper()
 
 	var parts []*Part
 	s, err := NewSplitter(rep, cfg, func(p *Part) error { parts = append(parts, p); return nil })
@@ -245,8 +253,8 @@ func TestSplitterStreams(t *testing.T) {
 		if err := s.AddFinding(f); err != nil {
 			t.Fatal(err)
 		}
-		if held := i + 1 - 50*len(parts); held > 2*50 {
-			t.Fatalf("%d findings are held after %d", held, i+1)
+		if held := i + 1 - 50*len(parts); held > most {
+			t.Fatalf("%d findings are held after %d, with %d workers", held, i+1, cfg.Workers)
 		}
 	}
 	for _, d := range rep.Dependencies {

@@ -14,6 +14,13 @@ import (
 
 func head() *Report { return &Report{Metadata: Metadata{ID: "r-1"}, Tool: &Tool{Name: "t"}} }
 
+// envelope is what a part of a split report says of itself.
+type envelope struct {
+	ReportID   string `json:"report_id"`
+	ChunkIndex int    `json:"chunk_index"`
+	IsFinal    bool   `json:"is_final"`
+}
+
 func finding(i int) *Finding {
 	return &Finding{Type: TypeSecret, Title: fmt.Sprint("t", i), Severity: High, Message: fmt.Sprint("message ", i)}
 }
@@ -313,7 +320,7 @@ func TestManyRepeats(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 1<<16 + 10 {
-		seen[s.fingerprint(&Finding{Type: TypeSecret})] = true
+		seen[s.seen.fingerprint(&Finding{Type: TypeSecret})] = true
 	}
 	if len(seen) != 1<<16+10 {
 		t.Errorf("%d fingerprints of %d", len(seen), 1<<16+10)

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
+
+	"github.com/rediverio/sdk/internal/codec"
 )
 
 // SplitConfig bounds the parts of a report. A zero field means its default. A report below all three Min
@@ -19,6 +22,11 @@ type SplitConfig struct {
 
 	MaxItemBytes     int64 // bytes of JSON of one finding, asset or dependency, past which it is refused; default 7 MiB
 	CompressionLevel int   // zstd, 1 to 9; default 3
+
+	// Workers is how many goroutines work on one report, 1 to 64: the caller, who adds items, and others that compress
+	// full parts meanwhile. 1: the caller does all. Default: 2, or 1 where the program has one CPU. The parts are the
+	// same. Memory is bounded to as many parts.
+	Workers int
 }
 
 // The defaults of SplitConfig. MaxItemBytes keeps a part that does not compress under the platform's bound of
@@ -32,11 +40,16 @@ const (
 	DefaultMaxBytes         = 2 << 20
 	DefaultMaxItemBytes     = 7 << 20
 	DefaultCompressionLevel = 3
+	DefaultWorkers          = 2
 )
 
 // MaxPartBytes is the upper bound of MinBytes, MaxBytes and MaxItemBytes: a part of that size that does not compress
 // is still under the platform's 10 MiB of base64, and one that compresses too well can travel as it is.
 const MaxPartBytes = 7 << 20
+
+// maxPart bounds a part with its head and everything in it. In base64 it is within the platform's bound on compressed
+// data, together with what stands around it in a request, so it may travel as it is.
+const maxPart = codec.DefaultMaxCompressed/4*3 - 64<<10
 
 func (c SplitConfig) withDefaults() SplitConfig {
 	c.MinFindings = cmp.Or(c.MinFindings, DefaultMinFindings)
@@ -47,6 +60,7 @@ func (c SplitConfig) withDefaults() SplitConfig {
 	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
 	c.MaxItemBytes = cmp.Or(c.MaxItemBytes, DefaultMaxItemBytes)
 	c.CompressionLevel = cmp.Or(c.CompressionLevel, DefaultCompressionLevel)
+	c.Workers = cmp.Or(c.Workers, min(DefaultWorkers, runtime.GOMAXPROCS(0)))
 	return c
 }
 
@@ -67,16 +81,21 @@ func (c SplitConfig) Validate() error {
 	check("max_bytes", c.MaxBytes, 1, MaxPartBytes)
 	check("max_item_bytes", c.MaxItemBytes, 1, MaxPartBytes)
 	check("compression_level", int64(c.CompressionLevel), 1, 9)
+	check("workers", int64(c.Workers), 1, 64)
 	return errors.Join(errs...)
 }
 
-// TooLargeError says that one item alone is over a bound.
+// TooLargeError says that one item alone is over a bound, or cannot travel together with what it needs.
 type TooLargeError struct {
-	Item  string // e.g. "finding 12"
+	Item  string // e.g. "finding 12", or "finding 12 with its asset, tool and metadata"
 	Size  int64  // bytes
-	Bound int64  // SplitConfig.MaxItemBytes
+	Bound int64  // SplitConfig.MaxItemBytes, or what a receiver takes of one part
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s: %d bytes of JSON, max_item_bytes is %d", e.Item, e.Size, e.Bound)
+	bound := "max_item_bytes"
+	if e.Bound == maxPart {
+		bound = "the bound of a part"
+	}
+	return fmt.Sprintf("%s: %d bytes of JSON, %s is %d", e.Item, e.Size, bound, e.Bound)
 }

@@ -1,0 +1,156 @@
+package report
+
+import "fmt"
+
+type itemKind uint8
+
+const (
+	findingItem itemKind = iota
+	dependencyItem
+)
+
+// held is an item in the current part that may go into another once the report turns out to be large.
+type held struct {
+	kind       itemKind
+	asset      int // the asset it references, -1 for none
+	start, end int // of its JSON in the draft's list
+}
+
+// add adds the item in scratch.
+func (s *Splitter) add(kind itemKind, asset int) error {
+	if !s.whole {
+		return s.place(kind, s.scratch, asset)
+	}
+	end := s.cur.list(kind).add(s.scratch)
+	s.held = append(s.held, held{kind, asset, end - len(s.scratch), end})
+	return s.unholdIfLarge(len(s.scratch))
+}
+
+// unholdIfLarge ends the time in which the report may still be one part, once it reaches a Min threshold.
+func (s *Splitter) unholdIfLarge(added int) error {
+	s.heldBytes += int64(added)
+	if !s.whole || s.sum.Findings < s.cfg.MinFindings && s.sum.Dependencies < s.cfg.MinFindings &&
+		len(s.assets) < s.cfg.MinAssets && s.heldBytes < s.cfg.MinBytes {
+		return nil
+	}
+	return s.unhold()
+}
+
+// unhold cuts what was held into parts.
+func (s *Splitter) unhold() error {
+	all, items := s.cur, s.held
+	s.whole, s.held, s.cur = false, nil, drafts.Get().(*draft)
+	defer all.release()
+	for _, h := range items {
+		if err := s.place(h.kind, all.list(h.kind).json[h.start:h.end], h.asset); err != nil {
+			return err
+		}
+	}
+	return s.emitPending(true) // the time of most memory: not to be made longer
+}
+
+// settleWhole completes the one part of a report that stayed below the Min thresholds, or splits it when it is too much
+// for one part together with its head.
+func (s *Splitter) settleWhole() error {
+	head, err := s.headSize(true)
+	if err != nil {
+		return err
+	}
+	if head+s.heldBytes+int64(len(s.held)+len(s.assets))+envelopeRoom > maxPart {
+		return s.unhold()
+	}
+	for i := range s.assets {
+		s.take(i)
+	}
+	return nil
+}
+
+// placeRest places what no finding took along: assets, and the properties that only the final part has.
+func (s *Splitter) placeRest() error {
+	for i := range s.assets {
+		if s.assets[i].part > 0 {
+			continue
+		}
+		if err := s.makeRoom(int64(len(s.assets[i].json)), 0, 1); err != nil {
+			return err
+		}
+		s.take(i)
+	}
+	head, err := s.headSize(false)
+	if err != nil {
+		return err
+	}
+	final, err := s.headSize(true)
+	if err != nil {
+		return err
+	}
+	return s.makeRoom(final-head, 0, 0)
+}
+
+// place puts an item into the current part, or into a new one where it would break a bound.
+func (s *Splitter) place(kind itemKind, json []byte, asset int) error {
+	size, assets := int64(len(json)), 0
+	if asset >= 0 && !s.has(asset) {
+		size += int64(len(s.assets[asset].json))
+		assets = 1
+	}
+	if err := s.makeRoom(size, 1, assets); err != nil {
+		return err
+	}
+	if asset >= 0 {
+		s.take(asset)
+	}
+	s.cur.list(kind).add(json)
+	return nil
+}
+
+// has says whether the current part holds asset i.
+func (s *Splitter) has(i int) bool { return s.assets[i].part == s.made+1 }
+
+// take puts asset i into the current part, unless it is there.
+func (s *Splitter) take(i int) {
+	if !s.has(i) {
+		s.assets[i].part = s.made + 1
+		s.cur.order = append(s.cur.order, i)
+		s.cur.assetBytes += int64(len(s.assets[i].json))
+	}
+}
+
+// makeRoom ends the current part if these items more would break a bound.
+func (s *Splitter) makeRoom(size int64, items, assets int) error {
+	if s.room == 0 {
+		head, err := s.headSize(false)
+		if err != nil {
+			return err
+		}
+		head += envelopeRoom
+		s.room = min(max(s.cfg.MaxBytes-head, s.cfg.MaxBytes/2), maxPart-head)
+	}
+	if s.cur.over(s.cfg, s.room, size, items, assets) {
+		return s.flush(false)
+	}
+	return nil
+}
+
+// fits refuses the item in scratch if no part can hold it together with the asset it references and the head.
+func (s *Splitter) fits(kind string, n, asset int) error {
+	size := int64(len(s.scratch)) + envelopeRoom
+	if asset >= 0 {
+		size += int64(len(s.assets[asset].json))
+	}
+	if size+s.cfg.MaxItemBytes <= maxPart {
+		return nil // whatever the head
+	}
+	head, err := s.headSize(false)
+	if err != nil {
+		return err
+	}
+	if size += head; size > maxPart {
+		what := fmt.Sprintf("%s %d with tool and metadata", kind, n)
+		if asset >= 0 {
+			what = fmt.Sprintf("%s %d with its asset, tool and metadata", kind, n)
+		}
+		return &TooLargeError{what, size, maxPart}
+	}
+	return nil
+}
