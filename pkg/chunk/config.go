@@ -45,6 +45,12 @@ type Config struct {
 	// Destination is another one now; the same content for the same Destination is not. Default none.
 	Destination string
 
+	// KeyFile and Keys, one of them, encrypt the data of parts at rest: see ReadKeyFile. The first key encrypts, all of
+	// them decrypt. What is known of a part – its report's ID, tenant, job and tool, counts, errors – stays readable.
+	// Default: no encryption.
+	KeyFile string
+	Keys    KeySource // asked by NewManager
+
 	Sink event.Sink // gets chunk_created, chunk_uploaded, chunk_failed, chunk_cleanup; nil: none
 }
 
@@ -112,6 +118,9 @@ func (c Config) Validate() error {
 	check("CleanupIntervalMinutes", int64(c.CleanupIntervalMinutes), -1, 1<<20)
 	check("MaxTenantMB", int64(c.MaxTenantMB), 0, 1<<30)
 	check("MaxTenantReports", int64(c.MaxTenantReports), 0, 1<<30)
+	if c.KeyFile != "" && c.Keys != nil {
+		errs = append(errs, errors.New("KeyFile, Keys: only one of them may be set"))
+	}
 	if c.DropUnsent && !c.AggressiveCleanup {
 		errs = append(errs, errors.New("DropUnsent: needs AggressiveCleanup"))
 	}

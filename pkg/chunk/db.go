@@ -38,6 +38,11 @@ func openDB(path string, limit int64) (_ *db, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock", ".reserve"} {
+		if st, err := os.Lstat(path + suffix); err == nil && !st.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is %s, want a regular file", path+suffix, st.Mode().Type())
+		}
+	}
 	d := &db{path: path, readStmts: map[string]*sql.Stmt{}}
 	if d.lock, err = filelock.Acquire(path + ".lock"); err != nil {
 		return nil, fmt.Errorf("chunk store %s: %w", path, err)

@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -38,3 +39,5 @@ type SchemaError struct {
 func (e *SchemaError) Error() string {
 	return fmt.Sprintf("%s has schema version %d, this version knows up to %d", e.Path, e.Have, e.Max)
 }
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

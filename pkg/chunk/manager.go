@@ -25,6 +25,7 @@ import (
 type Manager struct {
 	cfg    Config
 	db     *db
+	keys   *keyring
 	silent bool          // no sink: events need not be made
 	ready  chan struct{} // capacity 1: something may have become due
 
@@ -65,7 +66,8 @@ type lease struct {
 //
 // Reports that an earlier process left unfinished are due again; those it was still writing are removed. A
 // damaged database is set aside under another name, said in an event, and a new one begun. A second process
-// on the same file is refused with a *filelock.HeldError, a database of a newer version with a *SchemaError.
+// on the same file is refused with a *filelock.HeldError, a database of a newer version with a *SchemaError, one whose key is not
+// given with a *KeyError.
 func NewManager(cfg *Config) (*Manager, error) {
 	if cfg == nil {
 		cfg = DefaultConfig()
@@ -73,6 +75,10 @@ func NewManager(cfg *Config) (*Manager, error) {
 	c := cfg.withDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("chunk config: %w", err)
+	}
+	keys, err := newKeyring(c)
+	if err != nil {
+		return nil, fmt.Errorf("chunk store keys: %w", err)
 	}
 	path, err := homedir.Expand(c.DatabasePath)
 	if err != nil {
@@ -83,7 +89,7 @@ func NewManager(cfg *Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		cfg: c, db: d, silent: cfg.Sink == nil, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
+		cfg: c, db: d, keys: keys, silent: cfg.Sink == nil, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
 		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
 	}
 	if err := m.recover(); err != nil {
@@ -112,6 +118,9 @@ func openOrReplace(path string, c Config) (*db, error) {
 
 // recover removes what an earlier process did not finish writing and counts what it left to upload.
 func (m *Manager) recover() error {
+	if err := m.checkKeys(context.Background()); err != nil {
+		return fmt.Errorf("chunk store %s: %w", m.db.path, err)
+	}
 	err := m.db.do(context.Background(), 0, func(t *tx) error {
 		_, err := t.exec("DELETE FROM reports WHERE state = ?", reportOpen)
 		return err

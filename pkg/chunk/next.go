@@ -3,7 +3,6 @@ package chunk
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -80,7 +79,7 @@ func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 	}
 	var old candidate
 	if err := row.Scan(&old.pid, &old.rid, &old.priority, &old.turn, &old.chunk); err != nil {
-		if errors.Is(err, sql.ErrNoRows) {
+		if isNoRows(err) {
 			err = nil
 		}
 		return err
@@ -155,7 +154,7 @@ func (m *Manager) lease(ctx context.Context, c candidate) (*report.Part, error) 
 		removals := m.removals
 		m.mu.Unlock()
 		p, size, err := m.load(ctx, c)
-		if errors.Is(err, sql.ErrNoRows) {
+		if isNoRows(err) {
 			return nil, nil
 		}
 		if err != nil {
@@ -181,7 +180,7 @@ func (m *Manager) lease(ctx context.Context, c candidate) (*report.Part, error) 
 
 func (m *Manager) load(ctx context.Context, c candidate) (_ *report.Part, size int64, _ error) {
 	row, err := m.db.queryRow(ctx, `SELECT r.tenant, r.id, r.job, r.tool, r.priority, r.content, r.parts, r.created,
-			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, p.size, coalesce(b.data, x'')
+			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, p.size, p.keyid, coalesce(b.data, x'')
 		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid
 		WHERE p.pid = ? AND p.rid = ? AND p.state = 1 AND p.due <= ?`, c.pid, c.rid, time.Now().UnixMilli())
 	if err != nil {
@@ -190,10 +189,14 @@ func (m *Manager) load(ctx context.Context, c candidate) (_ *report.Part, size i
 	var p report.Part
 	var content, sha []byte
 	var created int64
+	var keyID string
 	err = row.Scan(&p.TenantID, &p.ReportID, &p.JobID, &p.Tool, &p.Priority, &content, &p.Total, &created,
-		&p.Index, &p.Encoding, &p.RawSize, &sha, &p.Findings, &p.Assets, &p.Dependencies, &p.Oversize, &p.Attempt, &size, &p.Data)
+		&p.Index, &p.Encoding, &p.RawSize, &sha, &p.Findings, &p.Assets, &p.Dependencies, &p.Oversize, &p.Attempt, &size, &keyID, &p.Data)
 	if err != nil {
 		return nil, 0, err
+	}
+	if p.Data, err = m.keys.open(p.Data, keyID, place(p.TenantID, p.ReportID, p.Index)); err != nil {
+		p.Data = nil // it cannot match its hash either
 	}
 	// A row that is not what was written gives a part whose hash cannot match: it is known as damaged, not delivered.
 	if p.SHA256 = hash32(sha); len(content) != len(p.SHA256) {

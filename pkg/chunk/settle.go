@@ -2,7 +2,6 @@ package chunk
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,7 +151,7 @@ func (s *settlement) advance(uploaded bool) error {
 	if prog.Total, prog.SubmittedAt = s.part.Total, s.part.SubmittedAt; prog.Total > 1 {
 		var sums string
 		err := s.t.row("SELECT done, dead, result FROM reports WHERE rid = ?", []any{s.rid}, &prog.Done, &prog.Dead, &sums)
-		if errors.Is(err, sql.ErrNoRows) {
+		if isNoRows(err) {
 			return s.changed(0, nil)
 		}
 		if err != nil {
@@ -232,7 +231,7 @@ func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 	var tenant string
 	if err := t.row(`SELECT r.tenant, r.state, coalesce(sum(p.size), 0) FROM reports r LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3
 		WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &tenant, &state, &size); err != nil {
-		if errors.Is(err, sql.ErrNoRows) {
+		if isNoRows(err) {
 			return 0, ErrNotFound
 		}
 		return 0, err

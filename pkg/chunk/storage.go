@@ -2,8 +2,6 @@ package chunk
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -205,7 +203,7 @@ func (s *Storage) find(t *tx, chunkID string) (pid int64, state int, err error) 
 	err = t.row(`SELECT p.pid, p.state FROM reports r JOIN parts p ON p.rid = r.rid
 		WHERE r.tenant = ? AND r.id = ? AND substr(r.content, 1, 8) = ? AND p.idx = ? ORDER BY r.rev DESC LIMIT 1`,
 		[]any{s.tenant, reportID, content, index}, &pid, &state)
-	if errors.Is(err, sql.ErrNoRows) {
+	if isNoRows(err) {
 		err = fmt.Errorf("chunk %s: %w", chunkID, ErrNotFound)
 	}
 	return pid, state, err

@@ -2,8 +2,6 @@ package chunk
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -125,7 +123,7 @@ func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err 
 	for ; removed < sweepBatch; removed++ {
 		var rid int64
 		err := t.row("SELECT rid FROM reports WHERE state = ? AND finished < ? LIMIT 1", []any{state, before}, &rid)
-		if errors.Is(err, sql.ErrNoRows) {
+		if isNoRows(err) {
 			break
 		}
 		if err == nil {
@@ -199,7 +197,7 @@ func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string) (remov
 			var id, owner string
 			err := t.row("SELECT rid, id, tenant FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
 				[]any{state, tenant}, &rid, &id, &owner)
-			if errors.Is(err, sql.ErrNoRows) {
+			if isNoRows(err) {
 				break
 			}
 			if err != nil {

@@ -3,7 +3,6 @@ package chunk
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"time"
@@ -70,7 +69,7 @@ func (m *Manager) stamp(ctx context.Context, head *report.Report, tenant string)
 		err = row.Scan(&ns)
 	}
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case isNoRows(err):
 		head.Metadata.Timestamp = time.Now().UTC()
 	case err != nil:
 		return err
@@ -157,13 +156,14 @@ func (w *writer) storeParts(t *tx, rid int64, state int, turn int64) (first int6
 		if i == 0 {
 			first = pid
 		}
-		_, err := t.exec(`INSERT INTO parts (pid, rid, idx, state, priority, turn, encoding, raw, size, sha, findings, assets, deps, oversize)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			pid, rid, p.Index, state, w.env.Priority, turn+int64(i), p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], p.Findings, p.Assets, p.Dependencies, p.Oversize)
+		data, keyID := w.m.keys.seal(p.Data, place(w.env.TenantID, p.ReportID, p.Index))
+		_, err := t.exec(`INSERT INTO parts (pid, rid, idx, state, priority, turn, encoding, raw, size, sha, keyid, findings, assets, deps, oversize)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			pid, rid, p.Index, state, w.env.Priority, turn+int64(i), p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], keyID, p.Findings, p.Assets, p.Dependencies, p.Oversize)
 		if err != nil {
 			return 0, err
 		}
-		if _, err := t.exec("INSERT INTO blobs (pid, data) VALUES (?, ?)", pid, p.Data); err != nil {
+		if _, err := t.exec("INSERT INTO blobs (pid, data) VALUES (?, ?)", pid, data); err != nil {
 			return 0, err
 		}
 	}
@@ -206,7 +206,7 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 	var dest string
 	err := t.row("SELECT rid, state, content, dest FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
 		[]any{w.env.TenantID, id}, &rid, &state, &content, &dest)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if err != nil && !isNoRows(err) {
 		return err
 	}
 	elsewhere := state == reportCompleted && dest != w.m.cfg.Destination // uploaded, but to another receiver

@@ -1,0 +1,111 @@
+package chunk
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/rediverio/sdk/internal/homedir"
+)
+
+// keyring encrypts what is stored and decrypts what is read. The zero keyring stores data as it is.
+type keyring struct {
+	current string // Key.ID; "": nothing is encrypted
+	byID    map[string]cipher.AEAD
+	ids     []string
+}
+
+// newKeyring asks the configuration for its keys.
+func newKeyring(c Config) (*keyring, error) {
+	source := c.Keys
+	if c.KeyFile != "" {
+		path, err := homedir.Expand(c.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		source = KeyFunc(func() ([]Key, error) { return ReadKeyFile(path) })
+	}
+	r := &keyring{byID: map[string]cipher.AEAD{}}
+	if source == nil {
+		return r, nil
+	}
+	keys, err := source.Keys()
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("Keys: no key")
+	}
+	for _, k := range keys {
+		block, err := aes.NewCipher(k[:])
+		if err != nil {
+			return nil, err
+		}
+		if r.byID[k.ID()], err = cipher.NewGCM(block); err != nil {
+			return nil, err
+		}
+		r.ids = append(r.ids, k.ID())
+	}
+	r.current = r.ids[0]
+	return r, nil
+}
+
+// place says where data belongs: it decrypts nowhere else, so that nobody can exchange the data of two parts.
+func place(tenant, reportID string, index int) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(tenant)))
+	b = append(b, tenant...)
+	b = binary.AppendUvarint(b, uint64(len(reportID)))
+	b = append(b, reportID...)
+	return binary.AppendUvarint(b, uint64(index))
+}
+
+// seal returns data as it is stored, and the ID of its key.
+func (r *keyring) seal(data, place []byte) (stored []byte, keyID string) {
+	if r.current == "" {
+		return data, ""
+	}
+	aead := r.byID[r.current]
+	out := make([]byte, aead.NonceSize(), aead.NonceSize()+len(data)+aead.Overhead())
+	_, _ = rand.Read(out) // never fails
+	return aead.Seal(out, out, data, place), r.current
+}
+
+// open returns the data of what was stored.
+func (r *keyring) open(stored []byte, keyID string, place []byte) ([]byte, error) {
+	if keyID == "" {
+		return stored, nil
+	}
+	aead := r.byID[keyID]
+	if aead == nil {
+		return nil, &KeyError{ID: keyID, Given: r.ids, Parts: 1}
+	}
+	n := aead.NonceSize()
+	if len(stored) < n {
+		return nil, fmt.Errorf("%d bytes are too few for encrypted data", len(stored))
+	}
+	return aead.Open(nil, stored[:n], stored[n:], place)
+}
+
+// checkKeys fails with a *KeyError unless every stored part can be read.
+func (m *Manager) checkKeys(ctx context.Context) error {
+	rows, err := m.db.read.QueryContext(ctx, "SELECT keyid, count(*) FROM parts WHERE keyid != '' GROUP BY keyid")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var n int64
+		if err := rows.Scan(&id, &n); err != nil {
+			return err
+		}
+		if m.keys.byID[id] == nil {
+			return &KeyError{ID: id, Given: m.keys.ids, Parts: n}
+		}
+	}
+	return rows.Err()
+}
