@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 
@@ -132,49 +133,58 @@ func openRead(path string) (*sql.DB, error) {
 }
 
 // readServer returns the reports that are visible at the server, each of which must be there whole and once.
+//
+// A report submitted as A, as B, and as A again is taken three times, and the first A steps aside: it then has no parts,
+// and its findings are those of the last.
 func (l *ledger) readServer(path string) (delivered, error) {
 	db, err := openRead(path)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	rows, err := db.Query(`SELECT t.name, r.id, r.report_id, c.title FROM report r JOIN tenant t ON t.id = r.tenant
-		JOIN part p ON p.report = r.id JOIN content c ON c.id >= p.content_from AND c.id < p.content_to
-		WHERE r.completed != 0 ORDER BY r.id, c.id`)
+	rows, err := db.Query(`SELECT t.name, r.id, r.report_id, c.title, f.seen - 1 - (SELECT count(*) FROM report a
+			WHERE a.tenant = r.tenant AND a.report_id = r.report_id AND a.completed != 0 AND ` + aside + `)
+		FROM finding f JOIN report r ON r.id = f.report JOIN tenant t ON t.id = r.tenant JOIN content c ON c.id = f.content`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	found := map[int64]*visible{}
+	findings := 0
 	for rows.Next() {
 		var tenant, id, title string
 		var row int64
-		if err := rows.Scan(&tenant, &row, &id, &title); err != nil {
+		var again int
+		if err := rows.Scan(&tenant, &row, &id, &title, &again); err != nil {
 			return nil, err
+		}
+		if again > 0 {
+			l.wrong("server: finding %s is stored %d times too often", title, again)
 		}
 		if found[row] == nil {
 			found[row] = &visible{tenant: tenant, id: id, indices: map[int]bool{}}
 		}
 		found[row].add(l, title)
+		findings++
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	there := delivered{}
-	findings := 0
 	for _, v := range found {
 		v.whole(l, there)
-		findings += v.findings
 	}
-	return there, errors.Join(l.serverNumbers(db, path, len(found), findings), l.sound(path))
+	return there, errors.Join(l.serverNumbers(db, path, findings), l.sound(path))
 }
+
+// aside is a condition: report a has made place for its like.
+const aside = "NOT EXISTS (SELECT 1 FROM part p WHERE p.report = a.id)"
 
 // visible is one report at the server.
 type visible struct {
 	tenant, id string
 	version    int
 	indices    map[int]bool
-	findings   int
 }
 
 func (v *visible) add(l *ledger, title string) {
@@ -184,14 +194,13 @@ func (v *visible) add(l *ledger, title string) {
 		l.wrong("server: %v", err)
 	case tenant != v.tenant || id != v.id:
 		l.wrong("server: report %s of %s has the finding %s", v.id, v.tenant, title)
-	case v.findings > 0 && version != v.version:
+	case len(v.indices) > 0 && version != v.version:
 		l.wrong("server: report %s mixes versions %d and %d", v.id, v.version, version)
 	case v.indices[i]:
 		l.wrong("server: finding %s is stored twice", title)
 	}
 	v.version = version
 	v.indices[i] = true
-	v.findings++
 }
 
 // whole notes a report as delivered, and says when it is not all there or there once more.
@@ -215,7 +224,7 @@ func (v *visible) whole(l *ledger, there delivered) {
 }
 
 // serverNumbers compares the server's statistics with its tables.
-func (l *ledger) serverNumbers(db *sql.DB, path string, reports, findings int) error {
+func (l *ledger) serverNumbers(db *sql.DB, path string, findings int) error {
 	store, err := ingest.OpenStore(ingest.StoreConfig{Path: path, ReadOnly: true})
 	if err != nil {
 		return err
@@ -232,9 +241,10 @@ func (l *ledger) serverNumbers(db *sql.DB, path string, reports, findings int) e
 	}{
 		{"reports", s.Reports, "SELECT count(*) FROM report WHERE completed != 0"},
 		{"incomplete reports", s.Incomplete, "SELECT count(*) FROM report WHERE completed = 0"},
-		{"parts", s.Parts, "SELECT count(*) FROM part"},
+		{"parts", s.Parts, "SELECT (SELECT count(*) FROM part) + (SELECT coalesce(sum(received), 0) FROM report a WHERE " + aside + ")"},
 		{"findings", s.Findings, "SELECT count(*) FROM finding"},
-		{"findings seen once", s.Findings, "SELECT count(*) FROM finding WHERE seen = 1"},
+		{"findings", s.Findings, fmt.Sprint("SELECT ", findings)},
+		{"findings seen again", s.Duplicates, "SELECT coalesce(sum(seen - 1), 0) FROM finding"},
 		{"assets", s.Assets, "SELECT count(*) FROM item WHERE kind = 'asset'"},
 		{"parts of reports", s.Parts, "SELECT coalesce(sum(received), 0) FROM report"},
 	} {
@@ -245,9 +255,6 @@ func (l *ledger) serverNumbers(db *sql.DB, path string, reports, findings int) e
 		if c.have != want {
 			l.wrong("server: %s: the statistics say %d, the tables %d", c.what, c.have, want)
 		}
-	}
-	if s.Reports != int64(reports) || s.Findings != int64(findings) || s.Duplicates != 0 {
-		l.wrong("server: %d reports with %d findings are visible, the statistics say %+v", reports, findings, *s)
 	}
 	return nil
 }

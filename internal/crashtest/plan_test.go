@@ -63,12 +63,12 @@ func plan(w world) (world, []life) {
 	w.MaxStorageMB = 3 + r.IntN(6)
 	w.FreeUploaded, w.FreeComplete = r.IntN(3) > 0, r.IntN(3) > 0
 	w.Workers = 1 + r.IntN(4)
-	lives := make([]life, 2+r.IntN(3), 6)
+	lives := make([]life, 2+r.IntN(4), 6)
 	for i := range lives {
 		l := life{World: w, Number: i, Seed: r.Uint64(), Submitters: 1 + r.IntN(6), Check: r.IntN(3) > 0}
 		switch k := r.IntN(10); {
 		case k < 5:
-			l.Step, l.Nth = pick(r, victimSteps), 1+r.IntN(1<<r.IntN(7))
+			l.Step, l.Nth = pick(r, victimSteps), 1+r.IntN(1<<r.IntN(9))
 		case k < 8:
 			l.EndAfter, l.Kill = moment(r), true
 		default:
@@ -82,7 +82,7 @@ func plan(w world) (world, []life) {
 
 // moment is soon after the start, mostly.
 func moment(r *rand.Rand) time.Duration {
-	return time.Duration(r.Int64N(int64(30*time.Millisecond) << r.IntN(5)))
+	return time.Duration(r.Int64N(int64(40*time.Millisecond) << r.IntN(5)))
 }
 
 func pick(r *rand.Rand, steps map[string]string) string {

@@ -1,0 +1,35 @@
+package crashtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// mounter returns a command that runs one test of this binary in mount and user namespaces of its own, where it may
+// mount what nobody else sees. It needs no root where the system allows user namespaces.
+func mounter(test, env string) (*exec.Cmd, error) {
+	cmd := exec.Command(os.Args[0], "-test.run="+test, "-test.v", "-test.timeout=5m")
+	cmd.Env = append(os.Environ(), env)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	return cmd, nil
+}
+
+// refusedMount returns why there is no such process, nil where err is of the process itself.
+func refusedMount(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil
+	}
+	return err
+}
+
+func mountSmall(dir string, bytes int) error {
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes))
+}
