@@ -135,7 +135,7 @@ type controlClient struct {
 }
 
 func newControlClient(addr string) *controlClient {
-	c := &controlClient{base: "http://" + addr, http: http.Client{Timeout: 10 * time.Second}}
+	c := &controlClient{base: "http://" + addr}
 	if isSocket(addr) {
 		c.base = "http://agent"
 		c.http.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -150,6 +150,20 @@ func (c *controlClient) get(ctx context.Context, path string, into any) error {
 }
 
 func (c *controlClient) do(ctx context.Context, method, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return c.stream(ctx, method, path, func(body io.Reader) error {
+		const most = 64 << 20
+		b, err := io.ReadAll(io.LimitReader(body, most))
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(b, into)
+	})
+}
+
+// stream hands the body of a good answer to read.
+func (c *controlClient) stream(ctx context.Context, method, path string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return err
@@ -159,20 +173,19 @@ func (c *controlClient) do(ctx context.Context, method, path string, into any) e
 		return err
 	}
 	defer res.Body.Close()
-	const most = 64 << 20
-	b, err := io.ReadAll(io.LimitReader(res.Body, most))
+	if res.StatusCode/100 == 2 {
+		return read(res.Body)
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
 		return err
 	}
-	if res.StatusCode/100 != 2 {
-		var e struct{ Error string }
-		if json.Unmarshal(b, &e) != nil || e.Error == "" {
-			e.Error = string(bytes.TrimSpace(b[:min(len(b), 200)]))
-		}
-		if res.StatusCode == http.StatusNotFound {
-			return fmt.Errorf("%s: %w", e.Error, chunk.ErrNotFound)
-		}
-		return fmt.Errorf("%s: %s", res.Status, e.Error)
+	var e struct{ Error string }
+	if json.Unmarshal(b, &e) != nil || e.Error == "" {
+		e.Error = string(bytes.TrimSpace(b[:min(len(b), 200)]))
 	}
-	return json.Unmarshal(b, into)
+	if res.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", e.Error, chunk.ErrNotFound)
+	}
+	return fmt.Errorf("%s: %s", res.Status, e.Error)
 }

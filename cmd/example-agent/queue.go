@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,123 +11,6 @@ import (
 	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/pkg/chunk"
 )
-
-// queue is what the queue verbs work on: the store itself, or a running daemon that holds it.
-type queue interface {
-	list(ctx context.Context) ([]chunk.ReportInfo, error)
-	show(ctx context.Context, id string) (*queueEntry, error)
-	retry(ctx context.Context, id string) (int, error)
-	drop(ctx context.Context, id string) (int, error)
-}
-
-// queueEntry is one report with its parts.
-type queueEntry struct {
-	Revisions []chunk.ReportInfo `json:"revisions"`
-	Parts     []chunk.PartInfo   `json:"parts"`
-}
-
-// storeQueue works on the open store, over all tenants: who may read the file is its operator.
-type storeQueue struct{ m *chunk.Manager }
-
-// maxListed bounds what queue list shows of one tenant.
-const maxListed = 10_000
-
-func (q *storeQueue) list(ctx context.Context) ([]chunk.ReportInfo, error) {
-	tenants, err := q.m.Tenants(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := []chunk.ReportInfo{}
-	for _, t := range tenants {
-		infos, err := q.m.Tenant(t).Reports(ctx, maxListed, chunk.StatePending, chunk.StateFailed)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, infos...)
-	}
-	return out, nil
-}
-
-// owner finds the tenant that has the report.
-func (q *storeQueue) owner(ctx context.Context, id string) (*chunk.Storage, []chunk.ReportInfo, error) {
-	tenants, err := q.m.Tenants(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, t := range tenants {
-		infos, err := q.m.Tenant(t).Report(ctx, id)
-		if err == nil {
-			return q.m.Tenant(t), infos, nil
-		}
-		if !errors.Is(err, chunk.ErrNotFound) {
-			return nil, nil, err
-		}
-	}
-	return nil, nil, fmt.Errorf("report %s: %w", id, chunk.ErrNotFound)
-}
-
-func (q *storeQueue) show(ctx context.Context, id string) (*queueEntry, error) {
-	s, infos, err := q.owner(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	parts, err := s.Parts(ctx, id)
-	return &queueEntry{infos, parts}, err
-}
-
-func (q *storeQueue) retry(ctx context.Context, id string) (int, error) {
-	s, _, err := q.owner(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	return s.RetryDead(ctx, id)
-}
-
-func (q *storeQueue) drop(ctx context.Context, id string) (int, error) {
-	s, _, err := q.owner(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	return s.Drop(ctx, id)
-}
-
-// queueRoutes serves a queue to remoteQueue.
-func queueRoutes(mux *http.ServeMux, q queue) {
-	mux.HandleFunc("GET /queue", func(w http.ResponseWriter, r *http.Request) {
-		v, err := q.list(r.Context())
-		answer(w, v, err)
-	})
-	mux.HandleFunc("GET /queue/{id}", func(w http.ResponseWriter, r *http.Request) {
-		v, err := q.show(r.Context(), r.PathValue("id"))
-		answer(w, v, err)
-	})
-	for verb, f := range map[string]func(context.Context, string) (int, error){"retry": q.retry, "drop": q.drop} {
-		mux.HandleFunc("POST /queue/{id}/"+verb, func(w http.ResponseWriter, r *http.Request) {
-			n, err := f(r.Context(), r.PathValue("id"))
-			answer(w, n, err)
-		})
-	}
-}
-
-// remoteQueue asks the daemon that holds the store.
-type remoteQueue struct{ c *controlClient }
-
-func (q *remoteQueue) list(ctx context.Context) (out []chunk.ReportInfo, err error) {
-	return out, q.c.get(ctx, "/queue", &out)
-}
-
-func (q *remoteQueue) show(ctx context.Context, id string) (*queueEntry, error) {
-	var e queueEntry
-	return &e, q.c.get(ctx, "/queue/"+url.PathEscape(id), &e)
-}
-
-func (q *remoteQueue) retry(ctx context.Context, id string) (n int, err error) {
-	return n, q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/retry", &n)
-}
-
-func (q *remoteQueue) drop(ctx context.Context, id string) (n int, err error) {
-	return n, q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/drop", &n)
-}
 
 // openQueue opens the store, or turns to the daemon that has it open.
 func (a *app) openQueue() (queue, func() error, error) {
@@ -187,6 +68,25 @@ func (a *app) queueCommand() *cobra.Command {
 			return err
 		}
 		return a.printEntry(e)
+	})
+	verb("export REPORT…", "write their stored parts, a line of JSON each", cobra.MinimumNArgs(1), func(ctx context.Context, q queue, args []string) error {
+		for _, id := range args {
+			if err := q.export(ctx, id, a.out); err != nil {
+				return fmt.Errorf("report %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+	verb("rekey", "encrypt everything with the first key of chunk.key_file", cobra.NoArgs, func(ctx context.Context, q queue, _ []string) error {
+		n, err := q.rekey(ctx)
+		if err != nil {
+			return err
+		}
+		if a.json() {
+			return a.printJSON(map[string]int64{"parts": n})
+		}
+		fmt.Fprintf(a.out, "%d parts are encrypted anew\n", n)
+		return nil
 	})
 	verb("retry REPORT…", "make dead letters due again", cobra.MinimumNArgs(1), a.eachReport("parts are due again", queue.retry))
 	verb("drop REPORT…", "remove reports for good, sent or not", cobra.MinimumNArgs(1), a.eachReport("revisions removed", queue.drop))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
@@ -162,7 +164,10 @@ func TestQueueOfARunningDaemon(t *testing.T) {
 	t.Parallel()
 	srv := ingesttest.New(t)
 	srv.Fail(ingesttest.Fault{Status: 413})
+	key := filepath.Join(t.TempDir(), "key")
+	write(t, key, base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n")
 	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
+	h.env = append(h.env, "REDIVER_CHUNK_KEY_FILE="+key)
 	d := h.daemon(h.to(srv)...)
 	if q := h.queue(); len(q) != 0 {
 		t.Errorf("queue: %v", q)
@@ -172,6 +177,12 @@ func TestQueueOfARunningDaemon(t *testing.T) {
 	h.run("queue", "show", "one").want(exitOK, "dead", "413")
 	h.run("queue", "show", "two").want(exitRuntime, "report two")
 	h.run("status").want(exitRuntime, "1 dead letters: example-agent queue list")
+	var exported report.Report
+	if h.run("queue", "export", "one").want(exitOK).decode(&exported); exported.Metadata.ID != "one" || len(exported.Findings) != 3 {
+		t.Errorf("exported: %+v", exported)
+	}
+	h.run("queue", "export", "two").want(exitRuntime, "report two")
+	h.run("queue", "rekey").want(exitOK, "0 parts")
 	h.run("queue", "retry", "one").want(exitOK, "one: 1 parts are due again")
 	until(t, "the report", func() bool { return srv.Stats("").Reports == 1 && len(h.queue()) == 0 })
 	d.end()

@@ -1,7 +1,11 @@
 package chunk
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -89,5 +93,37 @@ func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
 				t.Fatalf("%+v", r)
 			}
 		})
+	}
+}
+
+func TestDeadLettersAreExported(t *testing.T) {
+	for what, cfg := range map[string]Config{"plain": split, "encrypted": withKeys(key(1))} {
+		m := open(t, cfg)
+		submit(t, m, testReport("r", 6))
+		settle(t, m, next(t, m), uploaded) // its data is gone
+		for p := next(t, m); p != nil; p = next(t, m) {
+			settle(t, m, p, report.Outcome{Kind: report.Dead, Err: errors.New("refused")})
+		}
+		var out bytes.Buffer
+		if n, err := m.Storage().Export(t.Context(), "r", &out); n != 2 || err != nil {
+			t.Fatal(what, n, err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if len(lines) != 2 {
+			t.Fatalf("%s: %d lines", what, len(lines))
+		}
+		for i, line := range lines {
+			var r report.Report
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			if want := fmt.Sprintf("finding %d of r", 2*i+2); r.Metadata.ID != "r" || len(r.Findings) != 2 || len(r.Assets) != 1 || r.Findings[0].Title != want {
+				t.Errorf("%s: %s", what, line)
+			}
+		}
+		execute(t, m, "UPDATE blobs SET data = x'00'")
+		if _, err := m.Storage().Export(t.Context(), "r", io.Discard); err == nil {
+			t.Errorf("%s: damaged data is exported", what)
+		}
 	}
 }

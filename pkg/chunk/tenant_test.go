@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"errors"
+	"io"
 	"reflect"
 	"slices"
 	"testing"
@@ -50,6 +51,7 @@ func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 		"DeleteReportChunks": func(id string) { _, err := mine.DeleteReportChunks(ctx, id); notFound("DeleteReportChunks", err) },
 		"RetryDead":          func(id string) { _, err := mine.RetryDead(ctx, id); notFound("RetryDead", err) },
 		"Drop":               func(id string) { _, err := mine.Drop(ctx, id); notFound("Drop", err) },
+		"Export":             func(id string) { _, err := mine.Export(ctx, id, io.Discard); notFound("Export", err) },
 		"Usage": func(string) {
 			if u := mine.Usage(); u != (Usage{}) {
 				t.Errorf("Usage: %+v", u)
