@@ -15,6 +15,7 @@ type draft struct {
 	findings, dependencies list
 	order                  []int // its assets, by number
 	assetBytes             int64
+	held                   []held // its items, while the report may still stay whole
 
 	assets [][]byte // their JSON; set when the draft is full, like out
 	part   *Part
@@ -32,7 +33,7 @@ func (d *draft) release() {
 	clear(d.assets)
 	d.findings = list{json: d.findings.json[:0]}
 	d.dependencies = list{json: d.dependencies.json[:0]}
-	d.order, d.assets, d.assetBytes, d.part = d.order[:0], d.assets[:0], 0, nil
+	d.order, d.held, d.assets, d.assetBytes, d.part = d.order[:0], d.held[:0], d.assets[:0], 0, nil
 	drafts.Put(d)
 }
 

@@ -62,24 +62,3 @@ func fingerprint(parts ...string) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
-
-// seen tells repeats among the computed fingerprints of one report, by 8 bytes of each.
-type seen struct {
-	once    map[uint64]struct{}
-	repeats map[uint64]int // how often each was seen after the first time
-}
-
-// fingerprint returns the finding's fingerprint, another one for each repeat.
-func (s *seen) fingerprint(f *Finding) string {
-	fp := f.ComputeFingerprint()
-	key, _ := strconv.ParseUint(fp[:16], 16, 64) // hexadecimal, by its making
-	if s.once == nil {
-		s.once, s.repeats = map[uint64]struct{}{}, map[uint64]int{}
-	}
-	if _, known := s.once[key]; !known {
-		s.once[key] = struct{}{}
-		return fp
-	}
-	s.repeats[key]++
-	return RepeatFingerprint(fp, s.repeats[key])
-}

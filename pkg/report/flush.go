@@ -36,13 +36,18 @@ func (s *Splitter) headSize(final bool) (int64, error) {
 	return int64(len(b)), err
 }
 
-// flush ends the current part and begins another. The last one is made at once, the others beside the caller, who goes
-// on reading.
+// flush ends the current part and begins another.
 func (s *Splitter) flush(final bool) (err error) {
-	d := s.cur
-	if d.out, err = s.appendHead(d.out[:0], final); err != nil {
+	if s.cur.out, err = s.appendHead(s.cur.out[:0], final); err != nil {
 		return err
 	}
+	return s.begin(final)
+}
+
+// begin has the current part made, whose head is encoded: the last one at once, the others beside the caller, who goes on
+// reading.
+func (s *Splitter) begin(final bool) error {
+	d := s.cur
 	if size := int64(len(d.out)) + d.size() + int64(len(d.order)) + envelopeRoom; size > maxPart {
 		s.err = &TooLargeError{fmt.Sprintf("part %d with tool, metadata and properties", s.made), size, maxPart}
 		return s.err

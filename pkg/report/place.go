@@ -22,7 +22,7 @@ func (s *Splitter) add(kind itemKind, asset int) error {
 		return s.place(kind, s.scratch, asset)
 	}
 	end := s.cur.list(kind).add(s.scratch)
-	s.held = append(s.held, held{kind, asset, end - len(s.scratch), end})
+	s.cur.held = append(s.cur.held, held{kind, asset, end - len(s.scratch), end})
 	return s.unholdIfLarge(len(s.scratch))
 }
 
@@ -38,10 +38,10 @@ func (s *Splitter) unholdIfLarge(added int) error {
 
 // unhold cuts what was held into parts.
 func (s *Splitter) unhold() error {
-	all, items := s.cur, s.held
-	s.whole, s.held, s.cur = false, nil, drafts.Get().(*draft)
+	all := s.cur
+	s.whole, s.cur = false, drafts.Get().(*draft)
 	defer all.release()
-	for _, h := range items {
+	for _, h := range all.held {
 		if err := s.place(h.kind, all.list(h.kind).json[h.start:h.end], h.asset); err != nil {
 			return err
 		}
@@ -49,20 +49,27 @@ func (s *Splitter) unhold() error {
 	return s.emitPending(true) // the time of most memory: not to be made longer
 }
 
-// settleWhole completes the one part of a report that stayed below the Min thresholds, or splits it when it is too much
-// for one part together with its head.
-func (s *Splitter) settleWhole() error {
-	head, err := s.headSize(true)
-	if err != nil {
+// finish makes the last part: the only one of a report that stayed below the Min thresholds, unless that is too much for
+// one part together with its head.
+func (s *Splitter) finish() (err error) {
+	if d := s.cur; s.whole {
+		if d.out, err = s.appendHead(d.out[:0], true); err != nil {
+			return err
+		}
+		if int64(len(d.out))+s.heldBytes+int64(len(s.cur.held)+len(s.assets))+envelopeRoom <= maxPart {
+			for i := range s.assets {
+				s.take(i)
+			}
+			return s.begin(true)
+		}
+		if err := s.unhold(); err != nil {
+			return err
+		}
+	}
+	if err := s.placeRest(); err != nil {
 		return err
 	}
-	if head+s.heldBytes+int64(len(s.held)+len(s.assets))+envelopeRoom > maxPart {
-		return s.unhold()
-	}
-	for i := range s.assets {
-		s.take(i)
-	}
-	return nil
+	return s.flush(true)
 }
 
 // placeRest places what no finding took along: assets, and the properties that only the final part has.

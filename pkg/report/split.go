@@ -11,7 +11,7 @@ import (
 )
 
 // Splitter turns a stream of assets, findings and dependencies into parts. Each item is encoded once. Peak memory is
-// SplitConfig.Workers parts, the report's assets, and about 20 bytes for each finding without a fingerprint of its
+// SplitConfig.Workers parts, the report's assets, and 12 bytes for each finding without a fingerprint of its
 // own, whatever the report's size.
 //
 // Every part carries the tool, the metadata and the assets its findings reference, so it can be read alone.
@@ -29,8 +29,7 @@ type Splitter struct {
 	scratch []byte  // the JSON of the item in hand
 	stamped Finding // the finding in hand with its computed fingerprint
 
-	whole     bool   // the report may still stay whole
-	held      []held // what cur holds until then
+	whole     bool // the report may still stay whole: cur holds all of it
 	heldBytes int64
 
 	cur     *draft    // the part that takes items
@@ -72,7 +71,7 @@ func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitt
 	}
 	s := &Splitter{
 		cfg: cfg.withDefaults(), emit: emit, head: *head, whole: true,
-		byID: map[string]int{}, cur: drafts.Get().(*draft), content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
+		byID: map[string]int{}, cur: drafts.Get().(*draft), scratch: make([]byte, 0, 1<<10), content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
 	}
 	s.head.Assets, s.head.Findings, s.head.Dependencies = nil, nil, nil
 	if s.head.Version == "" {
@@ -179,20 +178,6 @@ func (s *Splitter) Abort() {
 }
 
 var errEnded = errors.New("splitter has ended")
-
-func (s *Splitter) finish() error {
-	if s.whole {
-		if err := s.settleWhole(); err != nil {
-			return err
-		}
-	}
-	if !s.whole {
-		if err := s.placeRest(); err != nil {
-			return err
-		}
-	}
-	return s.flush(true)
-}
 
 // encode leaves the item's JSON in scratch.
 func (s *Splitter) encode(kind string, n int, item any) (err error) {
