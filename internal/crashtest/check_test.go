@@ -100,7 +100,27 @@ func (l *ledger) readStore(w world) (_ kept, err error) {
 	if c := m.Counts(); c.Recovered != pending || c.Queued != pending || c.Parts != parts || c.Submitted+c.Completed+c.Failed+c.Dropped+c.InProgress != 0 {
 		l.wrong("the store has %d pending reports and %d waiting parts, and counts %+v", pending, parts, c)
 	}
-	return found, l.sound(w.DB)
+	return found, errors.Join(l.nothingHidden(w.DB, found), l.sound(w.DB))
+}
+
+// nothingHidden looks for rows that no list shows, e.g. of reports that were being written when their process died.
+func (l *ledger) nothingHidden(path string, listed kept) error {
+	db, err := openRead(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var rows, list int
+	for _, revisions := range listed {
+		list += len(revisions)
+	}
+	if err := db.QueryRow("SELECT count(*) FROM reports").Scan(&rows); err != nil {
+		return err
+	}
+	if rows != list {
+		l.wrong("the store holds %d reports and lists %d", rows, list)
+	}
+	return nil
 }
 
 // sound looks into a database with a connection of its own.

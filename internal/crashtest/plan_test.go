@@ -60,7 +60,7 @@ func rng(seed uint64, purpose string) *rand.Rand {
 // plan makes the lives of a world; the last one drains it.
 func plan(w world) (world, []life) {
 	r := rng(w.Seed, "plan")
-	w.MaxStorageMB = 3 + r.IntN(6)
+	w.MaxStorageMB = 3 + r.IntN(12)
 	w.FreeUploaded, w.FreeComplete = r.IntN(3) > 0, r.IntN(3) > 0
 	w.Workers = 1 + r.IntN(4)
 	lives := make([]life, 2+r.IntN(4), 6)
@@ -68,7 +68,7 @@ func plan(w world) (world, []life) {
 		l := life{World: w, Number: i, Seed: r.Uint64(), Submitters: 1 + r.IntN(6), Check: r.IntN(3) > 0}
 		switch k := r.IntN(10); {
 		case k < 5:
-			l.Step, l.Nth = pick(r, victimSteps), 1+r.IntN(1<<r.IntN(9))
+			l.Step, l.Nth = pick(r, victimSteps), nth(r, 8)
 		case k < 8:
 			l.EndAfter, l.Kill = moment(r), true
 		default:
@@ -85,6 +85,11 @@ func moment(r *rand.Rand) time.Duration {
 	return time.Duration(r.Int64N(int64(40*time.Millisecond) << r.IntN(5)))
 }
 
+// nth is 1 as often as not, for the sake of steps that are rare.
+func nth(r *rand.Rand, bits int) int {
+	return 1 + r.IntN(1<<(r.IntN(2)*(1+r.IntN(bits))))
+}
+
 func pick(r *rand.Rand, steps map[string]string) string {
 	names := slices.Sorted(maps.Keys(steps))
 	return names[r.IntN(len(names))]
@@ -98,7 +103,7 @@ func planServers(r *rand.Rand, db string) []serverLife {
 		if i < len(servers)-1 {
 			s.Away = time.Duration(r.Int64N(int64(20 * time.Millisecond)))
 			if r.IntN(2) == 0 {
-				s.Step, s.Nth = pick(r, serverSteps), 1+r.IntN(1<<r.IntN(6))
+				s.Step, s.Nth = pick(r, serverSteps), nth(r, 6)
 			} else {
 				s.KillAfter = 1 + moment(r)
 			}

@@ -25,7 +25,7 @@ const (
 	minFindings, maxFindings = 5, 4
 	maxPartBytes             = 256 << 10
 	maxVersions              = 3
-	maxNoise                 = 80 << 10 // bytes of a finding
+	bigFindings, bigNoise    = 45, 70 << 10 // of a report that a writer stores in several transactions
 )
 
 // shape returns how large a report is. Everything of a report follows from its ID and version, so that the parent
@@ -34,20 +34,22 @@ func (n name) shape(version int) (findings, noise int) {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(n.id)) // never fails
 	r := rand.New(rand.NewPCG(h.Sum64(), 0))
-	switch k := r.IntN(20); {
-	case k < 10:
+	switch k := r.IntN(40); {
+	case k < 20:
 		findings = 1 + r.IntN(2)
-	case k < 19:
+	case k < 38:
 		findings = minFindings + r.IntN(20)
 		noise = r.IntN(1 << 10)
-	default: // more than a writer holds back, sometimes
-		findings, noise = 20+r.IntN(20), r.IntN(maxNoise)
+	case k < 39:
+		findings, noise = bigFindings/2, r.IntN(bigNoise)
+	default:
+		findings, noise = bigFindings, bigNoise
 	}
 	return findings + version, noise
 }
 
-// biggest is more than the largest report takes in the store.
-const biggest = (40 + maxVersions) * maxNoise * 4 / 3
+// biggest is what the largest report takes in the store, and a little more.
+const biggest = (bigFindings + maxVersions) * bigNoise * 5 / 4
 
 func (n name) head() *report.Report {
 	return &report.Report{

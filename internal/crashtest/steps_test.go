@@ -27,7 +27,8 @@ var (
 		beforeCommit:    "",
 
 		"accepted, not told":               "",
-		"half a report":                    "",
+		"most of a report":                 "",
+		"parts on disk, report not whole":  "",
 		"upload begins":                    "",
 		"upload answered":                  "",
 		"stop begins":                      "",

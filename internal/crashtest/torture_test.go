@@ -16,7 +16,7 @@ import (
 )
 
 // fewRounds is how many a plain `go test` does.
-const fewRounds = 6
+const fewRounds = 4
 
 // Whatever dies and whenever: no accepted report is lost, none is stored twice, the disk is bounded, and the numbers add up.
 func TestTorture(t *testing.T) {
