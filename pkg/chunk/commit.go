@@ -138,6 +138,9 @@ func (c *committer) commit(group []*change) {
 	}
 	folded := c.boundWAL(slices.ContainsFunc(group, func(ch *change) bool { return ch.truncate }))
 	for _, ch := range group {
+		if ch.weight > 0 && isNoSpace(ch.result) {
+			ch.result = fmt.Errorf("%w: %w", ErrStorageFull, ch.result)
+		}
 		if ch.truncate && ch.result == nil { // nobody else need know: the data is safe in the WAL
 			ch.result = folded
 		}
@@ -157,7 +160,7 @@ func (c *committer) admit(group []*change) (admitted []*change) {
 	}
 	for _, ch := range group {
 		if writes(ch) {
-			ch.result = err
+			ch.result = fmt.Errorf("%w: %w", ErrStorageFull, err)
 		} else {
 			admitted = append(admitted, ch)
 		}

@@ -127,3 +127,31 @@ func TestDeadLettersAreExported(t *testing.T) {
 		}
 	}
 }
+
+// Dead letters whose data an operator freed are stored anew when their report comes again, whatever state it is in.
+func TestResubmitRestoresFreedData(t *testing.T) {
+	for _, retry := range []bool{false, true} {
+		m := open(t, split)
+		submit(t, m, testReport("r", 6))
+		p := next(t, m)
+		settle(t, m, p, report.Outcome{Kind: report.Dead, Err: errors.New("no")})
+		if err := m.Storage().DeleteChunkData(t.Context(), p.Key); err != nil {
+			t.Fatal(err)
+		}
+		if retry {
+			if _, err := m.Storage().RetryDead(t.Context(), "r"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		submit(t, m, testReport("r", 6))
+		got := 0
+		for _, p := range drain(t, m) {
+			if _, err := p.Report(); err == nil {
+				got += p.Findings
+			}
+		}
+		if got != 6 {
+			t.Errorf("retry %v: %d of 6 findings uploaded", retry, got)
+		}
+	}
+}

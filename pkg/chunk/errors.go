@@ -11,8 +11,8 @@ var (
 	ErrClosed = errors.New("chunk manager is closed")
 	// ErrNotFound means that no such report or part exists for the tenant.
 	ErrNotFound = errors.New("not found")
-	// ErrStorageFull refuses a report because the store would grow over its limit; the error found is a
-	// *StorageFullError. Nothing already accepted is lost.
+	// ErrStorageFull refuses a report because the store would grow over its limit, which is a *StorageFullError, a tenant
+	// over its quota, a *QuotaError, or because the disk has no space. Nothing already accepted is lost.
 	ErrStorageFull = errors.New("chunk store is full")
 )
 

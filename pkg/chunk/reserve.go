@@ -67,6 +67,12 @@ func writeZeros(f *os.File, size int64) error {
 	return nil
 }
 
+// isNoSpace says whether err means that the disk is full, or the database may not grow.
+func isNoSpace(err error) bool {
+	var s *sqlite.Error
+	return errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_FULL
+}
+
 // isFull says whether err may mean that the disk is full: shared memory and fsync say so by an I/O error.
 func isFull(err error) bool {
 	var s *sqlite.Error

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -15,7 +16,7 @@ func TestFullDiskIsSaidAndEnds(t *testing.T) {
 	execute(t, m, fmt.Sprintf("PRAGMA max_page_count = %d", pages+20))
 	for i := range 3 {
 		_, err := m.SubmitReport(t.Context(), bulky(fmt.Sprint("full", i), 1))
-		if !isFull(err) {
+		if !isFull(err) || !errors.Is(err, ErrStorageFull) {
 			t.Fatalf("SQLITE_FULL expected: %v", err)
 		}
 	}
@@ -55,8 +56,8 @@ func TestReserveOfAFullDiskIsForWhatFreesSpace(t *testing.T) {
 	if err := os.Mkdir(r.path, 0o700); err != nil { // it cannot be restored
 		t.Fatal(err)
 	}
-	if _, err := m.SubmitReport(t.Context(), testReport("refused", 2)); err == nil {
-		t.Error("a report is taken while the reserve is spent")
+	if _, err := m.SubmitReport(t.Context(), testReport("refused", 2)); !errors.Is(err, ErrStorageFull) {
+		t.Errorf("a report is taken while the reserve is spent: %v", err)
 	}
 	if parts := drain(t, m); len(parts) != 1 {
 		t.Errorf("%d parts uploaded", len(parts))

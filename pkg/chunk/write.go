@@ -285,12 +285,12 @@ func (w *writer) sealed(sum *report.Summary, due []candidate) {
 }
 
 // repeated handles a report whose content is stored already as report rid: what this writer stored goes, and
-// dead letters of the earlier one are tried again, since somebody still wants it delivered. Where their data was
-// deleted, the earlier report goes instead, and known is false.
+// dead letters of the earlier one are tried again, since somebody still wants it delivered. Where data of the earlier
+// report was deleted before it was uploaded, that report goes instead, and known is false.
 func (w *writer) repeated(t *tx, rid int64, state int) (known bool, err error) {
-	if state == reportFailed {
+	if state != reportCompleted {
 		var lost bool
-		if err := t.row(`SELECT dead != (SELECT count(*) FROM parts p JOIN blobs b ON b.pid = p.pid WHERE p.rid = r.rid AND p.state = 3)
+		if err := t.row(`SELECT parts - done != (SELECT count(*) FROM parts p JOIN blobs b ON b.pid = p.pid WHERE p.rid = r.rid AND p.state IN (1, 3))
 			FROM reports r WHERE rid = ?`, []any{rid}, &lost); err != nil {
 			return false, err
 		}
