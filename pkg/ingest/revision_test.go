@@ -223,7 +223,7 @@ func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.Exec("DROP INDEX report_by_name; ALTER TABLE report DROP COLUMN submitted; PRAGMA user_version = 1")
+	_, err = db.Exec("DROP INDEX report_by_name; ALTER TABLE report DROP COLUMN submitted; ALTER TABLE content DROP COLUMN known; PRAGMA user_version = 1")
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ const schemaVersion = 2
 // What a part brings is only appended, to content and staged_item. It becomes visible when its report's last part
 // is in: then finding gets a row for each, in the order of its index, so that each page of it is written once.
 //
-//	content  what one report says of one finding; severity sameAsBefore: what is visible already
+//	content  what one report says of one finding; severity sameAsBefore: what is visible already;
+//	         known: the finding was visible when this came, and so it stays
 //	finding  what is visible: for each (tenant, fingerprint, asset) the content of the last report
 //	part     knows which rows of content it brought
 var migrations = []string{`
@@ -56,6 +57,7 @@ CREATE INDEX command_pending ON command (tenant, priority DESC, created) WHERE s
 `, `
 ALTER TABLE report ADD COLUMN submitted INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX report_by_name ON report (tenant, report_id, submitted);
+ALTER TABLE content ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
 `}
 
 // VersionError says that a store was written by a later version of this package.

@@ -1,16 +1,18 @@
 package ingest
 
+import (
+	"strconv"
+	"strings"
+)
+
 // stage appends what a part brings, invisible until its report is complete, and returns the range of its content.
 func (t *tx) stage(tenant int64, r *reportRow, doc *document) (from, to int64, err error) {
 	if _, err := t.get("SELECT coalesce(max(id), 0) + 1 FROM content", nil, &from); err != nil {
 		return 0, 0, err
 	}
-	to = from
-	for i := range doc.findings {
-		if err := t.stageFinding(tenant, to, doc.Tool, &doc.findings[i]); err != nil {
-			return 0, 0, err
-		}
-		to++
+	to = from + int64(len(doc.findings))
+	if err := t.stageFindings(tenant, from, doc); err != nil {
+		return 0, 0, err
 	}
 	for _, it := range doc.items {
 		err := t.exec("INSERT OR IGNORE INTO staged_item (report, kind, ident, name, data) VALUES (?, ?, ?, ?, ?)",
@@ -26,19 +28,45 @@ func (t *tx) stage(tenant int64, r *reportRow, doc *document) (from, to int64, e
 // again, which makes the usual rescan cheap, and goes when its report is complete.
 const sameAsBefore = -1
 
-func (t *tx) stageFinding(tenant, id int64, tool string, f *row) error {
-	var sum int64
-	visible, err := t.get("SELECT sum FROM finding WHERE tenant = ? AND ident = ?", []any{tenant, f.ident[:]}, &sum)
-	if err != nil {
-		return err
+// stageBatch is how many findings one statement stages, which costs half of what as many statements do.
+const stageBatch = 64
+
+// stageOne and stageMany are stageText for one finding and for a batch.
+var stageOne, stageMany = stageText(1), stageText(stageBatch)
+
+// stageText returns the statement that stages n findings: parameters 1 and 2 are the tenant and the tool, then come
+// eleven for each finding.
+func stageText(n int) string {
+	rows := strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?,?,?,?,?),", n), ",")
+	keep := ""
+	for _, column := range []string{"?2", "v.rule", "v.path", "v.line", "v.title", "v.asset", "v.fingerprint", "v.data"} {
+		keep += ", CASE WHEN f.sum = v.sum THEN NULL ELSE " + column + " END"
 	}
-	if visible && sum == f.sum {
-		return t.exec("INSERT INTO content (id, tenant, ident, sum, severity) VALUES (?, ?, ?, ?, ?)",
-			id, tenant, f.ident[:], f.sum, sameAsBefore)
+	// A bare ? is numbered after the largest before it.
+	return `WITH tool (name) AS (SELECT ?2), v (id, ident, sum, severity, rule, path, line, title, asset, fingerprint, data) AS (VALUES ` + rows + `)
+		INSERT OR FAIL INTO content (id, tenant, ident, sum, severity, tool, rule, path, line, title, asset, fingerprint, data, known)
+		SELECT v.id, ?1, v.ident, v.sum, CASE WHEN f.sum = v.sum THEN ` + strconv.Itoa(sameAsBefore) + ` ELSE v.severity END` + keep + `, f.sum IS NOT NULL
+		FROM v LEFT JOIN finding f ON f.tenant = ?1 AND f.ident = v.ident`
+}
+
+func (t *tx) stageFindings(tenant, id int64, doc *document) error {
+	for rest := doc.findings; len(rest) > 0; {
+		text, n := stageMany, stageBatch
+		if len(rest) < n {
+			text, n = stageOne, 1
+		}
+		args := append(make([]any, 0, 2+11*n), tenant, doc.Tool)
+		for i := range rest[:n] {
+			f := &rest[i]
+			args = append(args, id, f.ident[:], f.sum, f.rank, f.rule, f.path, f.line, f.title, f.asset, f.fingerprint, f.data)
+			id++
+		}
+		if err := t.exec(text, args...); err != nil {
+			return err
+		}
+		rest = rest[n:]
 	}
-	return t.exec(`INSERT INTO content (id, tenant, ident, sum, severity, tool, rule, path, line, title, asset, fingerprint, data)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		id, tenant, f.ident[:], f.sum, f.rank, tool, f.rule, f.path, f.line, f.title, f.asset, f.fingerprint, f.data)
+	return nil
 }
 
 // complete makes a staged report visible, in the transaction of its last part, and fills in the numbers of a.
