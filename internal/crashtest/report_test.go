@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -69,11 +70,10 @@ func (n name) finding(version, i, noise int) *report.Finding {
 	if noise > 0 {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(title)) // never fails
+		var seed [32]byte
+		binary.LittleEndian.PutUint64(seed[:], h.Sum64())
 		b := make([]byte, noise)
-		r := rand.NewPCG(h.Sum64(), 0)
-		for i := range b {
-			b[i] = byte(r.Uint64())
-		}
+		_, _ = rand.NewChaCha8(seed).Read(b) // never fails
 		f.Description = base64.StdEncoding.EncodeToString(b)
 	}
 	return f
