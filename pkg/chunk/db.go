@@ -8,11 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-
-	"modernc.org/sqlite" // the driver "sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/rediverio/sdk/internal/filelock"
 )
@@ -38,10 +34,8 @@ func openDB(path string, limit int64) (_ *db, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	for _, suffix := range []string{"", "-wal", "-shm", ".lock", ".reserve"} {
-		if st, err := os.Lstat(path + suffix); err == nil && !st.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s is %s, want a regular file", path+suffix, st.Mode().Type())
-		}
+	if err := refuseLinks(path); err != nil {
+		return nil, err
 	}
 	d := &db{path: path, readStmts: map[string]*sql.Stmt{}}
 	if d.lock, err = filelock.Acquire(path + ".lock"); err != nil {
@@ -63,6 +57,16 @@ func openDB(path string, limit int64) (_ *db, err error) {
 	return d, d.connect(limit)
 }
 
+// refuseLinks fails unless what there is of a store are regular files.
+func refuseLinks(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock", ".reserve"} {
+		if st, err := os.Lstat(path + suffix); err == nil && !st.Mode().IsRegular() {
+			return fmt.Errorf("%s is %s, want a regular file", path+suffix, st.Mode().Type())
+		}
+	}
+	return nil
+}
+
 // connect opens both pools and brings the schema up to date.
 func (d *db) connect(limit int64) (err error) {
 	ctx := context.Background()
@@ -77,9 +81,6 @@ func (d *db) connect(limit int64) (err error) {
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", d.path, err)
-	}
-	if err := check(ctx, conn); err != nil {
-		return errors.Join(err, conn.Close())
 	}
 	if err := migrate(ctx, conn, d.path); err != nil {
 		return errors.Join(err, conn.Close())
@@ -97,36 +98,6 @@ func (d *db) connect(limit int64) (err error) {
 func dsn(path, query string) string {
 	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query}
 	return u.String()
-}
-
-// check finds a file that is no database, or a damaged one, before anything relies on it.
-func check(ctx context.Context, c *sql.Conn) error {
-	var verdict string
-	if err := c.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return err
-	}
-	if verdict != "ok" {
-		return &corruptError{verdict}
-	}
-	return nil
-}
-
-type corruptError struct{ verdict string }
-
-func (e *corruptError) Error() string { return "database is damaged: " + e.verdict }
-
-// isCorrupt says whether err means that the file is damaged or no database, so that it must be set aside.
-func isCorrupt(err error) bool {
-	var c *corruptError
-	if errors.As(err, &c) {
-		return true
-	}
-	var s *sqlite.Error
-	if errors.As(err, &s) {
-		code := s.Code() & 0xff
-		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
-	}
-	return false
 }
 
 // close ends the committer, then the readers, then the writer: the last one to close checkpoints the WAL.
@@ -186,15 +157,4 @@ func (d *db) fileBytes() int64 {
 		}
 	}
 	return n
-}
-
-// setAside renames the database and its WAL, so that a new one can be made and the old one examined.
-func setAside(path, stamp string) (to string, err error) {
-	to = strings.TrimSuffix(path, ".db") + ".corrupt-" + stamp
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if e := os.Rename(path+suffix, to+suffix); e != nil && !os.IsNotExist(e) {
-			err = errors.Join(err, e)
-		}
-	}
-	return to, err
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/homedir"
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -65,7 +64,8 @@ type lease struct {
 // one that commits and the one that cleans up. Close ends them. cfg is copied.
 //
 // Reports that an earlier process left unfinished are due again; those it was still writing are removed. A
-// damaged database is set aside under another name, said in an event, and a new one begun. A second process
+// damaged database is set aside under another name, and what can be read of it goes into a new one; an event says
+// what was salvaged and what is lost. A second process
 // on the same file is refused with a *filelock.HeldError, a database of a newer version with a *SchemaError, one whose key is not
 // given with a *KeyError.
 func NewManager(cfg *Config) (*Manager, error) {
@@ -97,23 +97,6 @@ func NewManager(cfg *Config) (*Manager, error) {
 	}
 	m.cleaner.Go(m.clean)
 	return m, nil
-}
-
-// openOrReplace opens the database, and sets a damaged one aside for a new one.
-func openOrReplace(path string, c Config) (*db, error) {
-	d, err := openDB(path, c.maxBytes())
-	if err == nil || !isCorrupt(err) {
-		return d, err
-	}
-	to, err2 := setAside(path, time.Now().UTC().Format("20060102T150405"))
-	if err2 != nil {
-		return nil, errors.Join(err, err2)
-	}
-	c.Sink.Record(event.Event{
-		Type: event.AgentError, Severity: event.Critical, Message: "chunk store was damaged; it is set aside and a new one begun",
-		Error: err.Error(), Details: map[string]any{"path": path, "moved_to": to},
-	})
-	return openDB(path, c.maxBytes())
 }
 
 // recover removes what an earlier process did not finish writing and counts what it left to upload.

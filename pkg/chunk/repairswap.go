@@ -1,0 +1,120 @@
+package chunk
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+)
+
+// A damaged store is replaced in steps, so that a process killed at any of them leaves it as it was or as it is to be:
+//
+//	chunks.db.salvaging         the new store while it is filled; whoever finds it begins anew
+//	chunks.db.salvaged-<time>   the new store, complete and synced: from this rename on it counts
+//	chunks.db.corrupt-<time>    the damaged database, with its -wal and -shm, and what came of it as .json
+//	chunks.db                   the new store
+const (
+	salvagingSuffix = ".salvaging"
+	salvagedSuffix  = ".salvaged-"
+	asideSuffix     = ".corrupt-"
+)
+
+// replace fills a new store from the damaged one and puts it in its place.
+func replace(path string, f *storeFiles, c Config, cause error) error {
+	keys, err := newKeyring(c)
+	if err != nil {
+		return err
+	}
+	found, err := salvageInto(path+salvagingSuffix, f, keys, reserve{path: path + ".reserve", size: reserveShare(c.maxBytes())})
+	if err != nil {
+		return fmt.Errorf("salvage %s, which is damaged (%w): %w", path, cause, err)
+	}
+	f.close()
+	found.Cause = cause.Error()
+	stamp := time.Now().UTC().Format("20060102T150405.000000")
+	if b, err := json.MarshalIndent(found, "", "\t"); err == nil {
+		_ = os.WriteFile(path+asideSuffix+stamp+".json", b, 0o600) // a full disk must not keep the agent from starting
+	}
+	if err := os.Rename(path+salvagingSuffix, path+salvagedSuffix+stamp); err != nil {
+		return err
+	}
+	syncDir(path)
+	return finishReplacing(path, c.Sink)
+}
+
+// finishReplacing sets the damaged files aside and puts the new store in their place, where there is one that is complete.
+func finishReplacing(path string, sink event.Sink) error {
+	stamp, err := salvagedStamp(path)
+	if err != nil || stamp == "" {
+		return err
+	}
+	aside := path + asideSuffix + stamp
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.Rename(path+salvagedSuffix+stamp, path); err != nil {
+		return err
+	}
+	syncDir(path)
+	found := salvaged{Incomplete: true} // unless it was written down
+	if b, err := os.ReadFile(aside + ".json"); err == nil {
+		_ = json.Unmarshal(b, &found)
+	}
+	sink.Record(found.event(path, aside))
+	return nil
+}
+
+// salvagedStamp returns the time of a replacement that was begun and not ended, or nothing.
+func salvagedStamp(path string) (string, error) {
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if stamp, ok := strings.CutPrefix(f.Name(), filepath.Base(path)+salvagedSuffix); ok {
+			return stamp, nil
+		}
+	}
+	return "", nil
+}
+
+// syncDir makes renames durable, where the system can.
+func syncDir(path string) {
+	if d, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}
+
+// maxEventIDs bounds the list in the event; the file beside the damaged database has up to maxLostIDs.
+const maxEventIDs = 100
+
+func (s salvaged) event(path, aside string) event.Event {
+	ids := []string{}
+	for _, l := range s.LostIDs[:min(len(s.LostIDs), maxEventIDs)] {
+		if l.Tenant != "" {
+			l.ID = l.Tenant + "/" + l.ID
+		}
+		ids = append(ids, l.ID)
+	}
+	message := fmt.Sprintf("chunk store was damaged; of %d reports that were not finished %d are salvaged and %d lost; what is damaged is set aside", s.Found, s.Salvaged, s.Lost)
+	if s.Incomplete {
+		message += "; more may be lost of which nothing can be seen"
+	}
+	return event.Event{
+		Type: event.AgentError, Severity: event.Critical, Message: message, Error: s.Cause,
+		Details: map[string]any{
+			"path": path, "moved_to": aside, "reports_found": s.Found, "reports_salvaged": s.Salvaged, "reports_lost": s.Lost, "lost_ids": ids,
+			"finished_kept": s.FinishedKept, "finished_lost": s.FinishedLost, "dead_parts": s.DeadParts, "unreadable_parts": s.UnreadableParts,
+			"bad_wal_frames": s.BadFrames, "incomplete": s.Incomplete, "no_space": s.NoSpace, "cut": s.Cut,
+		},
+	}
+}

@@ -1,0 +1,245 @@
+package chunk
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// States of a report of which a salvage cannot see the state.
+const reportUnknown = -1
+
+// maxBlobBytes bounds what is read as one part: more than any part is, also when it is encrypted.
+const maxBlobBytes = 2 * report.MaxPartBytes
+
+// copyReports copies the rows of all reports that are not there yet and notes what it sees of the others.
+func (s *salvage) copyReports() error {
+	t, err := s.table("reports")
+	if err != nil {
+		return err
+	}
+	s.gap = false
+	gap, err := walkTable(s.ctx, s.src, t.name, t.columns, func(rid int64, row []any) error {
+		id, okID := t.value(row, "id").(string)
+		tenant, okTenant := t.value(row, "tenant").(string)
+		state, _ := t.value(row, "state").(int64)
+		content, _ := t.value(row, "content").([]byte)
+		if state == reportOpen && okID {
+			return s.dst.note(rid, reportOpen, &tenant, &id)
+		}
+		if !t.sound(row) || !okID || !okTenant || id == "" || len(content) != 32 || state < reportPending || state > reportFailed {
+			s.gap = true // to be looked for in the indexes
+			return s.dst.note(rid, reportUnknown, nil, nil)
+		}
+		if err := s.dst.note(rid, state, &tenant, &id); err != nil {
+			return err
+		}
+		return s.dst.add(t, row, "UPDATE salvage SET todo = 1 WHERE rid = ?1 AND NOT kept", rid)
+	})
+	if s.gap = s.gap || gap; err == nil && s.gap {
+		err = s.readIndexes()
+	}
+	return errors.Join(err, s.dst.commit())
+}
+
+// readIndexes finds reports whose rows cannot be read: two indexes hold, between them, the ID and the state of each.
+func (s *salvage) readIndexes() error {
+	named := s.readIndex("SELECT rid, tenant, id, -1 FROM reports INDEXED BY sqlite_autoindex_reports_1 ORDER BY tenant, id, rev",
+		"SELECT rid, tenant, id, -1 FROM reports INDEXED BY sqlite_autoindex_reports_1 ORDER BY tenant DESC, id DESC, rev DESC")
+	stated := s.readIndex("SELECT rid, NULL, NULL, state FROM reports INDEXED BY reports_state ORDER BY state, finished",
+		"SELECT rid, NULL, NULL, state FROM reports INDEXED BY reports_state ORDER BY state DESC, finished DESC")
+	if errors.Is(named, errStopped) || errors.Is(stated, errStopped) {
+		return errStopped
+	}
+	if named != nil && stated != nil {
+		s.found.Incomplete = true
+	}
+	return nil
+}
+
+// readIndex reads an index from both sides, and returns an error when there is damage between them.
+func (s *salvage) readIndex(queries ...string) (err error) {
+	for _, q := range queries {
+		if err = s.readIndexOnce(q); err == nil || errors.Is(err, errStopped) {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *salvage) readIndexOnce(query string) error {
+	rows, err := s.src.QueryContext(s.ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var rid, state int64
+		var tenant, id *string
+		if err := rows.Scan(&rid, &tenant, &id, &state); err != nil {
+			return err
+		}
+		if state < reportUnknown || state > reportFailed {
+			state = reportUnknown
+		}
+		if err := s.dst.note(rid, state, tenant, id); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// copyParts copies the parts of the reports just copied, each with its data where that is right.
+func (s *salvage) copyParts() error {
+	t, err := s.table("parts")
+	if err != nil {
+		return err
+	}
+	blobs, err := s.table("blobs")
+	if err != nil {
+		return err
+	}
+	gap, err := walkTable(s.ctx, s.src, t.name, t.columns, func(pid int64, row []any) error {
+		rid, _ := t.value(row, "rid").(int64)
+		state, _ := t.value(row, "state").(int64)
+		of, err := s.dst.known(rid)
+		if err != nil {
+			return err
+		}
+		if of == nil && state == partWaiting && s.gap {
+			return s.dst.note(rid, reportUnknown, nil, nil)
+		}
+		if of == nil || !of.todo || !t.sound(row) || state < partWaiting || state > partDead || of.state == reportCompleted && state != partUploaded {
+			return nil
+		}
+		if err := s.dst.add(t, row, "", 0); err != nil {
+			return err
+		}
+		data, err := s.readBlob(blobs, pid)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) && state != partWaiting:
+			return nil // freed before
+		case err == nil && s.intact(of, t, row, blobs.value(data, "data")):
+			return s.dst.add(blobs, data, "", 0)
+		case state == partUploaded:
+			return nil // nobody needs it any more
+		}
+		s.found.UnreadableParts++
+		return s.dst.spoil(rid)
+	})
+	s.found.Incomplete = s.found.Incomplete || gap && s.gap
+	return err
+}
+
+func (s *salvage) readBlob(blobs *salvageTable, pid int64) ([]any, error) {
+	values := make([]any, len(blobs.columns))
+	into := make([]any, len(values))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	q := "SELECT " + strings.Join(blobs.columns, ", ") + " FROM blobs WHERE pid = ? AND length(data) <= ?"
+	return values, s.src.QueryRowContext(s.ctx, q, pid, maxBlobBytes).Scan(into...)
+}
+
+// intact says whether data is that of the part. Data whose key is not at hand is taken as it is: whoever
+// decrypts it finds out.
+func (s *salvage) intact(of *seenReport, parts *salvageTable, row []any, data any) bool {
+	b, ok := data.([]byte)
+	sha, _ := parts.value(row, "sha").([]byte)
+	index, _ := parts.value(row, "idx").(int64)
+	if key, _ := parts.value(row, "keyid").(string); key != "" {
+		if s.keys.byID[key] == nil {
+			return ok
+		}
+		plain, err := s.keys.open(b, key, place(of.tenant, of.id, int(index)))
+		if err != nil {
+			return false
+		}
+		b = plain
+	}
+	sum := sha256.Sum256(b)
+	return bytes.Equal(sum[:], sha)
+}
+
+// salvageTable is what the old and the new form of a table have in common.
+type salvageTable struct {
+	name    string
+	columns []string
+	types   []string // declared
+	notNull []bool
+}
+
+func (s *salvage) table(name string) (*salvageTable, error) {
+	old, err := tableInfo(s.ctx, s.src, name)
+	if err != nil {
+		old = nil // unreadable: as the new one is
+	}
+	t, err := tableInfo(context.Background(), s.dst.conn, name)
+	if err != nil || old == nil {
+		return t, err
+	}
+	common := &salvageTable{name: name}
+	for i, c := range t.columns {
+		if slices.Contains(old.columns, c) {
+			common.columns = append(common.columns, c)
+			common.types = append(common.types, t.types[i])
+			common.notNull = append(common.notNull, t.notNull[i])
+		}
+	}
+	return common, nil
+}
+
+func tableInfo(ctx context.Context, d interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+}, name string) (*salvageTable, error) {
+	rows, err := d.QueryContext(ctx, "SELECT name, type, \"notnull\" FROM pragma_table_info(?)", name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	t := &salvageTable{name: name}
+	for rows.Next() {
+		var column, kind string
+		var notNull bool
+		if err := rows.Scan(&column, &kind, &notNull); err != nil {
+			return nil, err
+		}
+		t.columns, t.types, t.notNull = append(t.columns, column), append(t.types, kind), append(t.notNull, notNull)
+	}
+	return t, rows.Err()
+}
+
+func (t *salvageTable) value(row []any, column string) any {
+	if i := slices.Index(t.columns, column); i >= 0 {
+		return row[i]
+	}
+	return nil
+}
+
+// sound says whether the values are of the types that the columns have; those of a damaged row may be of any.
+func (t *salvageTable) sound(row []any) bool {
+	for i, v := range row {
+		ok := v == nil && !t.notNull[i]
+		switch t.types[i] {
+		case "INTEGER":
+			_, is := v.(int64)
+			ok = ok || is
+		case "TEXT":
+			_, is := v.(string)
+			ok = ok || is
+		default:
+			_, is := v.([]byte)
+			ok = ok || is
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
