@@ -305,3 +305,31 @@ func TestWALStaysBounded(t *testing.T) {
 		}
 	}
 }
+
+// A reader that stays keeps the WAL from shrinking. That is said, holds nobody up, and ends with the reader.
+func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
+	rec := &recorder{}
+	m := open(t, Config{MaxStorageMB: 128, AutoCleanupOnUpload: true, CleanupOnReportComplete: true, Sink: rec})
+	submit(t, m, testReport("first", 1))
+	rows, err := m.db.read.Query("SELECT rid FROM reports UNION ALL SELECT pid FROM parts")
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		submit(t, m, bulky(fmt.Sprint("r", i), 2))
+	}
+	warnings := rec.of(event.ResourceWarning)
+	if len(warnings) == 0 || len(warnings) > 4 || warnings[0].Details["bytes"].(int64) <= walShare(128<<20) {
+		t.Fatalf("%d warnings: %+v", len(warnings), warnings)
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 { // the next try comes when the WAL has grown by a quarter more
+		submit(t, m, bulky(fmt.Sprint("s", i), 2))
+	}
+	if st := must(os.Stat(m.db.wal.path)); st.Size() > walShare(128<<20) {
+		t.Errorf("WAL of %d bytes after the reader has left", st.Size())
+	}
+	drain(t, m)
+}

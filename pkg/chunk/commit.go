@@ -24,9 +24,9 @@ type committer struct {
 	// visible is held for writing while what a transaction changed is seen by readers and not yet by memory.
 	visible sync.RWMutex
 
-	wal      string // its path
-	walLimit int64  // bytes past which the WAL is folded into the database; 0: only by SQLite itself
-	reserve  reserve
+	wal     wal
+	reserve reserve
+	starved func(size, limit int64) // told when readers keep the WAL from being folded in; nil: nobody
 }
 
 // change is one all-or-nothing change.
@@ -50,10 +50,7 @@ const (
 func newCommitter(conn *sql.Conn, path string, limit int64) *committer {
 	c := &committer{
 		conn: conn, stmts: map[string]*sql.Stmt{}, ops: make(chan *change, groupChanges), done: make(chan struct{}),
-		wal: path + "-wal", reserve: reserve{path: path + ".reserve", size: reserveShare(limit)},
-	}
-	if limit > 0 {
-		c.walLimit = walShare(limit)
+		wal: newWAL(path, limit), reserve: reserve{path: path + ".reserve", size: reserveShare(limit)},
 	}
 	_ = c.reserve.restore() // a disk that is full already must not keep the store from being emptied
 	go c.run()

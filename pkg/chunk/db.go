@@ -72,7 +72,7 @@ func (d *db) connect(limit int64) (err error) {
 	ctx := context.Background()
 	// The pragmas are in the name so that every connection of a pool has them. auto_vacuum must precede the first table;
 	// it begins a write transaction each time, so a reader does without.
-	common := "_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)"
+	common := fmt.Sprintf("_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)", busyTimeout)
 	d.write, err = sql.Open("sqlite", dsn(d.path, common+"&_pragma=auto_vacuum(2)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(16777216)&_pragma=secure_delete(0)"))
 	if err != nil {
 		return err

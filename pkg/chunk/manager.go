@@ -92,6 +92,7 @@ func NewManager(cfg *Config) (*Manager, error) {
 		cfg: c, db: d, keys: keys, silent: cfg.Sink == nil, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
 		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
 	}
+	d.starved = m.walStarved
 	if err := m.recover(); err != nil {
 		return nil, errors.Join(err, d.close())
 	}

@@ -14,9 +14,6 @@ const (
 	keepFree    = 64   // free pages not worth giving back
 )
 
-// walShare is the part of the storage limit that the WAL may take.
-func walShare(limit int64) int64 { return min(16<<20, limit/4) }
-
 // clean runs the clean-ups by age and size, and gives freed pages back, until Close.
 func (m *Manager) clean() {
 	var tick <-chan time.Time
@@ -79,6 +76,13 @@ func (m *Manager) sweep() {
 
 func (m *Manager) cleanupFailed(what string, err error) {
 	m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: event.Error, Message: "clean-up " + what + " failed", Error: err.Error()})
+}
+
+func (m *Manager) walStarved(size, limit int64) {
+	m.cfg.Sink.Record(event.Event{
+		Type: event.ResourceWarning, Severity: event.Warn, Message: "a reader keeps the write-ahead log of the chunk store from being folded in",
+		Details: map[string]any{"bytes": size, "limit": limit, "path": m.db.wal.path},
+	})
 }
 
 // sweepAge removes finished reports past their retention and dead letters past theirs, and returns how many reports.
