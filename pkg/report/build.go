@@ -109,7 +109,7 @@ func (d *draft) make(p *Part, cfg SplitConfig) {
 	p.Oversize = p.RawSize > cfg.MaxBytes && d.items() <= 1 && len(d.assets) <= 1
 	d.packed = codec.Compress(d.packed[:0], out, cfg.CompressionLevel)
 	p.Encoding, p.Data = codec.Zstd, d.packed
-	if n := len(d.packed); n >= len(out) || float64(len(out)) > codec.DefaultMaxRatio*float64(n) {
+	if float64(len(out)) > codec.DefaultMaxRatio*float64(len(d.packed)) {
 		p.Encoding, p.Data = codec.None, out // a receiver would take what is packed so well for a bomb
 	}
 	p.Data = bytes.Clone(p.Data)

@@ -117,7 +117,6 @@ func (s *Splitter) AddFinding(f *Finding) error {
 		s.stamped = *f
 		s.stamped.Fingerprint = s.seen.fingerprint(f)
 		f = &s.stamped
-		defer func() { s.stamped = Finding{} }() // lest it keep what it points to
 	}
 	if err := s.encode("finding", s.sum.Findings, f); err != nil {
 		return err

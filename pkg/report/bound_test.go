@@ -1,0 +1,119 @@
+package report
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+)
+
+// A finding, its asset and the head are each within max_item_bytes, and too much together.
+func TestNoPartIsOverWhatAReceiverTakes(t *testing.T) {
+	rep := head()
+	rep.Tool.Properties = Properties{"rules": noise(3 << 20)}
+	var parts []*Part
+	s, err := NewSplitter(rep, SplitConfig{}, func(p *Part) error { parts = append(parts, p); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := func(mb int, ref string) *Finding {
+		return &Finding{Type: TypeSecret, Title: "t", Severity: High, AssetRef: ref, Description: noise(mb << 20)}
+	}
+	if err := s.AddAsset(&Asset{ID: "a", Type: "host", Value: "v", Description: noise(3 << 20)}); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"finding 0 with its asset, tool and metadata": s.AddFinding(large(2, "a")),
+		"finding 0 with tool and metadata":            s.AddFinding(large(5, "")),
+		"asset 1 with tool and metadata":              s.AddAsset(&Asset{Type: "host", Value: "w", Description: noise(5 << 20)}),
+		"dependency 0 with tool and metadata":         s.AddDependency(&Dependency{Name: "d", Path: noise(5 << 20)}),
+	} {
+		var tl *TooLargeError
+		if !errors.As(err, &tl) || tl.Item != what || tl.Bound != maxPart || tl.Size <= maxPart || strings.Contains(err.Error(), "max_item") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := errors.Join(s.AddFinding(large(1, "a")), s.AddFinding(large(4, "")), s.AddFinding(large(2, ""))); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := s.Close()
+	if err != nil || sum.Findings != 3 || sum.Assets != 1 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	for _, p := range parts {
+		if p.RawSize > maxPart || int64(len(p.Data)) > maxPart {
+			t.Errorf("part %d has %d bytes, %d compressed", p.Index, p.RawSize, len(p.Data))
+		}
+		if _, err := p.Report(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A report under the Min thresholds stays whole only where its head leaves room for it.
+func TestALargeHeadSplitsASmallReport(t *testing.T) {
+	rep := head()
+	rep.Properties = Properties{"note": noise(6 << 20)}
+	for i := range 4 {
+		rep.Findings = append(rep.Findings, finding(i))
+		rep.Findings[i].Description = noise(1 << 20)
+	}
+	parts, sum := mustSplit(t, rep, SplitConfig{})
+	if len(parts) < 2 || sum.Findings != 4 {
+		t.Fatalf("%d parts, %+v", len(parts), sum)
+	}
+	for _, p := range parts {
+		if p.RawSize > maxPart {
+			t.Errorf("part %d has %d bytes", p.Index, p.RawSize)
+		}
+	}
+}
+
+// A head that grows while its report is written ends the report, not the receiver.
+func TestAHeadThatGrewIsAnError(t *testing.T) {
+	s, err := NewSplitter(head(), SplitConfig{MinFindings: 1}, func(*Part) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddFinding(&Finding{Type: TypeSecret, Title: "t", Severity: High, Description: noise(6 << 20)}); err != nil {
+		t.Fatal(err)
+	}
+	s.Head().Tool = &Tool{Name: "t", Properties: Properties{"x": noise(2 << 20)}}
+	var tl *TooLargeError
+	if _, err := s.Close(); !errors.As(err, &tl) || tl.Bound != maxPart {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Bounds at their largest, with a head that takes most of a part: findings share what is left.
+func TestALargeHeadLeavesLessRoom(t *testing.T) {
+	rep := head()
+	rep.Tool.Properties = Properties{"rules": noise(5 << 20)}
+	for i := range 6 {
+		rep.Findings = append(rep.Findings, finding(i))
+		rep.Findings[i].Description = noise(1 << 20)
+	}
+	parts, sum := mustSplit(t, rep, SplitConfig{MinFindings: 1, MaxBytes: MaxPartBytes})
+	if len(parts) != 3 || sum.Findings != 6 {
+		t.Errorf("%d parts, %+v", len(parts), sum)
+	}
+}
+
+// An item that was accepted, or held, is lost when the head cannot be encoded: so is the report, whatever follows.
+func TestABadHeadEndsTheReport(t *testing.T) {
+	s, err := NewSplitter(head(), SplitConfig{MinFindings: 1}, func(*Part) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Head().Tool.Properties = Properties{"x": math.NaN()}
+	if err := s.AddFinding(finding(0)); err == nil || !strings.Contains(err.Error(), "header") {
+		t.Errorf("got %v", err)
+	}
+	s.Head().Tool.Properties = nil
+	if err := s.AddFinding(finding(1)); err == nil {
+		t.Error("it goes on without the finding")
+	}
+	if _, err := s.Close(); err == nil {
+		t.Error("it closes without the finding")
+	}
+}
