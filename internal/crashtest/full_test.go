@@ -23,7 +23,7 @@ import (
 const fullEnv = "CRASHTEST_FULL"
 
 // diskBytes is the size of the small disk.
-const diskBytes = 24 << 20
+const diskBytes = 16 << 20
 
 // A disk that is really full: reports are refused by an error that says why, what was accepted is delivered and its
 // space given back, and then reports are taken again.

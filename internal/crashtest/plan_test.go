@@ -33,7 +33,8 @@ type life struct {
 	Nth        int    // which time it is reached, from 1
 	Drain      bool   // submit nothing, deliver everything
 
-	EndAfter time.Duration // when the parent ends it; 0: it dies at Step, or ends by itself
+	EndAfter time.Duration // when the parent ends it, from when it is at work; 0: it dies at Step, or ends by itself
+	Early    bool          // from when its process starts
 	Kill     bool          // and whether by SIGKILL
 	Check    bool          // the store is looked at after it, which also repairs it
 	Server   []serverLife  // one after the other, the last one until the end of the life
@@ -70,7 +71,7 @@ func plan(w world) (world, []life) {
 		case k < 5:
 			l.Step, l.Nth = pick(r, victimSteps), nth(r, 8)
 		case k < 8:
-			l.EndAfter, l.Kill = moment(r), true
+			l.EndAfter, l.Kill, l.Early = moment(r), true, r.IntN(5) == 0
 		default:
 			l.EndAfter = moment(r)
 		}

@@ -85,6 +85,7 @@ func (v *victim) run() (err error) {
 	if err := v.p.Start(context.Background()); err != nil {
 		return errors.Join(err, v.m.Close())
 	}
+	tell("alive")
 	if v.Drain {
 		err = v.drain()
 	} else {
