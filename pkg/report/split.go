@@ -45,7 +45,7 @@ type Summary struct {
 	Parts, Findings, Assets, Dependencies int
 	RawBytes, DataBytes                   int64    // before and after compression
 	Oversize                              int      // parts that hold one finding over MaxBytes
-	Content                               [32]byte // identifies the report's content; part keys derive from it
+	Content                               [32]byte // hash of the report's JSON, however compressed; part keys derive from it
 	BySeverity                            map[Severity]int
 	Uploaded                              bool // set by a durable queue: this content was uploaded before under this ID, nothing is queued
 }

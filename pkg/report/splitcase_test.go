@@ -397,9 +397,9 @@ func TestSplitConfigValidate(t *testing.T) {
 		t.Errorf("zero config: %v", err)
 	}
 	err := SplitConfig{MinFindings: -1, MinAssets: -1, MinBytes: -1, MaxFindings: -1, MaxAssets: -1, MaxBytes: 1 << 40,
-		MaxItemBytes: -1, CompressionLevel: 10}.Validate()
+		MaxItemBytes: -1, CompressionLevel: 10, Workers: 65}.Validate()
 	for _, name := range []string{"min_findings: -1", "min_assets", "min_bytes", "max_findings", "max_assets",
-		"max_bytes: 1099511627776 is outside 1 to 7340032", "max_item_bytes", "compression_level: 10"} {
+		"max_bytes: 1099511627776 is outside 1 to 7340032", "max_item_bytes", "compression_level: 10", "workers: 65"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q is not in: %v", name, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime"
 	"testing"
+	"testing/synctest"
 )
 
 // Who makes the parts must not show in them.
@@ -22,6 +23,16 @@ func TestWorkersMakeTheSameParts(t *testing.T) {
 				t.Fatalf("seed %d: %d workers made other parts", seed, cfg.Workers)
 			}
 		}
+	}
+}
+
+// What splitters share, they share between testing/synctest bubbles too: a user's test may split in one.
+func TestSplitsInEveryBubble(t *testing.T) {
+	rep := randomReport(rand.New(rand.NewPCG(2, 21)), 300, 10, 10)
+	split := func(t *testing.T) { mustSplit(t, rep, SplitConfig{MinFindings: 10, MaxFindings: 10, Workers: 8}) }
+	for range 5 {
+		split(t)
+		synctest.Test(t, split)
 	}
 }
 
