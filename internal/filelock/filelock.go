@@ -43,11 +43,8 @@ func Acquire(path string) (*Lock, error) {
 		}
 		return nil, closing(err, f)
 	}
-	if err := f.Truncate(0); err != nil {
-		return nil, closing(err, f)
-	}
-	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
-		return nil, closing(err, f)
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // best effort: a full disk has no room for a name
 	}
 	return &Lock{f}, nil
 }

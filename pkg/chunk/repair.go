@@ -27,6 +27,9 @@ func openOrReplace(path string, c Config) (*db, error) {
 		return nil, err
 	}
 	d, err := openDB(path, c.maxBytes())
+	if r := (reserve{path: path + ".reserve"}); isFull(err) && r.spend() == nil { // opening takes space, too
+		d, err = openDB(path, c.maxBytes())
+	}
 	if !isCorrupt(err) {
 		return d, err
 	}
