@@ -19,9 +19,10 @@ type delivered map[name]map[int]bool
 // kept is what the victim's store holds: revisions by name.
 type kept map[name][]chunk.ReportInfo
 
-// check compares the ledger with both stores. After the drain nothing may be left on the way.
-func (l *ledger) check(w world, final bool) {
-	store, err := l.readStore(w)
+// check compares the ledger with both stores, after a life. After the drain nothing may be left on the way.
+func (l *ledger) check(after life) {
+	w, final := after.World, after.Drain
+	store, err := l.readStore(after)
 	if err != nil {
 		l.wrong("the store cannot be read: %v", err)
 		return
@@ -72,8 +73,8 @@ func (d delivered) ofSize(n name, findings int) bool {
 }
 
 // readStore opens the store as an agent does, which repairs it, and compares its numbers.
-func (l *ledger) readStore(w world) (_ kept, err error) {
-	m, err := chunk.NewManager(storeConfig(w, event.SinkFunc(func(e event.Event) {
+func (l *ledger) readStore(after life) (_ kept, err error) {
+	m, err := chunk.NewManager(storeConfig(after.World, after.Number, event.SinkFunc(func(e event.Event) {
 		if e.Severity == event.Critical || e.Severity == event.Error {
 			l.wrong("store: %s: %s", e.Message, e.Error)
 		}
@@ -100,7 +101,11 @@ func (l *ledger) readStore(w world) (_ kept, err error) {
 	if c := m.Counts(); c.Recovered != pending || c.Queued != pending || c.Parts != parts || c.Submitted+c.Completed+c.Failed+c.Dropped+c.InProgress != 0 {
 		l.wrong("the store has %d pending reports and %d waiting parts, and counts %+v", pending, parts, c)
 	}
-	return found, errors.Join(l.nothingHidden(w.DB, found), l.sound(w.DB))
+	if now := left(m); l.ended && now != l.left {
+		l.wrong("the victim left %s there are %s", l.left, now)
+	}
+	db := after.World.DB
+	return found, errors.Join(l.nothingHidden(db, found), l.sound(db))
 }
 
 // nothingHidden looks for rows that no list shows, e.g. of reports that were being written when their process died.

@@ -46,8 +46,6 @@ func TestFullDisk(t *testing.T) {
 				d.occupy()
 			}
 			d.refuses()
-			d.restart()
-			d.refuses()
 			d.drops()
 			d.deliver()
 			d.free()

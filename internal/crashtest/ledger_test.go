@@ -15,6 +15,7 @@ type ledger struct {
 	full       int      // refusals
 	violations []string // with what was wrong
 	ended      bool     // the last victim ended in good order
+	left       string   // what it said of its store, if it did
 }
 
 func newLedger() *ledger {
@@ -48,6 +49,8 @@ func (l *ledger) hear(line string) {
 		l.full++
 	case "ended":
 		l.ended = true
+	case "left":
+		l.left = rest
 	case "violation":
 		l.wrongLocked("%s", rest)
 	default:

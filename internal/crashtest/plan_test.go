@@ -21,6 +21,8 @@ type world struct {
 	FreeUploaded bool // Config.AutoCleanupOnUpload
 	FreeComplete bool // Config.CleanupOnReportComplete
 	Workers      int
+	Keys         int // from this life on, parts are encrypted; each life has a key of its own and those before. -1: never
+	Quota        int // Config.MaxTenantReports
 }
 
 // life is the orders of one victim, and what is done to it.
@@ -64,6 +66,10 @@ func plan(w world) (world, []life) {
 	w.MaxStorageMB = 3 + r.IntN(12)
 	w.FreeUploaded, w.FreeComplete = r.IntN(3) > 0, r.IntN(3) > 0
 	w.Workers = 1 + r.IntN(4)
+	w.Keys = r.IntN(5) - 2
+	if r.IntN(3) == 0 {
+		w.Quota = 1 + r.IntN(30)
+	}
 	lives := make([]life, 2+r.IntN(4), 6)
 	for i := range lives {
 		l := life{World: w, Number: i, Seed: r.Uint64(), Submitters: 1 + r.IntN(6), Check: r.IntN(3) > 0}
@@ -118,7 +124,7 @@ func planServers(r *rand.Rand, db string) []serverLife {
 func planFaults(r *rand.Rand, badness int) []ingesttest.Fault {
 	kinds := []ingesttest.Fault{
 		{Status: 500}, {Status: 503}, {Status: 502}, {Status: 429, RetryAfter: "1"}, {Status: 503, RetryAfter: "1"},
-		{Status: 400}, {Status: 413}, {Status: 401},
+		{Status: 400}, {Status: 400}, {Status: 413}, {Status: 401},
 		{Cut: true}, {LoseAnswer: true}, {CutAnswer: true}, {LoseAnswer: true}, {CutAnswer: true},
 		{Delay: 30 * time.Millisecond}, {Delay: 3 * time.Millisecond}, {Hang: true},
 		{Status: 200, Body: "<html>a portal</html>"},

@@ -23,6 +23,7 @@ var (
 		"part change":   "AFTER UPDATE ON main.parts",
 		"part gone":     "AFTER DELETE ON main.parts",
 		"part data":     "AFTER INSERT ON main.blobs",
+		"data change":   "AFTER UPDATE ON main.blobs",
 		"data gone":     "AFTER DELETE ON main.blobs",
 		beforeCommit:    "",
 

@@ -95,7 +95,7 @@ func newRound(t *testing.T, seed uint64) *round {
 
 // prepare makes both stores, so that there are tables for the steps.
 func (r *round) prepare() {
-	m, err := chunk.NewManager(storeConfig(r.world, event.Nop))
+	m, err := chunk.NewManager(storeConfig(r.world, 0, event.Nop))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func (r *round) run() {
 	for _, l := range r.lives {
 		r.live(l)
 		if l.Check {
-			r.ledger.check(r.world, l.Drain)
+			r.ledger.check(l)
 		}
 		if len(r.ledger.violations) > 0 {
 			r.ledger.wrong("in %v", l)
@@ -131,7 +131,7 @@ func (r *round) run() {
 
 // live runs one victim to its end, and servers beside it.
 func (r *round) live(l life) {
-	r.ledger.ended = false
+	r.ledger.ended, r.ledger.left = false, ""
 	servers, over := &sync.WaitGroup{}, make(chan struct{})
 	ready := make(chan struct{})
 	servers.Go(func() { r.serve(l.Server, ready, over) })

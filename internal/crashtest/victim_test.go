@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,13 +55,23 @@ func live(l life) {
 	tell("ended")
 }
 
-func storeConfig(w world, sink event.Sink) *chunk.Config {
-	return &chunk.Config{
+// storeConfig is how the store is opened in the life of this number.
+func storeConfig(w world, number int, sink event.Sink) *chunk.Config {
+	c := &chunk.Config{
 		DatabasePath: w.DB, MaxStorageMB: w.MaxStorageMB, UploadDelayMs: -1, MaxConcurrentUploads: w.Workers, MaxRetries: 2,
 		MinFindingsForChunking: minFindings, MaxFindingsPerChunk: maxFindings, MaxChunkSizeBytes: maxPartBytes, CompressionLevel: 1,
 		AutoCleanupOnUpload: w.FreeUploaded, CleanupOnReportComplete: w.FreeComplete, AggressiveCleanup: true, CleanupIntervalMinutes: -1,
-		Sink: sink,
+		MaxTenantReports: w.Quota, Sink: sink,
 	}
+	if w.Keys >= 0 && number >= w.Keys {
+		c.Keys = chunk.KeyFunc(func() (keys []chunk.Key, err error) {
+			for i := number; i >= w.Keys; i-- {
+				keys = append(keys, chunk.Key{1: byte(i + 1)})
+			}
+			return keys, nil
+		})
+	}
+	return c
 }
 
 func (v *victim) run() (err error) {
@@ -69,7 +81,7 @@ func (v *victim) run() (err error) {
 		}
 		v.fate.reached(string(e.Type))
 	})
-	if v.m, err = chunk.NewManager(storeConfig(v.World, sink)); err != nil {
+	if v.m, err = chunk.NewManager(storeConfig(v.World, v.Number, sink)); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	up, err := newUploader(v)
@@ -172,7 +184,19 @@ func (v *victim) reconcile() error {
 			err = errors.Join(err, fmt.Errorf("numbers: %s: %d, seen %d", c.what, c.have, c.saw))
 		}
 	}
+	tell("left %s", left(v.m))
 	return err
+}
+
+// left is what a store that nobody works on holds, by its own count. Whoever opens it next counts the same.
+func left(m *chunk.Manager) string {
+	c := m.Counts()
+	text := fmt.Sprintf("%d reports, %d parts, %d bytes;", c.Queued, c.Parts, c.Bytes)
+	for _, t := range slices.Sorted(maps.Keys(tenants)) {
+		u := m.Tenant(t).Usage()
+		text += fmt.Sprintf(" %s: %d reports, %d bytes;", tenants[t], u.Reports, u.Bytes)
+	}
+	return text
 }
 
 // watch looks whether the numbers add up at every moment.

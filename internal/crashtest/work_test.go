@@ -38,7 +38,13 @@ func (s *submitter) run() {
 			return
 		}
 		if s.rng.IntN(12) == 0 {
-			s.recant(s.own(s.v.Number, s.rng.IntN(i+1)))
+			n := s.own(s.v.Number, s.rng.IntN(i+1))
+			s.recant(n)
+			if s.rng.IntN(2) == 0 { // after all
+				if errors.Is(s.submit(n, 0), pipeline.ErrStopped) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -138,8 +144,11 @@ func (s *submitter) recant(n name) {
 		_, err = store.DeleteReportChunks(ctx, n.id)
 	default:
 		var parts []chunk.PartInfo
-		if parts, err = store.Parts(ctx, n.id); err == nil && len(parts) > 0 {
-			err = store.DeleteChunkData(ctx, parts[s.rng.IntN(len(parts))].ChunkID)
+		parts, err = store.Parts(ctx, n.id)
+		for _, p := range parts {
+			if err == nil && (p.State == "dead" || s.rng.IntN(4) == 0) {
+				err = store.DeleteChunkData(ctx, p.ChunkID)
+			}
 		}
 	}
 	if err != nil && !errors.Is(err, chunk.ErrNotFound) && !errors.Is(err, chunk.ErrNotUploaded) {
@@ -159,12 +168,16 @@ func (v *victim) clean(done chan struct{}) {
 		}
 		var err error
 		ctx := context.Background()
-		switch r.IntN(3) {
+		switch r.IntN(4) {
 		case 0:
 			t := slices.Sorted(maps.Keys(tenants))[r.IntN(len(tenants))]
 			_, err = v.m.Tenant(t).CleanupToSize(ctx, r.Int64N(int64(v.World.MaxStorageMB)<<20))
 		case 1:
 			_, err = v.retryDead(ctx)
+		case 2:
+			if v.World.Keys >= 0 && v.Number >= v.World.Keys {
+				_, err = v.m.Rekey(ctx)
+			}
 		default:
 			_, err = v.m.GetStats(ctx)
 		}
