@@ -63,20 +63,20 @@ func (s *Splitter) begin(final bool) error {
 	s.cur, s.room = drafts.Get().(*draft), 0
 	s.pending = append(s.pending, d)
 	s.made++
-	if final || s.cfg.Workers == 1 {
+	beside := 0 // as many as may be in work when the caller goes on
+	if !final {
+		beside = s.cfg.workers() - 1
+	}
+	if beside == 0 {
 		d.make(p, s.cfg)
 	} else {
 		d.work.Go(func() { d.make(p, s.cfg) })
 	}
-	return s.emitPending(final)
+	return s.emitPending(beside)
 }
 
-// emitPending emits the oldest parts until no more are being made than workers beside the caller can be at, or none.
-func (s *Splitter) emitPending(all bool) error {
-	keep := s.cfg.Workers - 1
-	if all {
-		keep = 0
-	}
+// emitPending emits the oldest parts, as they are done, until only keep are left.
+func (s *Splitter) emitPending(keep int) error {
 	for len(s.pending) > keep && s.err == nil {
 		d := s.pending[0]
 		d.work.Wait()

@@ -46,7 +46,7 @@ func (s *Splitter) unhold() error {
 			return err
 		}
 	}
-	return s.emitPending(true) // the time of most memory: not to be made longer
+	return s.emitPending(0) // the time of most memory: not to be made longer
 }
 
 // finish makes the last part: the only one of a report that stayed below the Min thresholds, unless that is too much for

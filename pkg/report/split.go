@@ -11,8 +11,8 @@ import (
 )
 
 // Splitter turns a stream of assets, findings and dependencies into parts. Each item is encoded once. Peak memory is
-// SplitConfig.Workers parts, the report's assets, and 12 bytes for each finding without a fingerprint of its
-// own, whatever the report's size.
+// SplitConfig.Workers parts, the report's assets, and 12 bytes for each finding without a fingerprint of its own,
+// whatever the report's size.
 //
 // Every part carries the tool, the metadata and the assets its findings reference, so it can be read alone.
 // The same items in the same order give the same bytes. A Splitter is used by one goroutine at a time, and Close or
@@ -21,7 +21,7 @@ type Splitter struct {
 	cfg  SplitConfig
 	emit func(*Part) error
 	head Report // its lists are empty
-	err  error  // the first failure of making or emitting a part: nothing works after it
+	err  error  // the first failure of making or emitting a part, or errEnded: nothing works after it
 
 	assets  []rawAsset
 	byID    map[string]int
@@ -71,7 +71,8 @@ func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitt
 	}
 	s := &Splitter{
 		cfg: cfg.withDefaults(), emit: emit, head: *head, whole: true,
-		byID: map[string]int{}, cur: drafts.Get().(*draft), scratch: make([]byte, 0, 1<<10), content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
+		byID: map[string]int{}, scratch: make([]byte, 0, 1<<10), cur: drafts.Get().(*draft),
+		content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
 	}
 	s.head.Assets, s.head.Findings, s.head.Dependencies = nil, nil, nil
 	if s.head.Version == "" {

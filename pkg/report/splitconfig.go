@@ -60,8 +60,12 @@ func (c SplitConfig) withDefaults() SplitConfig {
 	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
 	c.MaxItemBytes = cmp.Or(c.MaxItemBytes, DefaultMaxItemBytes)
 	c.CompressionLevel = cmp.Or(c.CompressionLevel, DefaultCompressionLevel)
-	c.Workers = cmp.Or(c.Workers, min(DefaultWorkers, runtime.GOMAXPROCS(0)))
 	return c
+}
+
+// workers is not among the defaults that every report asks for, since GOMAXPROCS takes a lock of the whole program.
+func (c SplitConfig) workers() int {
+	return cmp.Or(c.Workers, min(DefaultWorkers, runtime.GOMAXPROCS(0)))
 }
 
 // Validate returns every field that is out of range, in one error.
@@ -81,7 +85,7 @@ func (c SplitConfig) Validate() error {
 	check("max_bytes", c.MaxBytes, 1, MaxPartBytes)
 	check("max_item_bytes", c.MaxItemBytes, 1, MaxPartBytes)
 	check("compression_level", int64(c.CompressionLevel), 1, 9)
-	check("workers", int64(c.Workers), 1, 64)
+	check("workers", int64(c.Workers), 0, 64)
 	return errors.Join(errs...)
 }
 
