@@ -75,7 +75,8 @@ func (d delivered) ofSize(n name, findings int) bool {
 // readStore opens the store as an agent does, which repairs it, and compares its numbers.
 func (l *ledger) readStore(after life) (_ kept, err error) {
 	m, err := chunk.NewManager(storeConfig(after.World, after.Number, event.SinkFunc(func(e event.Event) {
-		if e.Severity == event.Critical || e.Severity == event.Error {
+		full := after.World.SmallDisk && e.Type == event.ChunkCleanup // what does not fit now is done later
+		if e.Severity == event.Critical || e.Severity == event.Error && !full {
 			l.wrong("store: %s: %s", e.Message, e.Error)
 		}
 	})))

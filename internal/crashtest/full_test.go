@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,6 +47,8 @@ func TestFullDisk(t *testing.T) {
 				d.occupy()
 			}
 			d.refuses()
+			d.restart() // the store opens
+			d.refuses()
 			d.drops()
 			d.deliver()
 			d.free()
@@ -55,6 +58,22 @@ func TestFullDisk(t *testing.T) {
 		})
 	}
 }
+
+// The same lives and deaths as in TestTorture, with the agent's store on a disk that is full most of the time.
+func TestTortureOnFullDisk(t *testing.T) {
+	dir := os.Getenv(fullEnv)
+	if dir == "" {
+		inSmallDisk(t)
+		return
+	}
+	if err := mountSmall(dir, tortureBytes); err != nil {
+		t.Fatalf("mount: %v", err)
+	}
+	torture(t, (*rounds+9)/10, dir)
+}
+
+// tortureBytes is the size of a disk that has room for the reserve, which is 8 MiB, and a few reports.
+const tortureBytes = 12 << 20
 
 // fullDisk is an agent's store on a small disk.
 type fullDisk struct {
@@ -286,7 +305,9 @@ func inSmallDisk(t *testing.T) {
 	if err != nil {
 		t.Skipf("a small file system cannot be mounted on %s: %v", runtime.GOOS, err)
 	}
-	out, err := cmd.CombinedOutput()
+	cmd.Args = append(cmd.Args, "-rounds", strconv.Itoa(*rounds), "-seed", strconv.FormatUint(*seed, 10))
+	cmd.Stderr = os.Stderr // progress
+	out, err := cmd.Output()
 	if err != nil {
 		if reason := refusedMount(err); reason != nil {
 			t.Skipf("this system lets nobody but root mount a file system: %v", reason)

@@ -17,6 +17,7 @@ type world struct {
 	DB           string // the victim's chunk store
 	IngestDB     string
 	URL          string // of the relay
+	SmallDisk    bool   // the disk is full before MaxStorageMB is reached
 	MaxStorageMB int
 	FreeUploaded bool // Config.AutoCleanupOnUpload
 	FreeComplete bool // Config.CleanupOnReportComplete
@@ -64,6 +65,9 @@ func rng(seed uint64, purpose string) *rand.Rand {
 func plan(w world) (world, []life) {
 	r := rng(w.Seed, "plan")
 	w.MaxStorageMB = 3 + r.IntN(12)
+	if w.SmallDisk {
+		w.MaxStorageMB = -1
+	}
 	w.FreeUploaded, w.FreeComplete = r.IntN(3) > 0, r.IntN(3) > 0
 	w.Workers = 1 + r.IntN(4)
 	w.Keys = r.IntN(5) - 2
