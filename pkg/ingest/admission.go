@@ -10,37 +10,120 @@ import (
 	"time"
 )
 
-// admission bounds the memory of all requests together: bytes of bodies, and documents being decoded.
+// admission bounds the memory of all requests together, and shares it among the tenants: what one of them sends
+// leaves room for the others.
 type admission struct {
-	mu       sync.Mutex
-	inFlight int64
 	max      int64
-	decoders chan struct{}
+	requests int // of one tenant
+
+	mu       sync.Mutex
+	inFlight int64 // bytes
+	tenants  map[string]*share
+	decoders int // free
+	waiting  fair[chan struct{}]
 }
 
-// errBusy says that the bound of bytes in flight is reached: 503, and soon there is room again.
-var errBusy = errors.New("too many bytes in flight")
+// share is what one tenant has in flight.
+type share struct {
+	bytes    int64
+	requests int
+}
 
-func (a *admission) reserve(n int64) (release func(), err error) {
+// busyError says that there is no room now: 429, and soon there is again.
+type busyError struct{ reason string }
+
+func (e *busyError) Error() string { return e.reason }
+
+// room is what one request holds.
+type room struct {
+	a      *admission
+	tenant string
+	bytes  int64
+}
+
+// reserve makes room for a request of n bytes. A tenant with nothing in flight gets what is free, any other only half
+// of what the other tenants leave, so that there is some for one more.
+func (a *admission) reserve(tenant string, n int64) (*room, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.inFlight+n > a.max {
-		return nil, errBusy
+	s := a.tenants[tenant]
+	if s == nil {
+		s = &share{}
 	}
+	switch {
+	case s.requests >= a.requests:
+		return nil, &busyError{fmt.Sprintf("%d requests of this tenant are under way", s.requests)}
+	case a.inFlight+n > a.max, s.bytes > 0 && s.bytes+n > (a.max-a.inFlight+s.bytes)/2:
+		return nil, &busyError{fmt.Sprintf("too many bytes in flight: %d of this tenant, %d of all", s.bytes, a.inFlight)}
+	}
+	a.tenants[tenant] = s
+	s.requests++
+	s.bytes += n
 	a.inFlight += n
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.inFlight -= n
-	}, nil
+	return &room{a, tenant, n}, nil
 }
 
-func (a *admission) decoder(ctx context.Context) (release func(), err error) {
+// resize changes what is held to n bytes, where there is room for it.
+func (r *room) resize(n int64) bool {
+	r.a.mu.Lock()
+	defer r.a.mu.Unlock()
+	more := n - r.bytes
+	if more > 0 && r.a.inFlight+more > r.a.max {
+		return false
+	}
+	r.a.inFlight += more
+	r.a.tenants[r.tenant].bytes += more
+	r.bytes = n
+	return true
+}
+
+func (r *room) release() {
+	r.resize(0)
+	r.a.mu.Lock()
+	defer r.a.mu.Unlock()
+	s := r.a.tenants[r.tenant]
+	if s.requests--; s.requests == 0 {
+		delete(r.a.tenants, r.tenant)
+	}
+}
+
+// decoder waits for one of the decoders, which are given to the tenants in turn. done gives it back, and may be
+// called twice.
+func (a *admission) decoder(ctx context.Context, tenant string) (done func(), err error) {
+	turn := make(chan struct{})
+	a.mu.Lock()
+	a.waiting.push(tenant, turn)
+	a.next()
+	a.mu.Unlock()
+	done = sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.decoders++
+		a.next()
+	})
 	select {
-	case a.decoders <- struct{}{}:
-		return func() { <-a.decoders }, nil
+	case <-turn:
+		return done, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+	}
+	a.mu.Lock()
+	gone := a.waiting.remove(tenant, func(c chan struct{}) bool { return c == turn })
+	a.mu.Unlock()
+	if !gone { // its turn came meanwhile
+		done()
+	}
+	return nil, ctx.Err()
+}
+
+// next hands out what is free; the caller holds mu.
+func (a *admission) next() {
+	for a.decoders > 0 {
+		turn, ok := a.waiting.pop()
+		if !ok {
+			return
+		}
+		a.decoders--
+		close(turn)
 	}
 }
 
@@ -54,7 +137,7 @@ var errCut = errors.New("body did not arrive whole")
 
 // body reads a request's body whole, before any decoder is taken, so that a slow sender holds memory but blocks
 // nobody. The caller releases the memory.
-func (h *handler) body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, release func(), err error) {
+func (h *handler) body(w http.ResponseWriter, r *http.Request, t *Tenant, limit int64) (body []byte, held *room, err error) {
 	if r.ContentLength > limit {
 		return nil, nil, &sizeError{limit}
 	}
@@ -62,13 +145,13 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, limit int64) (bod
 	if n < 0 {
 		n = limit
 	}
-	free, err := h.admission.reserve(n)
-	if err != nil {
+	if held, err = h.admission.reserve(t.name, n); err != nil {
 		return nil, nil, err
 	}
+	taken := held
 	defer func() {
 		if err != nil {
-			free()
+			taken.release()
 		}
 	}()
 	// A server without deadlines (a test's recorder) returns an error that changes nothing.
@@ -81,7 +164,7 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, limit int64) (bod
 		return nil, nil, &sizeError{limit}
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, free, nil
+	return body, held, nil
 }
 
 // readBody trusts the announced length only for the first allocation, and for little.

@@ -11,12 +11,12 @@ import (
 const maxSmallBody = 1 << 20
 
 // decodeSmall reads a small JSON body into v; an empty one leaves it as it is.
-func (h *handler) decodeSmall(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
-	body, release, err := h.body(w, r, limit)
+func (h *handler) decodeSmall(w http.ResponseWriter, r *http.Request, t *Tenant, limit int64, v any) error {
+	body, held, err := h.body(w, r, t, limit)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer held.release()
 	if len(body) == 0 {
 		return nil
 	}
@@ -28,7 +28,7 @@ func (h *handler) decodeSmall(w http.ResponseWriter, r *http.Request, limit int6
 
 func (h *handler) check(w http.ResponseWriter, r *http.Request, t *Tenant) {
 	var rq checkRequest
-	err := h.decodeSmall(w, r, int64(h.limits.MaxFingerprints)*128+1024, &rq)
+	err := h.decodeSmall(w, r, t, int64(h.limits.MaxFingerprints)*128+1024, &rq)
 	if err == nil && len(rq.Fingerprints) > h.limits.MaxFingerprints {
 		err = &limitError{"fingerprints", h.limits.MaxFingerprints, len(rq.Fingerprints)}
 	}
@@ -45,7 +45,7 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request, t *Tenant) {
 
 func (h *handler) heartbeat(w http.ResponseWriter, r *http.Request, t *Tenant) {
 	var hb struct{} // any object; nothing of it is kept
-	if err := h.decodeSmall(w, r, maxSmallBody, &hb); err != nil {
+	if err := h.decodeSmall(w, r, t, maxSmallBody, &hb); err != nil {
 		h.fail(w, r, t, err)
 		return
 	}

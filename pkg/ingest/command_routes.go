@@ -35,7 +35,7 @@ func (h *handler) listCommands(w http.ResponseWriter, r *http.Request, t *Tenant
 
 func (h *handler) addCommand(w http.ResponseWriter, r *http.Request, t *Tenant) {
 	var cmd Command
-	err := h.decodeSmall(w, r, maxSmallBody, &cmd)
+	err := h.decodeSmall(w, r, t, maxSmallBody, &cmd)
 	var added *Command
 	if err == nil {
 		added, err = t.AddCommand(cmd)
@@ -57,7 +57,7 @@ func (h *handler) commandState(w http.ResponseWriter, r *http.Request, t *Tenant
 		return
 	}
 	var body json.RawMessage
-	err := h.decodeSmall(w, r, maxSmallBody, &body)
+	err := h.decodeSmall(w, r, t, maxSmallBody, &body)
 	if err == nil {
 		err = t.setCommand(id, state, clip(r.Header.Get(headerAgent), 256), body)
 	}

@@ -36,7 +36,7 @@ func (t *Tenant) AddCommand(cmd Command) (*Command, error) {
 	if len(cmd.Payload) > 0 && !json.Valid(cmd.Payload) {
 		return nil, &badRequest{fmt.Errorf("payload is no JSON")}
 	}
-	err := t.store.write(int64(len(cmd.Payload)), func(tx *tx) error {
+	err := t.store.write(t.name, int64(len(cmd.Payload)), func(tx *tx) error {
 		tenant, err := tx.tenantID(t.name)
 		if err != nil {
 			return err
@@ -106,7 +106,7 @@ func (e *errNoCommand) Error() string { return fmt.Sprintf("no command %q", clip
 // agent than the one that took it, is a conflict.
 func (t *Tenant) setCommand(id, state, agent string, result []byte) error {
 	order := map[string]int{CommandPending: 0, CommandAcknowledged: 1, CommandRunning: 2, CommandCompleted: 3, CommandFailed: 3}
-	return t.store.write(int64(len(result)), func(tx *tx) error {
+	return t.store.write(t.name, int64(len(result)), func(tx *tx) error {
 		var tenant int64
 		if _, err := tx.get("SELECT id FROM tenant WHERE name = ?", []any{t.name}, &tenant); err != nil {
 			return err

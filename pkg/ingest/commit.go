@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// op is one write. It runs in a savepoint of its own, so that its failure takes back nothing of the others that
-// share its transaction, and its commit.
+// op is one write. It may share its transaction, and its commit, with others. It may be run twice, the first time
+// without effect.
 type op struct {
 	run  func(*tx) error
 	size int64
-	done bool
+	done chan struct{} // closed when err is final
 	err  error
 }
 
@@ -27,59 +27,104 @@ const (
 var errReadOnly = errors.New("store is open read-only")
 
 // write runs f in a transaction that is on disk when write returns nil. Calls that come while another one
-// commits share the next transaction: the first of them to get the writer commits for all.
-func (s *Store) write(size int64, f func(*tx) error) error {
-	o := &op{run: f, size: size}
+// commits share the next transaction: one of them gets the writer and commits for all, a tenant at a time.
+func (s *Store) write(tenant string, size int64, f func(*tx) error) error {
+	o := &op{run: f, size: size, done: make(chan struct{})}
 	s.queue.Lock()
-	s.queue.ops = append(s.queue.ops, o)
+	s.queue.ops.push(tenant, o)
 	s.queue.Unlock()
-	s.writer.Lock()
-	defer s.writer.Unlock()
-	for !o.done {
-		s.commit(s.takeGroup())
+	select {
+	case <-o.done:
+	case s.lead <- struct{}{}:
+		s.commitUntil(o)
 	}
 	return o.err
 }
 
-func (s *Store) takeGroup() []*op {
+func (s *Store) commitUntil(o *op) {
+	defer func() { <-s.lead }()
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	for !o.isDone() {
+		s.commit(s.takeGroup())
+	}
+}
+
+func (o *op) isDone() bool {
+	select {
+	case <-o.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Store) takeGroup() (group []*op) {
 	s.queue.Lock()
 	defer s.queue.Unlock()
-	n, size := 0, int64(0)
-	for n < len(s.queue.ops) && n < maxGroupOps && (n == 0 || size+s.queue.ops[n].size <= maxGroupBytes) {
-		size += s.queue.ops[n].size
-		n++
+	size := int64(0)
+	for len(group) < maxGroupOps {
+		o, ok := s.queue.ops.peek()
+		if !ok || len(group) > 0 && size+o.size > maxGroupBytes {
+			break
+		}
+		s.queue.ops.pop()
+		group, size = append(group, o), size+o.size
 	}
-	group := s.queue.ops[:n:n]
-	s.queue.ops = s.queue.ops[n:]
 	return group
 }
 
-// commit runs a group; the caller holds the writer.
+// commit runs a group; the caller holds the writer. When one of a group fails after it wrote something, nothing of
+// the group is kept, and each is run again by itself. That is rare, and spares every other a savepoint.
 func (s *Store) commit(group []*op) {
 	err := s.usable()
+	defer func() { // also when one of them panics
+		for _, o := range group {
+			if o.isDone() {
+				continue
+			}
+			if o.err == nil {
+				o.err = err
+			}
+			close(o.done)
+		}
+	}()
+	if err != nil {
+		return
+	}
+	err = errPanicked
+	err = s.try(group)
+	if errors.Is(err, errSpoiled) && len(group) > 1 {
+		for _, o := range group {
+			s.commit([]*op{o})
+		}
+	} else if err == nil {
+		s.sweepSometimes()
+	}
+}
+
+// errPanicked is what the others get when one of a group panics.
+var errPanicked = errors.New("write was cut by another one")
+
+// errSpoiled says that one of a group took the others with it.
+var errSpoiled = errors.New("transaction is spoiled")
+
+func (s *Store) try(group []*op) error {
+	var rejected map[string]int64
+	err := s.inTransaction(func(t *tx) (err error) {
+		for _, o := range group {
+			t.wrote = false
+			if o.err = o.run(t); o.err != nil && (t.wrote || errors.As(o.err, new(*storeError))) {
+				return errors.Join(errSpoiled, o.err)
+			}
+		}
+		rejected, err = t.flushRejected()
+		return err
+	})
 	if err == nil {
-		var rejected map[string]int64
-		err = s.inTransaction(func(t *tx) (err error) {
-			for _, o := range group {
-				if o.err = t.savepoint(o.run); errors.Is(o.err, errBroken) {
-					return o.err
-				}
-			}
-			if rejected, err = t.flushRejected(); err != nil {
-				return err
-			}
-			return s.sweepSometimes(t)
-		})
-		if err == nil {
-			s.forgetRejected(rejected)
-		}
+		s.forgetRejected(rejected)
 	}
-	for _, o := range group {
-		o.done = true
-		if err != nil {
-			o.err = err
-		}
-	}
+	return err
 }
 
 func (s *Store) usable() error {
@@ -114,30 +159,9 @@ func (s *Store) inTransaction(f func(*tx) error) (err error) {
 // tx is the running transaction. It uses no cancellable context: one would cost a goroutine a statement, and a
 // half-run statement helps nobody.
 type tx struct {
-	s   *Store
-	now time.Time
-}
-
-// errBroken says that the transaction itself cannot go on.
-var errBroken = errors.New("transaction is broken")
-
-func (t *tx) savepoint(f func(*tx) error) (err error) {
-	if err := t.exec("SAVEPOINT one"); err != nil {
-		return errors.Join(errBroken, err)
-	}
-	if err := f(t); err != nil {
-		if rerr := t.exec("ROLLBACK TO one"); rerr != nil {
-			return errors.Join(errBroken, err, rerr)
-		}
-		if rerr := t.exec("RELEASE one"); rerr != nil {
-			return errors.Join(errBroken, err, rerr)
-		}
-		return err
-	}
-	if err := t.exec("RELEASE one"); err != nil {
-		return errors.Join(errBroken, err)
-	}
-	return nil
+	s     *Store
+	now   time.Time
+	wrote bool // since it was last set to false
 }
 
 // stmt prepares each text once.
@@ -164,6 +188,7 @@ func (t *tx) affect(text string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	t.wrote = true
 	res, err := st.Exec(args...)
 	if err != nil {
 		return 0, &storeError{err}
@@ -177,6 +202,7 @@ func (t *tx) insert(text string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	t.wrote = true
 	res, err := st.Exec(args...)
 	if err != nil {
 		return 0, &storeError{err}

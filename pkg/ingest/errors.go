@@ -20,7 +20,9 @@ const (
 	CodeTimeout      = "REQUEST_TIMEOUT"
 	CodeConflict     = "CONFLICT"
 	CodeTooLarge     = "PAYLOAD_TOO_LARGE"
+	CodeTooMany      = "TOO_MANY_REQUESTS"
 	CodeUnavailable  = "SERVICE_UNAVAILABLE"
+	CodeFull         = "INSUFFICIENT_STORAGE" // comes with 503, which every client takes for a pause
 
 	CodeInvalidPart = "INVALID_PART" // the part cannot be sent as it is
 	CodeNoToken     = "NO_TOKEN"     // TokenSource gave none
@@ -33,7 +35,7 @@ const (
 //	status                          meaning
 //	400 404 409 413 422, other 4xx  Permanent: the same request will never be taken
 //	401 403                         Unauthorized: the credentials are wrong, which says nothing of the part
-//	429 502 503 504, no answer      Unavailable: not reached or overloaded, which says nothing of the part
+//	429 502 503 504 507, no answer  Unavailable: not reached or overloaded, which says nothing of the part
 //	408 425 other 5xx               none of them: try again
 type Error struct {
 	Op      string          // method and path
@@ -86,7 +88,7 @@ func (e *Error) Unavailable() bool {
 	switch e.Status {
 	case 0:
 		return e.Code == "" && !errors.Is(e.Err, context.Canceled)
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
 		return true
 	}
 	return e.Code == CodeBadAnswer || e.Code == CodeRedirect

@@ -56,7 +56,7 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	lim := cfg.Limits.withDefaults()
 	h := &handler{
 		store: cfg.Store, limits: lim, sink: event.OrNop(cfg.Sink), admins: slices.Clone(cfg.Admins), mux: http.NewServeMux(),
-		admission: admission{max: lim.MaxInFlightBytes, decoders: make(chan struct{}, lim.MaxDecoders)},
+		admission: admission{max: lim.MaxInFlightBytes, requests: lim.MaxRequests, decoders: lim.MaxDecoders, tenants: map[string]*share{}},
 		tokens:    map[[32]byte]grant{},
 	}
 	_, _ = rand.Read(h.salt[:]) // crypto/rand.Read never returns an error

@@ -10,7 +10,7 @@ import (
 )
 
 // Limits bounds what a handler takes. A zero field means its default. A request over a bound is refused with a
-// code and counted as rejected; one that only finds no room at the moment gets 503 and Retry-After.
+// code and counted as rejected; one that only finds no room at the moment gets 429 and Retry-After.
 type Limits struct {
 	MaxCompressedBytes   int64         // of one part as it travels, before base64; default 10 MiB
 	MaxDecompressedBytes int64         // of one part's JSON; default 50 MiB
@@ -18,7 +18,8 @@ type Limits struct {
 	MaxParts             int           // of one report; default DefaultMaxParts
 	MaxItems             int           // findings, and assets, and dependencies of one part; default DefaultMaxItems
 	MaxFingerprints      int           // of one check; default DefaultMaxFingerprints
-	MaxInFlightBytes     int64         // request bodies in memory at once; default DefaultMaxInFlightBytes
+	MaxInFlightBytes     int64         // request bodies in memory at once, half of it at most for one tenant; default DefaultMaxInFlightBytes
+	MaxRequests          int           // of one tenant at once; default DefaultMaxRequests
 	MaxDecoders          int           // parts decoded at once, each needs up to MaxDecompressedBytes; default the CPUs, at least 4
 	BodyTimeout          time.Duration // to receive one body; default DefaultBodyTimeout
 }
@@ -29,6 +30,7 @@ const (
 	DefaultMaxItems         = 100_000
 	DefaultMaxFingerprints  = 10_000
 	DefaultMaxInFlightBytes = 128 << 20
+	DefaultMaxRequests      = 1024
 	DefaultBodyTimeout      = 2 * time.Minute
 )
 
@@ -42,7 +44,7 @@ func (l Limits) Validate() error {
 		{"max_compressed_bytes", float64(l.MaxCompressedBytes)}, {"max_decompressed_bytes", float64(l.MaxDecompressedBytes)},
 		{"max_ratio", l.MaxRatio}, {"max_parts", float64(l.MaxParts)}, {"max_items", float64(l.MaxItems)},
 		{"max_fingerprints", float64(l.MaxFingerprints)}, {"max_in_flight_bytes", float64(l.MaxInFlightBytes)},
-		{"max_decoders", float64(l.MaxDecoders)}, {"body_timeout", float64(l.BodyTimeout)},
+		{"max_requests", float64(l.MaxRequests)}, {"max_decoders", float64(l.MaxDecoders)}, {"body_timeout", float64(l.BodyTimeout)},
 	} {
 		if f.v < 0 {
 			errs = append(errs, fmt.Errorf("%s: %v is under 0", f.name, f.v))
@@ -62,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.MaxItems, DefaultMaxItems)
 	orDefault(&l.MaxFingerprints, DefaultMaxFingerprints)
 	orDefault(&l.MaxInFlightBytes, DefaultMaxInFlightBytes)
+	orDefault(&l.MaxRequests, DefaultMaxRequests)
 	orDefault(&l.MaxDecoders, max(runtime.GOMAXPROCS(0), 4))
 	orDefault(&l.BodyTimeout, DefaultBodyTimeout)
 	return l

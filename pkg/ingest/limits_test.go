@@ -178,9 +178,9 @@ func TestNoRoomIsTransient(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		resp := post(t, url+DefaultChunkPath, tokenB, body)
-		if resp.StatusCode == 503 {
+		if resp.StatusCode == 429 {
 			if resp.Header.Get("Retry-After") == "" {
-				t.Error("503 without Retry-After")
+				t.Error("429 without Retry-After")
 			}
 			break
 		}

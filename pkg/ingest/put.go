@@ -59,7 +59,7 @@ func (in *incoming) revision() (rev string, keyed bool) {
 // put stores a part, and makes its report visible when it is the last one.
 func (t *Tenant) put(in *incoming) (*answer, error) {
 	var a *answer
-	err := t.store.write(in.doc.rawBytes, func(tx *tx) (err error) {
+	err := t.store.write(t.name, in.doc.rawBytes, func(tx *tx) (err error) {
 		a, err = t.putTx(tx, in)
 		return err
 	})

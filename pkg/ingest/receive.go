@@ -15,25 +15,25 @@ import (
 
 // ingest takes a whole report.
 func (h *handler) ingest(w http.ResponseWriter, r *http.Request, t *Tenant) {
-	body, release, err := h.body(w, r, h.limits.MaxCompressedBytes)
+	body, held, err := h.body(w, r, t, h.limits.MaxCompressedBytes)
 	if err != nil {
 		h.fail(w, r, t, err)
 		return
 	}
-	defer release()
+	defer held.release()
 	in := &incoming{key: r.Header.Get(headerKey), reportID: r.Header.Get(headerReport), total: 1,
 		jobID: jobID(r), submitted: submitted(r, h.store.now())}
-	h.receive(w, r, t, in, r.Header.Get("Content-Encoding"), body)
+	h.receive(w, r, t, in, held, r.Header.Get("Content-Encoding"), body)
 }
 
 // chunk takes one of several parts of a report.
 func (h *handler) chunk(w http.ResponseWriter, r *http.Request, t *Tenant) {
-	body, release, err := h.body(w, r, h.limits.maxChunkBody())
+	body, held, err := h.body(w, r, t, h.limits.maxChunkBody())
 	if err != nil {
 		h.fail(w, r, t, err)
 		return
 	}
-	defer release()
+	defer held.release()
 	rq, err := readChunk(r.Header.Get("Content-Encoding"), body, h.limits)
 	if err != nil {
 		h.fail(w, r, t, err)
@@ -41,7 +41,7 @@ func (h *handler) chunk(w http.ResponseWriter, r *http.Request, t *Tenant) {
 	}
 	in := &incoming{key: r.Header.Get(headerKey), reportID: rq.ReportID, idx: *rq.ChunkIndex, total: *rq.TotalChunks,
 		chunk: true, jobID: jobID(r), submitted: submitted(r, h.store.now())}
-	h.receive(w, r, t, in, rq.Compression, rq.Data)
+	h.receive(w, r, t, in, held, rq.Compression, rq.Data)
 }
 
 func jobID(r *http.Request) string { return clip(r.Header.Get(headerJob), report.MaxIDLen) }
@@ -79,8 +79,8 @@ func readChunk(encoding string, body []byte, lim Limits) (*chunkRequest, error) 
 }
 
 // receive decodes and stores a part and answers.
-func (h *handler) receive(w http.ResponseWriter, r *http.Request, t *Tenant, in *incoming, encoding string, data []byte) {
-	a, err := h.accept(r.Context(), t, in, encoding, data)
+func (h *handler) receive(w http.ResponseWriter, r *http.Request, t *Tenant, in *incoming, held *room, encoding string, data []byte) {
+	a, err := h.accept(r.Context(), t, in, held, encoding, data)
 	if err != nil {
 		h.fail(w, r, t, err)
 		return
@@ -97,7 +97,7 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, t *Tenant, in 
 }
 
 // accept checks, decodes and stores a part.
-func (h *handler) accept(ctx context.Context, t *Tenant, in *incoming, encoding string, data []byte) (*answer, error) {
+func (h *handler) accept(ctx context.Context, t *Tenant, in *incoming, held *room, encoding string, data []byte) (*answer, error) {
 	if in.key != "" {
 		if err := checkKey(in.key); err != nil {
 			return nil, &badRequest{err}
@@ -112,13 +112,18 @@ func (h *handler) accept(ctx context.Context, t *Tenant, in *incoming, encoding 
 			return a, err
 		}
 	}
-	release, err := h.admission.decoder(ctx)
+	done, err := h.admission.decoder(ctx, t.name)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer done()
 	if in.doc, err = readDocument(encoding, data, h.limits); err != nil {
 		return nil, asBad(err)
+	}
+	// What waits for the commit holds the decoded part instead of the body. Where there is no room for it, it keeps
+	// the decoder, so that not many can wait so.
+	if held.resize(max(held.bytes, in.doc.rawBytes)) {
+		done()
 	}
 	if err := in.settleID(); err != nil {
 		return nil, err

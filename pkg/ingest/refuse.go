@@ -39,6 +39,8 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, tenant string, 
 	switch {
 	case status == http.StatusUnauthorized:
 		e.Type = event.AuthFailed
+	case status == http.StatusTooManyRequests:
+		e.Type = event.RateLimited
 	case status >= 500:
 		e.Type, e.Severity = event.AgentError, event.Error
 	}
@@ -49,6 +51,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, tenant string, 
 // counted as rejected; what happened to the server is not.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, t *Tenant, err error) {
 	var (
+		busy     *busyError
 		size     *sizeError
 		bound    *codec.LimitError
 		many     *limitError
@@ -57,7 +60,15 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, t *Tenant, err er
 		bad      *badRequest
 	)
 	switch {
-	case errors.Is(err, errBusy), errors.Is(err, ErrStoreClosed), errors.As(err, new(*storeError)):
+	case errors.As(err, &busy):
+		w.Header().Set("Retry-After", "1")
+		h.refuse(w, r, t.name, http.StatusTooManyRequests, CodeTooMany, err.Error(), nil)
+		return
+	case isFull(err):
+		w.Header().Set("Retry-After", "30") // somebody has to make room
+		h.refuse(w, r, t.name, http.StatusServiceUnavailable, CodeFull, err.Error(), nil)
+		return
+	case errors.Is(err, ErrStoreClosed), errors.As(err, new(*storeError)):
 		w.Header().Set("Retry-After", "1")
 		h.refuse(w, r, t.name, http.StatusServiceUnavailable, CodeUnavailable, err.Error(), nil)
 		return

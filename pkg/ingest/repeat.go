@@ -64,7 +64,7 @@ func sameAnswer(in *incoming, have []byte, text string) (*answer, error) {
 
 // countRepeat counts a part that came again.
 func (t *Tenant) countRepeat() error {
-	return t.store.write(0, func(tx *tx) error {
+	return t.store.write(t.name, 0, func(tx *tx) error {
 		return tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE name = ?", t.name)
 	})
 }

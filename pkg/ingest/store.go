@@ -5,14 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // StoreConfig says where a Store lies. Path is required; any other zero field means its default.
@@ -25,6 +22,12 @@ type StoreConfig struct {
 	// IncompleteAge is how long a report may stay without a new part before its parts are forgotten; they are
 	// taken again when they come again. Default DefaultIncompleteAge, -1 for ever.
 	IncompleteAge time.Duration
+
+	// MaxBytes is the most that the SQLite file may take; past it, parts are refused until there is room. Its WAL
+	// comes on top. Default and -1: no limit but the disk's.
+	MaxBytes int64
+
+	Sink event.Sink // is told when a damaged store was set aside; nil: nobody
 }
 
 // DefaultIncompleteAge is the default of StoreConfig.IncompleteAge.
@@ -39,8 +42,14 @@ func (c StoreConfig) Validate() error {
 	if c.IncompleteAge < 0 && c.IncompleteAge != -1 {
 		errs = append(errs, fmt.Errorf("incomplete_age: %s is under 0 and not -1", c.IncompleteAge))
 	}
+	if c.MaxBytes != 0 && c.MaxBytes != -1 && c.MaxBytes < minStoreBytes {
+		errs = append(errs, fmt.Errorf("max_bytes: %d is under %d and not -1", c.MaxBytes, minStoreBytes))
+	}
 	return errors.Join(errs...)
 }
+
+// minStoreBytes is what a store needs to hold anything.
+const minStoreBytes = 1 << 20
 
 // Store keeps what a handler takes, in one SQLite file. It has no goroutine: whoever writes commits for all that
 // wait with it. All methods may be called concurrently. Data is reached through Tenant alone.
@@ -51,14 +60,16 @@ type Store struct {
 
 	queue struct {
 		sync.Mutex
-		ops []*op
+		ops fair[*op]
 	}
+	lead     chan struct{} // held by the one write that commits for those that wait
 	rejected struct {
 		sync.Mutex
 		n map[string]int64 // by tenant, not yet in the database
 	}
 	writer struct { // the one that holds it commits; taken before queue and rejected
 		sync.Mutex
+		lock   *filelock.Lock // of the file, against a second process
 		db     *sql.DB
 		conn   *sql.Conn // nil when closed or read-only
 		stmts  map[string]*sql.Stmt
@@ -76,82 +87,13 @@ func OpenStore(cfg StoreConfig) (*Store, error) {
 		return nil, err
 	}
 	orDefault(&cfg.IncompleteAge, DefaultIncompleteAge)
-	s := &Store{cfg: cfg, now: time.Now}
+	s := &Store{cfg: cfg, now: time.Now, lead: make(chan struct{}, 1)}
 	s.rejected.n = map[string]int64{}
 	if err := s.open(context.Background()); err != nil {
 		_ = s.Close() // the first error is the one to tell
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *Store) open(ctx context.Context) (err error) {
-	if s.cfg.ReadOnly {
-		if _, err := os.Stat(s.cfg.Path); err != nil {
-			return fmt.Errorf("open store: %w", err)
-		}
-	} else if err := s.openWriter(ctx); err != nil {
-		return err
-	}
-	s.read, err = sql.Open("sqlite", dsn(s.cfg.Path, "query_only(1)"))
-	if err != nil {
-		return fmt.Errorf("open store %s: %w", s.cfg.Path, err)
-	}
-	s.read.SetMaxOpenConns(4)
-	var v int
-	if err := s.read.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
-		return fmt.Errorf("open store %s: %w", s.cfg.Path, err)
-	}
-	if v > schemaVersion {
-		return &VersionError{s.cfg.Path, v, schemaVersion}
-	}
-	if v == 0 {
-		return fmt.Errorf("open store %s: it is no ingest store", s.cfg.Path)
-	}
-	return nil
-}
-
-func (s *Store) openWriter(ctx context.Context) (err error) {
-	if err := private(s.cfg.Path); err != nil {
-		return fmt.Errorf("open store: %w", err)
-	}
-	w := &s.writer
-	if w.db, err = sql.Open("sqlite", dsn(s.cfg.Path, "cache_size(-8192)")); err != nil {
-		return fmt.Errorf("open store %s: %w", s.cfg.Path, err)
-	}
-	w.db.SetMaxOpenConns(1)
-	if w.conn, err = w.db.Conn(ctx); err != nil {
-		return fmt.Errorf("open store %s: %w", s.cfg.Path, err)
-	}
-	w.stmts = map[string]*sql.Stmt{}
-	return migrate(ctx, w.conn, s.cfg.Path)
-}
-
-// private makes the file and its directory, for their owner alone. SQLite gives its side files the same mode.
-func private(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Chmod(0o600), f.Close())
-}
-
-// dsn carries the pragmas, since an executed one would hold for a single pooled connection. The driver runs them
-// in alphabetical order.
-func dsn(path, pragma string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") { // C:/… becomes file:///C:/…
-		path = "/" + path
-	}
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(5000)", "journal_mode(WAL)", "journal_size_limit(16777216)", "synchronous(FULL)", pragma}}
-	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
 // Close waits for writes under way and closes the store. It may be called twice.
@@ -175,7 +117,7 @@ func (s *Store) Close() error {
 		}
 	}
 	w.conn, w.stmts, w.closed = nil, nil, true
-	return errors.Join(errs...)
+	return errors.Join(append(errs, w.lock.Release())...)
 }
 
 // Tenant returns the door to one tenant's data. A tenant that nobody wrote to is empty.

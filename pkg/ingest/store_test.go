@@ -109,7 +109,10 @@ func TestStoreModes(t *testing.T) {
 
 func TestNewerAndForeignStoresAreRefused(t *testing.T) {
 	s := newStore(t)
-	if err := s.write(0, func(tx *tx) error { return tx.exec("PRAGMA user_version = 99") }); err != nil {
+	if err := s.write("", 0, func(tx *tx) error { return tx.exec("PRAGMA user_version = 99") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, err := OpenStore(StoreConfig{Path: s.cfg.Path})
@@ -261,9 +264,9 @@ func TestFailedWriteTakesNothingElseBack(t *testing.T) {
 	p := split(t, sample("r1", 5), 10)[0]
 	bad := errors.New("bad")
 	group := []*op{
-		{run: func(tx *tx) error { _, err := tx.tenantID("first"); return err }},
-		{run: func(tx *tx) error { _, _ = tx.tenantID("second"); return bad }},
-		{run: func(tx *tx) error { _, err := tx.tenantID("third"); return err }},
+		{done: make(chan struct{}), run: func(tx *tx) error { _, err := tx.tenantID("first"); return err }},
+		{done: make(chan struct{}), run: func(tx *tx) error { _, _ = tx.tenantID("second"); return bad }},
+		{done: make(chan struct{}), run: func(tx *tx) error { _, err := tx.tenantID("third"); return err }},
 	}
 	s.writer.Lock()
 	s.commit(group)
@@ -280,7 +283,7 @@ func TestFailedWriteTakesNothingElseBack(t *testing.T) {
 
 func TestStoreErrorIsTransient(t *testing.T) {
 	store, url := newServer(t, nil)
-	if err := store.write(0, func(tx *tx) error { return tx.exec("DROP TABLE content") }); err != nil {
+	if err := store.write("", 0, func(tx *tx) error { return tx.exec("DROP TABLE content") }); err != nil {
 		t.Fatal(err)
 	}
 	_, err := newClient(t, url, tokenA).Upload(t.Context(), split(t, sample("r", 3), 10)[0])

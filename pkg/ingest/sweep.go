@@ -11,8 +11,8 @@ const sweepEvery = time.Minute
 // Sweep forgets every report that got no part for age, with all that it staged. It returns how many. A store
 // does so by itself, after StoreConfig.IncompleteAge, while it is written to.
 func (s *Store) Sweep(age time.Duration) (reports int, err error) {
-	err = s.write(0, func(t *tx) error {
-		for {
+	err = s.write("", 0, func(t *tx) error {
+		for reports = 0; ; {
 			swept, err := t.sweepOne(age)
 			if err != nil || !swept {
 				return err
@@ -23,17 +23,21 @@ func (s *Store) Sweep(age time.Duration) (reports int, err error) {
 	return reports, err
 }
 
-// sweepSometimes sweeps one abandoned report a transaction, so that no writer waits long.
-func (s *Store) sweepSometimes(t *tx) error {
-	w := &s.writer
-	if s.cfg.IncompleteAge < 0 || t.now.Sub(w.swept) < sweepEvery && t.now.After(w.swept) {
-		return nil
+// sweepSometimes sweeps one abandoned report after a commit, so that no writer waits long. An error is only put
+// off: nothing waits for the room.
+func (s *Store) sweepSometimes() {
+	w, now := &s.writer, s.now()
+	if s.cfg.IncompleteAge < 0 || now.Sub(w.swept) < sweepEvery && now.After(w.swept) {
+		return
 	}
-	swept, err := t.sweepOne(s.cfg.IncompleteAge)
-	if err == nil && !swept {
-		w.swept = t.now
+	var swept bool
+	err := s.inTransaction(func(t *tx) (err error) {
+		swept, err = t.sweepOne(s.cfg.IncompleteAge)
+		return err
+	})
+	if err != nil || !swept {
+		w.swept = now
 	}
-	return err
 }
 
 func (t *tx) sweepOne(age time.Duration) (swept bool, err error) {
