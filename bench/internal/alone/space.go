@@ -1,0 +1,104 @@
+package alone
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rediverio/sdk/bench/internal/meter"
+	"github.com/rediverio/sdk/bench/internal/sample"
+	"github.com/rediverio/sdk/pkg/chunk"
+)
+
+// giveBackWithin is how long the files must not have shrunk to be taken as final.
+const giveBackWithin = time.Second
+
+// fillAndDrain stores so many MB that do not compress, uploads them to nowhere, and looks what is left of the files.
+func fillAndDrain(megabytes int) func(context.Context, Options) ([]value, error) {
+	return func(ctx context.Context, o Options) ([]value, error) {
+		s, err := openStore(o.Dir, func(c *chunk.Config) { c.MaxConcurrentUploads = 16 })
+		if err != nil {
+			return nil, err
+		}
+		defer s.shut()
+		reports := megabytes * 4
+		if err := storePayloads(ctx, s.Manager, reports); err != nil {
+			return nil, err
+		}
+		full, err := meter.DiskBytes(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		took, err := upload(ctx, s.Manager, 16, reports)
+		if err != nil {
+			return nil, err
+		}
+		waited, err := waitForSpace(ctx, s.dir)
+		if err != nil {
+			return nil, err
+		}
+		values := []value{
+			{"full", float64(full) / (1 << 20), "MiB", "all files when everything is stored"},
+			{"drain_ms", took.Seconds() * 1e3, "ms", fmt.Sprintf("%d reports of 256 KB", reports)},
+			{"give_back_ms", waited.Seconds() * 1e3, "ms", "from the last upload until the files shrink no more"},
+		}
+		files, err := sizes(s.dir)
+		return append(values, files...), err
+	}
+}
+
+func storePayloads(ctx context.Context, m *chunk.Manager, reports int) error {
+	p, err := sample.NewPayload(256 << 10)
+	if err != nil {
+		return err
+	}
+	for i := range reports {
+		p.Report.Metadata.ID = fmt.Sprintf("r-%d", i)
+		if _, err := m.SubmitReport(ctx, p.Report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitForSpace returns when the files have not shrunk for a while, and how long they took until they last did.
+func waitForSpace(ctx context.Context, dir string) (took time.Duration, err error) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	begun := time.Now()
+	last, err := meter.DiskBytes(dir)
+	for err == nil && time.Since(begun)-took < giveBackWithin {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return took, ctx.Err()
+		}
+		var now int64
+		if now, err = meter.DiskBytes(dir); now < last {
+			last, took = now, time.Since(begun)
+		}
+	}
+	return took, err
+}
+
+// sizes lists the files that are left.
+func sizes(dir string) (values []value, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		note := ""
+		if e.Name() == "chunks.db" {
+			note = "goal for 500MB: under 2"
+		}
+		values = append(values, value{e.Name(), float64(info.Size()) / (1 << 20), "MiB", note})
+	}
+	return values, nil
+}

@@ -1,0 +1,137 @@
+// Package sample makes the data that is measured: reports as scanners give them, and payloads that do not compress.
+// The same arguments give the same data in every run.
+package sample
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// corpus is a long text of words, from which findings take their texts: about four times smaller when compressed, as
+// real findings are.
+var corpus = sync.OnceValue(func() string {
+	r := rand.New(rand.NewPCG(1, 2))
+	words := make([]string, 4000)
+	for i := range words {
+		w := make([]byte, 2+r.IntN(9))
+		for k := range w {
+			w[k] = "etaoinshrdlucmfwypvbgk"[min(r.IntN(22), r.IntN(22))]
+		}
+		words[i] = string(w)
+	}
+	text := make([]byte, 0, 8<<20)
+	for len(text) < 8<<20 {
+		text = append(text, words[min(r.IntN(len(words)), r.IntN(len(words)))]...)
+		text = append(text, ' ')
+	}
+	return string(text)
+})
+
+// Source gives findings one by one.
+type Source struct {
+	rand *rand.Rand
+	n    int
+}
+
+// NewSource returns a Source that begins at the first finding.
+func NewSource() *Source { return &Source{rand: rand.New(rand.NewPCG(3, 4))} }
+
+// Next returns the next finding: about 700 bytes of JSON, with its fingerprint.
+func (s *Source) Next() *report.Finding {
+	s.n++
+	r := s.rand
+	line := 1 + r.IntN(5000)
+	rule := r.IntN(300)
+	return &report.Finding{
+		Type: report.TypeVulnerability, Title: s.text(40), Severity: report.Severities()[r.IntN(5)],
+		RuleID: fmt.Sprintf("go/rule-%03d", rule), Category: "security",
+		Message: s.text(180), Description: s.text(100), AssetRef: "repo",
+		Location: &report.Location{
+			Path: fmt.Sprintf("pkg/module%d/file%d.go", r.IntN(60), r.IntN(40)), StartLine: line, EndLine: line + 2, StartColumn: 3,
+			Snippet: s.text(90),
+		},
+		Fingerprint: fmt.Sprintf("%016x%016x%016x%016x", r.Uint64(), r.Uint64(), r.Uint64(), s.n),
+		Tags:        []string{"cwe-79", "owasp-a3"},
+	}
+}
+
+func (s *Source) text(n int) string {
+	c := corpus()
+	at := s.rand.IntN(len(c) - n)
+	return c[at : at+n]
+}
+
+// Head returns a report without findings.
+func Head(id string) *report.Report {
+	return &report.Report{
+		Metadata: report.Metadata{ID: id, Timestamp: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), SourceType: report.SourceScanner},
+		Tool:     &report.Tool{Name: "scanner", Version: "1.0.0"},
+		Assets:   []*report.Asset{{ID: "repo", Type: "repository", Value: "example.com/project"}},
+	}
+}
+
+// Report returns a report of n findings.
+func Report(id string, n int) *report.Report {
+	r, s := Head(id), NewSource()
+	r.Findings = make([]*report.Finding, n)
+	for i := range r.Findings {
+		r.Findings[i] = s.Next()
+	}
+	return r
+}
+
+// Payload is one item for a queue: as bytes, and as the report whose stored part is about as large.
+type Payload struct {
+	Bytes  []byte
+	Report *report.Report
+}
+
+// NewPayload returns a payload of size bytes that do not compress.
+func NewPayload(size int) (Payload, error) {
+	p := Payload{Bytes: make([]byte, size)}
+	r := rand.New(rand.NewPCG(5, uint64(size)))
+	for i := range p.Bytes {
+		p.Bytes[i] = byte(r.Uint32())
+	}
+	n := max(size>>10, 1)
+	var failed error
+	noise := sort.Search(4096, func(noise int) bool { // the least that is enough
+		stored, err := storedBytes(noisy(n, noise))
+		failed = errors.Join(failed, err)
+		return stored >= size
+	})
+	p.Report = noisy(n, noise)
+	return p, failed
+}
+
+// noisy returns a report of n findings with so much noise in each, as base64: three quarters of it stay when compressed.
+func noisy(n, noise int) *report.Report {
+	rep := Head("payload")
+	r := rand.New(rand.NewPCG(7, 8))
+	buf := make([]byte, noise)
+	for range n {
+		for i := range buf {
+			buf[i] = byte(r.Uint32())
+		}
+		rep.Findings = append(rep.Findings, &report.Finding{
+			Type: report.TypeSecret, Title: "noise", Severity: report.Low, AssetRef: "repo", Message: base64.StdEncoding.EncodeToString(buf),
+			Fingerprint: fmt.Sprintf("%016x", r.Uint64()),
+		})
+	}
+	return rep
+}
+
+func storedBytes(r *report.Report) (n int, err error) {
+	parts, _, err := report.Split(r, report.SplitConfig{})
+	for _, p := range parts {
+		n += len(p.Data)
+	}
+	return n, err
+}
