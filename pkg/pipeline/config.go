@@ -26,9 +26,10 @@ type PipelineConfig struct {
 	QueueSize     int           // reports waiting or under way in memory, past which Submit returns ErrQueueFull; default 1000; a Spool has its own bound
 	MaxQueueBytes int64         // bytes of them, estimated before encoding; default 256 MiB; a Spool has its own bound
 	Workers       int           // concurrent uploads; default 3
-	RetryAttempts int           // retries after the first attempt; default 3; -1: none; a chunk.Manager's MaxRetries goes before it
+	RetryAttempts int           // retries after the first attempt, see Uploader for which count; default 3; -1: none; a chunk.Manager's MaxRetries goes before it
 	RetryDelay    time.Duration // before the first retry, doubled for each further one, ±50 % jitter; default 5s
 	MaxRetryDelay time.Duration // upper bound of that, and of the pauses while the receiver is unreachable; default 5m
+	MaxRetryAge   time.Duration // a part that fails this long after its report was submitted is given up, whatever the reason and the retries left; default 0: never
 	UploadTimeout time.Duration // of one attempt; default 2m
 	DrainTimeout  time.Duration // how long uploads may go on after the context of Start is cancelled; default 30s
 
@@ -40,7 +41,7 @@ type PipelineConfig struct {
 
 	Spool Spool              // where reports wait; nil: in memory
 	Split report.SplitConfig // how reports are split in memory; a Spool splits by its own configuration
-	Sink  event.Sink         // gets upload_…, auth_failed and rate_limited events; nil: none
+	Sink  event.Sink         // gets upload_…, auth_failed, rate_limited and agent_error events; nil: none
 }
 
 // The defaults of PipelineConfig.
@@ -71,7 +72,6 @@ func (c PipelineConfig) withDefaults() PipelineConfig {
 	c.UploadTimeout = cmp.Or(c.UploadTimeout, DefaultUploadTimeout)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
 	c.MaxRetryDelay = max(c.MaxRetryDelay, c.RetryDelay)
-	c.Sink = event.OrNop(c.Sink)
 	return c
 }
 
@@ -91,7 +91,7 @@ func (c PipelineConfig) Validate() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"RetryDelay", c.RetryDelay}, {"MaxRetryDelay", c.MaxRetryDelay}, {"UploadTimeout", c.UploadTimeout}, {"DrainTimeout", c.DrainTimeout}} {
+	}{{"RetryDelay", c.RetryDelay}, {"MaxRetryDelay", c.MaxRetryDelay}, {"MaxRetryAge", c.MaxRetryAge}, {"UploadTimeout", c.UploadTimeout}, {"DrainTimeout", c.DrainTimeout}} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
 		}

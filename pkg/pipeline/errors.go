@@ -28,8 +28,8 @@ func (e *QueueFullError) Error() string {
 // Is makes errors.Is(err, ErrQueueFull) true.
 func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
 
-// UnsentError is returned by Stop when reports that were only in memory could not be uploaded in time. OnFailed
-// was called for each of them.
+// UnsentError is returned by Stop and names every report that was only in memory and ended because there was no time
+// to try it again, or at all. OnFailed was called for each of them with ErrStopped. It is final when Stopped is closed.
 type UnsentError struct{ ReportIDs []string }
 
 func (e *UnsentError) Error() string {
@@ -39,6 +39,26 @@ func (e *UnsentError) Error() string {
 		list += ", …"
 	}
 	return fmt.Sprintf("%d reports were not uploaded: %s", len(e.ReportIDs), list)
+}
+
+// RetryAgeError is why a part was given up while it had retries left. As a dead letter it is kept, and has one attempt
+// each time it is retried.
+type RetryAgeError struct {
+	Age, Limit time.Duration // since the report was submitted; PipelineConfig.MaxRetryAge
+	Err        error         // of the last attempt
+}
+
+func (e *RetryAgeError) Error() string {
+	return fmt.Sprintf("%v after it was submitted, MaxRetryAge is %v: %v", e.Age.Round(time.Second), e.Limit, e.Err)
+}
+
+// Unwrap returns the error of the last attempt.
+func (e *RetryAgeError) Unwrap() error { return e.Err }
+
+// isGone says that an outcome could not be stored because its report was removed meanwhile; see Spool.Settle.
+func isGone(err error) bool {
+	var n interface{ NotFound() bool }
+	return errors.As(err, &n) && n.NotFound()
 }
 
 // failure is what the retry loop wants to know of an error; see Uploader.

@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +121,20 @@ func stop(t *testing.T, p *Pipeline) {
 	t.Helper()
 	if err := p.Stop(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	checkSum(t, p.GetStats())
+}
+
+// stopUnsent stops p, which must name exactly these reports.
+func stopUnsent(t *testing.T, p *Pipeline, ids ...string) {
+	t.Helper()
+	var unsent *UnsentError
+	if err := p.Stop(t.Context()); !errors.As(err, &unsent) {
+		t.Fatalf("Stop: %v", err)
+	}
+	slices.Sort(unsent.ReportIDs)
+	if !slices.Equal(unsent.ReportIDs, ids) {
+		t.Errorf("unsent %v, want %v", unsent.ReportIDs, ids)
 	}
 	checkSum(t, p.GetStats())
 }

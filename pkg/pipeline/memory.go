@@ -24,9 +24,11 @@ type memory struct {
 	reports map[*delivery]struct{}     // every report that has not ended
 	turn    turnHeap                   // due now
 	later   dueHeap                    // put back
+	waiting map[int]int                // entries in turn by their priority
 	byPart  map[*report.Part]*entry    // leased
 	ended   map[*report.Part]*delivery // until take asks for it
 	counts  report.Counts
+	open    int64 // bytes of reports that are being written
 	leases  int
 }
 
@@ -36,6 +38,7 @@ type delivery struct {
 	env   report.Envelope
 	size  int64 // counted against maxBytes: the report while OnFailed may want it, and its parts
 	err   error // why it could not be encoded
+	cut   bool  // a part was given up because the pipeline stops
 	parts int   // 0 before it is encoded
 	left  int   // parts not settled
 	inUse int   // parts leased, or 1 while it is encoded
@@ -53,7 +56,7 @@ type entry struct {
 func newMemory(c PipelineConfig) *memory {
 	return &memory{
 		maxReports: c.QueueSize, maxBytes: c.MaxQueueBytes, split: c.Split, ready: make(chan struct{}, 1),
-		reports: map[*delivery]struct{}{}, byPart: map[*report.Part]*entry{}, ended: map[*report.Part]*delivery{},
+		reports: map[*delivery]struct{}{}, waiting: map[int]int{}, byPart: map[*report.Part]*entry{}, ended: map[*report.Part]*delivery{},
 	}
 }
 
@@ -101,8 +104,8 @@ func (m *memory) accept(d *delivery, entries ...*entry) error {
 	if n := len(m.reports) + 1; n > m.maxReports {
 		return &QueueFullError{"QueueSize", int64(n), int64(m.maxReports)}
 	}
-	if n := m.counts.Bytes + d.size; n > m.maxBytes {
-		return &QueueFullError{"MaxQueueBytes", n, m.maxBytes}
+	if err := m.fitsLocked(d.size); err != nil {
+		return err
 	}
 	m.reports[d] = struct{}{}
 	m.counts.Submitted++
@@ -115,12 +118,48 @@ func (m *memory) accept(d *delivery, entries ...*entry) error {
 	return nil
 }
 
+// fitsLocked returns why n bytes more have no room beside the reports that wait and those that are being written.
+func (m *memory) fitsLocked(n int64) error {
+	if n += m.counts.Bytes + m.open; n > m.maxBytes {
+		return &QueueFullError{"MaxQueueBytes", n, m.maxBytes}
+	}
+	return nil
+}
+
+// write reserves n bytes for a report that is being written; a negative n gives them back.
+func (m *memory) write(n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n > 0 {
+		if err := m.fitsLocked(n); err != nil {
+			return err
+		}
+	}
+	m.open += n
+	return nil
+}
+
 func (m *memory) pushLocked(e *entry) {
 	if e.seq == 0 {
 		m.seq++
 		e.seq = m.seq
 	}
 	heap.Push(&m.turn, e)
+	m.waiting[e.d.env.Priority]++
+}
+
+// dueLocked lets the first of those put back have its turn.
+func (m *memory) dueLocked() { m.pushLocked(heap.Pop(&m.later).(*entry)) }
+
+// useLocked counts the parts of a report that are leased.
+func (m *memory) useLocked(d *delivery, n int) {
+	before := d.inUse > 0
+	d.inUse += n
+	if now := d.inUse > 0; now && !before {
+		m.counts.InProgress++
+	} else if before && !now {
+		m.counts.InProgress--
+	}
 }
 
 // Next leases the next part. A report whose turn has come is encoded first.
@@ -129,7 +168,7 @@ func (m *memory) Next(context.Context) (*report.Part, time.Time, error) {
 		m.mu.Lock()
 		now := time.Now()
 		for len(m.later) > 0 && !m.later[0].due.After(now) {
-			heap.Push(&m.turn, heap.Pop(&m.later))
+			m.dueLocked()
 		}
 		if len(m.turn) == 0 {
 			var due time.Time
@@ -140,7 +179,7 @@ func (m *memory) Next(context.Context) (*report.Part, time.Time, error) {
 			return nil, due, nil
 		}
 		e := m.turnLocked()
-		e.d.inUse++
+		m.useLocked(e.d, 1)
 		if e.part != nil {
 			part := *e.part // a lease has an attempt count of its own
 			part.Attempt++
@@ -160,14 +199,19 @@ const fairEvery = 8
 func (m *memory) turnLocked() *entry {
 	m.leases++
 	first := 0
-	if m.leases%fairEvery == 0 {
+	if m.leases%fairEvery == 0 && len(m.waiting) > 1 {
 		for i, e := range m.turn {
 			if e.seq < m.turn[first].seq {
 				first = i
 			}
 		}
 	}
-	return heap.Remove(&m.turn, first).(*entry)
+	e := heap.Remove(&m.turn, first).(*entry)
+	prio := e.d.env.Priority
+	if m.waiting[prio]--; m.waiting[prio] == 0 {
+		delete(m.waiting, prio)
+	}
+	return e
 }
 
 // encoded replaces a report's entry by those of its parts. One that cannot be encoded becomes a part that is dead on
@@ -176,7 +220,7 @@ func (m *memory) encoded(e *entry, parts []*report.Part, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := e.d
-	d.inUse--
+	m.useLocked(d, -1)
 	if err != nil {
 		d.err = err
 		parts = []*report.Part{{ReportID: d.item.ID, Total: 1, Final: true, Tool: d.item.ToolName}}
@@ -217,7 +261,7 @@ func (m *memory) Settle(_ context.Context, p *report.Part, o report.Outcome) (re
 	}
 	delete(m.byPart, p)
 	d := e.d
-	d.inUse--
+	m.useLocked(d, -1)
 	switch o.Kind {
 	case report.Retry, report.Released:
 		if o.Kind == report.Retry && !o.Free {
@@ -233,6 +277,7 @@ func (m *memory) Settle(_ context.Context, p *report.Part, o report.Outcome) (re
 		m.partEndedLocked(d, p)
 	case report.Dead:
 		d.prog.Dead++
+		d.cut = d.cut || errors.Is(o.Err, ErrStopped)
 		m.partEndedLocked(d, p)
 	}
 	m.wake()
@@ -258,16 +303,16 @@ func (m *memory) partEndedLocked(d *delivery, p *report.Part) {
 	m.ended[p] = d
 }
 
-// take returns the report that ended with this part.
-func (m *memory) take(p *report.Part) *report.Report {
+// take returns the report that ended with this part, and whether the stop had a share in it.
+func (m *memory) take(p *report.Part) (r *report.Report, cut bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.ended[p]
 	delete(m.ended, p)
 	if d == nil {
-		return nil
+		return nil, false
 	}
-	return d.item.Report
+	return d.item.Report, d.cut
 }
 
 // hurry makes everything that was put back due now: a drain waits for no backoff.
@@ -275,7 +320,7 @@ func (m *memory) hurry() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for len(m.later) > 0 {
-		heap.Push(&m.turn, heap.Pop(&m.later))
+		m.dueLocked()
 	}
 }
 
@@ -289,7 +334,7 @@ func (m *memory) abandon() (left []*QueueItem) {
 	}
 	m.counts.Failed += int64(len(left))
 	m.counts.Parts, m.counts.Bytes = 0, 0
-	m.reports, m.turn, m.later = map[*delivery]struct{}{}, nil, nil
+	m.reports, m.waiting, m.turn, m.later = map[*delivery]struct{}{}, map[int]int{}, nil, nil
 	return left
 }
 
@@ -298,24 +343,6 @@ func (m *memory) Counts() report.Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.counts
-	for d := range m.reports {
-		if d.inUse > 0 {
-			c.InProgress++
-		}
-	}
 	c.Queued = int64(len(m.reports)) - c.InProgress
 	return c
-}
-
-// sizeHint estimates a report's bytes without encoding it: the long texts, and a fixed amount an item.
-func sizeHint(r *report.Report) int64 {
-	const item = 400
-	n := int64(len(r.Findings)+len(r.Assets)+len(r.Dependencies)+1) * item
-	for _, f := range r.Findings {
-		n += int64(len(f.Description) + len(f.Message) + len(f.Title))
-		if f.Location != nil {
-			n += int64(len(f.Location.Snippet) + len(f.Location.ContextSnippet))
-		}
-	}
-	return n
 }

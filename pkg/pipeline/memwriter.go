@@ -8,7 +8,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// NewWriter gathers a report's parts in memory and queues them when it is closed.
+// NewWriter gathers a report's parts in memory and queues them when it is closed. All open writers and the queue share
+// MaxQueueBytes.
 func (m *memory) NewWriter(_ context.Context, r *report.Report, env report.Envelope) (report.Writer, error) {
 	head := *r
 	if head.Metadata.ID == "" {
@@ -33,10 +34,11 @@ type memoryWriter struct {
 }
 
 func (w *memoryWriter) take(p *report.Part) error {
-	w.bytes += int64(len(p.Data))
-	if w.bytes > w.m.maxBytes {
-		return &QueueFullError{"MaxQueueBytes", w.bytes, w.m.maxBytes}
+	n := int64(len(p.Data))
+	if err := w.m.write(n); err != nil {
+		return err
 	}
+	w.bytes += n
 	w.parts = append(w.parts, p)
 	return nil
 }
@@ -46,8 +48,8 @@ func (w *memoryWriter) Close() (report.Summary, error) {
 	if w.ended {
 		return report.Summary{}, errors.New("report writer is closed")
 	}
-	w.ended = true
 	sum, err := w.Splitter.Close()
+	w.release()
 	if err != nil {
 		return sum, err
 	}
@@ -65,6 +67,16 @@ func (w *memoryWriter) Close() (report.Summary, error) {
 
 // Abort drops what was gathered.
 func (w *memoryWriter) Abort() error {
-	w.ended, w.parts = true, nil
+	if !w.ended {
+		w.Splitter.Abort()
+		w.release()
+		w.parts = nil
+	}
 	return nil
+}
+
+// release ends the writing: from now on the bytes are counted as the queue's, or not at all.
+func (w *memoryWriter) release() {
+	w.ended = true
+	_ = w.m.write(-w.bytes) // gives back, which always works
 }

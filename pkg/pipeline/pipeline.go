@@ -32,7 +32,8 @@ type Pipeline struct {
 	stopErr   error        // of the drain; set before stopped is closed
 	ending    atomic.Int64 // parts whose outcome is being stored and told
 	changedMu sync.Mutex
-	changed   chan struct{} // closed and replaced whenever a report ends
+	changed   chan struct{} // closed whenever a part ends; nil while nobody waits for it
+	unsent    unsent
 }
 
 type phase int
@@ -52,7 +53,7 @@ func NewPipeline(cfg *PipelineConfig, uploader Uploader) *Pipeline {
 	c := cfg.withDefaults()
 	p := &Pipeline{
 		cfg: c, uploader: uploader, spool: c.Spool, retries: max(c.RetryAttempts, 0),
-		kick: make(chan struct{}, 1), stopped: make(chan struct{}), drain: make(chan struct{}), changed: make(chan struct{}),
+		kick: make(chan struct{}, 1), stopped: make(chan struct{}), drain: make(chan struct{}),
 	}
 	p.workCtx, p.cut = context.WithCancel(context.Background())
 	if p.spool == nil {
@@ -124,16 +125,31 @@ func (p *Pipeline) giveUp() error {
 	if p.memory == nil {
 		return nil
 	}
-	items := p.memory.abandon()
-	if len(items) == 0 {
-		return nil
-	}
-	unsent := &UnsentError{}
-	for _, item := range items {
-		unsent.ReportIDs = append(unsent.ReportIDs, item.ID)
+	for _, item := range p.memory.abandon() {
 		p.failed(item, ErrStopped)
 	}
-	return unsent
+	return p.unsent.err()
+}
+
+// unsent gathers the reports that only the stop ended.
+type unsent struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (u *unsent) add(id string) {
+	u.mu.Lock()
+	u.ids = append(u.ids, id)
+	u.mu.Unlock()
+}
+
+func (u *unsent) err() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.ids) == 0 {
+		return nil
+	}
+	return &UnsentError{ReportIDs: u.ids}
 }
 
 func (p *Pipeline) beginDrain() {
@@ -147,8 +163,8 @@ func (p *Pipeline) beginDrain() {
 
 // Stop takes no new reports, finishes the uploads under way — and, without a durable spool, everything queued, one
 // attempt each — and returns when all workers have ended. When ctx ends first, uploads are cut; what a durable
-// spool holds stays there for the next start, what is only in memory ends in OnFailed and is listed in the
-// *UnsentError returned. Stop may be called twice, and before Start.
+// spool holds stays there for the next start, what is only in memory ends in OnFailed. Every
+// report that the stop ended, there or because its last attempt failed, is named in the *UnsentError returned. Stop may be called twice, and before Start.
 func (p *Pipeline) Stop(ctx context.Context) error {
 	p.life.Lock()
 	before := p.phase
@@ -227,13 +243,18 @@ func (p *Pipeline) empty() bool {
 func (p *Pipeline) nextChange() <-chan struct{} {
 	p.changedMu.Lock()
 	defer p.changedMu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
 	return p.changed
 }
 
 func (p *Pipeline) notify() {
 	p.changedMu.Lock()
-	close(p.changed)
-	p.changed = make(chan struct{})
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
 	p.changedMu.Unlock()
 }
 

@@ -48,49 +48,55 @@ func (p *Pipeline) unsendable(part *report.Part) error {
 }
 
 // judge turns the answer to an attempt into an outcome.
-func (p *Pipeline) judge(part *report.Part, res *Result, err error) report.Outcome {
+func (p *Pipeline) judge(part *report.Part, at pass, res *Result, err error) report.Outcome {
 	if err == nil {
-		p.gate.answered()
+		p.gate.answered(part.Key)
 		return report.Outcome{Kind: report.Uploaded, Result: res}
 	}
 	if p.workCtx.Err() != nil { // cut by Stop: not the part's fault
-		p.gate.leave()
+		p.gate.leave(at)
 		return report.Outcome{Kind: report.Released, Err: err}
 	}
 	var unsendable *unsendableError
 	if errors.As(err, &unsendable) { // the receiver was not asked
-		p.gate.leave()
+		p.gate.leave(at)
 		return report.Outcome{Kind: report.Dead, Err: err}
 	}
 	now, f := time.Now(), classify(err)
 	if f.retryAfter > 0 {
-		p.record(part, event.Event{Type: event.RateLimited, Severity: event.Warn, Message: "receiver asks to wait", Error: err.Error(),
-			Details: map[string]any{"retry_after_ms": f.retryAfter.Milliseconds()}})
+		p.record(part, event.RateLimited, func(e *event.Event) {
+			e.Severity, e.Message, e.Error = event.Warn, "receiver asks to wait", err.Error()
+			e.Details = map[string]any{"retry_after_ms": f.retryAfter.Milliseconds()}
+		})
 	}
 	switch {
 	case f.unauthorized:
-		until, closed := p.gate.failed(now, "credentials refused: "+err.Error(), true, max(p.cfg.RetryDelay, f.retryAfter))
+		until, closed, _ := p.gate.failed(now, at, setback{part.Key, "credentials refused: " + err.Error(), true, max(p.cfg.RetryDelay, f.retryAfter)})
 		if closed {
-			p.record(part, event.Event{Type: event.AuthFailed, Severity: event.Critical, Message: "credentials refused, uploads pause", Error: err.Error()})
+			p.record(part, event.AuthFailed, func(e *event.Event) {
+				e.Severity, e.Message, e.Error = event.Critical, "credentials refused, uploads pause", err.Error()
+			})
 		}
-		return p.putBack(part, err, until, true)
+		return p.putBack(part, err, later(until, now.Add(p.cfg.RetryDelay)), true)
 	case f.permanent:
-		p.gate.answered()
+		p.gate.answered(part.Key)
 		return report.Outcome{Kind: report.Dead, Err: err}
 	case f.unavailable || errors.Is(err, context.DeadlineExceeded):
-		until, _ := p.gate.failed(now, "receiver unavailable: "+err.Error(), false, f.retryAfter)
-		// Once several parts in a row failed like this it is not about the part: a durable one waits for the
-		// receiver as long as it takes, one in memory has RetryAttempts.
-		return p.putBack(part, err, later(until, now.Add(p.delay(part.Attempt))), p.memory == nil && !until.IsZero())
+		until, _, blamed := p.gate.failed(now, at, setback{part.Key, "receiver unavailable: " + err.Error(), false, f.retryAfter})
+		// A durable part waits for the receiver as long as it takes, one in memory has RetryAttempts.
+		return p.putBack(part, err, later(until, now.Add(p.delay(part.Attempt))), p.memory == nil && !blamed)
 	}
-	p.gate.answered()
+	p.gate.answered(part.Key)
 	return p.putBack(part, err, now.Add(max(p.delay(part.Attempt), f.retryAfter)), false)
 }
 
-// putBack retries the part at due, or gives it up when its retries are used.
+// putBack retries the part at due, or gives it up when its retries are used or it is too old.
 func (p *Pipeline) putBack(part *report.Part, err error, due time.Time, free bool) report.Outcome {
 	if !free && part.Attempt > p.retries {
 		return report.Outcome{Kind: report.Dead, Err: err}
+	}
+	if age := time.Since(part.SubmittedAt); p.cfg.MaxRetryAge > 0 && age >= p.cfg.MaxRetryAge {
+		return report.Outcome{Kind: report.Dead, Err: &RetryAgeError{Age: age, Limit: p.cfg.MaxRetryAge, Err: err}}
 	}
 	if p.memory != nil && p.isDraining() { // it would be tried again, were there time: that is the stop's fault
 		return report.Outcome{Kind: report.Dead, Err: fmt.Errorf("%w: %w", ErrStopped, err)}

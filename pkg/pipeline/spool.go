@@ -19,7 +19,8 @@ type Spool interface {
 	// part is handed out again only after Settle, or by another process after this one died.
 	Next(ctx context.Context) (part *report.Part, due time.Time, err error)
 
-	// Settle ends the lease of a part. It does its work even when ctx is done, for an outcome must not be lost.
+	// Settle ends the lease of a part. It does its work even when ctx is done, for an outcome must not be lost. Where
+	// the report was removed during the upload, the error has a method NotFound() bool that returns true.
 	Settle(ctx context.Context, part *report.Part, o report.Outcome) (report.Progress, error)
 
 	// Ready receives whenever something may have become due earlier than Next said.

@@ -21,10 +21,13 @@ type Stats struct {
 	QueueParts  int64 `json:"queue_parts"`  // parts not settled
 	TotalBytes  int64 `json:"total_bytes"`  // bytes of them
 
-	Attempts      int64      `json:"attempts"`       // uploads tried
+	Attempts      int64      `json:"attempts"`       // uploads tried; the next six add up to it
 	Retries       int64      `json:"retries"`        // of them, put back
 	PartsUploaded int64      `json:"parts_uploaded"` // of them, accepted
 	PartsDead     int64      `json:"parts_dead"`     // of them, given up
+	PartsReleased int64      `json:"parts_released"` // of them, cut by Stop
+	PartsGone     int64      `json:"parts_gone"`     // of them, of a report that was removed meanwhile
+	PartsUnstored int64      `json:"parts_unstored"` // of them, whose outcome the spool could not store: they are tried again
 	BytesRaw      int64      `json:"bytes_raw"`      // of uploaded parts, before compression
 	BytesData     int64      `json:"bytes_data"`     // of uploaded parts, compressed
 	BytesSent     int64      `json:"bytes_sent"`     // request bodies, as the uploader counts them
@@ -40,23 +43,33 @@ type tally struct {
 	s  Stats
 }
 
-func (t *tally) attempt(o report.Outcome, err error, p *report.Part) {
+// attempt counts an outcome, and with what error it was stored.
+func (t *tally) attempt(p *report.Part, o report.Outcome, settle error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.s.Attempts++
-	switch o.Kind {
-	case report.Uploaded:
+	if o.Result != nil {
+		t.s.BytesSent += o.Result.BytesSent
+	}
+	if o.Err != nil {
+		t.errorLocked(o.Err)
+	}
+	switch {
+	case isGone(settle):
+		t.s.PartsGone++
+	case settle != nil:
+		t.s.PartsUnstored++
+		t.errorLocked(settle)
+	case o.Kind == report.Uploaded:
 		t.s.PartsUploaded++
 		t.s.BytesRaw += p.RawSize
 		t.s.BytesData += int64(len(p.Data))
-		t.s.BytesSent += o.Result.BytesSent
-	case report.Retry:
+	case o.Kind == report.Retry:
 		t.s.Retries++
-	case report.Dead:
+	case o.Kind == report.Dead:
 		t.s.PartsDead++
-	}
-	if err != nil {
-		t.errorLocked(err)
+	default:
+		t.s.PartsReleased++
 	}
 }
 

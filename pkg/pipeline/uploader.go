@@ -20,7 +20,12 @@ import (
 //	Unavailable() bool          true: the receiver was not reached or is overloaded, which says nothing of the part
 //	Unauthorized() bool         true: the credentials are wrong, which says nothing of the part
 //
-// Anything else is retried with exponential backoff. A panic is a failed attempt.
+// Anything else is retried with exponential backoff. A panic is a failed attempt. No answer within UploadTimeout is
+// taken as Unavailable.
+//
+// RetryAttempts are used up by failures that concern the part. In a durable spool one that is Unavailable or
+// Unauthorized is not counted, so an outage of any length makes no dead letter; unless the same part fails like this
+// again and again while the receiver answers for others. In memory only Unauthorized is not counted.
 type Uploader interface {
 	Upload(ctx context.Context, part *report.Part) (*Result, error)
 }

@@ -49,7 +49,7 @@ func TestReportThatTheDrainGaveUpFailsWithErrStopped(t *testing.T) {
 		if err := p.Start(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		stop(t, p)
+		stopUnsent(t, p, "r") // and not bad, which the stop has no share in
 		if err := e.errs["r"]; !errors.Is(err, ErrStopped) || !errors.Is(err, down) {
 			t.Errorf("r failed with %v", err)
 		}

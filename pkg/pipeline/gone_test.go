@@ -1,0 +1,48 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// emptied is a spool whose reports are removed during their upload.
+type emptied struct{ *memory }
+
+type goneError struct{}
+
+func (goneError) Error() string  { return "not found" }
+func (goneError) NotFound() bool { return true }
+
+func (s emptied) Settle(ctx context.Context, p *report.Part, _ report.Outcome) (report.Progress, error) {
+	if _, err := s.memory.Settle(ctx, p, report.Outcome{Kind: report.Uploaded}); err != nil {
+		return report.Progress{}, err
+	}
+	return report.Progress{}, fmt.Errorf("settle part: %w", goneError{})
+}
+
+func TestReportRemovedDuringItsUploadIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{}
+		cfg := PipelineConfig{Spool: emptied{newMemory(PipelineConfig{}.withDefaults())}, Workers: 1, RetryDelay: time.Hour, Sink: rec}
+		p := start(t, cfg, &answers{})
+		mustSubmit(t, p, "a", "b", "c")
+		flush(t, p)
+		s := p.GetStats()
+		if time.Since(epoch) != 0 {
+			t.Errorf("the worker rests for %v", time.Since(epoch))
+		}
+		if n := len(rec.of(event.AgentError)); n != 0 || s.LastError != "" {
+			t.Errorf("%d agent_error events, last error %q", n, s.LastError)
+		}
+		if s.PartsGone != 3 || s.PartsUploaded != 0 || s.Attempts != 3 {
+			t.Errorf("%+v", s)
+		}
+		stop(t, p)
+	})
+}

@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// finished tells that a report has ended.
+func (p *Pipeline) finished(part *report.Part, prog report.Progress, err error) {
+	item := &QueueItem{
+		ID: part.ReportID, JobID: part.JobID, TenantID: part.TenantID, ToolName: part.Tool, Priority: part.Priority,
+		SubmittedAt: prog.SubmittedAt, Attempts: part.Attempt, PartKey: part.Key,
+	}
+	stopped := false
+	if p.memory != nil {
+		item.Report, stopped = p.memory.take(part)
+	}
+	if prog.Dead > 0 {
+		if err == nil { // the last part went well, an earlier one did not
+			err = &deadPartsError{prog.Dead, prog.Total}
+		}
+		if stopped && !errors.Is(err, ErrStopped) {
+			err = fmt.Errorf("%w: %w", ErrStopped, err)
+		}
+		p.failed(item, err)
+		return
+	}
+	res := prog.Result
+	res.ReportID, res.SubmittedAt, res.CompletedAt = part.ReportID, prog.SubmittedAt, time.Now()
+	took := res.CompletedAt.Sub(res.SubmittedAt)
+	res.DurationMs = took.Milliseconds()
+	if res.Status == "" {
+		res.Status = "completed"
+	}
+	p.record(part, event.UploadCompleted, func(e *event.Event) {
+		e.Message, e.Duration = "report uploaded", took
+		e.Details = map[string]any{"parts": prog.Total, "findings_created": res.FindingsCreated, "findings_updated": res.FindingsUpdated, "bytes_sent": res.BytesSent}
+	})
+	if p.cfg.OnCompleted != nil {
+		p.callback("OnCompleted", func() { p.cfg.OnCompleted(item, &res) })
+	}
+}
+
+// failed tells that a report was given up. One that only the stop ended is named by Stop as well.
+func (p *Pipeline) failed(item *QueueItem, err error) {
+	item.LastError = err.Error()
+	if p.memory != nil && errors.Is(err, ErrStopped) {
+		p.unsent.add(item.ID)
+	}
+	p.record(&report.Part{TenantID: item.TenantID, JobID: item.JobID, ReportID: item.ID}, event.UploadFailed, func(e *event.Event) {
+		e.Severity, e.Message, e.Error = event.Error, "report could not be uploaded", err.Error()
+	})
+	if p.cfg.OnFailed != nil {
+		p.callback("OnFailed", func() { p.cfg.OnFailed(item, err) })
+	}
+}
+
+// callback runs user code, whose panic must not end the process.
+func (p *Pipeline) callback(name string, f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.agentError(nil, name+" panicked", panicText(r))
+		}
+	}()
+	f()
+}
+
+func (p *Pipeline) uploadStarted(part *report.Part) {
+	p.record(part, event.UploadStarted, func(e *event.Event) { e.Severity, e.Message = event.Debug, "upload started" })
+}
+
+func (p *Pipeline) uploadRetry(part *report.Part, o report.Outcome) {
+	p.record(part, event.UploadRetry, func(e *event.Event) {
+		e.Severity, e.Message, e.Error = event.Warn, "upload is tried again", o.Err.Error()
+		e.Details = map[string]any{"chunk_index": part.Index, "attempt": part.Attempt, "next_try": o.Due.UTC().Format(time.RFC3339), "counts": !o.Free}
+	})
+}
+
+// agentError says what went wrong here; part may be nil.
+func (p *Pipeline) agentError(part *report.Part, message, text string) {
+	p.record(part, event.AgentError, func(e *event.Event) { e.Severity, e.Message, e.Error = event.Error, message, text })
+}
+
+// record hands an event about a part, or about none, to the sink; without a sink it costs nothing to tell.
+func (p *Pipeline) record(part *report.Part, kind event.Type, fill func(*event.Event)) {
+	if p.cfg.Sink == nil {
+		return
+	}
+	e := event.Event{Type: kind}
+	if part != nil {
+		e.TenantID, e.JobID, e.ReportID = part.TenantID, part.JobID, part.ReportID
+	}
+	fill(&e)
+	p.cfg.Sink.Record(e)
+}
