@@ -84,12 +84,27 @@ func NewManager(cfg *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := openOrReplace(path, c)
+	m, err := start(path, c, keys, cfg.Sink == nil)
+	if !isCorrupt(err) {
+		return m, err
+	}
+	if err := repair(path, c, keys, err); err != nil { // the check did not come to the damage
+		return nil, err
+	}
+	return start(path, c, keys, cfg.Sink == nil)
+}
+
+// start opens a store that is sound as far as can be told, or was made so.
+func start(path string, c Config, keys *keyring, silent bool) (*Manager, error) {
+	if err := repair(path, c, keys, nil); err != nil {
+		return nil, err
+	}
+	d, err := openDB(path, c.maxBytes())
 	if err != nil {
 		return nil, err
 	}
 	m := &Manager{
-		cfg: c, db: d, keys: keys, silent: cfg.Sink == nil, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
+		cfg: c, db: d, keys: keys, silent: silent, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
 		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
 	}
 	d.starved = m.walStarved

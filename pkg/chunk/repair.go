@@ -21,27 +21,9 @@ import (
 // read.
 var checkTime = 5 * time.Second
 
-// openOrReplace opens the database. A damaged one it first replaces by what can be read of it.
-func openOrReplace(path string, c Config) (*db, error) {
-	if err := repair(path, c, nil); err != nil {
-		return nil, err
-	}
-	d, err := openDB(path, c.maxBytes())
-	if r := (reserve{path: path + ".reserve"}); isFull(err) && r.spend() == nil { // opening takes space, too
-		d, err = openDB(path, c.maxBytes())
-	}
-	if !isCorrupt(err) {
-		return d, err
-	}
-	if err := repair(path, c, err); err != nil { // the check did not come to it
-		return nil, err
-	}
-	return openDB(path, c.maxBytes())
-}
-
 // repair looks at the files at path, and changes nothing where they are sound. Where they are damaged, or known to be
 // because of cause, it puts a new database in their place and says what became of the reports.
-func repair(path string, c Config, cause error) error {
+func repair(path string, c Config, keys *keyring, cause error) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return nil // a new store, or one that openDB has a reason to refuse
 	}
@@ -70,7 +52,7 @@ func repair(path string, c Config, cause error) error {
 	if cause == nil {
 		return nil
 	}
-	return replace(path, f, c, cause)
+	return replace(path, f, c, keys, cause)
 }
 
 // examine returns what is wrong with the files. A check that takes too long is given up: an agent must start.

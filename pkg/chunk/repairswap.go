@@ -26,11 +26,7 @@ const (
 )
 
 // replace fills a new store from the damaged one and puts it in its place.
-func replace(path string, f *storeFiles, c Config, cause error) error {
-	keys, err := newKeyring(c)
-	if err != nil {
-		return err
-	}
+func replace(path string, f *storeFiles, c Config, keys *keyring, cause error) error {
 	found, err := salvageInto(path+salvagingSuffix, f, keys, reserve{path: path + ".reserve", size: reserveShare(c.maxBytes())})
 	if err != nil {
 		return fmt.Errorf("salvage %s, which is damaged (%w): %w", path, cause, err)

@@ -2,21 +2,13 @@ package chunk
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"slices"
-	"strings"
-
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // States of a report of which a salvage cannot see the state.
 const reportUnknown = -1
-
-// maxBlobBytes bounds what is read as one part: more than any part is, also when it is encrypted.
-const maxBlobBytes = 2 * report.MaxPartBytes
 
 // copyReports copies the rows of all reports that are not there yet and notes what it sees of the others.
 func (s *salvage) copyReports() error {
@@ -31,16 +23,17 @@ func (s *salvage) copyReports() error {
 		state, _ := t.value(row, "state").(int64)
 		content, _ := t.value(row, "content").([]byte)
 		if state == reportOpen && okID {
-			return s.dst.note(rid, reportOpen, &tenant, &id)
+			return s.dst.note(rid, reportOpen, &tenant, &id, false)
 		}
 		if !t.sound(row) || !okID || !okTenant || id == "" || len(content) != 32 || state < reportPending || state > reportFailed {
 			s.gap = true // to be looked for in the indexes
-			return s.dst.note(rid, reportUnknown, nil, nil)
+			return s.dst.note(rid, reportUnknown, nil, nil, false)
 		}
-		if err := s.dst.note(rid, state, &tenant, &id); err != nil {
+		copied, err := s.dst.add(t, row)
+		if err != nil {
 			return err
 		}
-		return s.dst.add(t, row, "UPDATE salvage SET todo = 1 WHERE rid = ?1 AND NOT kept", rid)
+		return s.dst.note(rid, state, &tenant, &id, copied)
 	})
 	if s.gap = s.gap || gap; err == nil && s.gap {
 		err = s.readIndexes()
@@ -88,7 +81,7 @@ func (s *salvage) readIndexOnce(query string) error {
 		if state < reportUnknown || state > reportFailed {
 			state = reportUnknown
 		}
-		if err := s.dst.note(rid, state, tenant, id); err != nil {
+		if err := s.dst.note(rid, state, tenant, id, false); err != nil {
 			return err
 		}
 	}
@@ -101,10 +94,11 @@ func (s *salvage) copyParts() error {
 	if err != nil {
 		return err
 	}
-	blobs, err := s.table("blobs")
+	blobs, err := s.blobs()
 	if err != nil {
 		return err
 	}
+	defer blobs.close()
 	gap, err := walkTable(s.ctx, s.src, t.name, t.columns, func(pid int64, row []any) error {
 		rid, _ := t.value(row, "rid").(int64)
 		state, _ := t.value(row, "state").(int64)
@@ -113,20 +107,21 @@ func (s *salvage) copyParts() error {
 			return err
 		}
 		if of == nil && state == partWaiting && s.gap {
-			return s.dst.note(rid, reportUnknown, nil, nil)
+			return s.dst.note(rid, reportUnknown, nil, nil, false)
 		}
 		if of == nil || !of.todo || !t.sound(row) || state < partWaiting || state > partDead || of.state == reportCompleted && state != partUploaded {
 			return nil
 		}
-		if err := s.dst.add(t, row, "", 0); err != nil {
+		if _, err := s.dst.add(t, row); err != nil {
 			return err
 		}
-		data, err := s.readBlob(blobs, pid)
+		data, err := blobs.read(pid)
 		switch {
 		case errors.Is(err, sql.ErrNoRows) && state != partWaiting:
 			return nil // freed before
 		case err == nil && s.intact(of, t, row, blobs.value(data, "data")):
-			return s.dst.add(blobs, data, "", 0)
+			_, err := s.dst.add(blobs.salvageTable, data)
+			return err
 		case state == partUploaded:
 			return nil // nobody needs it any more
 		}
@@ -135,16 +130,6 @@ func (s *salvage) copyParts() error {
 	})
 	s.found.Incomplete = s.found.Incomplete || gap && s.gap
 	return err
-}
-
-func (s *salvage) readBlob(blobs *salvageTable, pid int64) ([]any, error) {
-	values := make([]any, len(blobs.columns))
-	into := make([]any, len(values))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	q := "SELECT " + strings.Join(blobs.columns, ", ") + " FROM blobs WHERE pid = ? AND length(data) <= ?"
-	return values, s.src.QueryRowContext(s.ctx, q, pid, maxBlobBytes).Scan(into...)
 }
 
 // intact says whether data is that of the part. Data whose key is not at hand is taken as it is: whoever
@@ -165,81 +150,4 @@ func (s *salvage) intact(of *seenReport, parts *salvageTable, row []any, data an
 	}
 	sum := sha256.Sum256(b)
 	return bytes.Equal(sum[:], sha)
-}
-
-// salvageTable is what the old and the new form of a table have in common.
-type salvageTable struct {
-	name    string
-	columns []string
-	types   []string // declared
-	notNull []bool
-}
-
-func (s *salvage) table(name string) (*salvageTable, error) {
-	old, err := tableInfo(s.ctx, s.src, name)
-	if err != nil {
-		old = nil // unreadable: as the new one is
-	}
-	t, err := tableInfo(context.Background(), s.dst.conn, name)
-	if err != nil || old == nil {
-		return t, err
-	}
-	common := &salvageTable{name: name}
-	for i, c := range t.columns {
-		if slices.Contains(old.columns, c) {
-			common.columns = append(common.columns, c)
-			common.types = append(common.types, t.types[i])
-			common.notNull = append(common.notNull, t.notNull[i])
-		}
-	}
-	return common, nil
-}
-
-func tableInfo(ctx context.Context, d interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}, name string) (*salvageTable, error) {
-	rows, err := d.QueryContext(ctx, "SELECT name, type, \"notnull\" FROM pragma_table_info(?)", name)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	t := &salvageTable{name: name}
-	for rows.Next() {
-		var column, kind string
-		var notNull bool
-		if err := rows.Scan(&column, &kind, &notNull); err != nil {
-			return nil, err
-		}
-		t.columns, t.types, t.notNull = append(t.columns, column), append(t.types, kind), append(t.notNull, notNull)
-	}
-	return t, rows.Err()
-}
-
-func (t *salvageTable) value(row []any, column string) any {
-	if i := slices.Index(t.columns, column); i >= 0 {
-		return row[i]
-	}
-	return nil
-}
-
-// sound says whether the values are of the types that the columns have; those of a damaged row may be of any.
-func (t *salvageTable) sound(row []any) bool {
-	for i, v := range row {
-		ok := v == nil && !t.notNull[i]
-		switch t.types[i] {
-		case "INTEGER":
-			_, is := v.(int64)
-			ok = ok || is
-		case "TEXT":
-			_, is := v.(string)
-			ok = ok || is
-		default:
-			_, is := v.([]byte)
-			ok = ok || is
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
 }

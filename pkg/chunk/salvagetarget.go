@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 // salvageTarget is the new store while it is filled. Nobody relies on it before it is finished, so it is synced once,
@@ -73,15 +71,17 @@ func (t *salvageTarget) create(ctx context.Context) error {
 	return err
 }
 
-// note remembers a report; what is known of it already stays.
-func (t *salvageTarget) note(rid, state int64, tenant, id *string) error {
-	return t.write(0, `INSERT INTO salvage (rid, state, tenant, id) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-		state = max(state, excluded.state), tenant = coalesce(tenant, excluded.tenant), id = coalesce(id, excluded.id)`, rid, state, tenant, id)
+// note remembers a report, and whether its row was copied just now; what is known of it already stays.
+func (t *salvageTarget) note(rid, state int64, tenant, id *string, copied bool) error {
+	_, err := t.change(0, `INSERT INTO salvage (rid, state, tenant, id, todo) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = max(state, excluded.state),
+		tenant = coalesce(tenant, excluded.tenant), id = coalesce(id, excluded.id), todo = max(todo, excluded.todo)`, rid, state, tenant, id, copied)
+	return err
 }
 
 // spoil notes that a part of a report cannot be read.
 func (t *salvageTarget) spoil(rid int64) error {
-	return t.write(0, "UPDATE salvage SET bad = 1 WHERE rid = ?", rid)
+	_, err := t.change(0, "UPDATE salvage SET bad = 1 WHERE rid = ?", rid)
+	return err
 }
 
 // seenReport is what is noted of a report.
@@ -105,25 +105,16 @@ func (t *salvageTarget) known(rid int64) (*seenReport, error) {
 	return &r, err
 }
 
-// add inserts a row. One that contradicts another is left out; then is run for one that is not.
-func (t *salvageTarget) add(table *salvageTable, row []any, then string, args ...any) error {
+// add inserts a row, and says whether it did: one that contradicts another is left out.
+func (t *salvageTarget) add(table *salvageTable, row []any) (added bool, err error) {
 	weight := 0
 	for _, v := range row {
 		if b, ok := v.([]byte); ok {
 			weight += len(b)
 		}
 	}
-	q := fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", table.name, strings.Join(table.columns, ", "), strings.Repeat(", ?", len(row)-1))
-	n, err := t.change(weight, q, row...)
-	if err != nil || n == 0 || then == "" {
-		return err
-	}
-	return t.write(0, then, args...)
-}
-
-func (t *salvageTarget) write(weight int, query string, args ...any) error {
-	_, err := t.change(weight, query, args...)
-	return err
+	n, err := t.change(weight, table.insert, row...)
+	return n > 0, err
 }
 
 // change runs a statement, commits from time to time, and ends the salvage with errStopped when the disk is full.
