@@ -11,6 +11,7 @@ SCAN_FLAGS  ?=
 TEST_FLAGS  ?=
 BENCH       ?= .
 BENCHTIME   ?= 200ms
+BENCH_FLAGS ?=
 FUZZTIME    ?= 10s
 ROUNDS      ?= 100
 SEED        ?= 0
@@ -73,8 +74,13 @@ cross: ## build for all platforms, without cgo
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
 
 .PHONY: bench
-bench: ## run the benchmarks matching BENCH, each for BENCHTIME
+bench: ## compare the durable queue with others, then run the benchmarks matching BENCH, each for BENCHTIME
+	go run -C bench . $(BENCH_FLAGS)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m ./...
+
+.PHONY: bench-check
+bench-check: ## fail if this checkout is more than 30 % slower than BASE, or the merge base with origin/main
+	go run -C bench . check $(if $(BASE),-base '$(BASE)') $(BENCH_FLAGS)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -44,7 +44,7 @@ func TestFullDisk(t *testing.T) {
 				d.fill()
 			} else {
 				d.submit(10)
-				d.occupy()
+				occupy(t, d.junk)
 			}
 			d.refuses()
 			d.restart() // the store opens
@@ -69,7 +69,7 @@ func TestTortureOnFullDisk(t *testing.T) {
 	if err := mountSmall(dir, tortureBytes); err != nil {
 		t.Fatalf("mount: %v", err)
 	}
-	torture(t, (*rounds+9)/10, dir)
+	torture(t, max(1, *rounds/10), dir)
 }
 
 // tortureBytes is the size of a disk that has room for the reserve, which is 8 MiB, and a few reports.
@@ -155,17 +155,17 @@ func (d *fullDisk) fill() {
 }
 
 // occupy takes all of the disk that is free, to the last byte.
-func (d *fullDisk) occupy() {
-	d.t.Helper()
-	f, err := os.OpenFile(d.junk, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func occupy(t *testing.T, junk string) {
+	t.Helper()
+	f, err := os.OpenFile(junk, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		d.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	for size := 1 << 20; size > 0; {
 		if _, err := f.Write(make([]byte, size)); err != nil {
 			if !errors.Is(err, syscall.ENOSPC) {
-				d.t.Fatal(err)
+				t.Fatal(err)
 			}
 			size /= 2
 		}

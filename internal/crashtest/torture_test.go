@@ -20,7 +20,7 @@ import (
 // A plain `go test` does as many rounds, and begins none after so long.
 const (
 	fewRounds = 4
-	fewTime   = 5 * time.Second
+	fewTime   = 3 * time.Second
 )
 
 // Whatever dies and whenever: no accepted report is lost, none is stored twice, the disk is bounded, and the numbers add up.

@@ -1,0 +1,103 @@
+package crashtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// A server whose disk is full says that it is unavailable, which no agent holds against a part; it still answers
+// questions, and takes parts again when there is room.
+func TestFullDiskOfServer(t *testing.T) {
+	dir := os.Getenv(fullEnv)
+	if dir == "" {
+		inSmallDisk(t)
+		return
+	}
+	if err := mountSmall(dir, 8<<20); err != nil {
+		t.Fatalf("mount: %v", err)
+	}
+	path, junk := filepath.Join(dir, "ingest.db"), filepath.Join(dir, "junk")
+	open := func() *ingest.Store {
+		store, err := ingest.OpenStore(ingest.StoreConfig{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return store
+	}
+	store := open()
+	srv := ingesttest.New(t, ingesttest.WithConfig(func(c *ingest.HandlerConfig) { c.Store = store }))
+	client := srv.Client()
+	sent, refused := uploadUntilFull(t, client, 0, junk)
+	for range 3 {
+		var e *ingest.Error
+		if _, err := client.Upload(context.Background(), refused); !errors.As(err, &e) || !e.Unavailable() || e.Permanent() {
+			t.Errorf("a full server answers %v", err)
+		}
+	}
+	seen := func() (n int) {
+		for _, err := range ingest.All(context.Background(), client, ingest.Query{Limit: ingest.MaxPageLimit}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	if n := seen(); n != sent {
+		t.Errorf("%d findings are visible of %d", n, sent)
+	}
+	if err := os.Remove(junk); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Upload(context.Background(), refused); err != nil {
+		t.Fatal(err)
+	}
+	if n := seen(); n != sent+1 {
+		t.Errorf("%d findings are visible of %d", n, sent+1)
+	}
+	l := newLedger()
+	if err := l.sound(path); err != nil {
+		t.Error(err)
+	}
+	for _, v := range l.violations {
+		t.Error(v)
+	}
+}
+
+// uploadUntilFull sends reports of one finding, takes what is left of the disk after some of them, and returns how many
+// were taken, and the one that was not.
+func uploadUntilFull(t *testing.T, client *ingest.Client, from int, junk string) (sent int, refused *report.Part) {
+	t.Helper()
+	for i := from; i < from+100; i++ {
+		n := name{id: fmt.Sprintf("r%d", i)}
+		r := n.head()
+		r.Assets = []*report.Asset{n.asset()}
+		r.Findings = []*report.Finding{n.finding(0, 0, 50<<10)}
+		parts, _, err := report.Split(r, report.SplitConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Upload(context.Background(), parts[0]); err != nil {
+			t.Logf("after %d reports: %v", sent, err)
+			return sent, parts[0]
+		}
+		if sent++; sent == 20 {
+			occupy(t, junk)
+		}
+	}
+	t.Fatal("the disk takes more than it has")
+	return 0, nil
+}
