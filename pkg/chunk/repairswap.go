@@ -34,14 +34,19 @@ func replace(path string, f *storeFiles, c Config, keys *keyring, cause error) e
 	f.close()
 	found.Cause = cause.Error()
 	stamp := time.Now().UTC().Format("20060102T150405.000000")
-	if b, err := json.MarshalIndent(found, "", "\t"); err == nil {
-		_ = os.WriteFile(path+asideSuffix+stamp+".json", b, 0o600) // a full disk must not keep the agent from starting
-	}
+	found.write(path + asideSuffix + stamp + ".json")
 	if err := os.Rename(path+salvagingSuffix, path+salvagedSuffix+stamp); err != nil {
 		return err
 	}
 	syncDir(path)
 	return finishReplacing(path, c.Sink)
+}
+
+// write keeps what came of a salvage. A disk too full for it must not keep the agent from starting.
+func (s salvaged) write(path string) {
+	if b, err := json.MarshalIndent(s, "", "\t"); err == nil {
+		_ = os.WriteFile(path, b, 0o600)
+	}
 }
 
 // finishReplacing sets the damaged files aside and puts the new store in their place, where there is one that is complete.

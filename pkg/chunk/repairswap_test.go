@@ -1,0 +1,161 @@
+package chunk
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+const salvageVictimEnv = "CHUNK_TEST_SALVAGE_DB"
+
+// TestSalvageVictim is the process that is killed in the middle of a salvage.
+func TestSalvageVictim(t *testing.T) {
+	path := os.Getenv(salvageVictimEnv)
+	if path == "" {
+		return
+	}
+	cfg := damageConfig
+	cfg.DatabasePath = path
+	m, err := NewManager(&cfg)
+	if err == nil {
+		err = m.Close()
+	}
+	tell("%v", err)
+}
+
+// bigDamage is a store whose first page of reports is gone, so large that its salvage takes a while.
+func bigDamage(t *testing.T) (*victimStore, string) {
+	t.Helper()
+	v := makeVictim(t, 60)
+	return v, v.restore(t, func(f map[string][]byte) {
+		for page := 2; page < len(f["-wal"])/(pageSize+walFrameHeader)-20; page += 9 {
+			f["-wal"][walHeaderSize+page*(pageSize+walFrameHeader)+walFrameHeader+9] ^= 1
+		}
+	})
+}
+
+func TestKilledDuringTheSalvage(t *testing.T) {
+	v, path := bigDamage(t)
+	deaths := 0
+	for round := range 12 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSalvageVictim$")
+		cmd.Env = append(os.Environ(), salvageVictimEnv+"="+path)
+		before, _ := os.Stat(path + salvagingSuffix) // of the one that died
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		seen := make(chan struct{})
+		go func() { // killed a little after the new file appears, later in each round
+			defer close(seen)
+			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond / 4) {
+				if now, err := os.Stat(path + salvagingSuffix); err == nil && !os.SameFile(before, now) {
+					break
+				}
+				if files, _ := filepath.Glob(path + asideSuffix + "*"); len(files) > 0 {
+					break
+				}
+			}
+			time.Sleep(time.Duration(round) * 2 * time.Millisecond)
+			_ = cmd.Process.Kill()
+		}()
+		err := cmd.Wait()
+		<-seen
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			deaths++
+		}
+		if files, _ := filepath.Glob(path + asideSuffix + "*[0-9]"); len(files) > 0 {
+			break // it came to its end, or a kill did not keep it from that
+		}
+	}
+	if deaths == 0 {
+		t.Fatal("nobody was killed: the test shows nothing")
+	}
+	t.Logf("%d deaths", deaths)
+	m, err := NewManager(&Config{DatabasePath: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := m.Counts(); c.Recovered < 20 {
+		t.Errorf("%d reports", c.Recovered)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	v.judge(t, path) // has no event of its own: the one of the salvage was said, or died with its process
+}
+
+// A process may die between any two steps of the replacement; the next one goes on, or begins anew.
+func TestInterruptedReplacementIsEnded(t *testing.T) {
+	stamp := "20260304T050607.000000"
+	for name, state := range map[string]func(t *testing.T, path string){
+		"half a new store": func(t *testing.T, path string) {
+			b := must(os.ReadFile(path))
+			for _, s := range []string{salvagingSuffix, salvagingSuffix + "-journal"} {
+				if err := os.WriteFile(path+s, b[:len(b)/3], 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"complete":       func(t *testing.T, path string) { complete(t, path, stamp) },
+		"database aside": func(t *testing.T, path string) { complete(t, path, stamp, "") },
+		"all aside":      func(t *testing.T, path string) { complete(t, path, stamp, "", "-wal", "-shm") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, path := bigDamage(t)
+			state(t, path)
+			_, unfinished := os.Stat(path + salvagedSuffix + stamp)
+			rec := &recorder{}
+			m := open(t, Config{DatabasePath: path, Sink: rec})
+			d := salvagedEvent(t, rec)
+			if d == nil || d["reports_salvaged"].(int64) < 20 {
+				t.Fatalf("%v", d)
+			}
+			if c := m.Counts(); c.Recovered < 20 {
+				t.Errorf("%d reports are back: %v", c.Recovered, d)
+			}
+			aside := d["moved_to"].(string)
+			if unfinished == nil && aside != path+asideSuffix+stamp {
+				t.Errorf("the salvage was done again: %s", aside)
+			}
+			for _, suffix := range []string{"", "-wal", ".json"} {
+				if _, err := os.Stat(aside + suffix); err != nil {
+					t.Error(err)
+				}
+			}
+			if left, _ := filepath.Glob(path + ".salvag*"); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if err := m.Close(); err != nil {
+				t.Fatal(err)
+			}
+			v.judge(t, path)
+		})
+	}
+}
+
+// complete does what replace does up to the rename of some of the damaged files.
+func complete(t *testing.T, path, stamp string, aside ...string) {
+	t.Helper()
+	f, err := openFiles(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	found, err := salvageInto(path+salvagingSuffix, f, &keyring{}, reserve{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.write(path + asideSuffix + stamp + ".json")
+	if err := os.Rename(path+salvagingSuffix, path+salvagedSuffix+stamp); err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range aside {
+		if err := os.Rename(path+suffix, path+asideSuffix+stamp+suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
