@@ -3,7 +3,6 @@
 package sample
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -101,27 +100,46 @@ func NewPayload(size int) (Payload, error) {
 		p.Bytes[i] = byte(r.Uint32())
 	}
 	n := max(size>>10, 1)
-	var failed error
-	noise := sort.Search(4096, func(noise int) bool { // the least that is enough
-		stored, err := storedBytes(noisy(n, noise))
-		failed = errors.Join(failed, err)
-		return stored >= size
-	})
-	p.Report = noisy(n, noise)
-	return p, failed
+	best, err := nearest(n, size)
+	p.Report = noisy(n, best)
+	return p, err
 }
 
-// noisy returns a report of n findings with so much noise in each, as base64: three quarters of it stay when compressed.
-func noisy(n, noise int) *report.Report {
+// nearest returns how many letters a message must have for n findings to be stored in about size bytes. A short report
+// is tried in all lengths: whether an encoder compresses it depends on the letters, so that longer may be smaller.
+func nearest(n, size int) (letters int, err error) {
+	stored := func(letters int) int {
+		b, e := storedBytes(noisy(n, letters))
+		err = errors.Join(err, e)
+		return b
+	}
+	if n > 4 {
+		return sort.Search(4096, func(letters int) bool { return stored(letters) >= size }), err
+	}
+	off := size
+	for l := range 2 * size {
+		if d := max(stored(l)-size, size-stored(l)); d < off {
+			letters, off = l, d
+		}
+	}
+	return letters, err
+}
+
+// noisy returns a report of n findings with a message of so many random letters in each, more of some than of others:
+// about half of the text stays when compressed.
+func noisy(n, letters int) *report.Report {
 	rep := Head("payload")
 	r := rand.New(rand.NewPCG(7, 8))
-	buf := make([]byte, noise)
+	text := make([]byte, letters)
 	for range n {
-		for i := range buf {
-			buf[i] = byte(r.Uint32())
+		for i := range text {
+			text[i] = ' ' + byte(r.ExpFloat64()*8)%64
+			if text[i] == '"' || text[i] == '\\' || text[i] == '<' || text[i] == '>' || text[i] == '&' {
+				text[i] = '-'
+			}
 		}
 		rep.Findings = append(rep.Findings, &report.Finding{
-			Type: report.TypeSecret, Title: "noise", Severity: report.Low, AssetRef: "repo", Message: base64.StdEncoding.EncodeToString(buf),
+			Type: report.TypeSecret, Title: "noise", Severity: report.Low, AssetRef: "repo", Message: string(text),
 			Fingerprint: fmt.Sprintf("%016x", r.Uint64()),
 		})
 	}
