@@ -28,7 +28,7 @@ type localServer struct {
 func storePath(data string) string { return filepath.Join(data, "ingest.db") }
 
 func startLocalServer(c *Config, sink event.Sink) (*localServer, error) {
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge})
+	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge, Sink: sink})
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,8 @@ func (a *app) serveIngest(ctx context.Context, c *Config) error {
 	if err != nil {
 		return &exitError{exitConfig, err}
 	}
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge})
+	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge,
+		Sink: event.SinkFunc(func(e event.Event) { a.say("ingest: %s (%s): %v", e.Message, e.Error, e.Details["aside"]) })})
 	if err != nil {
 		return err
 	}
