@@ -114,11 +114,13 @@ func nearest(n, size int) (letters int, err error) {
 		return b
 	}
 	if n > 4 {
-		return sort.Search(4096, func(letters int) bool { return stored(letters) >= size }), err
+		letters = sort.Search(4096, func(letters int) bool { return stored(letters) >= size })
+		return letters, err
 	}
 	off := size
 	for l := range 2 * size {
-		if d := max(stored(l)-size, size-stored(l)); d < off {
+		b := stored(l)
+		if d := max(b-size, size-b); d < off {
 			letters, off = l, d
 		}
 	}
