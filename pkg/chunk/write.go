@@ -320,6 +320,7 @@ func (w *writer) Abort() error {
 		return nil
 	}
 	w.ended = true
+	w.split.Abort()
 	if w.rid == 0 {
 		return nil
 	}
