@@ -80,3 +80,24 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 	b.ReportMetric(float64(p.GetStats().Completed)/time.Since(begun).Seconds(), "reports/s")
 }
+
+// BenchmarkDrain is what the pipeline itself costs for a part: the parts are encoded before, and uploaded to nowhere.
+func BenchmarkDrain(b *testing.B) {
+	for _, workers := range []int{1, 3} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			p := NewPipeline(&PipelineConfig{Workers: workers, QueueSize: math.MaxInt32, MaxQueueBytes: 1 << 50}, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+			for range b.N {
+				w, err := p.NewWriter(context.Background(), &report.Report{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := w.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			drainAll(b, p)
+		})
+	}
+}
