@@ -41,7 +41,7 @@ func fillAndDrain(megabytes int) func(context.Context, Options) ([]value, error)
 		}
 		values := []value{
 			{"full", float64(full) / (1 << 20), "MiB", "all files when everything is stored"},
-			{"drain_ms", took.Seconds() * 1e3, "ms", fmt.Sprintf("%d reports of 256 KB", reports)},
+			{"drain_ms", took.millis(), "ms", fmt.Sprintf("%d reports of 256 KB", reports)},
 			{"give_back_ms", waited.Seconds() * 1e3, "ms", "from the last upload until the files shrink no more"},
 		}
 		files, err := sizes(s.dir)

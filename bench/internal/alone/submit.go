@@ -26,7 +26,7 @@ func submit(n int) func(context.Context, Options) ([]value, error) {
 		r := sample.Report("r", n)
 		mirror := plain(r)
 		id := 0
-		var stored, plainly, modelled timing
+		var stored, plainly, modelled Timing
 		var lim limits
 		steps := []func() error{
 			func() (err error) {
@@ -53,7 +53,7 @@ func submit(n int) func(context.Context, Options) ([]value, error) {
 		}
 		return []value{
 			{"ms", stored.millis(), "ms", "SubmitReport until the report is on disk"},
-			{"findings_per_s", float64(n) / stored.wall.Seconds(), "1/s", ""},
+			{"findings_per_s", float64(n) / stored.Wall.Seconds(), "1/s", ""},
 			{"cpu_ms", stored.cpu.Seconds() * 1e3, "ms", "of all cores"},
 			{"encode_once_ms", plainly.millis(), "ms", "encoding/json of plain structs + zstd of the whole, one core"},
 			{"x_encode_once", ratio(stored, plainly), "x", "SubmitReport takes so many times as long; goal for 20000: at most 1.5"},
@@ -66,18 +66,19 @@ func submit(n int) func(context.Context, Options) ([]value, error) {
 	}
 }
 
-// timing is how long one run of something took.
-type timing struct {
-	wall, cpu time.Duration
-	runs      int // all that were made
+// Timing is how long one run of something took.
+type Timing struct {
+	Wall time.Duration
+	cpu  time.Duration // of the whole process
+	runs int           // all that were made
 }
 
-func (t timing) millis() float64 { return t.wall.Seconds() * 1e3 }
+func (t Timing) millis() float64 { return t.Wall.Seconds() * 1e3 }
 
-func ratio(a, b timing) float64 { return a.wall.Seconds() / b.wall.Seconds() }
+func ratio(a, b Timing) float64 { return a.Wall.Seconds() / b.Wall.Seconds() }
 
 // measure runs f once to warm up and then for d, at least once.
-func measure(d time.Duration, f func() error) (t timing, err error) {
+func measure(d time.Duration, f func() error) (t Timing, err error) {
 	if err := f(); err != nil {
 		return t, err
 	}
@@ -90,7 +91,7 @@ func measure(d time.Duration, f func() error) (t timing, err error) {
 		n++
 	}
 	wall, used := time.Since(begun), meter.Since(before)
-	return timing{wall / time.Duration(n), used.CPU / time.Duration(n), n + 1}, nil
+	return Timing{wall / time.Duration(n), used.CPU / time.Duration(n), n + 1}, nil
 }
 
 // limits is what one core can do at most with the same data.
@@ -100,11 +101,11 @@ type limits struct {
 }
 
 // oneCore encodes v as JSON and compresses it, at the default level of both libraries, in a process of one core.
-func oneCore(d time.Duration, v any, lim *limits) (timing, error) {
+func oneCore(d time.Duration, v any, lim *limits) (Timing, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		return timing{}, err
+		return Timing{}, err
 	}
 	var out []byte
 	var raw, encoding, compressing float64

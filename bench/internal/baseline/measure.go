@@ -115,7 +115,7 @@ func drain(ctx context.Context, dir string, d time.Duration) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		sum += took
+		sum += took.Wall
 		runs++
 	}
 	return sum.Seconds() / float64(runs), nil
