@@ -1,5 +1,7 @@
 package pipeline
 
+import "container/heap"
+
 // turnHeap orders entries by whose turn it is: higher priority first, then older, then the earlier part.
 type turnHeap []*entry
 
@@ -33,4 +35,46 @@ func pop(h *[]*entry) *entry {
 	(*h)[last] = nil
 	*h = (*h)[:last]
 	return e
+}
+
+func (m *memory) pushLocked(e *entry) {
+	if e.seq == 0 {
+		m.seq++
+		e.seq = m.seq
+	}
+	heap.Push(&m.turn, e)
+	m.waiting[e.d.env.Priority]++
+}
+
+// dueLocked lets the first of those put back have its turn.
+func (m *memory) dueLocked() { m.pushLocked(heap.Pop(&m.later).(*entry)) }
+
+// fairEvery is how often the oldest goes first whatever its priority, so that none starves.
+const fairEvery = 8
+
+func (m *memory) turnLocked() *entry {
+	m.leases++
+	first := 0
+	if m.leases%fairEvery == 0 && len(m.waiting) > 1 {
+		for i, e := range m.turn {
+			if e.seq < m.turn[first].seq {
+				first = i
+			}
+		}
+	}
+	e := heap.Remove(&m.turn, first).(*entry)
+	prio := e.d.env.Priority
+	if m.waiting[prio]--; m.waiting[prio] == 0 {
+		delete(m.waiting, prio)
+	}
+	return e
+}
+
+// hurry makes everything that was put back due now: a drain waits for no backoff.
+func (m *memory) hurry() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.later) > 0 {
+		m.dueLocked()
+	}
 }

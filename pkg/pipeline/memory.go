@@ -139,18 +139,6 @@ func (m *memory) write(n int64) error {
 	return nil
 }
 
-func (m *memory) pushLocked(e *entry) {
-	if e.seq == 0 {
-		m.seq++
-		e.seq = m.seq
-	}
-	heap.Push(&m.turn, e)
-	m.waiting[e.d.env.Priority]++
-}
-
-// dueLocked lets the first of those put back have its turn.
-func (m *memory) dueLocked() { m.pushLocked(heap.Pop(&m.later).(*entry)) }
-
 // useLocked counts the parts of a report that are leased.
 func (m *memory) useLocked(d *delivery, n int) {
 	before := d.inUse > 0
@@ -191,27 +179,6 @@ func (m *memory) Next(context.Context) (*report.Part, time.Time, error) {
 		parts, _, err := report.Split(e.d.item.Report, m.split)
 		m.encoded(e, parts, err)
 	}
-}
-
-// fairEvery is how often the oldest goes first whatever its priority, so that none starves.
-const fairEvery = 8
-
-func (m *memory) turnLocked() *entry {
-	m.leases++
-	first := 0
-	if m.leases%fairEvery == 0 && len(m.waiting) > 1 {
-		for i, e := range m.turn {
-			if e.seq < m.turn[first].seq {
-				first = i
-			}
-		}
-	}
-	e := heap.Remove(&m.turn, first).(*entry)
-	prio := e.d.env.Priority
-	if m.waiting[prio]--; m.waiting[prio] == 0 {
-		delete(m.waiting, prio)
-	}
-	return e
 }
 
 // encoded replaces a report's entry by those of its parts. One that cannot be encoded becomes a part that is dead on
@@ -313,15 +280,6 @@ func (m *memory) take(p *report.Part) (r *report.Report, cut bool) {
 		return nil, false
 	}
 	return d.item.Report, d.cut
-}
-
-// hurry makes everything that was put back due now: a drain waits for no backoff.
-func (m *memory) hurry() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for len(m.later) > 0 {
-		m.dueLocked()
-	}
 }
 
 // abandon ends every report that is left, as failed, and returns them.
