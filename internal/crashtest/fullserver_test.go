@@ -40,7 +40,7 @@ func TestFullDiskOfServer(t *testing.T) {
 	store := open()
 	srv := ingesttest.New(t, ingesttest.WithConfig(func(c *ingest.HandlerConfig) { c.Store = store }))
 	client := srv.Client()
-	sent, refused := uploadUntilFull(t, client, 0, junk)
+	sent, refused := uploadUntilFull(t, client, junk)
 	for range 3 {
 		var e *ingest.Error
 		if _, err := client.Upload(context.Background(), refused); !errors.As(err, &e) || !e.Unavailable() || e.Permanent() {
@@ -79,9 +79,9 @@ func TestFullDiskOfServer(t *testing.T) {
 
 // uploadUntilFull sends reports of one finding, takes what is left of the disk after some of them, and returns how many
 // were taken, and the one that was not.
-func uploadUntilFull(t *testing.T, client *ingest.Client, from int, junk string) (sent int, refused *report.Part) {
+func uploadUntilFull(t *testing.T, client *ingest.Client, junk string) (sent int, refused *report.Part) {
 	t.Helper()
-	for i := from; i < from+100; i++ {
+	for i := range 100 {
 		n := name{id: fmt.Sprintf("r%d", i)}
 		r := n.head()
 		r.Assets = []*report.Asset{n.asset()}
