@@ -87,7 +87,7 @@ func examine(f *storeFiles, path string, sink event.Sink) (damage error) {
 	}
 	if damage == nil && f.log.torn {
 		sink.Record(event.Event{Type: event.AgentError, Severity: event.Warn,
-			Message: "the write-ahead log of the chunk store has a torn end, as a power cut in the middle of a commit leaves it", Details: map[string]any{"path": path}})
+			Message: "the write-ahead log of the chunk store has a torn end, as a power cut or a kill in the middle of a commit leaves it", Details: map[string]any{"path": path}})
 	}
 	return damage
 }

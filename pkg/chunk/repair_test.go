@@ -1,6 +1,10 @@
 package chunk
 
 import (
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,5 +148,100 @@ func TestCommitsBehindABadFrameAreTaken(t *testing.T) {
 			t.Errorf("frame %d of %d: %v", at, frames, d)
 		}
 		drain(t, m)
+	}
+}
+
+// A disk that spoils every store is not filled with them.
+func TestDamagedStoresDoNotPileUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	rec := &recorder{}
+	for range keepAside + 2 {
+		if err := os.WriteFile(path, []byte(strings.Repeat("no database", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(t, Config{DatabasePath: path, Sink: rec}).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := must(filepath.Glob(path + asideSuffix + "*.json"))
+	e := rec.of(event.AgentError)
+	if removed := e[len(e)-1].Details["removed"].([]string); len(left) != keepAside || len(removed) == 0 || !strings.HasPrefix(removed[0], "chunks.db"+asideSuffix) {
+		t.Errorf("%d are left: %v; removed: %v", len(left), left, removed)
+	}
+	for _, b := range left {
+		if _, err := os.Stat(strings.TrimSuffix(b, ".json")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A store of an earlier version is salvaged into one of this version.
+func TestOldSchemaIsSalvaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data := "the data of the only part"
+	alter(t, path, "PRAGMA auto_vacuum = 2", migrations[0], "PRAGMA user_version = 1",
+		"INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, stamp, created) VALUES (7, 'acme', 'old', 3, 'job', 'tool', 5, 1, zeroblob(32), 1, 1, 1)",
+		fmt.Sprintf("INSERT INTO parts (pid, rid, idx, state, priority, due, attempts, error, encoding, raw, size, sha, findings, assets, deps, oversize) VALUES (9, 7, 0, 1, 5, 1, 2, 'busy', '', 25, 25, x'%x', 1, 0, 0, 0)",
+			sha256.Sum256([]byte(data))),
+		"INSERT INTO blobs VALUES (9, CAST('"+data+"' AS BLOB))")
+	rec := &recorder{}
+	if err := repair(path, Config{Sink: rec}, &keyring{}, errors.New("said to be damaged")); err != nil {
+		t.Fatal(err)
+	}
+	if d := salvagedEvent(t, rec); d == nil || d["reports_salvaged"] != int64(1) || d["incomplete"] != false {
+		t.Fatalf("%v", d)
+	}
+	m := open(t, Config{DatabasePath: path})
+	info := must(m.Tenant("acme").Report(t.Context(), "old"))
+	if len(info) != 1 || info[0].Revision != 3 || info[0].JobID != "job" || info[0].Priority != 5 || info[0].LastError != "busy" {
+		t.Errorf("%+v", info)
+	}
+	if p := next(t, m); p == nil || string(p.Data) != data || p.Attempt != 3 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// A process that is killed in the middle of a migration leaves the old version, with everything in it.
+func TestInterruptedMigrationIsResumed(t *testing.T) {
+	v := makeVictim(t, 60)
+	path := v.restore(t, func(map[string][]byte) {})
+	for version := range migrations {
+		old := filepath.Join(t.TempDir(), "chunks.db")
+		d, err := sql.Open("sqlite", dsn(old, "_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		d.SetMaxOpenConns(1)
+		for i := range version {
+			if _, err := d.Exec(migrations[i] + fmt.Sprintf("; PRAGMA user_version = %d", i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := d.Exec("PRAGMA cache_size = 1; BEGIN IMMEDIATE; " + migrations[version]); err != nil { // spills into the log
+			t.Fatal(err)
+		}
+		for _, suffix := range []string{"", "-wal"} {
+			if err := os.WriteFile(path+suffix, must(os.ReadFile(old+suffix)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rec := &recorder{}
+		m := open(t, Config{DatabasePath: path, Sink: rec})
+		submit(t, m, testReport("r", 1))
+		drain(t, m)
+		if d := salvagedEvent(t, rec); d != nil {
+			t.Errorf("version %d: %+v", version, d)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

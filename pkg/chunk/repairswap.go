@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ const (
 	salvagingSuffix = ".salvaging"
 	salvagedSuffix  = ".salvaged-"
 	asideSuffix     = ".corrupt-"
+	stampFormat     = "20060102T150405.000000"
 )
 
 // replace fills a new store from the damaged one and puts it in its place.
@@ -33,7 +35,7 @@ func replace(path string, f *storeFiles, c Config, keys *keyring, cause error) e
 	}
 	f.close()
 	found.Cause = cause.Error()
-	stamp := time.Now().UTC().Format("20060102T150405.000000")
+	stamp := time.Now().UTC().Format(stampFormat)
 	found.write(path + asideSuffix + stamp + ".json")
 	if err := os.Rename(path+salvagingSuffix, path+salvagedSuffix+stamp); err != nil {
 		return err
@@ -69,8 +71,31 @@ func finishReplacing(path string, sink event.Sink) error {
 	if b, err := os.ReadFile(aside + ".json"); err == nil {
 		_ = json.Unmarshal(b, &found)
 	}
-	sink.Record(found.event(path, aside))
+	e := found.event(path, aside)
+	e.Details["removed"] = removeOldest(path)
+	sink.Record(e)
 	return nil
+}
+
+// keepAside is how many damaged stores are kept: a disk that spoils each new one must not be filled by them.
+const keepAside = 3
+
+// removeOldest removes the files set aside longest ago, and returns their names.
+func removeOldest(path string) (removed []string) {
+	files, _ := os.ReadDir(filepath.Dir(path)) // sorted, and so by time
+	stamps := map[string]bool{}
+	for _, f := range slices.Backward(files) {
+		rest, ok := strings.CutPrefix(f.Name(), filepath.Base(path)+asideSuffix)
+		if !ok {
+			continue
+		}
+		if stamp := rest[:min(len(rest), len(stampFormat))]; stamps[stamp] || len(stamps) < keepAside {
+			stamps[stamp] = true
+		} else if os.Remove(filepath.Join(filepath.Dir(path), f.Name())) == nil {
+			removed = append(removed, f.Name())
+		}
+	}
+	return removed
 }
 
 // salvagedStamp returns the time of a replacement that was begun and not ended, or nothing.

@@ -21,7 +21,7 @@ type walScan struct {
 	frames   []walFrame // of this generation, as the salts say; what is left behind them of earlier ones is not among them
 	replay   int        // frames that SQLite takes: up to the last commit before the first bad one
 	commits  int        // frames that were committed, as far as the log or its mark shows; may be more than there are
-	torn     bool       // something bad is behind the last commit, as a power cut leaves it
+	torn     bool       // something bad is behind the last commit, as a power cut or a kill leaves it
 }
 
 // walFrame is one page in the log.
