@@ -64,6 +64,9 @@ func (h *hint) finding(f *report.Finding) {
 
 func (h *hint) item(p report.Properties, x report.Extra) {
 	h.bytes += itemBytes
+	if len(p)+len(x) == 0 { // beginning to range over a map costs, even one that is nil
+		return
+	}
 	for name, v := range p {
 		h.bytes += int64(len(name))
 		h.value(v, 0)
