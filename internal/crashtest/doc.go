@@ -13,6 +13,8 @@
 // tells the parent of each report that was accepted, after it was, so what the ledger has must not be lost. After a
 // life, and at the end after a drain to a healthy server, the parent compares the ledger with both stores.
 //
+// Full disks are real ones: a small file system, mounted in a namespace of its own, where Linux lets one do so.
+//
 // A failure names its seed; SEED= plays the same operations, faults and moments of death again. The scheduling of
 // goroutines and processes is not replayed, so a rare failure may need the seed several times.
 package crashtest

@@ -1,7 +1,6 @@
 package crashtest
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,15 +18,6 @@ func mounter(test, env string) (*exec.Cmd, error) {
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 	}
 	return cmd, nil
-}
-
-// refusedMount returns why there is no such process, nil where err is of the process itself.
-func refusedMount(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return nil
-	}
-	return err
 }
 
 func mountSmall(dir string, bytes int) error {

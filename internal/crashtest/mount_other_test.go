@@ -9,6 +9,4 @@ import (
 
 func mounter(string, string) (*exec.Cmd, error) { return nil, errors.ErrUnsupported }
 
-func refusedMount(error) error { return nil }
-
 func mountSmall(string, int) error { return errors.ErrUnsupported }

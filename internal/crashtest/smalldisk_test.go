@@ -3,32 +3,48 @@ package crashtest
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// fullEnv holds the directory that a child of TestFullDisk mounts a small file system on.
-const fullEnv = "CRASHTEST_FULL"
+// smallDiskEnv holds the directory that a child mounts a small file system on.
+const smallDiskEnv = "CRASHTEST_SMALL_DISK"
 
-// inSmallDisk runs the test that calls it again, in a child that may mount a small file system.
-func inSmallDisk(t *testing.T) {
+// smallDisk runs the test that calls it once more, in a child that may mount a file system, and returns "". There it
+// returns a directory on a file system of so many bytes. Where neither is possible the test is skipped, and says why.
+func smallDisk(t *testing.T, bytes int) (dir string) {
 	t.Helper()
-	cmd, err := mounter("^"+t.Name()+"$", fullEnv+"="+t.TempDir())
+	if dir = os.Getenv(smallDiskEnv); dir != "" {
+		if err := mountSmall(dir, bytes); errors.Is(err, os.ErrPermission) {
+			t.Skipf("mount: %v", err)
+		} else if err != nil {
+			t.Fatalf("mount: %v", err)
+		}
+		return dir
+	}
+	cmd, err := mounter("^"+t.Name()+"$", smallDiskEnv+"="+t.TempDir())
 	if err != nil {
 		t.Skipf("a small file system cannot be mounted on %s: %v", runtime.GOOS, err)
 	}
 	cmd.Args = append(cmd.Args, "-rounds", strconv.Itoa(*rounds), "-seed", strconv.FormatUint(*seed, 10))
 	cmd.Stderr = os.Stderr // progress
 	out, err := cmd.Output()
-	if err != nil {
-		if reason := refusedMount(err); reason != nil {
-			t.Skipf("this system lets nobody but root mount a file system: %v", reason)
-		}
-		t.Errorf("%v", err)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		t.Errorf("%v\n%s", err, out)
+	case err != nil:
+		t.Skipf("this system lets nobody but root mount a file system: %v", err)
+	case strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("%s", out)
+	default:
+		t.Logf("%s", out)
 	}
-	t.Logf("%s", out)
+	return ""
 }
 
 // occupy takes all of the disk that is free, to the last byte.
@@ -51,13 +67,9 @@ func occupy(t *testing.T, junk string) {
 
 // The same lives and deaths as in TestTorture, with the agent's store on a disk that is full most of the time.
 func TestTortureOnFullDisk(t *testing.T) {
-	dir := os.Getenv(fullEnv)
+	dir := smallDisk(t, tortureBytes)
 	if dir == "" {
-		inSmallDisk(t)
 		return
-	}
-	if err := mountSmall(dir, tortureBytes); err != nil {
-		t.Fatalf("mount: %v", err)
 	}
 	torture(t, max(1, *rounds/10), dir)
 }
