@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/rediverio/sdk/bench/internal/alone"
 	"github.com/rediverio/sdk/bench/internal/baseline"
+	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/versus"
 )
 
@@ -108,8 +110,11 @@ func (f *flags) parse(args []string, full *bool, quickRounds, fullRounds int) er
 
 // results is the JSON output.
 type results struct {
-	Queues []versus.Result `json:"queues"`
-	Alone  []alone.Result  `json:"alone"`
+	CPUs       int             `json:"cpus"`
+	LoadBefore float64         `json:"load_before"` // of one minute; much of it means that others had the processors
+	LoadAfter  float64         `json:"load_after"`
+	Queues     []versus.Result `json:"queues"`
+	Alone      []alone.Result  `json:"alone"`
 }
 
 func measure(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -127,7 +132,7 @@ func measure(ctx context.Context, args []string, out, progress io.Writer) error 
 	if *full {
 		cells = versus.Full
 	}
-	var r results
+	r := results{CPUs: runtime.NumCPU(), LoadBefore: meter.Load()}
 	r.Queues, err = versus.Run(ctx, versus.Options{
 		Cells: cells, Rounds: f.rounds, Duration: f.duration, Match: match.MatchString, Dir: f.dir, Progress: progress,
 	})
@@ -143,9 +148,11 @@ func measure(ctx context.Context, args []string, out, progress io.Writer) error 
 	if len(r.Queues)+len(r.Alone) == 0 {
 		return fmt.Errorf("-filter %q matches nothing", *filter)
 	}
+	r.LoadAfter = meter.Load()
 	if f.format == "json" {
 		return writeJSON(out, r)
 	}
+	fmt.Fprintf(out, "%d CPUs, load average %.1f before and %.1f after\n", r.CPUs, r.LoadBefore, r.LoadAfter)
 	if len(r.Queues) > 0 {
 		if err := versus.Print(out, r.Queues); err != nil {
 			return err

@@ -21,6 +21,15 @@ func Now() Usage {
 	return u
 }
 
+// Load returns how many threads wanted to run at one time during the last minute, on the whole machine.
+func Load() float64 {
+	var load float64
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		_, _ = fmt.Sscan(string(b), &load) // 0 where it is not told
+	}
+	return load
+}
+
 // PeakMemory returns the highest resident size since ResetPeak, in bytes.
 func PeakMemory() (int64, error) {
 	kb, err := field("/proc/self/status", "VmHWM:")

@@ -10,6 +10,9 @@ import (
 // Now returns nothing: this platform is not asked.
 func Now() Usage { return Usage{} }
 
+// Load returns nothing: this platform is not asked.
+func Load() float64 { return 0 }
+
 // PeakMemory says that this platform does not tell.
 func PeakMemory() (int64, error) { return 0, errors.ErrUnsupported }
 
