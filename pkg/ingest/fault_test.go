@@ -51,7 +51,7 @@ func TestEveryStepOfAPartMayFail(t *testing.T) {
 					mustPut(t, s, "a", split(t, first, 100)[0])
 				}
 				before := findings(t, s.Tenant("a"), Query{})
-				parts := split(t, sample("r", 160), 80)
+				parts := split(t, sample("r", 80), 40)
 				heal := fail(t, s, on, how)
 				failed := 0
 				for _, p := range parts {
@@ -74,10 +74,10 @@ func TestEveryStepOfAPartMayFail(t *testing.T) {
 				for _, p := range parts {
 					mustPut(t, s, "a", p)
 				}
-				if n, c := len(findings(t, s.Tenant("a"), Query{})), count(t, s, "content"); n != 160 || c != 160 {
-					t.Errorf("%d findings, %d contents, want 160", n, c)
+				if n, c := len(findings(t, s.Tenant("a"), Query{})), count(t, s, "content"); n != 80 || c != 80 {
+					t.Errorf("%d findings, %d contents, want 80", n, c)
 				}
-				if st, err := s.Tenant("a").Stats(t.Context()); err != nil || st.Incomplete != 0 || st.Findings != 160 {
+				if st, err := s.Tenant("a").Stats(t.Context()); err != nil || st.Incomplete != 0 || st.Findings != 80 {
 					t.Errorf("stats %+v, %v", st, err)
 				}
 			})

@@ -36,10 +36,10 @@ func noise(size int, seed uint64) []byte {
 // Uploads whose bodies alone are ten times what may be in flight: those that find no room are told when to come
 // again, none is lost, and the memory stays within what the limits say.
 func TestManyLargeUploadsAtOnce(t *testing.T) {
-	const bodies = 8 << 20
-	peak, busy := manyUploads(t, 64, 1<<20, bodies)
+	const bodies = 4 << 20
+	peak, busy := manyUploads(t, 64, 512<<10, bodies)
 	// What the limits allow, as much again that the collector has not taken yet, and SQLite's and the connections' own.
-	bound := uint64(2*(bodies+2*(2<<20+8<<20)) + 32<<20)
+	bound := uint64(2*(bodies+2*(1<<20+8<<20)) + 32<<20)
 	if peak > bound || busy == 0 {
 		t.Errorf("peak %d MB, bound %d MB; told to come again %d times", peak>>20, bound>>20, busy)
 	}

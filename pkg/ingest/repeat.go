@@ -62,11 +62,15 @@ func sameAnswer(in *incoming, have []byte, text string) (*answer, error) {
 	return a, nil
 }
 
-// countRepeat counts a part that came again.
+// countRepeat counts a part that came again. A full store goes without the number: the part is safe.
 func (t *Tenant) countRepeat() error {
-	return t.store.write(t.name, 0, func(tx *tx) error {
+	err := t.store.write(t.name, 0, func(tx *tx) error {
 		return tx.exec("UPDATE tenant SET repeated_parts = repeated_parts + 1 WHERE name = ?", t.name)
 	})
+	if isFull(err) {
+		return nil
+	}
+	return err
 }
 
 // repeat answers a part that is stored, and returns nil for any other.
