@@ -28,20 +28,29 @@ func BenchmarkSubmitReport(b *testing.B) {
 	}
 }
 
-// BenchmarkDrain200 leases and settles 200 small reports.
+// BenchmarkDrain200 leases and settles 200 small reports, by one worker and by eight.
 func BenchmarkDrain200(b *testing.B) {
-	m := benchStore(b)
-	for i := range b.N {
-		b.StopTimer()
-		for k := range 200 {
-			submit(b, m, testReport(fmt.Sprintf("r%d-%d", i, k), 10))
-		}
-		b.StartTimer()
-		if n := len(drain(b, m)); n != 200 {
-			b.Fatal(n)
-		}
+	for _, workers := range []int{1, 8} {
+		b.Run(fmt.Sprint(workers, "_workers"), func(b *testing.B) {
+			m := benchStore(b)
+			for i := range b.N {
+				b.StopTimer()
+				for k := range 200 {
+					submit(b, m, testReport(fmt.Sprintf("r%d-%d", i, k), 10))
+				}
+				b.StartTimer()
+				var all sync.WaitGroup
+				var n atomic.Int64
+				for range workers {
+					all.Go(func() { n.Add(int64(len(drain(b, m)))) })
+				}
+				if all.Wait(); n.Load() != 200 {
+					b.Fatal(n.Load())
+				}
+			}
+			b.ReportMetric(200*float64(b.N)/b.Elapsed().Seconds(), "parts/s")
+		})
 	}
-	b.ReportMetric(200*float64(b.N)/b.Elapsed().Seconds(), "parts/s")
 }
 
 // BenchmarkDurableSubmit is what a caller waits until a small report is on disk, alone and in company.
