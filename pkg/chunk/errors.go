@@ -9,8 +9,9 @@ import (
 var (
 	// ErrClosed is returned by every method of a closed Manager.
 	ErrClosed = errors.New("chunk manager is closed")
-	// ErrNotFound means that no such report or part exists for the tenant.
-	ErrNotFound = errors.New("not found")
+	// ErrNotFound means that no such report or part exists for the tenant. It has a method NotFound, by which a pipeline
+	// knows that a part it settles was removed meanwhile.
+	ErrNotFound error = notFoundError{}
 	// ErrStorageFull refuses a report because the store would grow over its limit, which is a *StorageFullError, a tenant
 	// over its quota, a *QuotaError, or because the disk has no space. Nothing already accepted is lost.
 	ErrStorageFull = errors.New("chunk store is full")
@@ -41,3 +42,8 @@ func (e *SchemaError) Error() string {
 }
 
 func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+type notFoundError struct{}
+
+func (notFoundError) Error() string  { return "not found" }
+func (notFoundError) NotFound() bool { return true }

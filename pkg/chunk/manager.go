@@ -47,7 +47,6 @@ type Manager struct {
 	window     window
 	served     int64     // the highest turn leased
 	removals   int64     // reports removed that were not uploaded
-	pause      time.Time // no part is leased before
 	lastChunk  time.Time // when the last part of a split report was leased
 	duplicates int64     // reports submitted again with the same content
 }

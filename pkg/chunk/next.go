@@ -51,9 +51,6 @@ func (m *Manager) pick(now time.Time) (c candidate, ok bool, due time.Time, empt
 	if len(m.leases) >= m.cfg.MaxConcurrentUploads {
 		return candidate{}, false, time.Time{}, false
 	}
-	if m.pause.After(now) {
-		return candidate{}, false, m.pause, false
-	}
 	if m.window.isIdle() {
 		return candidate{}, false, time.Time{}, false
 	}

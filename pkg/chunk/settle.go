@@ -3,17 +3,12 @@ package chunk
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
-
-// settlePause is how long no part is leased after an outcome could not be stored, e.g. because the disk is full: the
-// part would be uploaded again, and its outcome lost again, at once.
-const settlePause = time.Second
 
 // Settle ends the lease of p, which must be the part that Next returned; see pipeline.Spool. It is done even when ctx
 // is. A part that was settled already, or dropped meanwhile, gives ErrNotFound.
@@ -41,11 +36,6 @@ func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (r
 		})
 		if err != nil { // the part stays as it was in the store: due again
 			m.endLease(pid, l)
-			if !errors.Is(err, ErrNotFound) {
-				m.mu.Lock()
-				m.pause = time.Now().Add(settlePause)
-				m.mu.Unlock()
-			}
 		}
 	}
 	m.wake()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -270,4 +271,25 @@ func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	stop(t, p)
+}
+
+// A report that an operator drops while its part is uploaded ends quietly: nobody waits for it any more.
+func TestReportDroppedFromTheStoreDuringItsUploadIsNoError(t *testing.T) {
+	m, rec := store(t, chunk.Config{}), &recorder{}
+	uploading, dropped := make(chan struct{}), make(chan struct{})
+	p := start(t, PipelineConfig{Spool: m, Sink: rec}, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+		close(uploading)
+		<-dropped
+		return nil, nil
+	}))
+	mustSubmit(t, p, "r")
+	<-uploading
+	if n, err := m.Storage().Drop(t.Context(), "r"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	close(dropped)
+	stop(t, p)
+	if s, problems := p.GetStats(), rec.of(event.AgentError); len(problems) != 0 || s.PartsGone != 1 {
+		t.Errorf("%d parts gone, problems: %+v", s.PartsGone, problems)
+	}
 }
