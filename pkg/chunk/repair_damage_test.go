@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
@@ -164,7 +165,8 @@ func TestDamageAnywhereIsSurvivedAndCounted(t *testing.T) {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			total := 0
-			for seed := range uint64(rounds) {
+			begun, seed := time.Now(), uint64(0)
+			for ; seed < rounds && (seed < 5 || time.Since(begun) < 12*time.Second); seed++ { // fewer on a busy machine
 				r := rand.New(rand.NewPCG(seed, 7))
 				path := one.v.restore(t, func(f map[string][]byte) { f[one.suffix] = one.damage(r, f[one.suffix]) })
 				total += one.v.judge(t, path)
@@ -172,7 +174,7 @@ func TestDamageAnywhereIsSurvivedAndCounted(t *testing.T) {
 					t.Fatalf("seed %d", seed)
 				}
 			}
-			t.Logf("%d reports missing in %d rounds of %d", total, rounds, len(one.v.unsent))
+			t.Logf("%d reports missing in %d rounds of %d", total, seed, len(one.v.unsent))
 		})
 	}
 }
