@@ -12,8 +12,9 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 )
 
-// giveBackWithin is how long the files must not have shrunk to be taken as final.
-const giveBackWithin = time.Second
+// patience is how long the files must not have shrunk to be taken as final: long, for a busy machine may not let the
+// store's cleaner run.
+const patience = 10 * time.Second
 
 // fillAndDrain stores so many MB that do not compress, uploads them to nowhere, and looks what is left of the files.
 func fillAndDrain(megabytes int) func(context.Context, Options) ([]value, error) {
@@ -35,7 +36,7 @@ func fillAndDrain(megabytes int) func(context.Context, Options) ([]value, error)
 		if err != nil {
 			return nil, err
 		}
-		waited, err := waitForSpace(ctx, s.dir)
+		waited, err := waitForSpace(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -64,20 +65,23 @@ func storePayloads(ctx context.Context, m *chunk.Manager, reports int) error {
 }
 
 // waitForSpace returns when the files have not shrunk for a while, and how long they took until they last did.
-func waitForSpace(ctx context.Context, dir string) (took time.Duration, err error) {
-	tick := time.NewTicker(20 * time.Millisecond)
+func waitForSpace(ctx context.Context, s store) (took time.Duration, err error) {
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	begun := time.Now()
-	last, err := meter.DiskBytes(dir)
-	for err == nil && time.Since(begun)-took < giveBackWithin {
+	last, err := meter.DiskBytes(s.dir)
+	for quiet := patience; err == nil && time.Since(begun)-took < quiet; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return took, ctx.Err()
 		}
 		var now int64
-		if now, err = meter.DiskBytes(dir); now < last {
+		if now, err = meter.DiskBytes(s.dir); now < last {
 			last, took = now, time.Since(begun)
+		}
+		if stats, e := s.GetStats(ctx); e == nil && stats.FreeBytes < 64<<10 {
+			quiet = patience / 20 // there is next to nothing left to give
 		}
 	}
 	return took, err
