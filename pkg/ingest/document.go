@@ -19,6 +19,7 @@ type document struct {
 	problems   []any  // strings; what was not taken, and why; bounded
 	skipped    int
 	rawBytes   int64
+	rawSHA     [32]byte // of the JSON
 }
 
 // row is one finding.
@@ -73,7 +74,7 @@ func readDocument(encoding string, data []byte, lim Limits) (*document, error) {
 	if p.peek(); p.at < len(raw) {
 		return nil, errors.New("there is more behind the JSON object")
 	}
-	p.doc.rawBytes = int64(len(raw))
+	p.doc.rawBytes, p.doc.rawSHA = int64(len(raw)), sha256.Sum256(raw)
 	p.finish()
 	return &p.doc, nil
 }

@@ -35,8 +35,8 @@ const (
 //	status                          meaning
 //	400 404 409 413 422, other 4xx  Permanent: the same request will never be taken
 //	401 403                         Unauthorized: the credentials are wrong, which says nothing of the part
-//	429 502 503 504 507, no answer  Unavailable: not reached or overloaded, which says nothing of the part
-//	408 425 other 5xx               none of them: try again
+//	429 5xx, no answer              Unavailable: not reached, overloaded or broken, which says nothing of the part
+//	408 425                         none of them: try again
 type Error struct {
 	Op      string          // method and path
 	Status  int             // HTTP status; 0: there was no answer
@@ -83,15 +83,16 @@ func (e *Error) Unauthorized() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == CodeNoToken
 }
 
-// Unavailable says that the receiver was not reached, is overloaded, or that something else answered for it.
+// Unavailable says that the receiver was not reached, is overloaded or broken, or that something else answered for it. A
+// pipeline notices where it is one part alone that breaks it.
 func (e *Error) Unavailable() bool {
 	switch e.Status {
 	case 0:
 		return e.Code == "" && !errors.Is(e.Err, context.Canceled)
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
+	case http.StatusTooManyRequests:
 		return true
 	}
-	return e.Code == CodeBadAnswer || e.Code == CodeRedirect
+	return e.Status >= 500 || e.Code == CodeBadAnswer || e.Code == CodeRedirect
 }
 
 // RetryAfter returns how long the receiver asked to wait, 0 when it did not.

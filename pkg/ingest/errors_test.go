@@ -33,7 +33,7 @@ func TestStatusClasses(t *testing.T) {
 		301: away, 302: away, 307: away, 308: away,
 		400: permanent, 401: auth, 403: auth, 404: permanent, 405: permanent, 408: again, 409: permanent,
 		410: permanent, 413: permanent, 415: permanent, 422: permanent, 425: again, 429: away, 431: permanent,
-		500: again, 501: again, 502: away, 503: away, 504: away, 507: away, 599: again,
+		500: away, 501: away, 502: away, 503: away, 504: away, 507: away, 599: away,
 	}
 	var status atomic.Int64
 	c := answering(t, ClientConfig{Token: "t"}, func(w http.ResponseWriter, r *http.Request) {

@@ -159,8 +159,8 @@ func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming, from, to int64
 	} else {
 		a.ScanID = id
 	}
-	err := t.exec(`INSERT INTO part (tenant, key, sha256, report, idx, content_from, content_to, answer)
-		VALUES (?, ?, ?, ?, ?, ?, ?, '')`, tenant, in.fullKey(), in.sha[:], r.id, in.idx, from, to)
+	err := t.exec(`INSERT INTO part (tenant, key, sha256, raw_sha256, report, idx, content_from, content_to, answer)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')`, tenant, in.fullKey(), in.sha[:], in.doc.rawSHA[:], r.id, in.idx, from, to)
 	if err != nil {
 		return nil, err
 	}

@@ -211,6 +211,23 @@ func TestSameKeyOtherBytesIsRefused(t *testing.T) {
 	}
 }
 
+// The same part compressed otherwise, e.g. by another version of the agent, is the same part.
+func TestSamePartCompressedOtherwiseIsADuplicate(t *testing.T) {
+	s := newStore(t)
+	for i, level := range []int{1, 3, 9} {
+		parts, _, err := report.Split(sample("r", 300), report.SplitConfig{CompressionLevel: level})
+		if err != nil || len(parts) != 1 {
+			t.Fatal(len(parts), err)
+		}
+		if a := mustPut(t, s, "a", parts[0]); a.Duplicate != (i > 0) {
+			t.Errorf("level %d: %+v", level, a)
+		}
+	}
+	if n := count(t, s, "part"); n != 1 {
+		t.Errorf("%d parts", n)
+	}
+}
+
 // A store of schema version 1 is brought up to date with all that it holds.
 func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 	s := newStore(t)
@@ -223,7 +240,7 @@ func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.Exec("DROP INDEX report_by_name; ALTER TABLE report DROP COLUMN submitted; ALTER TABLE content DROP COLUMN known; PRAGMA user_version = 1")
+	_, err = db.Exec("ALTER TABLE part DROP COLUMN raw_sha256; DROP INDEX report_by_name; ALTER TABLE report DROP COLUMN submitted; ALTER TABLE content DROP COLUMN known; PRAGMA user_version = 1")
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

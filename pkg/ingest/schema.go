@@ -7,7 +7,7 @@ import (
 )
 
 // schemaVersion is kept in user_version; migrations[i] leads from version i to i+1.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // What a part brings is only appended, to content and staged_item. It becomes visible when its report's last part
 // is in: then finding gets a row for each, in the order of its index, so that each page of it is written once.
@@ -58,6 +58,8 @@ CREATE INDEX command_pending ON command (tenant, priority DESC, created) WHERE s
 ALTER TABLE report ADD COLUMN submitted INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX report_by_name ON report (tenant, report_id, submitted);
 ALTER TABLE content ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
+`, `
+ALTER TABLE part ADD COLUMN raw_sha256 BLOB NOT NULL DEFAULT x''; -- before compression; empty: of an earlier version
 `}
 
 // VersionError says that a store was written by a later version of this package.
