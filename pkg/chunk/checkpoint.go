@@ -83,3 +83,14 @@ func (c *committer) boundWAL(force bool) error {
 	}
 	return err
 }
+
+// roomInWAL folds the WAL in before a group that would take it past its limit. What fails is tried again after it.
+func (c *committer) roomInWAL(bytes int) {
+	if bytes == 0 {
+		return
+	}
+	st, err := os.Stat(c.wal.path)
+	if err == nil && st.Size() > 0 && st.Size()+int64(bytes) > c.wal.next {
+		_, _ = c.truncateWAL()
+	}
+}

@@ -41,12 +41,6 @@ type change struct {
 	truncate bool // the WAL is folded in after it
 }
 
-// A group of changes ends at these bounds, which also bound the WAL.
-const (
-	groupChanges = 512
-	groupBytes   = 8 << 20
-)
-
 func newCommitter(conn *sql.Conn, path string, limit int64) *committer {
 	c := &committer{
 		conn: conn, stmts: map[string]*sql.Stmt{}, ops: make(chan *change, groupChanges), done: make(chan struct{}),
@@ -102,30 +96,10 @@ func (c *committer) close() error {
 	return errors.Join(append(errs, c.conn.Close())...)
 }
 
-func (c *committer) run() {
-	defer close(c.done)
-	for first := range c.ops {
-		group, bytes := []*change{first}, first.weight
-	gather:
-		for len(group) < groupChanges && bytes < groupBytes {
-			select {
-			case next, ok := <-c.ops:
-				if !ok {
-					break gather
-				}
-				group = append(group, next)
-				bytes += next.weight
-			default:
-				break gather
-			}
-		}
-		c.commit(group)
-	}
-}
-
 // commit makes the group's changes and tells their callers. On a full disk those that write are refused, and the
 // others made at the expense of the reserve.
-func (c *committer) commit(group []*change) {
+func (c *committer) commit(group []*change, bytes int) {
+	c.roomInWAL(bytes)
 	c.transact(c.admit(group))
 	if again := full(group); len(again) > 0 {
 		c.transact(again)
@@ -133,7 +107,11 @@ func (c *committer) commit(group []*change) {
 			c.transact(again)
 		}
 	}
-	folded := c.boundWAL(slices.ContainsFunc(group, func(ch *change) bool { return ch.truncate }))
+	fold := slices.ContainsFunc(group, func(ch *change) bool { return ch.truncate })
+	folded := c.boundWAL(fold)
+	if isFull(folded) && c.reserve.spend() == nil { // folding in takes space before it gives some back
+		folded = c.boundWAL(fold)
+	}
 	for _, ch := range group {
 		if ch.weight > 0 && isNoSpace(ch.result) {
 			ch.result = fmt.Errorf("%w: %w", ErrStorageFull, ch.result)

@@ -99,6 +99,9 @@ func start(path string, c Config, keys *keyring, silent bool) (*Manager, error) 
 		return nil, err
 	}
 	d, err := openDB(path, c.maxBytes())
+	if r := (reserve{path: path + ".reserve"}); isFull(err) && r.spend() == nil { // opening takes space, too
+		d, err = openDB(path, c.maxBytes())
+	}
 	if err != nil {
 		return nil, err
 	}
