@@ -134,7 +134,7 @@ func TestAgeRemovesWhatIsFinished(t *testing.T) {
 			t.Errorf("after %v h: %v are left, want %s", step.hours, left, step.left)
 		}
 	}
-	if e := rec.of(event.ChunkCleanup); len(e) != 2 {
+	if e := rec.of(event.ChunkCleanup); len(e) != 3 || e[0].Details["reason"] != byUpload || e[1].Details["reason"] != byAge || e[2].Details["reason"] != byAge {
 		t.Errorf("%+v", e)
 	}
 }
@@ -319,7 +319,7 @@ func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
 		submit(t, m, bulky(fmt.Sprint("r", i), 2))
 	}
 	warnings := rec.of(event.ResourceWarning)
-	if len(warnings) == 0 || len(warnings) > 4 || warnings[0].Details["bytes"].(int64) <= walShare(128<<20) {
+	if len(warnings) == 0 || len(warnings) > 4 || warnings[0].Details["value"].(int64) <= walShare(128<<20) {
 		t.Fatalf("%d warnings: %+v", len(warnings), warnings)
 	}
 	if err := rows.Close(); err != nil {

@@ -51,7 +51,7 @@ type Config struct {
 	KeyFile string
 	Keys    KeySource // asked by NewManager
 
-	Sink event.Sink // gets chunk_created, chunk_uploaded, chunk_failed, chunk_cleanup; nil: none
+	Sink event.Sink // gets chunk_…, resource_warning and agent_error events; nil: none
 }
 
 // The defaults of Config that are no defaults of report.SplitConfig.

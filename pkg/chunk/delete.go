@@ -20,8 +20,15 @@ func (s *Storage) DeleteChunkData(ctx context.Context, chunkID string) error {
 		if state == partWaiting {
 			return fmt.Errorf("chunk %s: %w", chunkID, ErrNotUploaded)
 		}
-		_, err = t.exec("DELETE FROM blobs WHERE pid = ?", pid)
-		t.afterCommit(s.m.wakeCleaner)
+		gone := removal{reason: byOperator, tenant: s.tenant, unsent: state == partDead}
+		if err := t.row("SELECT r.id, r.job, p.size FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.pid = ?", []any{pid},
+			&gone.report, &gone.job, &gone.bytes); err != nil {
+			return err
+		}
+		n, err := t.exec("DELETE FROM blobs WHERE pid = ?", pid)
+		if n > 0 {
+			t.afterCommit(func() { s.m.wakeCleaner(); s.m.removed(gone) })
+		}
 		return err
 	})
 }
@@ -32,8 +39,11 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 	err = s.m.db.do(ctx, 0, func(t *tx) error {
 		var waiting, known int
 		var dead int64
-		if err := t.row(`SELECT count(*) FILTER (WHERE state = 1), count(*), coalesce(sum((SELECT sum(size) FROM parts p WHERE p.rid = r.rid AND p.state = 3)), 0)
-			FROM reports r WHERE tenant = ? AND id = ? AND state != 0`, []any{s.tenant, reportID}, &waiting, &known, &dead); err != nil {
+		gone := removal{reason: byOperator, tenant: s.tenant, report: reportID}
+		if err := t.row(`SELECT count(DISTINCT r.rid) FILTER (WHERE r.state = 1), count(DISTINCT r.rid), coalesce(max(r.job), ''),
+				coalesce(sum(p.size) FILTER (WHERE p.state = 3), 0), `+dataBytes+`
+			FROM reports r LEFT JOIN parts p ON p.rid = r.rid LEFT JOIN blobs b ON b.pid = p.pid
+			WHERE r.tenant = ? AND r.id = ? AND r.state != 0`, []any{s.tenant, reportID}, &waiting, &known, &gone.job, &dead, &gone.bytes); err != nil {
 			return err
 		}
 		switch {
@@ -43,12 +53,15 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 			return fmt.Errorf("report %s: %w", reportID, ErrNotUploaded)
 		}
 		n, err := t.exec("DELETE FROM parts WHERE rid IN (SELECT rid FROM reports WHERE tenant = ? AND id = ? AND state != 0)", s.tenant, reportID)
-		deleted = int(n)
+		deleted, gone.unsent = int(n), dead > 0
 		t.afterCommit(func() {
 			s.m.mu.Lock()
 			s.m.bookLocked(s.tenant, 0, -dead)
 			s.m.mu.Unlock()
 			s.m.wakeCleaner()
+			if n > 0 {
+				s.m.removed(gone)
+			}
 		})
 		return err
 	})
@@ -60,7 +73,7 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 // dead letters stay, so the store may remain larger.
 func (s *Storage) CleanupToSize(ctx context.Context, maxBytes int64) (deleted int, err error) {
 	err = s.m.db.do(ctx, 0, func(t *tx) error {
-		n, _, err := s.m.evict(t, maxBytes, false, &s.tenant)
+		n, _, err := s.m.evict(t, maxBytes, false, &s.tenant, byOperator)
 		deleted = int(n)
 		return err
 	})
@@ -90,12 +103,9 @@ func (s *Storage) Drop(ctx context.Context, reportID string) (dropped int, err e
 		dropped = 0
 		return s.each(t, reportID, func(rid int64, state int) error {
 			dropped++
-			return s.m.remove(t, rid, state)
+			return s.m.remove(t, rid, state, byOperator)
 		})
 	})
-	if err == nil {
-		s.m.cleaned("report "+reportID+" dropped by an operator", int64(dropped), "WARN")
-	}
 	return dropped, err
 }
 

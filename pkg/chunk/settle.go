@@ -70,7 +70,7 @@ type settlement struct {
 	outcome report.Outcome
 
 	progress report.Progress
-	freed    bool
+	freed    int64 // bytes of data deleted
 }
 
 func (s *settlement) apply() error {
@@ -119,7 +119,9 @@ func (s *settlement) finish(state int) error {
 		return err
 	}
 	if newState == reportCompleted && cfg.CleanupOnReportComplete {
-		s.freed = true
+		if s.freed, err = s.stored(); err != nil {
+			return err
+		}
 		_, err := s.t.exec("DELETE FROM parts WHERE rid = ?", s.rid)
 		return err
 	}
@@ -129,10 +131,19 @@ func (s *settlement) finish(state int) error {
 		return err
 	}
 	if state == partUploaded && cfg.AutoCleanupOnUpload {
-		s.freed = true
+		s.freed = s.size
 		_, err = s.t.exec("DELETE FROM blobs WHERE pid = ?", s.pid)
 	}
 	return err
+}
+
+// stored returns how much data there is of the report. With one part it is known without asking.
+func (s *settlement) stored() (bytes int64, err error) {
+	if s.part.Total == 1 || s.m.silent {
+		return s.size, nil
+	}
+	err = s.t.row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid = ?", []any{s.rid}, &bytes)
+	return bytes, err
 }
 
 // advance computes the progress with this outcome. Of a report of one part it is known without asking.
@@ -192,7 +203,7 @@ func (s *settlement) committed() {
 		m.bookLocked(p.TenantID, -reports, -bytes)
 	}
 	m.mu.Unlock()
-	if s.freed {
+	if s.freed > 0 {
 		m.wakeCleaner()
 	}
 	if m.silent {
@@ -212,6 +223,9 @@ func (s *settlement) committed() {
 		return
 	}
 	m.cfg.Sink.Record(e)
+	if s.freed > 0 {
+		m.removed(removal{reason: byUpload, tenant: p.TenantID, job: p.JobID, report: p.ReportID, bytes: s.freed})
+	}
 }
 
 // requeue makes the dead letters of a report due again and returns how many there were.

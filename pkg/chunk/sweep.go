@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/rediverio/sdk/pkg/event"
 )
 
 const (
@@ -63,39 +61,24 @@ func (m *Manager) wakeCleaner() {
 func (m *Manager) sweep() {
 	ctx := context.Background()
 	if _, err := m.sweepAge(ctx, time.Now()); err != nil {
-		m.cleanupFailed("by age", err)
+		m.cleanupFailed(byAge, "clean-up by age failed", err)
 	}
 	if limit := m.cfg.maxBytes(); limit > 0 && m.cfg.AggressiveCleanup {
 		err := m.db.do(ctx, 0, func(t *tx) error { return m.makeRoom(t, 0) })
 		if err != nil {
-			m.cleanupFailed("by size", err)
+			m.cleanupFailed(bySize, "clean-up by size failed", err)
 		}
 	}
 	m.shrink()
 }
 
-func (m *Manager) cleanupFailed(what string, err error) {
-	m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: event.Error, Message: "clean-up " + what + " failed", Error: err.Error()})
-}
-
-func (m *Manager) walStarved(size, limit int64) {
-	m.cfg.Sink.Record(event.Event{
-		Type: event.ResourceWarning, Severity: event.Warn, Message: "a reader keeps the write-ahead log of the chunk store from being folded in",
-		Details: map[string]any{"bytes": size, "limit": limit, "path": m.db.wal.path},
-	})
-}
-
 // sweepAge removes finished reports past their retention and dead letters past theirs, and returns how many reports.
 func (m *Manager) sweepAge(ctx context.Context, now time.Time) (removed int64, err error) {
-	for _, r := range []struct {
-		state, hours int
-		what         string
-	}{{reportCompleted, m.cfg.RetentionHours, "finished reports"}, {reportFailed, m.cfg.DeadRetentionHours, "dead letters"}} {
+	for _, r := range []struct{ state, hours int }{{reportCompleted, m.cfg.RetentionHours}, {reportFailed, m.cfg.DeadRetentionHours}} {
 		if r.hours < 0 {
 			continue
 		}
 		before := now.Add(-time.Duration(r.hours) * time.Hour).UnixMilli()
-		var n int64
 		for more := true; more; { // in batches, between which others have their turn
 			var batch int64
 			err := m.db.do(ctx, 0, func(t *tx) (err error) {
@@ -105,12 +88,8 @@ func (m *Manager) sweepAge(ctx context.Context, now time.Time) (removed int64, e
 			if err != nil {
 				return removed, err
 			}
-			n += batch
+			removed += batch
 			more = batch == sweepBatch
-		}
-		removed += n
-		if n > 0 {
-			m.cleaned(fmt.Sprintf("removed %s past their retention of %d hours", r.what, r.hours), n, event.Info)
 		}
 	}
 	return removed, nil
@@ -121,8 +100,8 @@ const sweepBatch = 256
 
 // removeOld removes at most sweepBatch reports of a state that finished before a time, and returns how many.
 func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err error) {
-	if state == reportCompleted { // of these nothing is accounted
-		return t.exec("DELETE FROM reports WHERE rid IN (SELECT rid FROM reports WHERE state = ? AND finished < ? LIMIT ?)", state, before, sweepBatch)
+	if state == reportCompleted {
+		return m.removeCompleted(t, before)
 	}
 	for ; removed < sweepBatch; removed++ {
 		var rid int64
@@ -131,7 +110,7 @@ func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err 
 			break
 		}
 		if err == nil {
-			err = m.remove(t, rid, state)
+			err = m.remove(t, rid, state, byAge)
 		}
 		if err != nil {
 			return 0, err
@@ -140,9 +119,21 @@ func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err 
 	return removed, nil
 }
 
-func (m *Manager) cleaned(message string, reports int64, s event.Severity) {
-	m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: s, Message: message, Details: map[string]any{"reports": reports}})
+// removeCompleted removes at most sweepBatch completed reports: nothing of them is accounted, and one event tells of all.
+func (m *Manager) removeCompleted(t *tx, before int64) (removed int64, err error) {
+	const old = "(SELECT rid FROM reports WHERE state = 2 AND finished < ? ORDER BY finished, rid LIMIT ?)"
+	var bytes int64
+	if err := t.row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid IN "+old, []any{before, sweepBatch}, &bytes); err != nil {
+		return 0, err
+	}
+	if removed, err = t.exec("DELETE FROM reports WHERE rid IN "+old, before, sweepBatch); removed > 0 {
+		t.afterCommit(func() { m.removed(removal{reason: byAge, reports: removed, bytes: bytes}) })
+	}
+	return removed, err
 }
+
+// dataBytes is how much data there is of parts p, whose data, where it is still there, is b.
+const dataBytes = "coalesce(sum(p.size) FILTER (WHERE b.pid IS NOT NULL), 0)"
 
 // makeRoom sees to it that need bytes more fit under MaxStorageMB: it removes finished reports, oldest first, then
 // unsent ones where DropUnsent says so, and returns a *StorageFullError when that is not enough.
@@ -160,7 +151,7 @@ func (m *Manager) makeRoom(t *tx, need int64) error {
 		t.used = used
 	}
 	if t.used+need > budget && m.cfg.AggressiveCleanup {
-		_, used, err := m.evict(t, budget-need, m.cfg.DropUnsent, nil)
+		_, used, err := m.evict(t, budget-need, m.cfg.DropUnsent, nil, bySize)
 		if err != nil {
 			return err
 		}
@@ -187,7 +178,7 @@ func inUse(t *tx) (int64, error) {
 
 // evict removes reports, oldest first, until at most target bytes are in use: completed ones, and when unsent is
 // set also failed and pending ones. tenant limits it to one tenant; nil is all.
-func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string) (removed int64, used int64, err error) {
+func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string, reason string) (removed int64, used int64, err error) {
 	states := []int{reportCompleted}
 	if unsent {
 		states = append(states, reportFailed, reportPending)
@@ -198,27 +189,18 @@ func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string) (remov
 	for _, state := range states {
 		for used > target {
 			var rid int64
-			var id, owner string
-			err := t.row("SELECT rid, id, tenant FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
-				[]any{state, tenant}, &rid, &id, &owner)
+			err := t.row("SELECT rid FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
+				[]any{state, tenant}, &rid)
 			if isNoRows(err) {
 				break
 			}
 			if err != nil {
 				return removed, used, err
 			}
-			if err := m.remove(t, rid, state); err != nil {
+			if err := m.remove(t, rid, state, reason); err != nil {
 				return removed, used, err
 			}
 			removed++
-			severity := event.Info
-			if state != reportCompleted {
-				severity = event.Critical
-			}
-			t.afterCommit(func() {
-				m.cfg.Sink.Record(event.Event{Type: event.ChunkCleanup, Severity: severity, TenantID: owner, ReportID: id,
-					Message: "removed to stay under the storage limit", Details: map[string]any{"unsent": state != reportCompleted}})
-			})
 			if used, err = inUse(t); err != nil {
 				return removed, used, err
 			}
@@ -227,18 +209,14 @@ func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string) (remov
 	return removed, used, nil
 }
 
-// remove deletes a report with its parts. An unfinished one counts as dropped.
-func (m *Manager) remove(t *tx, rid int64, state int) error {
-	if state == reportCompleted {
-		_, err := t.exec("DELETE FROM reports WHERE rid = ?", rid)
-		t.afterCommit(m.wakeCleaner)
-		return err
-	}
-	var tenant string
+// remove deletes a report with its parts, and tells of it. An unfinished one counts as dropped.
+func (m *Manager) remove(t *tx, rid int64, state int, reason string) error {
+	gone := removal{reason: reason, reports: 1, unsent: state != reportCompleted}
 	var parts, waiting, dead int64
-	if err := t.row(`SELECT r.tenant, count(*) FILTER (WHERE p.state = 1), coalesce(sum(p.size) FILTER (WHERE p.state = 1), 0),
-			coalesce(sum(p.size) FILTER (WHERE p.state = 3), 0)
-		FROM reports r LEFT JOIN parts p ON p.rid = r.rid WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &tenant, &parts, &waiting, &dead); err != nil {
+	if err := t.row(`SELECT r.tenant, r.job, r.id, count(*) FILTER (WHERE p.state = 1), coalesce(sum(p.size) FILTER (WHERE p.state = 1), 0),
+			coalesce(sum(p.size) FILTER (WHERE p.state = 3), 0), `+dataBytes+`
+		FROM reports r LEFT JOIN parts p ON p.rid = r.rid LEFT JOIN blobs b ON b.pid = p.pid WHERE r.rid = ? GROUP BY r.rid`,
+		[]any{rid}, &gone.tenant, &gone.job, &gone.report, &parts, &waiting, &dead, &gone.bytes); err != nil {
 		return err
 	}
 	if _, err := t.exec("DELETE FROM reports WHERE rid = ?", rid); err != nil {
@@ -246,23 +224,27 @@ func (m *Manager) remove(t *tx, rid int64, state int) error {
 	}
 	t.afterCommit(func() {
 		m.mu.Lock()
-		if m.removals++; state == reportPending {
+		switch state {
+		case reportPending:
+			m.removals++
 			m.window.stale = true
 			m.counts.Dropped++
 			m.counts.Parts -= parts
 			m.counts.Bytes -= waiting
-			m.bookLocked(tenant, -1, -waiting-dead)
+			m.bookLocked(gone.tenant, -1, -waiting-dead)
 			for pid, l := range m.leases { // an upload under way settles into ErrNotFound
 				if l.rid == rid {
 					m.endLeaseLocked(pid, l)
 				}
 			}
-		} else {
-			m.bookLocked(tenant, 0, -dead)
+		case reportFailed:
+			m.removals++
+			m.bookLocked(gone.tenant, 0, -dead)
 		}
 		m.mu.Unlock()
 		m.wake() // who waits for the last report to end need wait no more
 		m.wakeCleaner()
+		m.removed(gone)
 	})
 	return nil
 }
@@ -272,7 +254,7 @@ func (m *Manager) shrink() {
 	for gave := false; ; gave = true {
 		slice, err := m.vacuum()
 		if err != nil {
-			m.cleanupFailed("of free pages", err)
+			m.cleanupFailed(bySize, "free pages could not be given back", err)
 			return
 		}
 		stopped := false
@@ -286,7 +268,7 @@ func (m *Manager) shrink() {
 		}
 		if gave { // the file shrinks only when the WAL is folded in
 			if err := m.db.checkpoint(); err != nil {
-				m.cleanupFailed("of the WAL", err)
+				m.cleanupFailed(bySize, "the write-ahead log could not be folded in", err)
 			}
 		}
 		return

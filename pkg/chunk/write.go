@@ -295,7 +295,7 @@ func (w *writer) repeated(t *tx, rid int64, state int) (known bool, err error) {
 			return false, err
 		}
 		if lost {
-			return false, w.m.remove(t, rid, state)
+			return false, w.m.remove(t, rid, state, byRepeat)
 		}
 		if _, err := w.m.requeue(t, rid); err != nil {
 			return false, err
