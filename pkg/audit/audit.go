@@ -74,6 +74,8 @@ const (
 const (
 	EventAuditDropped   EventType = "audit_dropped"   // events were lost: how many of each type, first and last time
 	EventAuditRecovered EventType = "audit_recovered" // the file was not as it was left: torn tail, removed, replaced
-	EventAuditPruned    EventType = "audit_pruned"    // rotated files passed MaxAgeDays and are deleted
+	EventAuditPruned    EventType = "audit_pruned"    // a rotated file passed MaxAgeDays or MaxBackups and is deleted
+	EventAuditOpened    EventType = "audit_opened"    // header of a file; has no number
+	EventAuditRotated   EventType = "audit_rotated"   // trailer of a file; has no number
 	EventAuditError     EventType = "audit_error"     // the log could not be rotated or a write failed for a time
 )

@@ -1,12 +1,11 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sort"
 	"testing"
@@ -45,40 +44,61 @@ type line struct {
 	raw       string
 }
 
-// readAll reads every file of the log in the order of the lines, and fails on one that is not whole JSON.
+// readAll reads every line of the log but headers and trailers, in the order of their numbers, and fails on one that is
+// not whole JSON.
 func readAll(t testing.TB, path string) []line {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.log"))
+	r, err := openLines(path, cursor{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []line
-	for _, f := range files {
-		b, err := os.ReadFile(f)
+	for {
+		raw, err := r.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(b) > 0 && b[len(b)-1] != '\n' {
-			t.Errorf("%s does not end with a whole line", filepath.Base(f))
+		var l line
+		var extra struct {
+			Seq       uint64
+			Truncated bool
 		}
-		for raw := range bytes.Lines(b) {
-			var l line
-			var extra struct {
-				Seq       uint64
-				Truncated bool
-			}
-			if err := json.Unmarshal(raw, &l.Event); err != nil {
-				t.Fatalf("%s: %v in %.200q", filepath.Base(f), err, raw)
-			}
-			if err := json.Unmarshal(raw, &extra); err != nil {
-				t.Fatal(err)
-			}
-			l.Seq, l.Truncated, l.raw = extra.Seq, extra.Truncated, string(raw)
-			all = append(all, l)
+		if err := json.Unmarshal(raw.bytes, &l.Event); err != nil {
+			t.Fatalf("%s:%d: %v in %.200q", raw.file.name(), raw.number, err, raw.bytes)
 		}
+		if err := json.Unmarshal(raw.bytes, &extra); err != nil {
+			t.Fatal(err)
+		}
+		if l.Type == EventAuditOpened || l.Type == EventAuditRotated {
+			continue
+		}
+		l.Seq, l.Truncated, l.raw = extra.Seq, extra.Truncated, string(raw.bytes)
+		all = append(all, l)
+	}
+	if len(r.part) > 0 {
+		t.Errorf("%s ends with half a line: %q", path, r.part)
+	}
+	if err := r.close(); err != nil {
+		t.Fatal(err)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Seq < all[j].Seq })
 	return all
+}
+
+// wantVerdict verifies the log and returns the report.
+func wantVerdict(t testing.TB, path string, want Verdict) *Report {
+	t.Helper()
+	rep, err := Verify(t.Context(), path, VerifyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Verdict != want {
+		t.Errorf("the log is %v, want %v: %v", rep.Verdict, want, rep.Findings)
+	}
+	return rep
 }
 
 // wantGapless fails unless the lines are numbered from, from+1, …, to.

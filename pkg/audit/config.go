@@ -27,6 +27,13 @@ type LoggerConfig struct {
 	// nobody believes the log leaves the host.
 	RemoteEndpoint string
 
+	// KeyFile is the file of the key that signs each line, see CreateKey; default none. A leading ~/ is the home directory.
+	KeyFile string
+
+	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number
+	Compress   bool // rotated files are compressed with zstd
+	FailClosed bool // Log and Err return an error while the disk does not take the log, so that no work goes on unrecorded
+
 	Verbose bool      // also print each event as one line for people
 	Output  io.Writer // where Verbose lines and the logger's own complaints go; default os.Stderr
 }
@@ -36,6 +43,7 @@ const (
 	DefaultLogFile       = "~/.rediver/audit.log"
 	DefaultMaxSizeMB     = 100
 	DefaultMaxAgeDays    = 30
+	DefaultMaxBackups    = 100
 	DefaultBufferSize    = 100
 	DefaultFlushInterval = 5 * time.Second
 	DefaultSyncTimeout   = 2 * time.Second
@@ -58,6 +66,7 @@ func (c LoggerConfig) withDefaults() LoggerConfig {
 	orDefault(&c.LogFile, DefaultLogFile)
 	orDefault(&c.MaxSizeMB, DefaultMaxSizeMB)
 	orDefault(&c.MaxAgeDays, DefaultMaxAgeDays)
+	orDefault(&c.MaxBackups, DefaultMaxBackups)
 	orDefault(&c.BufferSize, DefaultBufferSize)
 	orDefault(&c.FlushInterval, DefaultFlushInterval)
 	orDefault(&c.SyncTimeout, DefaultSyncTimeout)
@@ -100,6 +109,7 @@ func (c LoggerConfig) Validate() error {
 	}
 	orOff("MaxSizeMB", int64(c.MaxSizeMB), 1, 1<<20)
 	orOff("MaxAgeDays", int64(c.MaxAgeDays), 1, 36500)
+	orOff("MaxBackups", int64(c.MaxBackups), 1, 100_000)
 	orOff("BufferSize", int64(c.BufferSize), 1, 1<<20)
 	duration("FlushInterval", c.FlushInterval)
 	duration("SyncTimeout", c.SyncTimeout)

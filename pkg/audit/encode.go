@@ -84,15 +84,14 @@ func (enc *encoder) text(s string, limit int) {
 	enc.buf = appendString(enc.buf, s)
 }
 
-// endLine appends the sequence number and the end of the line.
-func endLine(dst []byte, seq uint64) []byte {
-	dst = append(dst, `,"seq":`...)
-	dst = strconv.AppendUint(dst, seq, 10)
-	return append(dst, '}', '\n')
+// numberLine appends tail and the line's number. What is missing then, its seal, is the writer's work.
+func numberLine(dst []byte, tail string, seq uint64) []byte {
+	dst = append(append(dst, tail...), seqOpen...)
+	return strconv.AppendUint(dst, seq, 10)
 }
 
-// endLineMax is the most that endLine appends.
-const endLineMax = len(`,"seq":`) + 20 + len("}\n")
+// endLineMax is the most that a line grows after event wrote it.
+const endLineMax = 64 + len(seqOpen) + 20 + sealBytes
 
 // lineType reads the event's type from a line that the encoder wrote.
 func lineType(line []byte) EventType {

@@ -25,7 +25,8 @@ func encode(e Event) string {
 	enc := newEncoder()
 	defer enc.free()
 	enc.event(&e)
-	return string(endLine(enc.buf, 7))
+	s := sealer{linker: newLinker(), at: mark{6, genesis}}
+	return string(s.seal(nil, numberLine(enc.buf, lineTail("0123456789abcdef"), 7)))
 }
 
 func TestGoldenLineOfEveryMethod(t *testing.T) {
@@ -55,6 +56,7 @@ func TestGoldenLineOfEveryMethod(t *testing.T) {
 		t.Fatal(err2)
 	}
 	got = regexp.MustCompile(`"timestamp":"[0-9TZ:.-]+Z"`).ReplaceAll(got, []byte(`"timestamp":"2024-01-15T10:30:00Z"`))
+	got = regexp.MustCompile(`"(run_id|file_id|chain)":"[0-9a-f]+"`).ReplaceAll(got, []byte(`"$1":"0f"`))
 	golden := filepath.Join("testdata", "lines.golden")
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
@@ -181,7 +183,7 @@ func TestALineHasABound(t *testing.T) {
 		"list":    {Details: map[string]any{"l": make([]string, 1<<20)}},
 	} {
 		line := encode(e)
-		if len(line) > MaxLineBytes || !json.Valid([]byte(line)) || !strings.Contains(line, `,"truncated":true,"seq":7}`) {
+		if len(line) > MaxLineBytes || !json.Valid([]byte(line)) || !strings.Contains(line, `,"truncated":true,`) {
 			t.Errorf("%s: %d bytes, valid %v, end %q", name, len(line), json.Valid([]byte(line)), line[max(0, len(line)-60):])
 		}
 	}
@@ -192,7 +194,8 @@ func TestALineHasABound(t *testing.T) {
 
 // reserved are the keys that only the logger writes.
 var reserved = map[string]bool{"timestamp": true, "type": true, "severity": true, "agent_id": true, "tenant_id": true, "job_id": true,
-	"report_id": true, "message": true, "error": true, "duration_ms": true, "details": true, "truncated": true, "seq": true}
+	"report_id": true, "message": true, "error": true, "duration_ms": true, "details": true, "truncated": true, "seq": true,
+	"v": true, "run_id": true, "chain": true, "correlation_id": true, "orig_bytes": true}
 
 func FuzzEncode(f *testing.F) {
 	f.Add("job_started", "INFO", "job-1", "message", "error", "key", "value", int64(1e9), 1.5)
@@ -224,8 +227,8 @@ func FuzzEncode(f *testing.F) {
 				t.Fatalf("%v in %q", err, line)
 			}
 		}
-		if seq, ok := lineSeq([]byte(line)); !ok || seq != 7 {
-			t.Fatalf("seq %d %v of %q", seq, ok, line)
+		if end, ok := parseSealed([]byte(line)); !ok || end.seq != 7 || newLinker().link(&genesis, end.body) != end.chain {
+			t.Fatalf("seq %d %v of %q", end.seq, ok, line)
 		}
 	})
 }

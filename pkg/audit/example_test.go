@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/audit"
@@ -43,6 +44,9 @@ func Example() {
 		var e audit.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			fmt.Println(err)
+		}
+		if strings.HasPrefix(string(e.Type), "audit_") {
+			continue // what the log says about itself: here, the header of the file
 		}
 		fmt.Println(e.Type, e.AgentID, e.Duration, e.Details)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 )
 
@@ -16,6 +15,9 @@ type logFile struct {
 	path  string
 	max   int64   // bytes at which it rotates; <= 0: never
 	notes []Event // what happened to the file, for the log itself
+	*linker
+	tail     string       // of every line: see lineTail
+	complete func(*Event) // fills in what headers and trailers have like other lines
 
 	// What tests replace, to turn back the clock and to fail.
 	now   func() time.Time
@@ -29,12 +31,22 @@ type logFile struct {
 	damaged bool     // an fsync failed: the file takes no more lines
 	rotated uint64   // how often it rotated
 
+	at       mark   // the last line in the file, or what it goes on from
+	syncedAt mark   // the last line known to be on disk
+	id       string // of the file; empty: not known, or it has none yet
+	prevID   string // of the file before
+	headed   bool   // the next line goes on from the one before it: no header is due
+	filled   bool   // there is a line after the header
+	ended    bool   // there is a trailer at the end
+	after    string // why the next header is written
+
 	retryRotate time.Time     // not before: a rotation failed
 	rotatePause time.Duration // between it and the next try
 }
 
 func newLogFile(path string, max int64) *logFile {
-	return &logFile{path: path, max: max, now: time.Now, put: (*os.File).Write, fsync: (*os.File).Sync}
+	return &logFile{path: path, max: max, linker: newLinker(), complete: func(*Event) {}, now: time.Now, put: (*os.File).Write, fsync: (*os.File).Sync,
+		at: mark{chain: genesis}, syncedAt: mark{chain: genesis}, after: afterNothing}
 }
 
 // say keeps a note about the file for the log.
@@ -43,20 +55,19 @@ func (lf *logFile) say(e Event) {
 	lf.notes = append(lf.notes, e)
 }
 
-// open opens or creates the file, readable by its owner alone, and returns the number of its last line. Half a
-// line at the end, left by a crash, is cut off.
-func (lf *logFile) open() (lastSeq uint64, err error) {
+// open opens or creates the file, readable by its owner alone, and leaves it ready for lines at its end.
+func (lf *logFile) open() error {
 	if err := makeDir(lf.path); err != nil {
-		return 0, err
+		return err
 	}
 	f, err := os.OpenFile(lf.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|openFlags, 0o600)
 	if err != nil {
-		return 0, fmt.Errorf("open the audit log: %w", err)
+		return fmt.Errorf("open the audit log: %w", err)
 	}
-	if lastSeq, err = lf.adopt(f); err != nil {
-		return 0, errors.Join(fmt.Errorf("open the audit log: %w", err), f.Close())
+	if err := lf.adopt(f); err != nil {
+		return errors.Join(fmt.Errorf("open the audit log: %w", err), f.Close())
 	}
-	return lastSeq, nil
+	return nil
 }
 
 // makeDir makes the directory of the log, for its owner alone; one that is there keeps its mode.
@@ -67,72 +78,61 @@ func makeDir(path string) error {
 	return nil
 }
 
-func (lf *logFile) adopt(f *os.File) (lastSeq uint64, err error) {
+// adopt takes f as the file. Half a line at its end, left by a crash, is cut off.
+func (lf *logFile) adopt(f *os.File) error {
 	fi, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if !fi.Mode().IsRegular() {
-		return 0, fmt.Errorf("%s is no regular file but %v", lf.path, fi.Mode().Type())
+		return fmt.Errorf("%s is no regular file but %v", lf.path, fi.Mode().Type())
 	}
 	if err := makePrivate(f, fi.Mode()); err != nil {
-		return 0, err
+		return err
 	}
-	lastSeq, torn, err := tail(f, fi.Size())
+	size, err := cutTorn(f, fi.Size())
 	if err != nil {
-		return 0, err
+		return err
 	}
-	size := fi.Size() - torn
-	if torn > 0 {
-		if err := truncate(f, size); err != nil {
-			return 0, err
-		}
+	if torn := fi.Size() - size; torn > 0 {
 		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityWarn, Message: "Half a line at the end of the log was cut off",
-			Details: map[string]any{"torn_bytes": torn, "last_seq": lastSeq}})
+			Details: map[string]any{"torn_bytes": torn, "last_seq": lf.at.seq}})
 	}
 	syncDir(filepath.Dir(lf.path))
 	lf.f, lf.size, lf.synced, lf.torn, lf.damaged = f, size, size, false, false
-	return lastSeq, nil
+	return nil
 }
 
-// tailBytes is how far tail looks back: two lines of the largest size.
-const tailBytes = 2 * MaxLineBytes
-
-// tail returns the sequence number of the last whole line of f, 0 for none, and the number of bytes after it.
-func tail(f io.ReaderAt, size int64) (seq uint64, torn int64, err error) {
-	buf := make([]byte, min(size, tailBytes))
-	if _, err := f.ReadAt(buf, size-int64(len(buf))); err != nil && !errors.Is(err, io.EOF) {
-		return 0, 0, err
+// cutTorn cuts f behind its last newline and returns its length then.
+func cutTorn(f *os.File, size int64) (int64, error) {
+	whole, err := wholeLines(f, size)
+	if err == nil && whole < size {
+		err = truncate(f, whole)
 	}
-	end := bytes.LastIndexByte(buf, '\n') + 1
-	torn = int64(len(buf) - end)
-	for lines := buf[:end]; len(lines) > 0; {
-		start := bytes.LastIndexByte(lines[:len(lines)-1], '\n') + 1
-		if seq, ok := lineSeq(lines[start:]); ok {
-			return seq, torn, nil
+	return whole, err
+}
+
+// wholeLines returns how much of f, which has size bytes, its whole lines are.
+func wholeLines(f io.ReaderAt, size int64) (int64, error) {
+	buf := make([]byte, min(size, MaxLineBytes))
+	for end := size; end > 0; {
+		b := buf[:min(end, int64(len(buf)))]
+		if _, err := f.ReadAt(b, end-int64(len(b))); err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
 		}
-		lines = lines[:start]
+		end -= int64(len(b))
+		if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
+			return end + int64(i) + 1, nil
+		}
 	}
-	return 0, torn, nil
-}
-
-// lineSeq reads the sequence number of a line that endLine ended.
-func lineSeq(line []byte) (uint64, bool) {
-	i := bytes.LastIndex(line, []byte(`,"seq":`))
-	line, ok := bytes.CutSuffix(line, []byte("}\n"))
-	if i < 0 || !ok {
-		return 0, false
-	}
-	seq, err := strconv.ParseUint(string(line[i+len(`,"seq":`):]), 10, 64)
-	return seq, err == nil
+	return 0, nil
 }
 
 // ready makes the file ready for the next line: open, still the one under its name, and ending where the last
-// line ended.
+// line ended. Where it is not as it was left, the log goes on from what is known to be on disk, and says so.
 func (lf *logFile) ready() error {
 	if lf.f == nil {
-		_, err := lf.open()
-		return err
+		return lf.open()
 	}
 	fi, err := lf.f.Stat()
 	if err != nil {
@@ -148,29 +148,50 @@ func (lf *logFile) ready() error {
 		lf.torn = false
 		return nil
 	}
-	if fi.Size() < lf.size {
+	switch size := fi.Size(); {
+	case size < lf.size:
+		whole, err := cutTorn(lf.f, size)
+		if err != nil {
+			return err
+		}
 		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was truncated by someone else",
-			Details: map[string]any{"lost_bytes": lf.size - fi.Size()}})
+			Details: map[string]any{"lost_bytes": lf.size - whole}})
+		lf.size, lf.synced = whole, min(lf.synced, whole)
+		lf.restart(afterLoss)
+	case size > lf.size: // someone else writes too; what they wrote stays, for Verify to find
+		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Someone else wrote to the log",
+			Details: map[string]any{"foreign_bytes": size - lf.size}})
+		lf.size, lf.headed, lf.after = size, false, afterLoss
 	}
-	lf.size = fi.Size()
-	lf.synced = min(lf.synced, lf.size)
 	return nil
 }
 
+// restart makes the log go on from the last line known to be on disk, behind a header.
+func (lf *logFile) restart(why string) {
+	lf.at, lf.headed, lf.filled, lf.ended, lf.after = lf.syncedAt, false, false, false, why
+}
+
 // replaced goes on in a new file after someone removed or renamed the old one, into which writes would go on
-// without an error and unseen.
+// without an error and unseen. The lines that were not synced go into the new one.
 func (lf *logFile) replaced() error {
 	lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was removed or replaced by someone else",
 		Details: map[string]any{"bytes": lf.size}})
-	if err := lf.close(); err != nil {
-		return err
-	}
-	_, err := lf.open()
-	return err
+	f := lf.f
+	lf.f = nil
+	_ = f.Close() // whatever it says: nobody finds the file any more
+	lf.prevID, lf.id = lf.id, ""
+	lf.restart(afterLoss)
+	return lf.open()
 }
 
-// write appends whole lines and returns how many bytes of them count as written: on an error, whole lines only.
+// write appends whole lines, behind a header where one is due, and returns how many bytes of them count as written:
+// on an error, whole lines only.
 func (lf *logFile) write(lines []byte) (int, error) {
+	if !lf.headed {
+		if err := lf.begin(lines); err != nil {
+			return 0, err
+		}
+	}
 	n, err := lf.put(lf.f, lines)
 	if err == nil && n < len(lines) {
 		err = io.ErrShortWrite
@@ -179,8 +200,27 @@ func (lf *logFile) write(lines []byte) (int, error) {
 		lf.torn = true
 		n = bytes.LastIndexByte(lines[:max(n, 0)], '\n') + 1
 	}
+	if n > 0 {
+		last := lines[bytes.LastIndexByte(lines[:n-1], '\n')+1 : n]
+		end, _ := parseSealed(last)
+		lf.at, lf.filled, lf.ended = mark{end.seq, end.chain}, true, false
+	}
 	lf.size += int64(n)
 	return n, err
+}
+
+// append writes one line, all of it or, after the next ready, nothing.
+func (lf *logFile) append(line []byte) error {
+	n, err := lf.put(lf.f, line)
+	if err == nil && n < len(line) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		lf.torn = true
+		return err
+	}
+	lf.size += int64(n)
+	return nil
 }
 
 // sync puts what was written on disk. When that fails the kernel may have dropped the pages, and asking again would
@@ -194,9 +234,10 @@ func (lf *logFile) sync() error {
 		if terr := truncate(lf.f, lf.synced); terr == nil {
 			lf.size = lf.synced
 		}
+		lf.restart(afterDamage)
 		return err
 	}
-	lf.synced = lf.size
+	lf.synced, lf.syncedAt = lf.size, lf.at
 	return nil
 }
 

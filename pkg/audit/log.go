@@ -2,20 +2,37 @@ package audit
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
-// Record logs e; it makes a Logger an event.Sink.
-func (l *Logger) Record(e Event) { l.log(context.Background(), e) }
+// What Log returns. The event is counted, and where it is dropped the log will say so.
+var (
+	ErrDropped    = errors.New("audit event dropped: the disk takes no lines and the memory for them is full")
+	ErrNotDurable = errors.New("audit event not on disk yet")
+	ErrStopped    = errors.New("audit log is stopped")
+)
+
+// Record logs e; it makes a Logger an event.Sink. It never waits: a critical event is on its way to the disk when it
+// returns, and there when Log does.
+func (l *Logger) Record(e Event) { _ = l.log(nil, e) } // Stats and the log itself say what was lost
 
 // Log logs e. It encodes e before it returns and keeps nothing of it. A critical event (see the package comment) is
-// on disk when Log returns, unless SyncTimeout passed or the disk is known to fail, which Stats counts as NotDurable.
-// Other events only wait, for as long at most, when a healthy disk is slower than the events come; else they do not.
-func (l *Logger) Log(e Event) { l.log(context.Background(), e) }
+// on disk when Log returns nil. Else Log returns ErrNotDurable, because SyncTimeout passed or the disk is known to fail, and
+// the event is written as soon as the disk takes it. Other events only wait, for as long at most, when a healthy disk is
+// slower than the events come; ErrDropped says that it was in vain. After Stop it returns ErrStopped.
+// With FailClosed, Log returns ErrNotDurable for every event while the disk fails.
+func (l *Logger) Log(e Event) error { return l.log(context.Background(), e) }
 
-func (l *Logger) log(ctx context.Context, e Event) {
+// log logs e; without a ctx it does not wait.
+func (l *Logger) log(ctx context.Context, e Event) error {
 	if l == nil {
-		return
+		return ErrStopped
+	}
+	if strings.HasPrefix(string(e.Type), ownPrefix) {
+		e.Type = "foreign_" + e.Type // nobody else explains gaps
 	}
 	l.complete(&e)
 	enc := newEncoder()
@@ -24,17 +41,25 @@ func (l *Logger) log(ctx context.Context, e Event) {
 	if l.cfg.Verbose {
 		l.console.print(human(&e, enc.details()))
 	}
-	switch seq, how := l.accept(ctx, &e, enc.buf); how {
+	seq, how := l.accept(ctx, &e, enc.buf)
+	switch how {
 	case unstarted:
 		_ = l.pass(critical(&e)) // Stats and the console say what went wrong
-		l.awaitSync(ctx, &e, seq)
 	case queued:
 		l.signal()
-		l.awaitSync(ctx, &e, seq)
 	case firstLate:
 		l.console.print(append([]byte("audit: logged after Stop, in no file: "), human(&e, enc.details())...))
+		return ErrStopped
+	case late:
+		return ErrStopped
+	case dropped:
+		return ErrDropped
 	}
+	return l.awaitSync(ctx, &e, seq)
 }
+
+// ownPrefix begins the types of what the log says about itself.
+const ownPrefix = "audit_"
 
 // complete fills in what the producer left open.
 func (l *Logger) complete(e *Event) {
@@ -55,8 +80,10 @@ func (l *Logger) complete(e *Event) {
 // critical reports whether e must be on disk before Log returns.
 func critical(e *Event) bool {
 	switch e.Type {
-	case EventAuthFailed, EventAgentStart, EventAgentStop:
+	case EventAuthFailed, EventAgentStart, EventAgentStop, EventAgentError, EventUploadFailed, EventChunkFailed:
 		return true
+	case EventChunkCleanup:
+		return e.Severity.Rank() >= SeverityError.Rank() // data that was not uploaded is gone
 	}
 	return e.Severity == SeverityCritical
 }
@@ -66,7 +93,8 @@ type accepted int
 
 const (
 	dropped   accepted = iota
-	firstLate          // dropped, and the first to come after Stop
+	late               // dropped, because it came after Stop
+	firstLate          // the first of these
 	queued             // for the writer
 	unstarted          // queued, and there is no writer yet
 )
@@ -80,19 +108,20 @@ func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64,
 	if e.Severity.Rank() < SeverityError.Rank() && !critical(e) {
 		limit -= limit / 4 // the last quarter is for what matters most
 	}
-	if l.mu.started && !l.mu.closed {
+	if l.mu.started && !l.mu.closed && ctx != nil {
 		l.waitLocked(ctx, func() bool { return l.mu.closed || l.mu.spooled+size <= limit })
 	}
 	l.mu.stats.Logged++
 	if l.mu.closed {
-		l.dropLocked(e)
+		l.dropLocked(e, 0)
 		if l.mu.stats.AfterStop++; l.mu.stats.AfterStop == 1 {
-			how = firstLate
+			return 0, firstLate
 		}
-		return 0, how
+		return 0, late
 	}
 	if l.mu.spooled+size > limit {
-		l.dropLocked(e)
+		l.mu.seq++ // the gap shows, whatever becomes of the event that explains it
+		l.dropLocked(e, l.mu.seq)
 		return 0, dropped
 	}
 	seq = l.queueLocked(line)
@@ -108,12 +137,14 @@ func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64,
 func (l *Logger) queueLocked(line []byte) uint64 {
 	l.mu.seq++
 	before := len(l.mu.pending)
-	l.mu.pending = endLine(append(l.mu.pending, line...), l.mu.seq)
-	l.mu.spooled += int64(len(l.mu.pending) - before)
+	l.mu.pending = numberLine(append(l.mu.pending, line...), l.tail, l.mu.seq)
+	l.mu.spooled += int64(len(l.mu.pending) - before + l.perLine)
+	l.mu.pending = append(l.mu.pending, '\n')
 	return l.mu.seq
 }
 
-func (l *Logger) dropLocked(e *Event) {
+// dropLocked counts e as dropped. seq is the number that is missing for it, 0 for none.
+func (l *Logger) dropLocked(e *Event, seq uint64) {
 	s := &l.mu.stats
 	s.Dropped++
 	if s.DroppedByType == nil {
@@ -124,7 +155,7 @@ func (l *Logger) dropLocked(e *Event) {
 		t = "other" // types are free text: a map of them has to end somewhere
 	}
 	s.DroppedByType[t]++
-	l.mu.drops.add(t, e.Timestamp)
+	l.mu.drops.add(t, e.Timestamp, seq)
 }
 
 // own queues an event of the log about itself. It has no limit: there are few, and they explain what is missing.
@@ -149,15 +180,54 @@ func (l *Logger) signal() {
 }
 
 // awaitSync waits until a critical event is on disk.
-func (l *Logger) awaitSync(ctx context.Context, e *Event, seq uint64) {
+func (l *Logger) awaitSync(ctx context.Context, e *Event, seq uint64) error {
+	if ctx == nil {
+		return nil
+	}
 	if !critical(e) {
-		return
+		return l.Err()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.waitLocked(ctx, func() bool { return l.base+l.mu.stats.Synced >= seq }) {
+	if !l.waitLocked(ctx, func() bool { return l.mu.synced.seq >= seq }) {
 		l.mu.stats.NotDurable++
+		return l.notDurableLocked()
 	}
+	return nil
+}
+
+func (l *Logger) notDurableLocked() error {
+	if s := &l.mu.stats; s.Failing {
+		return fmt.Errorf("%w: %s", ErrNotDurable, s.LastError)
+	}
+	return ErrNotDurable
+}
+
+// Err says why no work should begin: with FailClosed, that the disk does not take the log; without, always nil. Give it to
+// what admits jobs.
+func (l *Logger) Err() error {
+	if l == nil || !l.cfg.FailClosed {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.closed {
+		return ErrStopped
+	}
+	if l.mu.stats.Failing || l.mu.stuck {
+		return l.notDurableLocked()
+	}
+	return nil
+}
+
+// Head returns the last line that is on disk.
+func (l *Logger) Head() Mark {
+	if l == nil {
+		return Mark{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.synced.public()
 }
 
 // waitLocked waits until cond is true, for SyncTimeout at most, and returns whether it is. When the disk fails, or

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 // crash.
 type Logger struct {
 	cfg     LoggerConfig
-	base    uint64 // number of the last line of the run before
+	tail    string // of every line: see lineTail
+	perLine int    // bytes that the seal adds to a line
 	lock    *filelock.Lock
 	console *console
 
@@ -29,10 +31,11 @@ type Logger struct {
 	mu struct {
 		sync.Mutex
 		started, closed bool
-		pending         []byte // whole lines that the writer has not taken
-		spooled         int64  // bytes of pending and io.out
-		seq             uint64 // of the last line in pending
+		pending         []byte // lines without seal that the writer has not taken
+		spooled         int64  // bytes of pending and io.out, sealed
+		seq             uint64 // the last number given out: to a line in pending, or to an event that was dropped
 		want            uint64 // someone waits until this line is on disk
+		synced          mark   // the last line that is
 		stuck           bool   // the disk made someone wait in vain: nobody waits until it moves again
 		failingSince    time.Time
 		progress        chan struct{} // closed when the writer got on; nil: nobody waits
@@ -44,12 +47,18 @@ type Logger struct {
 	io struct {
 		sync.Mutex
 		file    *logFile
+		head    *os.File // the sidecar
+		key     *keyFile // nil: lines are not signed
+		seal    sealer
+		raw     []byte // lines being sealed
 		out     []byte // lines that are not known to be on disk
 		written int    // bytes of out that are in the file
 		lines   uint64 // lines in out[:written]
 		since   time.Time
-		retryAt time.Time
-		backoff time.Duration
+
+		headFails bool // the sidecar was not written last time
+		retryAt   time.Time
+		backoff   time.Duration
 	}
 
 	stopErr error // set before done is closed
@@ -77,7 +86,13 @@ func NewLogger(cfg *LoggerConfig) (*Logger, error) {
 		return nil, err
 	}
 	c.LogFile = path
-	l := &Logger{cfg: c, console: newConsole(c.Output), wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	if c.KeyFile != "" {
+		if c.KeyFile, err = homedir.Expand(c.KeyFile); err != nil {
+			return nil, err
+		}
+	}
+	l := &Logger{cfg: c, console: newConsole(c.Output), tail: lineTail(newFileID()),
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	if err := l.openFile(); err != nil {
 		return nil, err
 	}
@@ -95,15 +110,58 @@ func (l *Logger) openFile() (err error) {
 		}
 		return fmt.Errorf("lock the audit log: %w", err)
 	}
-	lf := newLogFile(l.cfg.LogFile, int64(l.cfg.MaxSizeMB)<<20)
-	if l.base, err = lf.open(); err != nil {
-		return errors.Join(err, l.lock.Release())
+	if err := l.resume(); err != nil {
+		return errors.Join(err, l.closeFiles(), l.lock.Release())
 	}
-	if l.base == 0 {
-		l.base = lf.startSeq()
-	}
-	l.io.file, l.mu.seq = lf, l.base
 	return nil
+}
+
+// resume opens the files and finds the place from which the log goes on.
+func (l *Logger) resume() (err error) {
+	lf := newLogFile(l.cfg.LogFile, int64(l.cfg.MaxSizeMB)<<20)
+	lf.tail, lf.complete = l.tail, l.complete
+	l.io.file = lf
+	lost, err := lf.resume()
+	if err != nil {
+		return fmt.Errorf("read the audit log: %w", err)
+	}
+	if err := lf.open(); err != nil {
+		return err
+	}
+	if l.io.head, err = openHead(l.cfg.LogFile); err != nil {
+		return fmt.Errorf("open the head of the audit log: %w", err)
+	}
+	l.io.seal = sealer{linker: newLinker(), at: lf.at}
+	l.perLine = sealBytes - len(macOpen) - len(chainText{}) - 1
+	if l.cfg.KeyFile != "" {
+		if l.io.key, l.io.seal.key, err = openKeyFile(l.cfg.KeyFile); err != nil {
+			return err
+		}
+		if !l.io.seal.key.forward(lf.at.seq + 1) {
+			return fmt.Errorf("the key in %s is of line %d, the log goes on at %d", l.cfg.KeyFile, l.io.seal.key.seq, lf.at.seq+1)
+		}
+		l.perLine = sealBytes
+	}
+	l.mu.seq, l.mu.synced = lf.at.seq, lf.at
+	if lost > 0 {
+		lf.notes = append(lf.notes, Event{Type: EventAuditDropped, Severity: SeverityCritical,
+			Message: "Events were lost: the process ended while the disk took no lines", Details: map[string]any{"events": lost}})
+	}
+	return nil
+}
+
+func (l *Logger) closeFiles() error {
+	var errs []error
+	if l.io.file != nil {
+		errs = append(errs, l.io.file.close())
+	}
+	if l.io.head != nil {
+		errs = append(errs, l.io.head.Close())
+	}
+	if l.io.key != nil {
+		errs = append(errs, l.io.key.f.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // LockedError says that another Logger, of this process or another, writes the file. Give each agent of a host a
@@ -175,7 +233,7 @@ func (l *Logger) drain() {
 		l.stopErr = fmt.Errorf("audit log %s: %d events are lost: %w", l.cfg.LogFile, lost, err)
 		l.complain(l.stopErr.Error())
 	}
-	l.stopErr = errors.Join(l.stopErr, l.io.file.close(), l.lock.Release())
+	l.stopErr = errors.Join(l.stopErr, l.closeFiles(), l.lock.Release())
 	l.io.Unlock()
 	l.console.close()
 }
@@ -183,14 +241,15 @@ func (l *Logger) drain() {
 // giveUp counts the lines that are in no file as dropped.
 func (l *Logger) giveUp() (lost int) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, queue := range [][]byte{l.io.out[l.io.written:], l.mu.pending} {
 		for line := range bytes.Lines(queue) {
-			l.dropLocked(&Event{Type: lineType(line), Timestamp: time.Now()})
+			l.dropLocked(&Event{Type: lineType(line), Timestamp: time.Now()}, 0)
 			lost++
 		}
 	}
 	l.io.out, l.io.written, l.mu.pending = nil, 0, nil
+	l.mu.Unlock()
+	l.writeHead()
 	return lost
 }
 

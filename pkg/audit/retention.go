@@ -2,49 +2,41 @@ package audit
 
 import (
 	"os"
-	"path/filepath"
 	"time"
 )
 
 // sweepInterval is how often the log looks for rotated files that are too old.
 const sweepInterval = time.Hour
 
-// expired returns the rotated files that were last written more than maxAge ago. Name and modification time must
-// agree, so that neither a clock that jumped nor a copied file costs a young one.
-func (lf *logFile) expired(maxAge time.Duration) []backup {
+// expired returns the rotated files that go: those that were last written more than maxAge ago, and the oldest over
+// maxBackups; -1 is no such bound. For age, name and modification time must agree, so that neither a clock that jumped nor
+// a copied file costs a young one.
+func (lf *logFile) expired(maxAge time.Duration, maxBackups int) ([]segment, error) {
+	all, err := rotatedFiles(lf.path)
+	if err != nil {
+		return nil, err
+	}
 	cutoff := lf.now().Add(-maxAge)
-	var out []backup
-	for _, b := range lf.backups() {
-		fi, err := os.Stat(b.path)
-		if err == nil && b.stamp.Before(cutoff) && fi.ModTime().Before(cutoff) {
-			out = append(out, b)
+	out := all[:0]
+	for i, s := range all {
+		fi, err := os.Stat(s.path)
+		old := err == nil && maxAge >= 0 && s.stamp.Before(cutoff) && fi.ModTime().Before(cutoff)
+		if old || maxBackups >= 0 && i < len(all)-maxBackups {
+			out = append(out, s)
 		}
 	}
-	return out
+	return out, nil
 }
 
-// pruned is the event that stands for a deleted file: it explains why the numbers up to last_seq are gone.
-func pruned(b backup) Event {
-	details := map[string]any{"file": filepath.Base(b.path), "rotated": b.stamp}
-	if f, err := os.Open(b.path); err == nil {
-		if fi, err := f.Stat(); err == nil {
-			details["bytes"] = fi.Size()
-			if seq, _, err := tail(f, fi.Size()); err == nil {
-				details["last_seq"] = seq
-			}
-		}
-		_ = f.Close() // only read
+// pruned is the event that stands for a deleted file: it explains why its lines are gone, and names the chain value
+// from which the log goes on.
+func (s *segment) pruned() Event {
+	details := map[string]any{"file": s.name(), "rotated": s.stamp}
+	if s.look(newLinker()) == nil && s.first > 0 {
+		details["bytes"], details["file_id"], details["first_seq"] = s.info.Size(), s.header.FileID, s.first
 	}
-	return Event{Type: EventAuditPruned, Severity: SeverityInfo, Message: "A rotated log passed its age and is deleted", Details: details}
-}
-
-// startSeq returns the number of the last line among the newest rotated files, for a log that begins empty.
-func (lf *logFile) startSeq() (seq uint64) {
-	backups := lf.backups()
-	for _, b := range backups[max(0, len(backups)-16):] {
-		if n, ok := pruned(b).Details["last_seq"].(uint64); ok {
-			seq = max(seq, n)
-		}
+	if end, err := s.end(); err == nil && end.found {
+		details["last_seq"], details["last_chain"] = end.mark.seq, string(end.mark.chain[:])
 	}
-	return seq
+	return Event{Type: EventAuditPruned, Severity: SeverityInfo, Message: "A rotated log passed its age or number and is deleted", Details: details}
 }

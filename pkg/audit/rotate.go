@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,31 +30,39 @@ const (
 	lastRotatePause  = time.Hour
 )
 
-// fit returns how many bytes of lines, whole ones, the file takes; 0: it is to be rotated first. An empty file takes
-// a line of any size.
+// fit returns how many bytes of lines, whole ones, the file takes; 0: it is to be rotated first. A file without
+// lines takes one of any size.
 func (lf *logFile) fit(lines []byte) int {
 	if lf.damaged {
 		return 0
 	}
-	room := lf.max - lf.size
+	room := lf.max - lf.size - lf.trailerRoom()
+	if !lf.headed {
+		room -= lf.trailerRoom()
+	}
 	if lf.max <= 0 || int64(len(lines)) <= room || lf.now().Before(lf.retryRotate) {
 		return len(lines)
 	}
-	if n := bytes.LastIndexByte(lines[:max(0, room)], '\n') + 1; n > 0 || lf.size > 0 {
+	if n := bytes.LastIndexByte(lines[:max(0, room)], '\n') + 1; n > 0 || lf.filled {
 		return n
 	}
 	return bytes.IndexByte(lines, '\n') + 1
 }
 
 // rotate moves the file aside and opens a new one. What cannot be moved is kept in use, for an oversize log is
-// better than none. The caller has synced the file.
+// better than none. The caller has synced the lines.
 func (lf *logFile) rotate() error {
 	before, err := lf.f.Stat()
 	if err != nil {
 		return err
 	}
-	err = lf.awaitFreeName()
-	if err == nil {
+	size := lf.size
+	if err = lf.awaitFreeName(); err == nil {
+		if !lf.damaged {
+			if err := lf.end(); err != nil {
+				return err
+			}
+		}
 		if err := lf.close(); err != nil && !lf.damaged { // closed also because Windows does not rename an open file
 			return err
 		}
@@ -71,26 +77,37 @@ func (lf *logFile) rotate() error {
 		lf.rotatePause = min(max(2*lf.rotatePause, firstRotatePause), lastRotatePause)
 		lf.retryRotate, lf.damaged = lf.now().Add(lf.rotatePause), false
 		lf.say(Event{Type: EventAuditError, Severity: SeverityError, Message: "The log was not rotated and grows on",
-			Error: fmt.Sprint(err), Details: map[string]any{"bytes": lf.size}})
+			Error: fmt.Sprint(err), Details: map[string]any{"bytes": size}})
 	} else {
 		lf.rotated++
 		lf.rotatePause = 0
+		lf.moved()
 	}
 	if lf.f == nil {
-		_, err := lf.open()
-		return err
+		return lf.open()
 	}
 	return nil
+}
+
+// moved notes that the next line goes into a new file.
+func (lf *logFile) moved() {
+	if lf.ended {
+		lf.after = afterRotation
+	}
+	lf.prevID, lf.id, lf.headed, lf.filled, lf.ended = lf.id, "", false, false, false
 }
 
 // awaitFreeName waits, for some milliseconds at most, until no rotated file has a name that the next one may get: a
 // rename would go over it without an error. With a clock that went back names ahead may be taken for longer; then
 // the rotation is put off.
 func (lf *logFile) awaitFreeName() error {
-	taken := lf.backups()
+	taken, err := rotatedFiles(lf.path)
+	if err != nil {
+		return err
+	}
 	for range 10 {
 		now := lf.now().UTC().Truncate(time.Millisecond)
-		if !slices.ContainsFunc(taken, func(b backup) bool {
+		if !slices.ContainsFunc(taken, func(b segment) bool {
 			return !b.stamp.Before(now) && b.stamp.Before(now.Add(time.Second)) // the rename comes a moment after this look
 		}) {
 			return nil
@@ -98,31 +115,4 @@ func (lf *logFile) awaitFreeName() error {
 		time.Sleep(time.Millisecond)
 	}
 	return errors.New("the name of the next rotated file is taken: did the clock go back?")
-}
-
-// backup is one rotated file.
-type backup struct {
-	path  string
-	stamp time.Time // of the rotation, by its name
-}
-
-// backups returns the rotated files of this log, oldest name first.
-func (lf *logFile) backups() []backup {
-	entries, err := os.ReadDir(filepath.Dir(lf.path))
-	if err != nil {
-		return nil // the next write says what is wrong with the directory
-	}
-	ext := filepath.Ext(lf.path)
-	prefix := strings.TrimSuffix(filepath.Base(lf.path), ext) + "-"
-	var out []backup
-	for _, e := range entries {
-		stamp, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ext), prefix)
-		if !ok || !e.Type().IsRegular() {
-			continue
-		}
-		if t, err := time.Parse(stampFormat, stamp); err == nil {
-			out = append(out, backup{filepath.Join(filepath.Dir(lf.path), e.Name()), t})
-		}
-	}
-	return out
 }

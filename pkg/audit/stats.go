@@ -40,15 +40,20 @@ func (l *Logger) Stats() Stats {
 
 // drops collects what was lost since it was last reported.
 type drops struct {
-	byType      map[string]any // counts, as the details of the report
-	total       uint64
-	first, last time.Time
+	byType            map[string]any // counts, as the details of the report
+	total             uint64
+	first, last       time.Time
+	firstSeq, lastSeq uint64 // the numbers that are missing are between these; 0: none is
 }
 
-func (d *drops) add(t EventType, at time.Time) {
+func (d *drops) add(t EventType, at time.Time, seq uint64) {
 	if d.total == 0 {
 		d.byType, d.first = map[string]any{}, at
 	}
+	if d.firstSeq == 0 {
+		d.firstSeq = seq
+	}
+	d.lastSeq = max(d.lastSeq, seq)
 	n, _ := d.byType[string(t)].(uint64)
 	d.byType[string(t)] = n + 1
 	d.total++
@@ -58,7 +63,7 @@ func (d *drops) add(t EventType, at time.Time) {
 // take returns the report of what was lost, and starts anew.
 func (d *drops) take() Event {
 	e := Event{Type: EventAuditDropped, Severity: SeverityCritical, Message: "Events were lost: the disk took no more lines and the memory for them was full",
-		Details: map[string]any{"events": d.total, "types": d.byType, "first": d.first, "last": d.last}}
+		Details: map[string]any{"events": d.total, "types": d.byType, "first": d.first, "last": d.last, "first_seq": d.firstSeq, "last_seq": d.lastSeq}}
 	*d = drops{}
 	return e
 }

@@ -80,25 +80,29 @@ func (l *Logger) pass(force bool) error {
 	return err
 }
 
+// takePending seals what is pending.
 func (l *Logger) takePending() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.io.out) == 0 {
-		l.io.out, l.mu.pending = l.mu.pending, l.io.out
-		return
+	l.io.raw, l.mu.pending = l.mu.pending, l.io.raw[:0]
+	l.mu.Unlock()
+	for raw := l.io.raw; len(raw) > 0; {
+		n := bytes.IndexByte(raw, '\n')
+		l.io.out = l.io.seal.seal(l.io.out, raw[:n])
+		raw = raw[n+1:]
 	}
-	l.io.out = append(l.io.out, l.mu.pending...)
-	l.mu.pending = l.mu.pending[:0]
+	if cap(l.io.raw) > 1<<20 {
+		l.io.raw = nil // a burst is over
+	}
 }
 
 // writeOut writes out to the file, whole lines at a time, through as many files as it takes.
 func (l *Logger) writeOut() error {
 	for l.io.written < len(l.io.out) {
 		if err := l.io.file.ready(); err != nil {
-			if l.io.file.damaged {
-				l.rewind()
-			}
 			return err
+		}
+		if l.io.lines > 0 && l.io.file.at == l.io.file.syncedAt {
+			l.rewind() // the file does not have them any more, or not for sure
 		}
 		chunk := l.io.out[l.io.written:]
 		chunk = chunk[:l.io.file.fit(chunk)]
@@ -148,7 +152,7 @@ func (l *Logger) syncDue(force bool) bool {
 		return false
 	}
 	l.mu.Lock()
-	asked := l.mu.want > l.base+l.mu.stats.Synced
+	asked := l.mu.want > l.mu.synced.seq
 	l.mu.Unlock()
 	return force || asked ||
 		l.cfg.BufferSize > 0 && l.io.lines >= uint64(l.cfg.BufferSize) ||
@@ -163,8 +167,10 @@ func (l *Logger) syncOut() error {
 		l.rewind()
 		return err
 	}
+	l.writeHead()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.mu.synced = l.io.file.syncedAt
 	l.mu.stats.Synced += l.io.lines
 	l.mu.spooled -= int64(l.io.written)
 	l.io.out = l.io.out[:copy(l.io.out, l.io.out[l.io.written:])]
@@ -219,6 +225,9 @@ func (l *Logger) settle(err error) {
 		l.io.backoff = min(max(2*l.io.backoff, firstBackoff), lastBackoff)
 		l.io.retryAt = now.Add(l.io.backoff)
 	}
+	if err != nil {
+		l.writeHead()
+	}
 	if newlyFailing {
 		l.complain(fmt.Sprintf("lines wait in memory: %v", err))
 	}
@@ -227,26 +236,45 @@ func (l *Logger) settle(err error) {
 	}
 }
 
-// sweep deletes rotated files past MaxAgeDays, after the log says so on disk.
+// sweep deletes rotated files past MaxAgeDays or MaxBackups, after the log says so on disk.
 func (l *Logger) sweep() {
-	if l.cfg.MaxAgeDays < 0 {
-		return
-	}
+	maxAge := time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour
 	l.io.Lock()
-	old := l.io.file.expired(time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour)
+	old, err := l.io.file.expired(maxAge, l.cfg.MaxBackups)
 	l.io.Unlock()
-	if len(old) == 0 {
-		return
+	if err != nil || len(old) == 0 {
+		return // the next write says what is wrong with the directory
 	}
-	for _, b := range old {
-		l.own(pruned(b))
+	for i := range old {
+		l.own(old[i].pruned())
 	}
 	if l.pass(true) != nil {
 		return
 	}
-	for _, b := range old {
-		if err := os.Remove(b.path); err != nil {
+	for i := range old {
+		if err := os.Remove(old[i].path); err != nil {
 			l.complain(err.Error())
 		}
 	}
+}
+
+// writeHead brings the sidecars up to the last line on disk. They are advisory: an error costs evidence, no lines.
+func (l *Logger) writeHead() {
+	lf := l.io.file
+	m := lf.syncedAt.public()
+	l.mu.Lock()
+	s := &l.mu.stats
+	rec := headRecord{Seq: m.Seq, Chain: m.Chain, FileID: lf.id, Offset: lf.synced, Lost: l.mu.drops.total}
+	if s.Failing {
+		rec.Lost += s.Logged - s.Synced - s.Dropped
+	}
+	l.mu.Unlock()
+	err := writeRecord(l.io.head, rec)
+	if l.io.key != nil && err == nil {
+		err = writeRecord(l.io.key.f, l.io.seal.key.public())
+	}
+	if err != nil && !l.io.headFails {
+		l.complain(fmt.Sprintf("the head of the log is not written: %v", err))
+	}
+	l.io.headFails = err != nil
 }

@@ -1,0 +1,144 @@
+package audit
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Key is the secret with which lines from Seq on are signed, one after the other: the key of a line is hashed to give
+// the next one's and then forgotten. Who takes over the host learns the key of the next line and can sign what comes,
+// but not change what was written before.
+type Key struct {
+	Seq    uint64 `json:"seq"` // the line it signs
+	Secret string `json:"key"` // 32 bytes, hex
+}
+
+// CreateKey makes a new key file, 0600, for LoggerConfig.KeyFile, and returns the key it begins with. Keep that away from
+// the host: VerifyOptions.Key needs it, and who has it can forge the log. An existing file is an error.
+func CreateKey(path string) (Key, error) {
+	secret := make([]byte, sha256.Size)
+	if _, err := rand.Read(secret); err != nil {
+		return Key{}, err
+	}
+	k := Key{Seq: 1, Secret: hex.EncodeToString(secret)}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	if err != nil {
+		return Key{}, fmt.Errorf("create the key of the audit log: %w", err)
+	}
+	err = writeRecord(f, k)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return Key{}, errors.Join(err, os.Remove(path))
+	}
+	return k, nil
+}
+
+// sealKey is the key of one line; it only ever goes forward.
+type sealKey struct {
+	seq    uint64
+	secret [sha256.Size]byte
+}
+
+func newSealKey(k Key) (*sealKey, error) {
+	s := &sealKey{seq: k.Seq}
+	n, err := hex.Decode(s.secret[:], []byte(k.Secret[:min(len(k.Secret), 2*sha256.Size)]))
+	if err != nil || n != sha256.Size || len(k.Secret) != 2*sha256.Size || k.Seq == 0 || k.Seq > maxSeq {
+		return nil, errors.New("the key of the audit log: want seq and 32 bytes in hex")
+	}
+	return s, nil
+}
+
+// maxEvolve bounds the lines that one step may jump, which a hostile number must not turn into years.
+const maxEvolve = 1 << 26
+
+// forward makes s the key of line seq. It cannot go back, and does not go far beyond reason.
+func (s *sealKey) forward(seq uint64) bool {
+	if seq < s.seq || seq-s.seq > maxEvolve {
+		return false
+	}
+	const next = "audit key of the next line\n"
+	var buf [len(next) + sha256.Size]byte
+	copy(buf[:], next)
+	for ; s.seq < seq; s.seq++ {
+		copy(buf[len(next):], s.secret[:])
+		s.secret = sha256.Sum256(buf[:])
+	}
+	return true
+}
+
+// mac returns the signature of line seq; nil when its key is gone.
+func (s *sealKey) mac(seq uint64, prev *chainText, line []byte) []byte {
+	if !s.forward(seq) {
+		return nil
+	}
+	h := hmac.New(sha256.New, s.secret[:])
+	h.Write(prev[:])
+	h.Write(line)
+	return h.Sum(nil)
+}
+
+func (s *sealKey) public() Key { return Key{s.seq, hex.EncodeToString(s.secret[:])} }
+
+// keyFile keeps the key of the next line on disk. A key on disk that is behind is no harm: it goes forward again.
+type keyFile struct{ f *os.File }
+
+func openKeyFile(path string) (*keyFile, *sealKey, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|openFlags, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the key of the audit log: %w", err)
+	}
+	var k Key
+	err = readRecord(f, &k)
+	var s *sealKey
+	if err == nil {
+		s, err = newSealKey(k)
+	}
+	if err == nil {
+		fi, serr := f.Stat()
+		if err = serr; err == nil {
+			err = makePrivate(f, fi.Mode())
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
+	}
+	return &keyFile{f}, s, nil
+}
+
+// recordBytes is the length of a sidecar: within a sector, so that no crash leaves half of one.
+const recordBytes = 256
+
+// writeRecord writes v over what f held: one line of JSON, filled up with spaces.
+func writeRecord(f *os.File, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(b) >= recordBytes {
+		return fmt.Errorf("%d bytes are over a record's %d", len(b), recordBytes)
+	}
+	var rec [recordBytes]byte
+	for i := copy(rec[:], b); i < recordBytes; i++ {
+		rec[i] = ' '
+	}
+	rec[recordBytes-1] = '\n'
+	_, err = f.WriteAt(rec[:], 0)
+	return err
+}
+
+// readRecord reads what writeRecord wrote.
+func readRecord(f *os.File, v any) error {
+	rec := make([]byte, recordBytes)
+	if _, err := f.ReadAt(rec, 0); err != nil {
+		return err
+	}
+	return json.Unmarshal(rec, v)
+}

@@ -1,0 +1,325 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rediverio/sdk/internal/homedir"
+)
+
+// VerifyOptions says what else Verify may know. The zero value is fine: then it proves that the log is what its writer
+// wrote, or somebody who computed the whole chain anew.
+type VerifyOptions struct {
+	// Known are places that were seen before and kept where nobody of the host could change them: what a server was sent,
+	// or Report.Head of another day. They prove that nothing up to them was cut off or written anew.
+	Known []Mark
+
+	// Key is what CreateKey returned. With it every line from Key.Seq on must be signed.
+	Key *Key
+}
+
+// Verify reads a whole log, every rotated and compressed file of it, and reports whether each line is there and as it
+// was written. path is LoggerConfig.LogFile, or a directory with DefaultLogFile's name in it; a leading ~/ is the home
+// directory. It may run while the log is written. The error is about reading: a log that is not in order is no error but
+// a Verdict.
+func Verify(ctx context.Context, path string, opt VerifyOptions) (*Report, error) {
+	path, err := logFilePath(path)
+	if err != nil {
+		return nil, err
+	}
+	v := &verifier{rep: &Report{Log: path, Checked: time.Now(), Findings: []Finding{}, Files: []FileReport{}}, linker: newLinker(),
+		recent: map[uint64]chainText{}}
+	if opt.Key != nil {
+		if v.key, err = newSealKey(*opt.Key); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range opt.Known {
+		v.know(m, "a place that was known")
+	}
+	head, ok, err := readHead(path) // before the lines: then it cannot be ahead of them
+	if err != nil {
+		return nil, err
+	}
+	if ok && head.Seq > 0 {
+		v.know(Mark{head.Seq, head.Chain}, "the head file")
+	}
+	r, err := openLines(path, cursor{})
+	if err != nil {
+		return nil, err
+	}
+	err = v.read(ctx, r)
+	if err = errors.Join(err, r.close()); err != nil {
+		return nil, err
+	}
+	v.finish()
+	return v.rep, nil
+}
+
+// logFilePath returns the log's current file for what a user calls the log.
+func logFilePath(path string) (string, error) {
+	if path == "" {
+		path = DefaultLogFile
+	}
+	path, err := homedir.Expand(path)
+	if err != nil {
+		return "", err
+	}
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		path = filepath.Join(path, filepath.Base(DefaultLogFile))
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("find the audit log: %w", err)
+	}
+	return path, nil
+}
+
+// verifier walks the lines and holds each against the chain. What it finds wrong it reports once, and goes on from what
+// the line claims, so that one change gives one finding.
+type verifier struct {
+	*linker
+	rep *Report
+	key *sealKey // nil: signatures are not checked
+
+	at    mark      // the last line that was believed
+	begun bool      // there was one, or a header
+	also  chainText // what at's chain value should have been, where its line is altered
+	junk  int       // lines since at that are none
+	ended bool      // the line before was a trailer
+	file  *segment
+
+	gaps    []span          // numbers that no line has, with a chain that goes on
+	drops   []span          // what audit_dropped lines explain
+	begins  span            // numbers before the oldest file
+	prev    string          // chain value that the oldest file goes on from
+	prunes  map[string]bool // chain values that prune records end with
+	recent  map[uint64]chainText
+	knownBy []knownMark
+}
+
+type knownMark struct {
+	Mark
+	by   string
+	seen bool
+}
+
+type span struct {
+	first, last, events uint64
+	at                  Finding
+}
+
+func (v *verifier) know(m Mark, by string) { v.knownBy = append(v.knownBy, knownMark{Mark: m, by: by}) }
+
+func (v *verifier) read(ctx context.Context, r *lineReader) error {
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l, err := r.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			if r.seg == nil {
+				return err
+			}
+			v.enter(r.seg)
+			v.rep.add(Finding{Kind: KindAltered, File: r.seg.name(), Line: r.number + 1, Offset: r.offset, Text: "the file cannot be read further: " + err.Error()})
+			if err := r.giveUp(); err != nil {
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				return err
+			}
+			continue
+		}
+		v.enter(l.file)
+		v.line(&l)
+	}
+	if len(r.part) > 0 {
+		l := r.torn()
+		v.enter(l.file)
+		v.count(&l)
+		v.rep.add(v.here(KindTorn, &l, 0, 0, "half a line at the end of the log"))
+	}
+	return nil
+}
+
+// enter notes that the lines are of file s now.
+func (v *verifier) enter(s *segment) {
+	if v.file == s {
+		return
+	}
+	v.file = s
+	v.rep.Files = append(v.rep.Files, FileReport{Name: s.name(), FileID: s.header.FileID, Compressed: s.compressed})
+}
+
+func (v *verifier) count(l *rawLine) *FileReport {
+	f := &v.rep.Files[len(v.rep.Files)-1]
+	f.Lines++
+	f.Bytes = l.offset + int64(len(l.bytes))
+	return f
+}
+
+// here is a finding about line l.
+func (v *verifier) here(k Kind, l *rawLine, first, last uint64, format string, a ...any) Finding {
+	return Finding{Kind: k, File: l.file.name(), Line: l.number, Offset: l.offset, First: first, Last: last, Text: fmt.Sprintf(format, a...)}
+}
+
+func (v *verifier) line(l *rawLine) {
+	f := v.count(l)
+	ended := v.ended
+	v.ended = false
+	end, ok := parseSealed(l.bytes)
+	switch {
+	case l.torn:
+		v.junk++
+		v.rep.add(v.here(KindAltered, l, 0, 0, "the file ends within a line"))
+	case !ok:
+		v.junk++
+		v.rep.add(v.here(KindForeign, l, 0, 0, "no line of an audit log"))
+	case end.seq == 0:
+		v.unnumbered(l, &end, ended)
+	default:
+		v.numbered(l, &end)
+		if f.FirstSeq == 0 {
+			f.FirstSeq = end.seq
+		}
+		f.LastSeq = end.seq
+	}
+}
+
+// numbered checks an ordinary line.
+func (v *verifier) numbered(l *rawLine, end *sealed) {
+	v.rep.Events++
+	if v.rep.FirstSeq == 0 {
+		v.rep.FirstSeq = end.seq
+	}
+	if !v.begun {
+		v.rep.add(v.here(KindForeign, l, end.seq, end.seq, "the file has no valid header, so its begin is not proven"))
+		v.step(end)
+		return
+	}
+	if l.number == 1 {
+		v.rep.add(v.here(KindMissing, l, 0, 0, "the first line of the file, its header, is gone"))
+	}
+	right := v.link(&v.at.chain, end.body)
+	linked := right == end.chain
+	if !linked && v.also != v.at.chain {
+		linked = v.link(&v.also, end.body) == end.chain
+	}
+	switch {
+	case linked && end.seq > v.at.seq:
+		if end.seq > v.at.seq+1 {
+			v.gaps = append(v.gaps, span{first: v.at.seq + 1, last: end.seq - 1, at: v.here(KindMissing, l, v.at.seq+1, end.seq-1, "numbers were given to no line, and no line says why")})
+		}
+		v.signed(l, end)
+		v.step(end)
+		v.explain(l.bytes)
+	case end.seq <= v.at.seq:
+		v.rep.add(v.here(KindMisplaced, l, end.seq, end.seq, "line %d stands behind line %d", end.seq, v.at.seq))
+	case end.seq > v.at.seq+1 && end.seq-v.at.seq-1 != uint64(v.junk):
+		v.rep.add(v.here(KindMissing, l, v.at.seq+1, end.seq-1, "lines %d to %d are not in front of line %d", v.at.seq+1, end.seq-1, end.seq))
+		v.step(end)
+	case v.junk > 0: // the lines in between are reported; this one cannot be checked without them
+		v.step(end)
+	default:
+		v.rep.add(v.here(KindAltered, l, end.seq, end.seq, "the line does not match the chain"))
+		v.step(end)
+		v.also = right
+	}
+}
+
+// step goes on from a line.
+func (v *verifier) step(end *sealed) {
+	v.at = mark{end.seq, end.chain}
+	v.begun, v.junk, v.also = true, 0, end.chain
+	v.remember()
+	for i := range v.knownBy {
+		k := &v.knownBy[i]
+		if k.Seq == end.seq {
+			k.seen = true
+			if k.Chain != string(end.chain[:]) {
+				v.rep.add(Finding{Kind: KindAltered, File: v.file.name(), First: k.Seq, Last: k.Seq,
+					Text: "the line is not the one that " + k.by + " names: the log was written anew"})
+			}
+		}
+	}
+}
+
+// recentMarks is how many lines back a header may begin again, after a failed sync.
+const recentMarks = 1 << 14
+
+func (v *verifier) remember() {
+	v.recent[v.at.seq] = v.at.chain
+	if v.at.seq > recentMarks {
+		delete(v.recent, v.at.seq-recentMarks)
+	}
+	if len(v.recent) > 4*recentMarks {
+		clear(v.recent)
+	}
+}
+
+// signed checks the signature where there is a key.
+func (v *verifier) signed(l *rawLine, end *sealed) {
+	if v.key == nil || end.seq < v.key.seq {
+		return
+	}
+	mac := v.key.mac(end.seq, &v.at.chain, end.said)
+	if mac == nil || string(hex.AppendEncode(nil, mac)) != string(end.mac) {
+		v.rep.add(v.here(KindUnsigned, l, end.seq, end.seq, "the signature is missing or wrong"))
+		return
+	}
+	v.rep.Signed++
+}
+
+// unnumbered checks a header or trailer.
+func (v *verifier) unnumbered(l *rawLine, end *sealed, ended bool) {
+	if h, ok := parseHeader(v.linker, l.bytes); ok {
+		v.opened(l, &h, ended)
+		return
+	}
+	var t fileTrailer
+	if isUnnumbered(l.bytes, EventAuditRotated, &t) && v.begun && (v.link(&v.at.chain, end.body) == end.chain || v.link(&v.also, end.body) == end.chain) {
+		v.ended = true
+		return
+	}
+	if v.begun && v.junk == 0 && bytes.Contains(l.bytes, []byte(EventAuditRotated)) {
+		v.rep.add(v.here(KindAltered, l, 0, 0, "the end of the file does not match its lines"))
+		v.ended = true
+		return
+	}
+	v.rep.add(v.here(KindAltered, l, 0, 0, "no valid header or trailer of a file"))
+}
+
+// opened checks where a file goes on from.
+func (v *verifier) opened(l *rawLine, h *fileHeader, ended bool) {
+	from := h.before()
+	switch {
+	case !v.begun && from.chain == genesis: // the log begins, maybe with events that were dropped
+		from.seq = 0
+	case !v.begun:
+		v.begins = span{first: 1, last: from.seq, at: v.here(KindMissing, l, 1, from.seq, "the oldest file begins with line %d, and no line says where those before it are", h.FirstSeq)}
+		v.prev = h.Prev
+	case from.chain == v.at.chain:
+		if h.After == afterRotation && !ended && l.number == 1 {
+			v.rep.add(v.here(KindMissing, l, 0, 0, "the last line of the file before, its trailer, is gone"))
+		}
+		return // the number may be ahead: the next line says that
+	case from.seq <= v.at.seq && v.recent[from.seq] == from.chain && (h.After == afterDamage || h.After == afterLoss):
+		v.rep.add(v.here(KindRestored, l, h.FirstSeq, v.at.seq, "a sync failed or the file was cut: these lines were written again"))
+	case from.seq > v.at.seq:
+		v.rep.add(v.here(KindMissing, l, v.at.seq+1, from.seq, "lines %d to %d are not in front of this file", v.at.seq+1, from.seq))
+	default:
+		v.rep.add(v.here(KindMisplaced, l, h.FirstSeq, h.FirstSeq, "the file does not go on from the line before it, %d", v.at.seq))
+	}
+	v.at, v.also, v.begun, v.junk = from, from.chain, true, 0
+	v.remember()
+}
