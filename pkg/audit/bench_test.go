@@ -41,7 +41,7 @@ func BenchmarkEncode(b *testing.B) {
 	e := benchEvent()
 	b.ReportAllocs()
 	for b.Loop() {
-		enc := newEncoder()
+		enc := newEncoder(nil)
 		enc.event(&e)
 		enc.free()
 	}

@@ -27,12 +27,18 @@ type LoggerConfig struct {
 	// nobody believes the log leaves the host.
 	RemoteEndpoint string
 
+	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number
+	Compress   bool // rotated files are compressed with zstd
+	MinFreeMB  int  // MiB free on the disk below which the log warns, and at a quarter of which DEBUG and INFO events are dropped; default 64; -1: off
+	FailClosed bool // Log and Err return an error while the disk does not take the log, so that no work goes on unrecorded
+
 	// KeyFile is the file of the key that signs each line, see CreateKey; default none. A leading ~/ is the home directory.
 	KeyFile string
 
-	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number
-	Compress   bool // rotated files are compressed with zstd
-	FailClosed bool // Log and Err return an error while the disk does not take the log, so that no work goes on unrecorded
+	// Redactor sees each string that a caller logged, after the log's own redaction, and returns what is written in its place;
+	// key is that of the details it stands under, or the field's name. It is called by many goroutines at once. Where it
+	// panics the string is left out. Default none.
+	Redactor func(key, value string) string
 
 	Verbose bool      // also print each event as one line for people
 	Output  io.Writer // where Verbose lines and the logger's own complaints go; default os.Stderr
@@ -44,6 +50,7 @@ const (
 	DefaultMaxSizeMB     = 100
 	DefaultMaxAgeDays    = 30
 	DefaultMaxBackups    = 100
+	DefaultMinFreeMB     = 64
 	DefaultBufferSize    = 100
 	DefaultFlushInterval = 5 * time.Second
 	DefaultSyncTimeout   = 2 * time.Second
@@ -67,6 +74,7 @@ func (c LoggerConfig) withDefaults() LoggerConfig {
 	orDefault(&c.MaxSizeMB, DefaultMaxSizeMB)
 	orDefault(&c.MaxAgeDays, DefaultMaxAgeDays)
 	orDefault(&c.MaxBackups, DefaultMaxBackups)
+	orDefault(&c.MinFreeMB, DefaultMinFreeMB)
 	orDefault(&c.BufferSize, DefaultBufferSize)
 	orDefault(&c.FlushInterval, DefaultFlushInterval)
 	orDefault(&c.SyncTimeout, DefaultSyncTimeout)
@@ -110,6 +118,7 @@ func (c LoggerConfig) Validate() error {
 	orOff("MaxSizeMB", int64(c.MaxSizeMB), 1, 1<<20)
 	orOff("MaxAgeDays", int64(c.MaxAgeDays), 1, 36500)
 	orOff("MaxBackups", int64(c.MaxBackups), 1, 100_000)
+	orOff("MinFreeMB", int64(c.MinFreeMB), 1, 1<<30)
 	orOff("BufferSize", int64(c.BufferSize), 1, 1<<20)
 	duration("FlushInterval", c.FlushInterval)
 	duration("SyncTimeout", c.SyncTimeout)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,20 +16,20 @@ func TestDefaultsAreThoseOfTheReference(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if err := (LoggerConfig{MaxSizeMB: -1, MaxAgeDays: -1, BufferSize: -1, FlushInterval: -1, SyncTimeout: -1}).Validate(); err != nil {
+	if err := (LoggerConfig{MaxSizeMB: -1, MaxAgeDays: -1, MaxBackups: -1, MinFreeMB: -1, BufferSize: -1, FlushInterval: -1, SyncTimeout: -1}).Validate(); err != nil {
 		t.Errorf("everything off: %v", err)
 	}
 }
 
 func TestConfigSaysAllThatIsWrong(t *testing.T) {
-	cfg := LoggerConfig{AgentID: strings.Repeat("x", 300), TenantID: strings.Repeat("x", 300), LogFile: "logs/", MaxSizeMB: -2,
+	cfg := LoggerConfig{AgentID: strings.Repeat("x", 300), TenantID: strings.Repeat("x", 300), LogFile: "logs/", MaxSizeMB: -2, MaxBackups: -2, MinFreeMB: -2,
 		MaxAgeDays: 1 << 30, BufferSize: -2, FlushInterval: 1, SyncTimeout: -2, SpoolBytes: 1, RemoteEndpoint: "https://u:hunter2@h/"}
 	before := cfg
 	_, err := NewLogger(&cfg)
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"AgentID", "TenantID", "LogFile", "MaxSizeMB", "MaxAgeDays", "BufferSize", "FlushInterval", "SyncTimeout", "SpoolBytes", "RemoteEndpoint"} {
+	for _, field := range []string{"AgentID", "TenantID", "LogFile", "MaxSizeMB", "MaxAgeDays", "MaxBackups", "MinFreeMB", "BufferSize", "FlushInterval", "SyncTimeout", "SpoolBytes", "RemoteEndpoint"} {
 		if !strings.Contains(err.Error(), field+":") {
 			t.Errorf("%s is not named in %v", field, err)
 		}
@@ -36,7 +37,7 @@ func TestConfigSaysAllThatIsWrong(t *testing.T) {
 	if !strings.Contains(err.Error(), "not supported yet") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("RemoteEndpoint: %v", err)
 	}
-	if cfg != before {
+	if !reflect.DeepEqual(cfg, before) {
 		t.Error("the caller's config was changed")
 	}
 }

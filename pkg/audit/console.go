@@ -74,22 +74,22 @@ func (c *console) close() {
 }
 
 // human is e as one line for people. details is its JSON, redacted; the rest is redacted and escaped here.
-func human(e *Event, details []byte) []byte {
+func human(e *Event, clean redactor, details []byte) []byte {
 	line := e.Timestamp.UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z ")
-	word := func(label, s string, limit int) {
+	word := func(label, key, s string, limit int) {
 		if s != "" {
-			s, _ = clip(redact(s), limit)
+			s, _ = clip(clean.redact(key, s), limit)
 			line = appendEscaped(append(append(line, ' '), label...), s)
 		}
 	}
-	word("", string(e.Severity), MaxIDBytes)
-	word("", string(e.Type), MaxIDBytes)
-	word("", e.Message, MaxStringBytes)
-	word("error=", e.Error, MaxStringBytes)
-	word("job=", e.JobID, MaxIDBytes)
-	word("report=", e.ReportID, MaxIDBytes)
+	word("", "severity", string(e.Severity), MaxIDBytes)
+	word("", "type", string(e.Type), MaxIDBytes)
+	word("", "message", e.Message, MaxStringBytes)
+	word("error=", "error", e.Error, MaxStringBytes)
+	word("job=", "job_id", e.JobID, MaxIDBytes)
+	word("report=", "report_id", e.ReportID, MaxIDBytes)
 	if e.Duration != 0 {
-		word("took=", e.Duration.String(), MaxIDBytes)
+		word("took=", "duration", e.Duration.String(), MaxIDBytes)
 	}
 	if len(details) > 0 {
 		line = append(append(line, ' '), details...)

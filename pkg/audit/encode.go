@@ -13,6 +13,12 @@ import (
 type encoder struct {
 	buf       []byte
 	truncated bool // something was left out
+	left      int  // bytes of what was left out, as far as it was looked at
+
+	clean redactor
+	key   string // what value stands under, for clean
+
+	correlation string // see WithCorrelationID
 
 	detailsFrom, detailsTo int // where the details are in buf
 }
@@ -21,11 +27,30 @@ type encoder struct {
 // byte escaped to six) and the end of the line.
 const detailsBudget = MaxLineBytes - 6*(MaxIDBytes+MaxStringBytes) - 1024
 
+// redactor is LoggerConfig.Redactor behind the log's own redaction; nil is fine.
+type redactor func(key, value string) string
+
+func (r redactor) redact(key, s string) (out string) {
+	s = redact(s)
+	if r == nil || s == "" {
+		return s
+	}
+	defer func() {
+		if recover() != nil {
+			out = redactorPanicked
+		}
+	}()
+	return r(key, s)
+}
+
+// redactorPanicked stands for a string that LoggerConfig.Redactor panicked on: it may be the secret.
+const redactorPanicked = "[redactor panicked]"
+
 var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
 
-func newEncoder() *encoder {
+func newEncoder(clean redactor) *encoder {
 	enc := encoders.Get().(*encoder)
-	*enc = encoder{buf: enc.buf[:0]}
+	*enc = encoder{buf: enc.buf[:0], clean: clean}
 	return enc
 }
 
@@ -42,6 +67,7 @@ func (enc *encoder) event(e *Event) {
 	enc.optional("tenant_id", e.TenantID, MaxIDBytes)
 	enc.optional("job_id", e.JobID, MaxIDBytes)
 	enc.optional("report_id", e.ReportID, MaxIDBytes)
+	enc.optional("correlation_id", enc.correlation, MaxIDBytes)
 	enc.field("message", e.Message, MaxStringBytes)
 	enc.optional("error", e.Error, MaxStringBytes)
 	if e.Duration != 0 {
@@ -55,7 +81,8 @@ func (enc *encoder) event(e *Event) {
 		enc.detailsTo = len(enc.buf)
 	}
 	if enc.truncated {
-		enc.buf = append(enc.buf, `,"truncated":true`...)
+		enc.buf = append(enc.buf, `,"truncated":true,"orig_bytes":`...)
+		enc.buf = strconv.AppendInt(enc.buf, int64(len(enc.buf)+enc.left), 10)
 	}
 }
 
@@ -72,15 +99,20 @@ func (enc *encoder) field(key, s string, limit int) {
 	enc.buf = append(enc.buf, ',', '"')
 	enc.buf = append(enc.buf, key...)
 	enc.buf = append(enc.buf, '"', ':')
+	enc.key = key
 	enc.text(s, limit)
 }
 
 // text writes s without its secrets. It looks for them in a little more than it writes, so that the cut does not
 // hide what makes a secret one.
 func (enc *encoder) text(s string, limit int) {
+	size := len(s)
 	s, cut := clip(s, 2*limit)
-	s, cut2 := clip(redact(s), limit)
-	enc.truncated = enc.truncated || cut || cut2
+	s, cut2 := clip(enc.clean.redact(enc.key, s), limit)
+	if cut || cut2 {
+		enc.truncated = true
+		enc.left += max(0, size-len(s))
+	}
 	enc.buf = appendString(enc.buf, s)
 }
 

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // encode is one event as a line.
 func encode(e Event) string {
-	enc := newEncoder()
+	enc := newEncoder(nil)
 	defer enc.free()
 	enc.event(&e)
 	s := sealer{linker: newLinker(), at: mark{6, genesis}}

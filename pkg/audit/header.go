@@ -69,7 +69,7 @@ func (lf *logFile) end() error {
 }
 
 func (lf *logFile) putUnnumbered(e Event) error {
-	enc := newEncoder()
+	enc := newEncoder(nil)
 	defer enc.free()
 	lf.complete(&e)
 	enc.event(&e)

@@ -35,27 +35,38 @@ func (l *Logger) log(ctx context.Context, e Event) error {
 		e.Type = "foreign_" + e.Type // nobody else explains gaps
 	}
 	l.complete(&e)
-	enc := newEncoder()
+	enc := newEncoder(l.cfg.Redactor)
 	defer enc.free()
+	if ctx != nil {
+		enc.correlation, _ = ctx.Value(correlationKey{}).(string)
+	}
 	enc.event(&e)
 	if l.cfg.Verbose {
-		l.console.print(human(&e, enc.details()))
+		l.console.print(human(&e, l.cfg.Redactor, enc.details()))
 	}
 	seq, how := l.accept(ctx, &e, enc.buf)
 	switch how {
 	case unstarted:
 		_ = l.pass(critical(&e)) // Stats and the console say what went wrong
 	case queued:
-		l.signal()
+		signal(l.wake)
 	case firstLate:
-		l.console.print(append([]byte("audit: logged after Stop, in no file: "), human(&e, enc.details())...))
+		l.console.print(append([]byte("audit: logged after Stop, in no file: "), human(&e, l.cfg.Redactor, enc.details())...))
 		return ErrStopped
 	case late:
 		return ErrStopped
 	case dropped:
+		signal(l.wake) // which sees when there is room again
+		if critical(&e) {
+			l.copyOut(&e, enc.details())
+		}
 		return ErrDropped
 	}
-	return l.awaitSync(ctx, &e, seq)
+	err := l.awaitSync(ctx, &e, seq)
+	if err != nil && critical(&e) {
+		l.copyOut(&e, enc.details())
+	}
+	return err
 }
 
 // ownPrefix begins the types of what the log says about itself.
@@ -119,7 +130,7 @@ func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64,
 		}
 		return 0, late
 	}
-	if l.mu.spooled+size > limit {
+	if l.mu.spooled+size > limit || l.spareLocked(e) {
 		l.mu.seq++ // the gap shows, whatever becomes of the event that explains it
 		l.dropLocked(e, l.mu.seq)
 		return 0, dropped
@@ -161,34 +172,37 @@ func (l *Logger) dropLocked(e *Event, seq uint64) {
 // own queues an event of the log about itself. It has no limit: there are few, and they explain what is missing.
 func (l *Logger) own(e Event) {
 	l.complete(&e)
-	enc := newEncoder()
+	enc := newEncoder(nil)
 	defer enc.free()
 	enc.event(&e)
 	l.mu.Lock()
 	l.mu.stats.Logged++
 	l.mu.want = l.queueLocked(enc.buf)
 	l.mu.Unlock()
-	l.signal()
+	signal(l.wake)
 }
 
-// signal wakes the writer, once for any number of calls until it looks.
-func (l *Logger) signal() {
+// signal wakes who waits for c, once for any number of calls until it looks.
+func signal(c chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 // awaitSync waits until a critical event is on disk.
 func (l *Logger) awaitSync(ctx context.Context, e *Event, seq uint64) error {
-	if ctx == nil {
-		return nil
-	}
 	if !critical(e) {
 		return l.Err()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if ctx == nil {
+		if l.mu.stats.Failing {
+			return l.notDurableLocked()
+		}
+		return nil
+	}
 	if !l.waitLocked(ctx, func() bool { return l.mu.synced.seq >= seq }) {
 		l.mu.stats.NotDurable++
 		return l.notDurableLocked()

@@ -27,6 +27,8 @@ type Logger struct {
 	quit chan struct{} // closed by Stop: the writer drains and ends
 	done chan struct{} // closed when it has
 
+	rotated chan struct{} // holds one: there is a rotated file
+
 	// mu is held for moments only, never over a write or a sync. It is taken after io, never before.
 	mu struct {
 		sync.Mutex
@@ -41,6 +43,9 @@ type Logger struct {
 		progress        chan struct{} // closed when the writer got on; nil: nobody waits
 		stats           Stats
 		drops           drops
+		space           space
+		urgent          int // critical events printed since urgentSince
+		urgentSince     time.Time
 	}
 
 	// io is held while the file is used.
@@ -56,7 +61,9 @@ type Logger struct {
 		lines   uint64 // lines in out[:written]
 		since   time.Time
 
-		headFails bool // the sidecar was not written last time
+		headFails bool                           // the sidecar was not written last time
+		spaceAt   time.Time                      // when to look again how full the disk is
+		free      func(dir string) (int64, bool) // freeBytes, but in tests
 		retryAt   time.Time
 		backoff   time.Duration
 	}
@@ -92,7 +99,7 @@ func NewLogger(cfg *LoggerConfig) (*Logger, error) {
 		}
 	}
 	l := &Logger{cfg: c, console: newConsole(c.Output), tail: lineTail(newFileID()),
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), rotated: make(chan struct{}, 1)}
 	if err := l.openFile(); err != nil {
 		return nil, err
 	}
@@ -120,7 +127,7 @@ func (l *Logger) openFile() (err error) {
 func (l *Logger) resume() (err error) {
 	lf := newLogFile(l.cfg.LogFile, int64(l.cfg.MaxSizeMB)<<20)
 	lf.tail, lf.complete = l.tail, l.complete
-	l.io.file = lf
+	l.io.file, l.io.free = lf, freeBytes
 	lost, err := lf.resume()
 	if err != nil {
 		return fmt.Errorf("read the audit log: %w", err)
@@ -190,7 +197,10 @@ func (l *Logger) Start() {
 	l.console.start()
 	go func() {
 		defer close(l.done)
+		var tidy sync.WaitGroup
+		tidy.Go(l.tidy)
 		l.run()
+		tidy.Wait()
 		l.drain()
 	}()
 }
@@ -227,6 +237,9 @@ func (l *Logger) Stop() error {
 
 // drain writes what is left, counts what cannot be written as dropped, and gives the file free.
 func (l *Logger) drain() {
+	l.mu.Lock()
+	l.mu.space = enough // whatever is left: the log says what it dropped
+	l.mu.Unlock()
 	err := l.flushAll()
 	l.io.Lock()
 	if lost := l.giveUp(); lost > 0 {

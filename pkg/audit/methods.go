@@ -83,6 +83,14 @@ func (c *ContextLogger) log(e Event) {
 	c.l.log(c.ctx, e)
 }
 
+type correlationKey struct{}
+
+// WithCorrelationID returns a ctx for WithContext whose events carry id as correlation_id: what belongs together across
+// agents and servers, as a trace does.
+func WithCorrelationID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, correlationKey{}, id)
+}
+
 // with returns details with one entry more, unless it is there; the caller's map stays as it is.
 func with(details map[string]any, key string, v any) map[string]any {
 	out := make(map[string]any, len(details)+1)

@@ -5,6 +5,8 @@ package audit
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // openFlags keeps the log from being a symbolic link to somewhere else, and a FIFO from blocking.
@@ -24,6 +26,15 @@ func makePrivate(f *os.File, mode os.FileMode) error {
 		return nil
 	}
 	return f.Chmod(0o600)
+}
+
+// freeBytes is what an ordinary user may still write to the disk of dir; ok is false where that is not known.
+func freeBytes(dir string) (free int64, ok bool) {
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil {
+		return 0, false
+	}
+	return int64(s.Bavail) * int64(s.Bsize), true
 }
 
 func truncate(f *os.File, size int64) error { return f.Truncate(size) }

@@ -8,15 +8,54 @@ import (
 // sweepInterval is how often the log looks for rotated files that are too old.
 const sweepInterval = time.Hour
 
+// tidy deletes and compresses rotated files, at first, after each rotation and every hour, until Stop. It has a goroutine
+// of its own because a large file takes a while, and the writer must not wait.
+func (l *Logger) tidy() {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		l.sweep()
+		if l.cfg.Compress {
+			l.compressAll()
+		}
+		select {
+		case <-l.quit:
+			return
+		case <-l.rotated:
+		case <-tick.C:
+		}
+	}
+}
+
+// sweep deletes rotated files past MaxAgeDays or MaxBackups, after the log says so on disk.
+func (l *Logger) sweep() {
+	maxAge := time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour
+	old, err := expired(l.cfg.LogFile, maxAge, l.cfg.MaxBackups)
+	if err != nil || len(old) == 0 {
+		return // the next write says what is wrong with the directory
+	}
+	for i := range old {
+		l.own(old[i].pruned())
+	}
+	if l.pass(true) != nil {
+		return
+	}
+	for i := range old {
+		if err := os.Remove(old[i].path); err != nil {
+			l.complain(err.Error())
+		}
+	}
+}
+
 // expired returns the rotated files that go: those that were last written more than maxAge ago, and the oldest over
 // maxBackups; -1 is no such bound. For age, name and modification time must agree, so that neither a clock that jumped nor
 // a copied file costs a young one.
-func (lf *logFile) expired(maxAge time.Duration, maxBackups int) ([]segment, error) {
-	all, err := rotatedFiles(lf.path)
+func expired(path string, maxAge time.Duration, maxBackups int) ([]segment, error) {
+	all, err := rotatedFiles(path)
 	if err != nil {
 		return nil, err
 	}
-	cutoff := lf.now().Add(-maxAge)
+	cutoff := time.Now().Add(-maxAge)
 	out := all[:0]
 	for i, s := range all {
 		fi, err := os.Stat(s.path)

@@ -40,6 +40,9 @@ func (enc *encoder) object(m map[string]any, depth int) {
 	for i, k := range *keys {
 		if i == MaxEntries || len(enc.buf) > detailsBudget {
 			enc.truncated = true
+			for _, k := range (*keys)[i:] {
+				enc.leave(k, m[k])
+			}
 			break
 		}
 		if i > 0 {
@@ -52,9 +55,17 @@ func (enc *encoder) object(m map[string]any, depth int) {
 
 var keyPool = sync.Pool{New: func() any { return new([]string) }}
 
+// leave counts an entry that is left out.
+func (enc *encoder) leave(key string, v any) {
+	s, _ := v.(string)
+	enc.left += len(key) + len(s) + len(`"":"",`)
+}
+
 func (enc *encoder) entry(key string, v any, depth int) {
+	enc.key = "" // a key is no value
 	enc.text(key, MaxIDBytes)
 	enc.buf = append(enc.buf, ':')
+	enc.key = key
 	if hidden(key, v) {
 		enc.buf = append(enc.buf, `"`+Redacted+`"`...)
 		return
@@ -159,10 +170,12 @@ func (enc *encoder) list(r reflect.Value, depth int) {
 		return
 	}
 	enc.buf = append(enc.buf, '[')
-	hide := false
+	hide, key := false, enc.key
 	for i := range r.Len() {
+		enc.key = key
 		if i == MaxEntries || len(enc.buf) > detailsBudget {
 			enc.truncated = true
+			enc.left += r.Len() - i
 			break
 		}
 		if i > 0 {

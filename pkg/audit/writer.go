@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -16,7 +15,6 @@ const (
 // run is the writer: it writes whenever there is something, so the lines of one batch are those that came while the
 // batch before was written.
 func (l *Logger) run() {
-	sweepAt := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -26,12 +24,8 @@ func (l *Logger) run() {
 		case <-l.wake:
 		case <-timer.C:
 		}
-		if now := time.Now(); !now.Before(sweepAt) {
-			l.sweep()
-			sweepAt = now.Add(sweepInterval)
-		}
 		_ = l.pass(false) // kept in Stats; the lines wait
-		timer.Reset(min(time.Until(sweepAt), l.untilDue()))
+		timer.Reset(l.untilDue())
 	}
 }
 
@@ -39,13 +33,18 @@ func (l *Logger) run() {
 func (l *Logger) untilDue() time.Duration {
 	l.io.Lock()
 	defer l.io.Unlock()
+	l.mu.Lock()
+	owing := l.mu.drops.total > 0
+	l.mu.Unlock()
 	switch {
+	case owing:
+		return spaceInterval
 	case !l.io.retryAt.IsZero():
 		return time.Until(l.io.retryAt)
 	case l.io.lines > 0 && l.cfg.FlushInterval > 0:
 		return time.Until(l.io.since.Add(l.cfg.FlushInterval))
 	}
-	return sweepInterval
+	return time.Hour
 }
 
 // flushAll writes and syncs everything there is, what the log says about itself on the way included.
@@ -71,6 +70,7 @@ func (l *Logger) pass(force bool) error {
 	if !force && time.Now().Before(l.io.retryAt) {
 		return nil
 	}
+	l.checkSpace(time.Now())
 	l.takePending()
 	err := l.writeOut()
 	if err == nil && l.syncDue(force) {
@@ -140,7 +140,11 @@ func (l *Logger) rotate() error {
 			return err
 		}
 	}
+	before := l.io.file.rotated
 	err := l.io.file.rotate()
+	if l.io.file.rotated > before {
+		signal(l.rotated)
+	}
 	l.mu.Lock()
 	l.mu.stats.Rotations = l.io.file.rotated
 	l.mu.Unlock()
@@ -206,7 +210,7 @@ func (l *Logger) settle(err error) {
 		events = append(events, Event{Type: EventAuditError, Severity: SeverityError, Message: "The log could not be written for a time",
 			Error: s.LastError, Duration: now.Sub(l.mu.failingSince)})
 	}
-	if err == nil && l.mu.drops.total > 0 {
+	if err == nil && l.mu.drops.total > 0 && l.mu.space != dire {
 		events = append(events, l.mu.drops.take())
 	}
 	s.Failing, l.mu.stuck = err != nil, err != nil
@@ -233,28 +237,6 @@ func (l *Logger) settle(err error) {
 	}
 	for _, e := range events {
 		l.own(e)
-	}
-}
-
-// sweep deletes rotated files past MaxAgeDays or MaxBackups, after the log says so on disk.
-func (l *Logger) sweep() {
-	maxAge := time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour
-	l.io.Lock()
-	old, err := l.io.file.expired(maxAge, l.cfg.MaxBackups)
-	l.io.Unlock()
-	if err != nil || len(old) == 0 {
-		return // the next write says what is wrong with the directory
-	}
-	for i := range old {
-		l.own(old[i].pruned())
-	}
-	if l.pass(true) != nil {
-		return
-	}
-	for i := range old {
-		if err := os.Remove(old[i].path); err != nil {
-			l.complain(err.Error())
-		}
 	}
 }
 

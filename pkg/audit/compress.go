@@ -1,0 +1,98 @@
+package audit
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/rediverio/sdk/internal/codec"
+)
+
+const (
+	frameBytes    = 1 << 20 // lines that go into one zstd frame, so that memory does not grow with the file
+	compressLevel = 3
+	tmpSuffix     = ".tmp"
+)
+
+// compressAll compresses the rotated files, oldest first.
+func (l *Logger) compressAll() {
+	all, err := rotatedFiles(l.cfg.LogFile)
+	if err != nil {
+		return // the next write says what is wrong with the directory
+	}
+	for i := range all {
+		if all[i].compressed {
+			continue
+		}
+		err := all[i].compress(l.quit)
+		if errors.Is(err, errStopping) {
+			return
+		}
+		if err != nil {
+			l.complain("compress a rotated log: " + err.Error())
+		}
+	}
+}
+
+var errStopping = errors.New("stopping")
+
+// compress replaces a rotated file by a compressed one. The file goes when the other is on disk, whole; a crash leaves
+// the file, or both.
+func (s *segment) compress(quit chan struct{}) error {
+	src, info, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }() // only read
+	tmp := s.path + zstdSuffix + tmpSuffix
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) { // of a crash
+		return err
+	}
+	dst, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	if err != nil {
+		return err
+	}
+	err = compressTo(dst, src, quit)
+	if err == nil {
+		err = dst.Sync()
+	}
+	err = errors.Join(err, dst.Close())
+	if err == nil {
+		err = os.Chtimes(tmp, info.ModTime(), info.ModTime()) // its age is that of its lines
+	}
+	if err == nil {
+		err = os.Rename(tmp, s.path+zstdSuffix)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	syncDir(filepath.Dir(s.path))
+	_ = src.Close() // Windows does not remove an open file
+	return os.Remove(s.path)
+}
+
+func compressTo(dst io.Writer, src io.Reader, quit chan struct{}) error {
+	buf := make([]byte, frameBytes)
+	var out []byte
+	for {
+		n, err := io.ReadFull(src, buf)
+		if n > 0 {
+			out = codec.Compress(out[:0], buf[:n], compressLevel)
+			if _, err := dst.Write(out); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-quit:
+			return errStopping
+		default:
+		}
+	}
+}
