@@ -2,8 +2,11 @@ package audit
 
 import (
 	"bufio"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,23 +18,35 @@ import (
 // crashEnv makes the test binary a child that logs until it is killed.
 const crashEnv = "AUDIT_TEST_CRASH_FILE"
 
+// crashFastEnv makes the child log as fast as it can.
+const crashFastEnv = "AUDIT_TEST_CRASH_FAST"
+
+// crashRoundsEnv sets how often TestKillAtAnyMoment kills; 20 times without it.
+const crashRoundsEnv = "AUDIT_TEST_ROUNDS"
+
 // crashChild logs some 200 events a second, each tenth a critical one, and prints what Log has returned for.
 func crashChild(path string) {
-	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, SyncTimeout: time.Hour, Output: io.Discard})
+	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, SyncTimeout: time.Hour, MaxBackups: -1, Compress: true, Output: io.Discard})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
 	l.Start()
 	pad := strings.Repeat("x", 3000) // so that files rotate
+	steady := os.Getenv(crashFastEnv) == ""
 	tick := time.NewTicker(5 * time.Millisecond)
 	for i := 0; ; i++ {
-		<-tick.C
+		if steady {
+			<-tick.C
+		}
 		e := Event{Type: EventScanStarted, JobID: strconv.Itoa(i), Message: pad}
 		if i%10 == 9 {
 			e.Type = EventAuthFailed
 		}
-		l.Log(e)
+		if err := l.Log(e); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 		if i%10 == 9 {
 			fmt.Println("critical", i)
 		}
@@ -88,10 +103,14 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 			t.Fatal("the child ended by itself")
 		}
 
+		if rep := verify(t, path, VerifyOptions{}); rep.Verdict > Torn {
+			t.Fatalf("run %d: %v %v", run, rep.Verdict, rep.Findings)
+		}
 		l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB = 1 }) // cuts half a line, and finds the last number
 		stop(t, l)
 		all := readAll(t, path)
 		wantGapless(t, all, 1, uint64(len(all)))
+		wantVerdict(t, path, Intact)
 		var last int
 		for _, ln := range all[written:] {
 			if ln.Type == EventScanStarted || ln.Type == EventAuthFailed {
@@ -103,6 +122,78 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 		}
 		written = uint64(len(all))
 	}
+}
+
+// A process that logs flat out, rotates and compresses is killed at any moment, again and again on one log. Every
+// critical event for which Log returned is there, and the log verifies after each time.
+func TestKillAtAnyMoment(t *testing.T) {
+	rounds, err := strconv.Atoi(cmp.Or(os.Getenv(crashRoundsEnv), "20"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := logPath(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var from cursor
+	var critical int
+	for round := range rounds {
+		child := exec.Command(self)
+		child.Env = append(os.Environ(), crashEnv+"="+path, crashFastEnv+"=1")
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		child.Stderr = os.Stderr
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		acked := -1
+		lines := bufio.NewScanner(out)
+		if !lines.Scan() {
+			t.Fatalf("round %d: the child says nothing", round)
+		}
+		kill := time.AfterFunc(rand.N(40*time.Millisecond), func() { _ = child.Process.Kill() })
+		for more := true; more; more = lines.Scan() {
+			i, err := strconv.Atoi(strings.TrimPrefix(lines.Text(), "critical "))
+			if err != nil && !strings.HasPrefix(lines.Text(), "flushed ") {
+				t.Fatalf("round %d: the child says %q", round, lines.Text())
+			}
+			acked = max(acked, i)
+		}
+		_ = child.Wait() // killed
+		kill.Stop()
+
+		r, err := openLines(path, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := -1
+		for {
+			l, err := r.next()
+			if err != nil {
+				break
+			}
+			var e Event
+			if json.Unmarshal(l.bytes, &e) == nil && e.Type == EventAuthFailed {
+				there, _ = strconv.Atoi(e.JobID)
+				critical++
+			}
+		}
+		from = r.cursor()
+		if err := r.close(); err != nil {
+			t.Fatal(err)
+		}
+		if there < acked {
+			t.Fatalf("round %d: event %d was on disk when Log returned; the log ends with %d", round, acked, there)
+		}
+	}
+	rep := verify(t, path, VerifyOptions{})
+	if rep.Verdict > Torn {
+		t.Fatalf("%v %v", rep.Verdict, rep.Findings)
+	}
+	t.Logf("%d kills, %d lines, %d of them critical, %d files", rounds, rep.Events, critical, len(rep.Files))
 }
 
 func TestASecondProcessIsRefused(t *testing.T) {

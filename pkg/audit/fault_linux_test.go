@@ -1,12 +1,54 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"gopkg.in/natefinch/lumberjack.v2"
 )
+
+// bareFullDisk shows what lumberjack does on it: half a line stays, and the next one is glued to it.
+func bareFullDisk(t *testing.T, dir string) {
+	t.Helper()
+	j := &lumberjack.Logger{Filename: filepath.Join(dir, "bare.log")}
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 250<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var kept int
+	for i := range 300 {
+		if i == 200 {
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, _ = fmt.Fprintf(j, "%04d %s\n", i, strings.Repeat("x", 94))
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(j.Filename)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(b) {
+		if len(line) == 100 {
+			kept++
+		}
+	}
+	if kept >= 300 {
+		t.Error("lumberjack loses nothing on a full disk: this is no loss any more")
+	}
+	if err := os.Remove(j.Filename); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // A real file system of 256 KiB, filled and freed.
 func TestARealFullDisk(t *testing.T) {
@@ -19,6 +61,7 @@ func TestARealFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	bareFullDisk(t, dir)
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 200<<10), 0o600); err != nil {
 		t.Fatal(err)
@@ -47,4 +90,5 @@ func TestARealFullDisk(t *testing.T) {
 		t.Errorf("%+v; want all %d and a line about the time without", s, n)
 	}
 	wantGapless(t, readAll(t, path), 1, s.Written)
+	wantVerdict(t, path, Intact)
 }

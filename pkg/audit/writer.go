@@ -90,7 +90,7 @@ func (l *Logger) takePending() {
 		l.io.out = l.io.seal.seal(l.io.out, raw[:n])
 		raw = raw[n+1:]
 	}
-	if cap(l.io.raw) > 1<<20 {
+	if cap(l.io.raw) > 1<<20 && len(l.io.raw) < cap(l.io.raw)/8 {
 		l.io.raw = nil // a burst is over
 	}
 }
@@ -177,8 +177,9 @@ func (l *Logger) syncOut() error {
 	l.mu.synced = l.io.file.syncedAt
 	l.mu.stats.Synced += l.io.lines
 	l.mu.spooled -= int64(l.io.written)
+	used := len(l.io.out)
 	l.io.out = l.io.out[:copy(l.io.out, l.io.out[l.io.written:])]
-	if cap(l.io.out) > 1<<20 && len(l.io.out) == 0 {
+	if cap(l.io.out) > 1<<20 && len(l.io.out) == 0 && used < cap(l.io.out)/8 {
 		l.io.out = nil // a burst is over
 	}
 	l.io.written, l.io.lines = 0, 0

@@ -1,0 +1,325 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestCompressedFilesAreReadAndVerified(t *testing.T) {
+	path := logPath(t)
+	writeLog(t, path, 40, nil)
+	half := filepath.Join(filepath.Dir(path), "audit-2024-01-15T10-30-00.000.log.zst.tmp") // of a crash; no file of the log
+	if err := os.WriteFile(half, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, path, func(c *LoggerConfig) { c.Compress = true })
+	l.io.file.max = 4000
+	l.Start()
+	for i := range 40 {
+		if err := l.Log(info(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "every rotated file is compressed", func() bool { return len(rotated(t, path)) == 0 })
+	stop(t, l)
+	rep := wantVerdict(t, path, Intact)
+	if rep.Events != 80 || len(rep.Files) < 6 || !rep.Files[0].Compressed || rep.Files[len(rep.Files)-1].Compressed {
+		t.Errorf("%+v", rep)
+	}
+	wantGapless(t, readAll(t, path), 1, 80)
+
+	zst := filepath.Join(filepath.Dir(path), rep.Files[1].Name)
+	whole, err := os.ReadFile(zst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(whole); i += 1 + len(whole)/40 {
+		b := bytes.Clone(whole)
+		b[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(zst, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if rep := verify(t, path, VerifyOptions{}); rep.Verdict < Missing {
+			t.Errorf("byte %d of a compressed file: %v", i, rep.Verdict)
+		}
+	}
+	if err := os.Remove(zst); err != nil {
+		t.Fatal(err)
+	}
+	wantVerdict(t, path, Missing)
+}
+
+// Both forms of a file, as a crash leaves them, are one file.
+func TestAFileInBothFormsIsReadOnce(t *testing.T) {
+	path := logPath(t)
+	names := writeLog(t, path, 40, nil)
+	s := segment{path: filepath.Join(filepath.Dir(path), names[0])}
+	b, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.compress(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if rep := wantVerdict(t, path, Intact); rep.Events != 40 {
+		t.Errorf("%d events", rep.Events)
+	}
+}
+
+func TestAReaderFollowsRotationAndCompression(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, nil)
+	l.io.file.max = 2000
+	r, err := openLines(path, cursor{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last uint64
+	read := func(r *lineReader) {
+		for {
+			raw, err := r.next()
+			if err != nil {
+				return
+			}
+			if end, ok := parseSealed(raw.bytes); !ok {
+				t.Fatalf("read %q", raw.bytes)
+			} else if end.seq > 0 {
+				if end.seq != last+1 {
+					t.Fatalf("%d comes after %d", end.seq, last)
+				}
+				last = end.seq
+			}
+		}
+	}
+	for i := range 60 {
+		if err := l.Log(info(i)); err != nil {
+			t.Fatal(err)
+		}
+		switch i % 7 {
+		case 0, 3:
+			read(r)
+		case 4:
+			l.compressAll()
+		case 5: // another reader goes on from the first one's place
+			at := r.cursor()
+			if err := r.close(); err != nil {
+				t.Fatal(err)
+			}
+			if r, err = openLines(path, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read(r)
+	if last != 60 {
+		t.Errorf("read up to %d", last)
+	}
+	if err := r.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheRedactorHasTheLastWord(t *testing.T) {
+	path := logPath(t)
+	var out bytes.Buffer
+	l := open(t, path, func(c *LoggerConfig) {
+		c.Verbose, c.Output = true, &out
+		c.Redactor = func(key, value string) string {
+			if key == "boom" {
+				panic(value)
+			}
+			if key == "host" {
+				return "H"
+			}
+			return strings.ReplaceAll(value, "alice", "A")
+		}
+	})
+	e := Event{Type: EventJobFailed, Message: "for alice", Error: "no alice",
+		Details: map[string]any{"host": "db7", "boom": "alice", "list": []string{"alice"}, "m": map[string]string{"x": "alice"}}}
+	if err := l.Log(e); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, l)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := string(b) + out.String(); strings.Contains(all, "alice") || strings.Contains(all, "db7") || !strings.Contains(all, redactorPanicked) || !strings.Contains(all, "for A") {
+		t.Errorf("%s", all)
+	}
+}
+
+func TestANearlyFullDiskSparesWhatMatters(t *testing.T) {
+	path := logPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, path, func(c *LoggerConfig) { c.MinFreeMB = 64 })
+		var free atomic.Int64
+		free.Store(1 << 30)
+		l.io.free = func(string) (int64, bool) { return free.Load(), true }
+		l.Start()
+		log := func(e Event) error {
+			err := l.Log(e)
+			time.Sleep(spaceInterval)
+			synctest.Wait()
+			return err
+		}
+		for _, err := range []error{log(info(1)), func() error { free.Store(20 << 20); return log(info(2)) }(), log(info(3))} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		free.Store(1 << 20)
+		_ = log(Event{Type: EventJobFailed, Severity: SeverityError}) // after which the log knows
+		if err := log(info(4)); !errors.Is(err, ErrDropped) {
+			t.Errorf("an INFO event with 1 MiB left: %v", err)
+		}
+		if err := log(Event{Type: EventJobFailed, Severity: SeverityError}); err != nil {
+			t.Errorf("an ERROR event: %v", err)
+		}
+		free.Store(1 << 30)
+		time.Sleep(2 * spaceInterval)
+		synctest.Wait()
+		if err := log(info(5)); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+		stop(t, l)
+		wantBalanced(t, l.Stats())
+	})
+	rep := wantVerdict(t, path, Intact)
+	var warned int
+	for _, ln := range readAll(t, path) {
+		if ln.Type == EventAuditError && strings.Contains(ln.Message, "nearly full") {
+			warned++
+		}
+	}
+	if rep.Dropped != 1 || warned != 1 {
+		t.Errorf("%d dropped, warned %d times: %v", rep.Dropped, warned, rep.Findings)
+	}
+}
+
+// What was in memory when the process died on a full disk is said by the next run.
+func TestALossBeforeTheEndIsToldByTheNextRun(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, nil)
+	if err := l.Log(Event{Type: EventAgentStart}); err != nil {
+		t.Fatal(err)
+	}
+	disk := &fullAfter{}
+	l.io.file.put = disk.put
+	for i := range 10 {
+		if err := l.Log(info(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Stop(); err == nil {
+		t.Error("Stop says nothing of ten lost events")
+	}
+	l = open(t, path, nil)
+	stop(t, l)
+	rep := wantVerdict(t, path, Intact)
+	if rep.Dropped != 10 {
+		t.Errorf("the next run says %d are lost, want 10: %v", rep.Dropped, rep.Findings)
+	}
+}
+
+func TestLogSaysWhatBecameOfAnEvent(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		var out bytes.Buffer
+		l := open(t, logPath(t), func(c *LoggerConfig) { c.FailClosed, c.Output = closed, &out })
+		if err := errors.Join(l.Log(info(1)), l.Err()); err != nil {
+			t.Error(err)
+		}
+		disk := &fullAfter{}
+		l.io.file.put = disk.put
+		for range 30 {
+			if err := l.Log(Event{Type: EventAuthFailed, Message: "who was it"}); !errors.Is(err, ErrNotDurable) || !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+				t.Errorf("a critical event on a full disk: %v", err)
+			}
+		}
+		if n := strings.Count(out.String(), "who was it"); n != urgentCopies {
+			t.Errorf("%d copies on the console, want %d", n, urgentCopies)
+		}
+		if err := l.Log(info(2)); errors.Is(err, ErrNotDurable) != closed || errors.Is(l.Err(), ErrNotDurable) != closed {
+			t.Errorf("FailClosed %v: Log %v, Err %v", closed, err, l.Err())
+		}
+		disk.left.Store(-1)
+		if err := errors.Join(l.Flush(), l.Err(), l.Log(info(3))); err != nil {
+			t.Errorf("once the disk is back: %v", err)
+		}
+		stop(t, l)
+		if err := l.Log(info(4)); !errors.Is(err, ErrStopped) {
+			t.Errorf("after Stop: %v", err)
+		}
+		wantVerdict(t, l.cfg.LogFile, Intact)
+	}
+}
+
+func TestRecordNeverWaits(t *testing.T) {
+	path := logPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, path, func(c *LoggerConfig) { c.SpoolBytes = 4 * MaxLineBytes })
+		release := make(chan struct{})
+		l.io.file.put = func(f *os.File, b []byte) (int, error) {
+			<-release
+			return f.Write(b)
+		}
+		l.Start()
+		begin := time.Now()
+		for i := range 2000 {
+			l.Record(info(i))
+			l.Record(Event{Type: EventAuthFailed})
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("Record waited %v for a disk that hangs", waited)
+		}
+		close(release)
+		stop(t, l)
+		wantBalanced(t, l.Stats())
+	})
+	if rep := wantVerdict(t, path, Intact); rep.Dropped == 0 || rep.Events == 0 {
+		t.Errorf("%+v", rep)
+	}
+}
+
+func TestOwnTypesCannotBeForged(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, nil)
+	e := Event{Type: EventAuditDropped, Details: map[string]any{"events": 5, "first_seq": 1, "last_seq": 5}}
+	if err := l.Log(e); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, l)
+	if lines := readAll(t, path); lines[0].Type != "foreign_audit_dropped" || wantVerdict(t, path, Intact).Dropped != 0 {
+		t.Errorf("%s", lines[0].raw)
+	}
+}
+
+func TestCorrelationAndOriginalSize(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, nil)
+	l.WithContext(WithCorrelationID(t.Context(), "trace-1"), "j", "").Info(EventScanStarted, strings.Repeat("x", 10_000), nil)
+	stop(t, l)
+	var got struct {
+		CorrelationID string `json:"correlation_id"`
+		Truncated     bool
+		OrigBytes     int `json:"orig_bytes"`
+	}
+	if err := json.Unmarshal([]byte(readAll(t, path)[0].raw), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.CorrelationID != "trace-1" || !got.Truncated || got.OrigBytes < 10_000 || got.OrigBytes > 11_000 {
+		t.Errorf("%+v", got)
+	}
+}
