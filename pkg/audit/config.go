@@ -29,7 +29,7 @@ type LoggerConfig struct {
 
 	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number
 	Compress   bool // rotated files are compressed with zstd
-	MinFreeMB  int  // MiB free on the disk below which the log warns, and at a quarter of which DEBUG and INFO events are dropped; default 64; -1: off
+	MinFreeMB  int  // MiB free on the disk, a tenth of it at most, below which the log warns, and below a quarter of which DEBUG and INFO events are dropped; default 64; -1: off
 	FailClosed bool // Log and Err return an error while the disk does not take the log, so that no work goes on unrecorded
 
 	// KeyFile is the file of the key that signs each line, see CreateKey; default none. A leading ~/ is the home directory.

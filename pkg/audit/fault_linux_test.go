@@ -67,7 +67,7 @@ func TestARealFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "audit.log")
-	l := open(t, path, nil)
+	l := open(t, path, func(c *LoggerConfig) { c.MinFreeMB = -1 })
 	t.Cleanup(func() { _ = l.Stop() }) // before the unmount
 	l.Start()
 	const n = 500 // some 130 KiB

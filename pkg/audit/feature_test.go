@@ -167,7 +167,7 @@ func TestANearlyFullDiskSparesWhatMatters(t *testing.T) {
 		l := open(t, path, func(c *LoggerConfig) { c.MinFreeMB = 64 })
 		var free atomic.Int64
 		free.Store(1 << 30)
-		l.io.free = func(string) (int64, bool) { return free.Load(), true }
+		l.io.free = func(string) (int64, int64, bool) { return free.Load(), 1 << 40, true }
 		l.Start()
 		log := func(e Event) error {
 			err := l.Log(e)

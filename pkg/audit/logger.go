@@ -61,9 +61,9 @@ type Logger struct {
 		lines   uint64 // lines in out[:written]
 		since   time.Time
 
-		headFails bool                           // the sidecar was not written last time
-		spaceAt   time.Time                      // when to look again how full the disk is
-		free      func(dir string) (int64, bool) // freeBytes, but in tests
+		headFails bool                                          // the sidecar was not written last time
+		spaceAt   time.Time                                     // when to look again how full the disk is
+		free      func(dir string) (free, total int64, ok bool) // freeBytes, but in tests
 		retryAt   time.Time
 		backoff   time.Duration
 	}

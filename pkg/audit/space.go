@@ -23,11 +23,11 @@ func (l *Logger) checkSpace(now time.Time) {
 		return
 	}
 	l.io.spaceAt = now.Add(spaceInterval)
-	free, ok := l.io.free(filepath.Dir(l.cfg.LogFile))
+	free, total, ok := l.io.free(filepath.Dir(l.cfg.LogFile))
 	if !ok {
 		return
 	}
-	s, least := enough, int64(l.cfg.MinFreeMB)<<20
+	s, least := enough, min(int64(l.cfg.MinFreeMB)<<20, total/10) // a small disk is not full by being small
 	switch {
 	case free < least/4:
 		s = dire
