@@ -56,6 +56,19 @@ func (e *ErrThrottled) Reason() string {
 	return fmt.Sprintf("%s %s%% >= %s%%", e.Resource, value, limit)
 }
 
+// unit is that of Value and Limit.
+func (e *ErrThrottled) unit() string {
+	switch e.Resource {
+	case MemoryReserve:
+		return "bytes"
+	case Staleness:
+		return "seconds"
+	case OOMKill, Slots, Order:
+		return "count"
+	}
+	return "percent"
+}
+
 // percents prints the limit in full and the value cut, not rounded, to the digits of the limit: so the
 // comparison reads true.
 func percents(value, limit float64) (v, l string) {

@@ -103,8 +103,16 @@ func TestThrottleAndResume(t *testing.T) {
 			if e.Type == event.ResourceResume && e.Duration < 2*time.Minute {
 				t.Errorf("throttled for %v", e.Duration)
 			}
-			if e.Details["cpu_percent"] == nil || e.Details["max_jobs"] != 4 {
-				t.Errorf("details of %s: %v", e.Type, e.Details)
+			want := crossing{&ErrThrottled{Resource: CPU, Value: 90.5, Limit: 85}, samplesUp}
+			if e.Type == event.ResourceResume {
+				want.Value, want.samples = 74, samplesDown
+			}
+			d := e.Details
+			if d["resource"] != CPU || d["value"] != want.Value || d["limit"] != want.Limit || d["unit"] != "percent" || d["samples"] != want.samples {
+				t.Errorf("%s does not say what crossed which bound: %v", e.Type, d)
+			}
+			if d["cpu_percent"] == nil || d["max_jobs"] != 4 {
+				t.Errorf("details of %s: %v", e.Type, d)
 			}
 		}
 	})

@@ -60,7 +60,14 @@ func (c *Controller) say(n note) {
 	}
 }
 
-func (c *Controller) eventLocked(t event.Type, s event.Severity, message string) event.Event {
+// crossing is a resource that crossed a bound, and how many samples running said so.
+type crossing struct {
+	*ErrThrottled
+	samples int
+}
+
+// eventLocked makes an event with the numbers of the moment. what is nil where no resource is concerned.
+func (c *Controller) eventLocked(t event.Type, s event.Severity, message string, what *crossing) event.Event {
 	m := c.metrics
 	details := map[string]any{
 		"active_jobs": c.jobs, "pending_jobs": len(c.waiters), "max_jobs": c.max, "rejected_jobs": c.rejected,
@@ -75,11 +82,16 @@ func (c *Controller) eventLocked(t event.Type, s event.Severity, message string)
 	if m.Pressure != nil {
 		details["cpu_pressure"], details["memory_pressure"], details["io_pressure"] = m.Pressure.CPU, m.Pressure.Memory, m.Pressure.IO
 	}
+	if what != nil {
+		details["resource"], details["value"], details["limit"] = what.Resource, what.Value, what.Limit
+		details["unit"], details["samples"] = what.unit(), what.samples
+	}
 	return event.Event{Timestamp: time.Now(), Type: t, Severity: s, Message: message, Details: details}
 }
 
 func (c *Controller) throttledLocked() note {
-	n := note{event: c.eventLocked(event.ResourceThrottle, event.Warn, "admission of jobs stopped: "+c.gate.closed.Reason())}
+	n := note{event: c.eventLocked(event.ResourceThrottle, event.Warn, "admission of jobs stopped: "+c.gate.closed.Reason(),
+		&crossing{c.gate.closed, c.gate.up})}
 	if f := c.cfg.OnThresholdExceeded; f != nil {
 		m, reason := c.metrics, c.gate.closed.Reason()
 		n.call = func() { f(&m, reason) }
@@ -91,7 +103,9 @@ func (c *Controller) resumedLocked(now time.Time, was *ErrThrottled, why string)
 	if why == "" {
 		why = "after " + was.Reason()
 	}
-	n := note{event: c.eventLocked(event.ResourceResume, event.Info, "admission of jobs resumed: "+why)}
+	is := *was
+	is.Value = c.metrics.value(was)
+	n := note{event: c.eventLocked(event.ResourceResume, event.Info, "admission of jobs resumed: "+why, &crossing{&is, c.gate.down})}
 	n.event.Duration = now.Sub(was.Since)
 	if f := c.cfg.OnThresholdCleared; f != nil {
 		m := c.metrics
@@ -100,8 +114,8 @@ func (c *Controller) resumedLocked(now time.Time, was *ErrThrottled, why string)
 	return n
 }
 
-func (c *Controller) warningLocked(message string) note {
-	return note{event: c.eventLocked(event.ResourceWarning, event.Warn, message)}
+func (c *Controller) warningLocked(message string, what *crossing) note {
+	return note{event: c.eventLocked(event.ResourceWarning, event.Warn, message, what)}
 }
 
 // hotLocked is the verbose word on a sample that is over a threshold but does not throttle yet.
@@ -110,7 +124,7 @@ func (c *Controller) hotLocked(levels []level) note {
 		if l.value >= l.limit {
 			e := ErrThrottled{Resource: l.resource, Value: l.value, Limit: l.limit}
 			message := fmt.Sprintf("%s, sample %d of %d", e.Reason(), c.gate.up, samplesUp)
-			return note{event: c.eventLocked(event.ResourceWarning, event.Debug, message)}
+			return note{event: c.eventLocked(event.ResourceWarning, event.Debug, message, &crossing{&e, c.gate.up})}
 		}
 	}
 	return note{}

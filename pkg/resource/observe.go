@@ -82,7 +82,7 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
 		}
 	}
 	if c.warning.observe(now, c.cfg.warnings(m), nil) == closedNow && c.gate.closed == nil {
-		notes = append(notes, c.warningLocked(c.warning.closed.Reason()))
+		notes = append(notes, c.warningLocked(c.warning.closed.Reason(), &crossing{c.warning.closed, c.warning.up}))
 	}
 	return notes
 }
@@ -94,7 +94,7 @@ func (c *Controller) missedLocked(now time.Time, err error) []note {
 	c.sampleErr = err
 	var notes []note
 	if first {
-		notes = append(notes, c.warningLocked("host not measured: "+err.Error()))
+		notes = append(notes, c.warningLocked("host not measured: "+err.Error(), nil))
 	}
 	age := now.Sub(c.lastGood)
 	if age < staleAfter*c.cfg.SampleInterval {
@@ -140,6 +140,23 @@ func (m SystemMetrics) levels(cpu, memory float64) []level {
 		ls = append(ls, level{CPU, m.CPUPercent, cpu})
 	}
 	return ls
+}
+
+// value is what m says of the resource that e names; where it says nothing, the value of e.
+func (m SystemMetrics) value(e *ErrThrottled) float64 {
+	switch r := e.Resource; {
+	case r == CPU && m.CPUSource != "":
+		return m.CPUPercent
+	case r == Memory && m.MemorySource != "":
+		return m.MemoryPercent
+	case r == MemoryReserve && m.MemorySource != "":
+		return float64(m.MemoryAvailableBytes)
+	case r == MemoryPressure && m.Pressure != nil:
+		return m.Pressure.Memory
+	case r == OOMKill:
+		return float64(m.OOMKills)
+	}
+	return e.Value
 }
 
 // hard says whether memory is short right now.
