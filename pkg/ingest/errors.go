@@ -98,6 +98,9 @@ func (e *Error) Unavailable() bool {
 // RetryAfter returns how long the receiver asked to wait, 0 when it did not.
 func (e *Error) RetryAfter() time.Duration { return e.After }
 
+// HTTPStatus returns the status of the answer, 0 when there was none.
+func (e *Error) HTTPStatus() int { return e.Status }
+
 // maxMessage bounds what of a receiver's words goes into an Error.
 const maxMessage = 512
 

@@ -41,7 +41,7 @@ type PipelineConfig struct {
 
 	Spool Spool              // where reports wait; nil: in memory
 	Split report.SplitConfig // how reports are split in memory; a Spool splits by its own configuration
-	Sink  event.Sink         // gets upload_…, auth_failed, rate_limited and agent_error events; nil: none
+	Sink  event.Sink         // gets upload_…, auth_failed, rate_limited, validation_error and agent_error events; nil: none
 }
 
 // The defaults of PipelineConfig.

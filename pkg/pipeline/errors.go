@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -65,6 +66,21 @@ func isGone(err error) bool {
 type failure struct {
 	permanent, unavailable, unauthorized bool
 	retryAfter                           time.Duration
+	status                               int // of HTTP; 0: not known
+}
+
+// limited says that the receiver asked for fewer requests. One that is out of order may ask for a pause too.
+func (f failure) limited() bool {
+	return f.status == http.StatusTooManyRequests || f.status == 0 && f.retryAfter > 0
+}
+
+// invalid says that the receiver found the part itself at fault.
+func (f failure) invalid() bool {
+	switch f.status {
+	case 0, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return f.permanent
+	}
+	return false
 }
 
 func classify(err error) (f failure) {
@@ -83,6 +99,10 @@ func classify(err error) (f failure) {
 	var r interface{ RetryAfter() time.Duration }
 	if errors.As(err, &r) {
 		f.retryAfter = r.RetryAfter()
+	}
+	var s interface{ HTTPStatus() int }
+	if errors.As(err, &s) {
+		f.status = s.HTTPStatus()
 	}
 	return f
 }

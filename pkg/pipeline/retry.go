@@ -60,26 +60,25 @@ func (p *Pipeline) judge(part *report.Part, at pass, res *Result, err error) rep
 	var unsendable *unsendableError
 	if errors.As(err, &unsendable) { // the receiver was not asked
 		p.gate.leave(at)
+		p.refused(part, event.ValidationError, event.Error, "part cannot be sent", err)
 		return report.Outcome{Kind: report.Dead, Err: err}
 	}
 	now, f := time.Now(), classify(err)
-	if f.retryAfter > 0 {
-		p.record(part, event.RateLimited, func(e *event.Event) {
-			e.Severity, e.Message, e.Error = event.Warn, "receiver asks to wait", err.Error()
-			e.Details = map[string]any{"retry_after_ms": f.retryAfter.Milliseconds()}
-		})
+	if f.limited() {
+		p.refused(part, event.RateLimited, event.Warn, "receiver asks for fewer requests", err)
 	}
 	switch {
 	case f.unauthorized:
 		until, closed, _ := p.gate.failed(now, at, setback{part.Key, "credentials refused: " + err.Error(), true, max(p.cfg.RetryDelay, f.retryAfter)})
 		if closed {
-			p.record(part, event.AuthFailed, func(e *event.Event) {
-				e.Severity, e.Message, e.Error = event.Critical, "credentials refused, uploads pause", err.Error()
-			})
+			p.refused(part, event.AuthFailed, event.Critical, "credentials refused, uploads pause", err)
 		}
 		return p.putBack(part, err, later(until, now.Add(p.cfg.RetryDelay)), true)
 	case f.permanent:
 		p.gate.answered(part.Key)
+		if f.invalid() {
+			p.refused(part, event.ValidationError, event.Error, "receiver refuses the part", err)
+		}
 		return report.Outcome{Kind: report.Dead, Err: err}
 	case f.unavailable || errors.Is(err, context.DeadlineExceeded):
 		until, _, blamed := p.gate.failed(now, at, setback{part.Key, "receiver unavailable: " + err.Error(), false, f.retryAfter})

@@ -53,6 +53,7 @@ func (p *Pipeline) failed(item *QueueItem, err error) {
 	}
 	p.record(&report.Part{TenantID: item.TenantID, JobID: item.JobID, ReportID: item.ID}, event.UploadFailed, func(e *event.Event) {
 		e.Severity, e.Message, e.Error = event.Error, "report could not be uploaded", err.Error()
+		e.Details = withAnswer(map[string]any{"attempts": item.Attempts}, err)
 	})
 	if p.cfg.OnFailed != nil {
 		p.callback("OnFailed", func() { p.cfg.OnFailed(item, err) })
@@ -70,14 +71,41 @@ func (p *Pipeline) callback(name string, f func()) {
 }
 
 func (p *Pipeline) uploadStarted(part *report.Part) {
-	p.record(part, event.UploadStarted, func(e *event.Event) { e.Severity, e.Message = event.Debug, "upload started" })
+	p.record(part, event.UploadStarted, func(e *event.Event) {
+		e.Severity, e.Message, e.Details = event.Debug, "upload started", details(part)
+	})
 }
 
 func (p *Pipeline) uploadRetry(part *report.Part, o report.Outcome) {
 	p.record(part, event.UploadRetry, func(e *event.Event) {
 		e.Severity, e.Message, e.Error = event.Warn, "upload is tried again", o.Err.Error()
-		e.Details = map[string]any{"chunk_index": part.Index, "attempt": part.Attempt, "next_try": o.Due.UTC().Format(time.RFC3339), "counts": !o.Free}
+		e.Details = withAnswer(details(part), o.Err)
+		e.Details["next_try"], e.Details["counts"] = o.Due.UTC().Format(time.RFC3339), !o.Free
 	})
+}
+
+// refused tells what the receiver has against the part, the credentials, or the number of requests.
+func (p *Pipeline) refused(part *report.Part, kind event.Type, s event.Severity, message string, err error) {
+	p.record(part, kind, func(e *event.Event) {
+		e.Severity, e.Message, e.Error, e.Details = s, message, err.Error(), withAnswer(details(part), err)
+	})
+}
+
+// details names the part in an event.
+func details(part *report.Part) map[string]any {
+	return map[string]any{"chunk_index": part.Index, "total_chunks": part.Total, "size": len(part.Data), "attempt": part.Attempt}
+}
+
+// withAnswer adds to the details what is known of the receiver's answer.
+func withAnswer(d map[string]any, err error) map[string]any {
+	f := classify(err)
+	if f.status != 0 {
+		d["status"] = f.status
+	}
+	if f.retryAfter > 0 {
+		d["retry_after_ms"] = f.retryAfter.Milliseconds()
+	}
+	return d
 }
 
 // agentError says what went wrong here; part may be nil.

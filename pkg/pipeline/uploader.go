@@ -19,6 +19,7 @@ import (
 //	RetryAfter() time.Duration  a floor for the time to the next attempt
 //	Unavailable() bool          true: the receiver was not reached or is overloaded, which says nothing of the part
 //	Unauthorized() bool         true: the credentials are wrong, which says nothing of the part
+//	HTTPStatus() int            steers nothing; it is told in events, and tells 429 and 413 from other pauses and refusals
 //
 // Anything else is retried with exponential backoff. A panic is a failed attempt. No answer within UploadTimeout is
 // taken as Unavailable.

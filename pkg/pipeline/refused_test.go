@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+)
+
+// What a receiver answers decides which event tells of it, and the event holds the numbers.
+func TestAnswersAndTheirEvents(t *testing.T) {
+	for _, tc := range []struct {
+		fault ingesttest.Fault
+		want  event.Type // empty: none of the three
+		sev   event.Severity
+	}{
+		{ingesttest.Fault{Status: http.StatusUnauthorized}, event.AuthFailed, event.Critical},
+		{ingesttest.Fault{Status: http.StatusForbidden}, event.AuthFailed, event.Critical},
+		{ingesttest.Fault{Status: http.StatusTooManyRequests}, event.RateLimited, event.Warn},
+		{ingesttest.Fault{Status: http.StatusTooManyRequests, RetryAfter: "1"}, event.RateLimited, event.Warn},
+		{ingesttest.Fault{Status: http.StatusServiceUnavailable, RetryAfter: "1"}, "", ""},
+		{ingesttest.Fault{Status: http.StatusInternalServerError}, "", ""},
+		{ingesttest.Fault{Status: http.StatusBadRequest}, event.ValidationError, event.Error},
+		{ingesttest.Fault{Status: http.StatusRequestEntityTooLarge}, event.ValidationError, event.Error},
+		{ingesttest.Fault{Status: http.StatusUnprocessableEntity}, event.ValidationError, event.Error},
+		{ingesttest.Fault{Status: http.StatusNotFound}, "", ""},
+		{ingesttest.Fault{Status: http.StatusConflict}, "", ""},
+	} {
+		t.Run(http.StatusText(tc.fault.Status)+tc.fault.RetryAfter, func(t *testing.T) {
+			t.Parallel() // some wait for a second
+			srv := ingesttest.New(t)
+			srv.Fail(tc.fault)
+			rec := &recorder{}
+			p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Millisecond, Sink: rec}, srv.Client())
+			if _, err := p.Submit(testReport("r", 1), WithTenantID("acme"), WithJobID("job")); err != nil {
+				t.Fatal(err)
+			}
+			flush(t, p)
+			stop(t, p)
+			for _, kind := range []event.Type{event.AuthFailed, event.RateLimited, event.ValidationError} {
+				got := rec.of(kind)
+				if kind != tc.want {
+					if len(got) != 0 {
+						t.Errorf("%+v", got)
+					}
+					continue
+				}
+				if len(got) != 1 {
+					t.Fatalf("%d %s events, want 1", len(got), kind)
+				}
+				e := got[0]
+				if e.TenantID != "acme" || e.JobID != "job" || e.ReportID != "r" || e.Error == "" || e.Severity != tc.sev {
+					t.Errorf("%+v", e)
+				}
+				wait, _ := e.Details["retry_after_ms"].(int64)
+				if e.Details["status"] != tc.fault.Status || e.Details["attempt"] != 1 || e.Details["size"].(int) == 0 || (wait == 1000) != (tc.fault.RetryAfter == "1") {
+					t.Errorf("details: %v", e.Details)
+				}
+			}
+			for _, e := range append(rec.of(event.UploadRetry), rec.of(event.UploadFailed)...) { // one or the other follows
+				if e.Details["status"] != tc.fault.Status {
+					t.Errorf("%s: %v", e.Type, e.Details)
+				}
+			}
+			if len(rec.of(event.UploadRetry))+len(rec.of(event.UploadFailed)) != 1 {
+				t.Errorf("%+v %+v", rec.of(event.UploadRetry), rec.of(event.UploadFailed))
+			}
+		})
+	}
+}
