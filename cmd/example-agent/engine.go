@@ -65,7 +65,7 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 
 	// 4. The agent ties source, scanner and pipeline together.
 	ac := agent.Config{
-		TenantID: c.Agent.TenantID, Uploader: e.client, Pipeline: c.Pipeline, Resource: c.Limits.ControllerConfig(c.Resource),
+		TenantID: c.Agent.TenantID, Version: version, Uploader: e.client, Pipeline: c.Pipeline, Resource: c.Limits.ControllerConfig(c.Resource),
 		PollWait: c.Agent.PollWait, RetryDelay: c.Agent.RetryDelay, MaxAttempts: c.Agent.MaxAttempts, DrainTimeout: c.Agent.DrainTimeout,
 		FlushTimeout: c.Agent.Wait, Sink: e.log,
 	}

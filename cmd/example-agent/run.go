@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/agent"
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 )
 
@@ -57,13 +55,9 @@ func (a *app) daemon(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, source.Close(), e.close())
 	}
-	e.log.Record(event.Event{Type: event.AgentStart, Message: "agent started", Details: map[string]any{"version": version, "pid": os.Getpid()}})
 	a.say("example-agent %s: jobs from %s, reports to %s, status on %s", version, a.jobPlace(), e.where(), status.addr)
-	begun := time.Now()
 	err = e.agent.Run(ctx)
 	s := e.agent.Status()
-	e.log.Record(event.Event{Type: event.AgentStop, Message: "agent stopped", Duration: time.Since(begun),
-		Details: map[string]any{"jobs_completed": s.JobsCompleted, "jobs_failed": s.JobsFailed, "reports_left": s.Pipeline.QueueLength + s.Pipeline.InProgress}})
 	a.say("stopped: %d jobs completed, %d failed, %d reports kept for the next start", s.JobsCompleted, s.JobsFailed, s.Pipeline.QueueLength+s.Pipeline.InProgress)
 	return errors.Join(err, status.stop(), source.Close(), e.close())
 }

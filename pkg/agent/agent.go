@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -86,6 +87,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return err
 	}
 	a.board.setPhase(PhaseRunning)
+	begun := time.Now()
+	a.record(job.Spec{}, event.Event{Type: event.AgentStart, Message: "agent started", Details: map[string]any{"version": a.cfg.Version, "pid": os.Getpid()}})
 	taking, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(a.scanCtx, stop)() // Cut takes no more jobs either
@@ -96,7 +99,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	a.board.setPhase(PhaseDraining)
 	a.finishJobs(ctx, ended)
-	return errors.Join(err, a.finishUploads(ctx, ended))
+	err = errors.Join(err, a.finishUploads(ctx, ended))
+	a.stopped(time.Since(begun), err)
+	return err
 }
 
 // Cut stops the scanners of running jobs, which are given back to their source, and cuts the uploads: what a durable
@@ -127,7 +132,7 @@ func (a *Agent) loop(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			a.problem("job source failed", err)
+			a.problem(job.Spec{}, "job source failed", err)
 			if err := pause.wait(ctx); err != nil {
 				return err
 			}
@@ -202,7 +207,7 @@ func (a *Agent) finishJobs(ctx context.Context, ended bool) {
 	case <-done:
 	case <-a.scanCtx.Done():
 	case <-timeout.C:
-		a.problem("running jobs did not end in time and are stopped", nil)
+		a.problem(job.Spec{}, "running jobs did not end in time and are stopped", nil)
 		a.cut(scan.ErrShutdown)
 	}
 	<-done
@@ -253,16 +258,6 @@ func (e *LeftError) Error() string {
 		text += ": " + e.Reason
 	}
 	return text
-}
-
-// problem records what concerns no job.
-func (a *Agent) problem(message string, err error) {
-	e := event.Event{Type: event.AgentError, Severity: event.Error, Message: message}
-	if err != nil {
-		e.Error = err.Error()
-	}
-	a.board.problem(message, err)
-	a.cfg.Sink.Record(e)
 }
 
 // pauser waits longer after each failure in a row.

@@ -38,6 +38,7 @@ type coster interface {
 // default.
 type Config struct {
 	TenantID string // of jobs that name none
+	Version  string // of the program, for the agent_start event
 
 	Source   JobSource         // where jobs come from
 	Scanner  Scanner           // what does them
@@ -53,7 +54,7 @@ type Config struct {
 	FlushTimeout time.Duration // how long to wait for uploads once the source has ended; default 30s; -1: not at all
 
 	OnJob func(JobResult) // a job has ended, its uploads perhaps not yet; may be called concurrently
-	Sink  event.Sink      // gets job_… events; nil: none. Pipeline and Resource have sinks of their own
+	Sink  event.Sink      // gets agent_… and job_… events, and what sources refuse; nil: none. Pipeline and Resource have sinks of their own
 }
 
 // The defaults of Config.

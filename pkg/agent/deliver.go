@@ -27,7 +27,7 @@ type deliveryKey struct{ tenant, report string }
 type delivery struct {
 	key  deliveryKey
 	job  job.Job
-	id   string          // of the job
+	spec job.Spec        // of the job
 	ctx  context.Context // done when the lease need not be extended any more
 	end  context.CancelFunc
 	lost atomic.Bool // the lease is, or the job was withdrawn
@@ -51,7 +51,7 @@ func (e *inHandError) Temporary() bool { return true }
 // expect notes, before the scan, that the job's report will have to be delivered: its upload may end first. Two jobs
 // at a time with the same ID would have the same report, so the second one is refused.
 func (a *Agent) expect(r *run) (*delivery, error) {
-	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, id: r.spec.ID, ended: map[string]error{}}
+	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, spec: r.spec, ended: map[string]error{}}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	a.deliveries.mu.Lock()
 	defer a.deliveries.mu.Unlock()
@@ -120,7 +120,7 @@ func (a *Agent) settle(key deliveryKey, change func(*delivery)) {
 // agent stopped gives it back.
 func (a *Agent) acknowledge(d *delivery) {
 	defer d.end()
-	a.endAtSource(d.id, func(ctx context.Context) error {
+	a.endAtSource(d.spec, func(ctx context.Context) error {
 		switch {
 		case d.lost.Load(): // somebody else's now: no verb
 			return nil
@@ -138,7 +138,7 @@ const verbTimeout = 30 * time.Second
 
 // endAtSource calls a verb that ends a job, again where the source cannot be reached, for some sources would never hand
 // out the job to anybody else. Cut leaves it at one call.
-func (a *Agent) endAtSource(id string, verb func(context.Context) error) {
+func (a *Agent) endAtSource(spec job.Spec, verb func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
 	again, stop := context.WithCancel(ctx)
@@ -151,7 +151,7 @@ func (a *Agent) endAtSource(id string, verb func(context.Context) error) {
 			return
 		}
 		if final(err) || a.scanCtx.Err() != nil || pause.wait(again) != nil {
-			a.problem("job "+id+" could not be ended at its source", err)
+			a.problem(spec, "job "+spec.ID+" could not be ended at its source", err)
 			return
 		}
 	}

@@ -121,7 +121,7 @@ func (d *Dir) take(n int) ([]job.Job, error) {
 		d.mu.Unlock()
 		j := &dirJob{d: d, name: name}
 		if j.spec, err = readSpec(active, name); err != nil {
-			errs = append(errs, fmt.Errorf("job file %s: %w", name, errors.Join(err, j.Fail(context.Background(), err.Error()))))
+			errs = append(errs, fmt.Errorf("job file %s: %w: %w", name, job.ErrInvalid, errors.Join(err, j.Fail(context.Background(), err.Error()))))
 			continue
 		}
 		jobs = append(jobs, j)

@@ -81,7 +81,7 @@ func (a *Agent) onJob(result JobResult) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			a.problem("OnJob panicked", fmt.Errorf("%v", p))
+			a.problem(result.Spec, "OnJob panicked", fmt.Errorf("%v", p))
 		}
 	}()
 	a.cfg.OnJob(result)
@@ -202,7 +202,7 @@ func (r *run) failed(cause, err error) {
 	r.a.board.failed(r.spec, err)
 	r.a.record(r.spec, e)
 	if verb != nil {
-		r.a.endAtSource(r.spec.ID, verb)
+		r.a.endAtSource(r.spec, verb)
 	}
 }
 
@@ -245,7 +245,7 @@ func (r *run) keepLease(cancel context.CancelCauseFunc, d *delivery) {
 			}
 		}
 		if err != nil && d.ctx.Err() == nil {
-			r.a.problem("lease of job "+r.spec.ID+" could not be extended", err)
+			r.a.problem(r.spec, "lease of job "+r.spec.ID+" could not be extended", err)
 		}
 	}
 }
@@ -254,9 +254,4 @@ type expiredError struct{ at time.Time }
 
 func (e *expiredError) Error() string {
 	return "job expired at " + e.at.UTC().Format(time.RFC3339)
-}
-
-func (a *Agent) record(spec job.Spec, e event.Event) {
-	e.JobID, e.TenantID = spec.ID, spec.TenantID
-	a.cfg.Sink.Record(e)
 }

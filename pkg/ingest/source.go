@@ -102,7 +102,7 @@ func (s *Source) poll(ctx context.Context, limit int) ([]job.Job, error) {
 // take acknowledges a command. One that is no scan is failed, so that it is not offered for ever.
 func (s *Source) take(ctx context.Context, cmd Command) (*command, error) {
 	if err := report.CheckID("command id", cmd.ID); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", job.ErrInvalid, err)
 	}
 	s.mu.Lock()
 	known := s.held[cmd.ID]
@@ -118,7 +118,7 @@ func (s *Source) take(ctx context.Context, cmd Command) (*command, error) {
 		c.spec.TenantID = s.cfg.TenantID
 	}
 	if err := c.readPayload(); err != nil {
-		return nil, errors.Join(err, c.Fail(ctx, err.Error()))
+		return nil, fmt.Errorf("%w: %w", job.ErrInvalid, errors.Join(err, c.Fail(ctx, err.Error())))
 	}
 	if err := s.client.Ack(ctx, cmd.ID); err != nil {
 		s.release(cmd.ID)

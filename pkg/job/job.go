@@ -16,6 +16,10 @@ var (
 	ErrCanceled = errors.New("job canceled")
 )
 
+// ErrInvalid means that something offered as a job is none, and that the source has set it aside. Source.Next returns
+// it, wrapped with the reason, beside the jobs that are good.
+var ErrInvalid = errors.New("not a job")
+
 // Spec says what is to be done.
 type Spec struct {
 	ID       string          `json:"id"`       // unique at its source
