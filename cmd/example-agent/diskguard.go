@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan"
 )
@@ -13,14 +15,26 @@ type diskGuard struct {
 	*scan.Runner
 	limits limits.FileSystemLimits
 	dir    string
+	sink   event.Sink
 }
 
 // Scan checks the disk first. The job is tried again later, for space may be freed.
 func (g *diskGuard) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
 	if err := g.limits.FreeSpace(g.dir); err != nil {
+		g.warn(req, err)
 		return nil, &passingError{err}
 	}
 	return g.Runner.Scan(ctx, req, open)
+}
+
+func (g *diskGuard) warn(req scan.Request, err error) {
+	e := event.Event{Type: event.ResourceWarning, Severity: event.Warn, TenantID: req.TenantID, JobID: req.JobID,
+		Message: "no scan is begun: the disk is nearly full", Error: err.Error()}
+	var limit *limits.ErrLimit
+	if errors.As(err, &limit) {
+		e.Details = map[string]any{"resource": "disk", "value": limit.Value, "limit": limit.Bound, "unit": "MiB", "path": g.dir}
+	}
+	g.sink.Record(e)
 }
 
 // passingError is a failure of the moment.

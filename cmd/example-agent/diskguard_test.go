@@ -4,9 +4,11 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
 func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
@@ -14,9 +16,10 @@ func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var events sdktest.Recorder
 	const moreThanThereIs = 1 << 30 // MiB: a pebibyte
-	g := &diskGuard{r, limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, t.TempDir()}
-	_, err = g.Scan(t.Context(), scan.Request{Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (report.Writer, error) {
+	g := &diskGuard{r, limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, t.TempDir(), &events}
+	_, err = g.Scan(t.Context(), scan.Request{JobID: "job", Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (report.Writer, error) {
 		t.Error("a report was begun")
 		return nil, errors.New("unwanted")
 	})
@@ -24,5 +27,10 @@ func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
 	var passing interface{ Temporary() bool }
 	if !errors.As(err, &limit) || limit.Field != "min_free_disk_space_mb" || !errors.As(err, &passing) || !passing.Temporary() {
 		t.Fatalf("%v: want a passing ErrLimit", err)
+	}
+	warned := events.OfType(event.ResourceWarning)
+	if len(warned) != 1 || warned[0].JobID != "job" || warned[0].Details["resource"] != "disk" || warned[0].Details["unit"] != "MiB" ||
+		warned[0].Details["value"] != limit.Value || warned[0].Details["limit"] != float64(moreThanThereIs) {
+		t.Errorf("%+v", warned)
 	}
 }

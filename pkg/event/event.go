@@ -17,7 +17,7 @@ type Type string
 const (
 	AgentStart Type = "agent_start" // the agent is up
 	AgentStop  Type = "agent_stop"  // the agent ended in an orderly way
-	AgentError Type = "agent_error" // something failed that belongs to no job
+	AgentError Type = "agent_error" // something failed that is not the end of a job
 
 	JobReceived  Type = "job_received"  // a job source handed out a job
 	JobStarted   Type = "job_started"   // a slot was acquired, the job runs
@@ -37,7 +37,7 @@ const (
 	ChunkCreated  Type = "chunk_created"  // the parts of a report are on disk
 	ChunkUploaded Type = "chunk_uploaded" // one part was accepted by the server
 	ChunkFailed   Type = "chunk_failed"   // one part became a dead letter
-	ChunkCleanup  Type = "chunk_cleanup"  // stored data was removed, by age, size or an operator
+	ChunkCleanup  Type = "chunk_cleanup"  // stored data was removed: uploaded, too old, too much, or by an operator
 
 	ResourceThrottle Type = "resource_throttle" // admission of jobs stopped
 	ResourceResume   Type = "resource_resume"   // admission resumed

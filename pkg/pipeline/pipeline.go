@@ -126,7 +126,7 @@ func (p *Pipeline) giveUp() error {
 		return nil
 	}
 	for _, item := range p.memory.abandon() {
-		p.failed(item, ErrStopped)
+		p.failed(item, report.Progress{Total: 1, Dead: 1}, ErrStopped) // in memory a report is one part
 	}
 	return p.unsent.err()
 }

@@ -26,7 +26,7 @@ func (p *Pipeline) finished(part *report.Part, prog report.Progress, err error) 
 		if stopped && !errors.Is(err, ErrStopped) {
 			err = fmt.Errorf("%w: %w", ErrStopped, err)
 		}
-		p.failed(item, err)
+		p.failed(item, prog, err)
 		return
 	}
 	res := prog.Result
@@ -46,14 +46,14 @@ func (p *Pipeline) finished(part *report.Part, prog report.Progress, err error) 
 }
 
 // failed tells that a report was given up. One that only the stop ended is named by Stop as well.
-func (p *Pipeline) failed(item *QueueItem, err error) {
+func (p *Pipeline) failed(item *QueueItem, prog report.Progress, err error) {
 	item.LastError = err.Error()
 	if p.memory != nil && errors.Is(err, ErrStopped) {
 		p.unsent.add(item.ID)
 	}
 	p.record(&report.Part{TenantID: item.TenantID, JobID: item.JobID, ReportID: item.ID}, event.UploadFailed, func(e *event.Event) {
 		e.Severity, e.Message, e.Error = event.Error, "report could not be uploaded", err.Error()
-		e.Details = withAnswer(map[string]any{"attempts": item.Attempts}, err)
+		e.Details = withAnswer(map[string]any{"attempts": item.Attempts, "parts": prog.Total, "dead_parts": prog.Dead}, err)
 	})
 	if p.cfg.OnFailed != nil {
 		p.callback("OnFailed", func() { p.cfg.OnFailed(item, err) })

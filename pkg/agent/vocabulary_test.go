@@ -1,0 +1,135 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/event"
+)
+
+// shapes is what every event of a type says in the life below: whose it is, and which details it has. More details may come.
+var shapes = map[event.Type]struct {
+	ids, details string
+	lasts        bool // it has a duration
+}{
+	event.AgentStart: {"", "version pid", false},
+	event.AgentStop:  {"", "jobs_completed jobs_failed reports_left", true},
+	event.AgentError: {"", "", false},
+
+	event.JobReceived:  {"tenant job", "scanner target attempt", false},
+	event.JobStarted:   {"tenant job", "scanner target", false},
+	event.JobCompleted: {"tenant job report", "scanner target findings_count partial", true},
+	event.JobFailed:    {"tenant job", "scanner target cause exit_code stderr", true},
+	event.JobTimeout:   {"tenant job", "scanner target cause", true},
+
+	event.ScanStarted:   {"tenant job report", "scanner target path", false},
+	event.ScanCompleted: {"tenant job report", "scanner target findings parts partial exit_code peak_memory_bytes cpu_ms", true},
+	event.ScanFailed:    {"tenant job report", "scanner target cause exit_code", true},
+
+	event.UploadStarted:   {"tenant job report", "chunk_index total_chunks size attempt", false},
+	event.UploadCompleted: {"tenant job report", "parts findings_created findings_updated bytes_sent", true},
+	event.UploadFailed:    {"tenant job report", "attempts parts dead_parts", false},
+	event.UploadRetry:     {"tenant job report", "chunk_index total_chunks size attempt status next_try counts", false},
+
+	event.ChunkCreated:  {"tenant job report", "parts findings assets oversize_parts bytes_raw bytes_stored", false},
+	event.ChunkUploaded: {"tenant job report", "chunk_index total_chunks size attempt", false},
+	event.ChunkFailed:   {"tenant job report", "chunk_index total_chunks size attempt", false},
+	event.ChunkCleanup:  {"tenant job report", "reason bytes_freed reports unsent", false},
+
+	event.ResourceThrottle: {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", false},
+	event.ResourceResume:   {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", true},
+	event.ResourceWarning:  {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", false},
+
+	event.AuthFailed:      {"", "status", false},
+	event.RateLimited:     {"", "status", false},
+	event.ValidationError: {"", "", false},
+}
+
+// An agent of real parts – chunk store, ingest server, scanner processes, resource controller – is taken through good
+// and bad times. Every type of the vocabulary appears, with what it has to say, and docs/formats.md names all of that.
+func TestEveryTypeOfEventAppears(t *testing.T) {
+	l := newLife(t)
+	l.waitN(1, event.AgentStart)
+	l.busyHost()
+	l.goodScan()
+	l.badScans()
+	l.unwillingReceiver()
+	l.refusedReport()
+	l.unwillingSource()
+	l.cancel()
+	must(t, l.end(t))
+
+	events := l.events.Events()
+	if first, last := events[0].Type, events[len(events)-1].Type; first != event.AgentStart || last != event.AgentStop {
+		t.Errorf("the first event is %s and the last one %s", first, last)
+	}
+	seen := map[event.Type]int{}
+	for _, e := range events {
+		seen[e.Type]++
+		checkShape(t, e)
+	}
+	documented := documentedDetails(t)
+	for _, typ := range event.Types() {
+		t.Logf("%4d %s", seen[typ], typ)
+		if seen[typ] == 0 {
+			t.Errorf("nothing recorded %s", typ)
+		}
+	}
+	for _, e := range events {
+		for key := range e.Details {
+			if !documented[e.Type][key] {
+				t.Errorf("docs/formats.md does not name the detail %s of %s", key, e.Type)
+			}
+		}
+	}
+}
+
+func checkShape(t *testing.T, e event.Event) {
+	t.Helper()
+	want, known := shapes[e.Type]
+	if !known {
+		t.Errorf("%s is not in the vocabulary", e.Type)
+	}
+	have := map[string]string{"tenant": e.TenantID, "job": e.JobID, "report": e.ReportID}
+	for _, id := range strings.Fields(want.ids) {
+		if have[id] == "" {
+			t.Errorf("%s does not name its %s: %+v", e.Type, id, e)
+		}
+	}
+	for _, key := range strings.Fields(want.details) {
+		if _, ok := e.Details[key]; !ok {
+			t.Errorf("%s has no detail %s: %+v", e.Type, key, e)
+		}
+	}
+	if e.Message == "" || want.lasts != (e.Duration > 0) || e.Severity.Rank() >= event.Error.Rank() && e.Error == "" {
+		t.Errorf("%+v", e)
+	}
+	if _, err := json.Marshal(e); err != nil {
+		t.Errorf("%s: %v", e.Type, err)
+	}
+}
+
+// documentedDetails reads the table of types in docs/formats.md.
+func documentedDetails(t *testing.T) map[event.Type]map[string]bool {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "formats.md"))
+	must(t, err)
+	name := regexp.MustCompile("`([a-z_]+)`")
+	out := map[event.Type]map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 || !name.MatchString(cells[1]) {
+			continue
+		}
+		details := map[string]bool{}
+		for _, m := range name.FindAllStringSubmatch(cells[4], -1) {
+			details[m[1]] = true
+		}
+		out[event.Type(name.FindStringSubmatch(cells[1])[1])] = details
+	}
+	return out
+}
