@@ -283,12 +283,12 @@ func (m *memory) take(p *report.Part) (r *report.Report, cut bool) {
 }
 
 // abandon ends every report that is left, as failed, and returns them.
-func (m *memory) abandon() (left []*QueueItem) {
+func (m *memory) abandon() (left []*delivery) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for d := range m.reports {
-		item := d.item
-		left = append(left, &item)
+		d.prog.Dead = d.prog.Total - d.prog.Done
+		left = append(left, d)
 	}
 	m.counts.Failed += int64(len(left))
 	m.counts.Parts, m.counts.Bytes = 0, 0

@@ -125,8 +125,8 @@ func (p *Pipeline) giveUp() error {
 	if p.memory == nil {
 		return nil
 	}
-	for _, item := range p.memory.abandon() {
-		p.failed(item, report.Progress{Total: 1, Dead: 1}, ErrStopped) // in memory a report is one part
+	for _, d := range p.memory.abandon() {
+		p.failed(&d.item, d.prog, ErrStopped)
 	}
 	return p.unsent.err()
 }
