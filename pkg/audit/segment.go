@@ -60,16 +60,47 @@ func rotatedFiles(path string) ([]segment, error) {
 	return out, nil
 }
 
-// segments returns the files of the log at path in the order of their lines. A file that vanishes meanwhile, by
-// retention or a rotation, is left out.
+// segments returns the files of the log at path in the order of their lines. They may be rotated, compressed and deleted
+// meanwhile, and a directory that changes may be read without either name of a file; so it looks until nothing changed.
 func segments(path string) ([]segment, error) {
+	all, err := listFiles(path)
+	for try := 1; err == nil; try++ {
+		var out, again []segment
+		if out, err = inOrder(all); err != nil {
+			break
+		}
+		if again, err = listFiles(path); err == nil && (try == maxLooks || slices.EqualFunc(all, again, sameListed)) {
+			return out, nil
+		}
+		all = again
+	}
+	return nil, err
+}
+
+// maxLooks bounds the looks at a directory that never stops changing.
+const maxLooks = 10
+
+// listFiles returns the rotated files of the log at path and, if it is there, the current one.
+func listFiles(path string) ([]segment, error) {
 	all, err := rotatedFiles(path)
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, segment{path: path})
+	if info, err := os.Lstat(path); err == nil {
+		all = append(all, segment{path: path, info: info})
+	}
+	return all, nil
+}
+
+// sameListed reports whether two listings name the same file: only the current one's name is used again.
+func sameListed(a, b segment) bool {
+	return a.path == b.path && (a.info == nil || os.SameFile(a.info, b.info))
+}
+
+// inOrder looks into the files and sorts them. A file that is gone is left out.
+func inOrder(all []segment) ([]segment, error) {
 	k := newLinker()
-	out := all[:0]
+	var out []segment
 	var order uint64
 	orders := map[string]uint64{}
 	for _, s := range all {
