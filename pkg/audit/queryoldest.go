@@ -1,0 +1,107 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// checkEvery is how many lines are read between two looks at the context.
+const checkEvery = 1024
+
+// oldest gives the lines in their order. Files of segs[0] and behind are read, those in front of it are too old.
+func (q *query) oldest(ctx context.Context, segs []segment) error {
+	r, err := q.open(segs)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.close() }() // only read
+	w := watch{path: q.path}
+	broken := false // the file cannot be read further, and there is none behind it yet
+	for n := 0; ; n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var l rawLine
+		if broken {
+			err = r.giveUp()
+		} else {
+			l, err = r.next()
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			if !q.f.Follow {
+				return nil
+			}
+			if err := w.wait(ctx); err != nil {
+				return err
+			}
+		case err != nil && (broken || r.seg == nil):
+			return err
+		case err != nil:
+			q.unreadable(r.seg, err)
+			broken = true
+		case broken:
+			broken = false
+		default:
+			if err := q.take(l.bytes, l.file, l.offset, !l.torn && !l.long); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// open opens the log at the first file that may hold a line that is asked for.
+func (q *query) open(segs []segment) (*lineReader, error) {
+	from := cursor{Seq: q.f.After}
+	if len(segs) > 0 && segs[0].first > q.f.After+1 {
+		from = cursor{FileID: segs[0].header.FileID, Seq: segs[0].first - 1}
+	}
+	for try := 0; ; try++ {
+		r, err := openLines(q.path, from)
+		if err == nil {
+			return r, nil
+		}
+		if err := errors.Join(err, r.close()); try == 10 || !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		from.FileID = "" // it vanished between a look and the next: renamed or deleted
+	}
+}
+
+// followInterval is how often a log that is followed is looked at.
+const followInterval = 200 * time.Millisecond
+
+// watch notices that a log may have grown by a look at its current file alone, for there may be a hundred others.
+type watch struct {
+	path string
+	info os.FileInfo
+}
+
+// wait returns when the file is not what it was when the last wait returned: so what is written while the lines are
+// read is not missed.
+func (w *watch) wait(ctx context.Context) error {
+	tick := time.NewTicker(followInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		info, err := os.Stat(w.path)
+		if err != nil {
+			info = nil // in the middle of a rotation, or gone
+		}
+		before := w.info
+		w.info = info
+		if info == nil && before == nil {
+			continue
+		}
+		if info == nil || before == nil || !os.SameFile(before, info) || before.Size() != info.Size() || !before.ModTime().Equal(info.ModTime()) {
+			return nil
+		}
+	}
+}
