@@ -1,5 +1,7 @@
-// Package audit writes what an agent did to a log that stays whole: one JSON object a line, numbered without
-// gaps, with secrets taken out, in files that rotate and expire.
+// Package audit writes what an agent did to a log that stays whole and can prove it: one JSON object a line, numbered,
+// each line carrying the hash of the one before, with secrets taken out, in files that rotate, compress and expire.
+//
+// # Writing
 //
 // A [Logger] is an event.Sink. Log encodes the event at once, so the caller may reuse its details map, and hands
 // the finished line to one writer goroutine, which writes whenever it is idle. What that means for a crash:
@@ -7,12 +9,27 @@
 //   - kill -9 of the process loses at most the lines of the last instant, and never a critical event;
 //   - a power cut loses at most FlushInterval or BufferSize events, and never a critical event.
 //
-// Critical events (severity CRITICAL, auth_failed, agent_start, agent_stop) are on disk when Log returns, or
-// SyncTimeout has passed. On a full or failing disk lines wait in memory up to SpoolBytes; what goes past that is
-// dropped, counted by type, and reported by one audit_dropped event as soon as the disk takes lines again.
+// Critical events are on disk when Log returns nil: severity CRITICAL, auth_failed, agent_start, agent_stop,
+// agent_error, upload_failed, chunk_failed, and a chunk_cleanup of severity ERROR. Who waits for the same sync shares
+// it. Record, the method of a sink, asks for the sync but does not wait.
+//
+// # Losing
+//
+// On a full or failing disk lines wait in memory up to SpoolBytes. What goes past that is dropped: it is counted by type,
+// its number is given to no other line, and one audit_dropped event says so as soon as the disk takes lines again, of
+// this process or the next. Critical events are printed on Output meanwhile. Below MinFreeMB the log warns, and gives up
+// DEBUG and INFO events before the disk is full. With FailClosed, Log and Err return errors while the log cannot be written.
+//
+// # Proving
+//
+// [Verify] reads every file and reports whether each line is there and as it was written; docs/formats.md describes what
+// it goes by. The chain alone finds whoever does not compute all of it anew; a [Mark] kept on another host finds that too,
+// and with a key (see [CreateKey]) nobody can sign anew what was written before.
+//
+// # Redacting
 //
 // Secrets are found by the name they stand under and by their looks (see redact). That is a net, not a proof: do not
-// put whole environments, command lines, HTTP headers or findings of a secret scanner into Details.
+// put whole environments, command lines, HTTP headers or findings of a secret scanner into Details. Redactor adds your own.
 package audit
 
 import "github.com/rediverio/sdk/pkg/event"

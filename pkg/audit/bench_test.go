@@ -60,3 +60,41 @@ func BenchmarkRedact(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkVerify reads a log of 20 files.
+func BenchmarkVerify(b *testing.B) {
+	path := logPath(b)
+	l := open(b, path, nil)
+	l.io.file.max = 256 << 10
+	l.Start()
+	for range 10_000 {
+		if err := l.Log(benchEvent()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	stop(b, l)
+	var bytes int64
+	for _, f := range verify(b, path, VerifyOptions{}).Files {
+		bytes += f.Bytes
+	}
+	b.SetBytes(bytes)
+	for b.Loop() {
+		if rep := verify(b, path, VerifyOptions{}); rep.Verdict != Intact {
+			b.Fatal(rep.Findings)
+		}
+	}
+}
+
+// BenchmarkSeal is what the writer adds to a line, after Log returned.
+func BenchmarkSeal(b *testing.B) {
+	e := benchEvent()
+	enc := newEncoder(nil)
+	enc.event(&e)
+	line := numberLine(enc.buf, lineTail("0123456789abcdef"), 7)
+	s := sealer{linker: newLinker(), at: mark{6, genesis}}
+	var out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		out = s.seal(out[:0], line)
+	}
+}

@@ -323,3 +323,31 @@ func TestCorrelationAndOriginalSize(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A process that dies after it dropped events and before it said so leaves a gap; the next run explains it.
+func TestAGapOfARunThatDiedIsExplainedByTheNext(t *testing.T) {
+	path, crashed := logPath(t), logPath(t)
+	l := open(t, path, nil)
+	l.io.free = func(string) (int64, int64, bool) { return 1 << 20, 1 << 40, true }
+	if err := l.Log(Event{Type: EventAuthFailed}); err != nil { // after which the log knows how full the disk is
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := l.Log(info(1)); !errors.Is(err, ErrDropped) {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Log(Event{Type: EventAuthFailed}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Dir(crashed), os.DirFS(filepath.Dir(path))); err != nil { // what a kill leaves
+		t.Fatal(err)
+	}
+	if rep := wantVerdict(t, crashed, Missing); rep.Findings[0].First != 3 && rep.Findings[0].First != 2 {
+		t.Errorf("%v", rep.Findings)
+	}
+	stop(t, open(t, crashed, nil))
+	if rep := wantVerdict(t, crashed, Intact); rep.Dropped != 3 {
+		t.Errorf("%v", rep.Findings)
+	}
+}

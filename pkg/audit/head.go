@@ -19,6 +19,9 @@ type headRecord struct {
 	FileID string `json:"file_id"`
 	Offset int64  `json:"offset"`         // bytes of that file up to this line
 	Lost   uint64 `json:"lost,omitempty"` // events that are lost, which no audit_dropped says yet
+
+	LostFirst uint64 `json:"lost_first,omitempty"` // numbers between these are missing for them
+	LostLast  uint64 `json:"lost_last,omitempty"`
 }
 
 // mark returns the place the record names, if it makes sense.

@@ -56,8 +56,12 @@ func newSealKey(k Key) (*sealKey, error) {
 	return s, nil
 }
 
-// maxEvolve bounds the lines that one step may jump, which a hostile number must not turn into years.
-const maxEvolve = 1 << 26
+// maxEvolve bounds the lines that one step may jump, which a hostile number must not turn into years; maxGap is for the
+// steps of a verifier after its first.
+const (
+	maxEvolve = 1 << 30
+	maxGap    = 1 << 20
+)
 
 // forward makes s the key of line seq. It cannot go back, and does not go far beyond reason.
 func (s *sealKey) forward(seq uint64) bool {
@@ -113,8 +117,8 @@ func openKeyFile(path string) (*keyFile, *sealKey, error) {
 	return &keyFile{f}, s, nil
 }
 
-// recordBytes is the length of a sidecar: within a sector, so that no crash leaves half of one.
-const recordBytes = 256
+// recordBytes is the length of a sidecar: a sector, so that no crash leaves half of one.
+const recordBytes = 512
 
 // writeRecord writes v over what f held: one line of JSON, filled up with spaces.
 func writeRecord(f *os.File, v any) error {

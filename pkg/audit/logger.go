@@ -128,7 +128,7 @@ func (l *Logger) resume() (err error) {
 	lf := newLogFile(l.cfg.LogFile, int64(l.cfg.MaxSizeMB)<<20)
 	lf.tail, lf.complete = l.tail, l.complete
 	l.io.file, l.io.free = lf, freeBytes
-	lost, err := lf.resume()
+	head, err := lf.resume()
 	if err != nil {
 		return fmt.Errorf("read the audit log: %w", err)
 	}
@@ -150,9 +150,9 @@ func (l *Logger) resume() (err error) {
 		l.perLine = sealBytes
 	}
 	l.mu.seq, l.mu.synced = lf.at.seq, lf.at
-	if lost > 0 {
-		lf.notes = append(lf.notes, Event{Type: EventAuditDropped, Severity: SeverityCritical,
-			Message: "Events were lost: the process ended while the disk took no lines", Details: map[string]any{"events": lost}})
+	if head.Lost > 0 {
+		lf.notes = append(lf.notes, Event{Type: EventAuditDropped, Severity: SeverityCritical, Message: "Events were lost: the process ended while the disk took no lines",
+			Details: map[string]any{"events": head.Lost, "first_seq": head.LostFirst, "last_seq": head.LostLast}})
 	}
 	return nil
 }

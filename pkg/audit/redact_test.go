@@ -1,6 +1,14 @@
 package audit
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -91,6 +99,43 @@ func TestNoSecretInAnyField(t *testing.T) {
 				Details: map[string]any{"a": text, "b": []any{text}, "c": map[string]string{"d": text}, text: 1, "s": struct{ X string }{text}}})
 			if strings.Contains(line, s) {
 				t.Errorf("%q is in %s", s, line)
+			}
+		}
+	}
+}
+
+// No secret reaches the disk or the console on any of the ways into the log.
+func TestPlantedSecretsNeverReachTheDisk(t *testing.T) {
+	secrets := []string{
+		"ghp_0123456789abcdefghijABCDEFGHIJ012345", "github_pat_11ABCDEFG0123456789_abcdefghij", "glpat-ABCDEFGHIJ0123456789", "AKIAIOSFODNN7EXAMPLE",
+		"xoxb-123456789012-abcdefghij", "sk_live_0123456789abcdef", "npm_0123456789abcdefghijABCDEFGHIJ012345",
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "AIzaSyA-0123456789abcdefghijABCDEFGHI",
+	}
+	path := logPath(t)
+	var out bytes.Buffer
+	l := open(t, path, func(c *LoggerConfig) { c.Verbose, c.Output = true, &out })
+	for _, s := range secrets {
+		urlErr := &url.Error{Op: "Get", URL: "https://u:" + s + "@host/p?access_token=" + s + "&x=1", Err: errors.New("refused")}
+		job := l.WithContext(WithCorrelationID(t.Context(), s), s, s)
+		job.Error(EventUploadFailed, "Authorization: Bearer "+s, urlErr, map[string]any{
+			"header": http.Header{"Authorization": {"Bearer " + s}, "Cookie": {"sid=" + s}}, "url": urlErr, "argv": []string{"scan", "--token", s},
+			"env": []string{"A=1", "GITHUB_TOKEN=" + s}, "nested": map[string]any{"deep": []any{map[string]string{"note": "see " + s}}}, s: s,
+			"body": json.RawMessage(`{"password":"` + s + `"}`),
+		})
+		l.JobFailed(s, fmt.Errorf("clone: %w", urlErr), nil)
+		l.ResourceThrottle("token="+s, nil)
+	}
+	pem := "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75NtPW\n-----END RSA PRIVATE KEY-----"
+	l.Error(EventAgentError, pem, errors.New(pem), map[string]any{"key": pem})
+	stop(t, l)
+	for _, name := range append(logFiles(t, path), filepath.Base(path)+headSuffix) {
+		b, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range append(secrets, "MIIEpAIBAAKCAQEA75NtPW") {
+			if bytes.Contains(b, []byte(s)) || bytes.Contains(out.Bytes(), []byte(s)) {
+				t.Errorf("%s, or the console, has %q", name, s)
 			}
 		}
 	}

@@ -9,16 +9,16 @@ import (
 
 // resume finds the place from which the log goes on: the end of the file, of the newest rotated one, or what the
 // sidecar says where that is further. What does not follow from the file's last line gets a header that says so.
-func (lf *logFile) resume() (lost uint64, err error) {
+func (lf *logFile) resume() (head headRecord, err error) {
 	segs, err := segments(lf.path)
 	if err != nil {
-		return 0, err
+		return head, err
 	}
 	var end ending
 	for i := len(segs) - 1; i >= 0 && i >= len(segs)-resumeFiles && !end.found; i-- {
 		current := segs[i].path == lf.path
 		if end, err = segs[i].end(); err != nil {
-			return 0, err
+			return head, err
 		}
 		if current && segs[i].info.Size() > 0 {
 			lf.id, lf.headed, lf.filled, lf.ended = segs[i].header.FileID, end.found && end.last, true, end.trailer
@@ -36,7 +36,7 @@ func (lf *logFile) resume() (lost uint64, err error) {
 	head, ok, err := readHead(lf.path)
 	if err != nil || !ok {
 		lf.syncedAt = lf.at
-		return 0, err
+		return head, err
 	}
 	if m, ok := head.mark(); ok && m.seq > lf.at.seq {
 		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Lines at the end of the log are gone",
@@ -44,7 +44,7 @@ func (lf *logFile) resume() (lost uint64, err error) {
 		lf.at, lf.headed, lf.after = m, false, afterLoss
 	}
 	lf.syncedAt = lf.at
-	return head.Lost, nil
+	return head, nil
 }
 
 // resumeFiles is how many files resume looks into for a line.

@@ -247,7 +247,8 @@ func (l *Logger) writeHead() {
 	m := lf.syncedAt.public()
 	l.mu.Lock()
 	s := &l.mu.stats
-	rec := headRecord{Seq: m.Seq, Chain: m.Chain, FileID: lf.id, Offset: lf.synced, Lost: l.mu.drops.total}
+	rec := headRecord{Seq: m.Seq, Chain: m.Chain, FileID: lf.id, Offset: lf.synced, Lost: l.mu.drops.total,
+		LostFirst: l.mu.drops.firstSeq, LostLast: l.mu.drops.lastSeq}
 	if s.Failing {
 		rec.Lost += s.Logged - s.Synced - s.Dropped
 	}
