@@ -47,6 +47,9 @@ func crashChild(path string) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
+		if steady {
+			fmt.Println("logged", i)
+		}
 		if i%10 == 9 {
 			fmt.Println("critical", i)
 		}
@@ -79,7 +82,12 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		var critical, flushed int
+		var logged []time.Time
+		var killed time.Time
 		kill := 60 + 37*run // events, so that runs end at different places of a batch
+		if run == 3 {
+			kill = 300 // some of which are older than a second
+		}
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			what, n, _ := strings.Cut(lines.Text(), " ")
 			i, err := strconv.Atoi(n)
@@ -87,6 +95,8 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 				t.Fatalf("the child says %q", lines.Text())
 			}
 			switch what {
+			case "logged":
+				logged = append(logged, time.Now())
 			case "critical":
 				critical = i
 			case "flushed":
@@ -96,7 +106,7 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 				if err := child.Process.Kill(); err != nil { // SIGKILL; what it still says before it dies counts too
 					t.Fatal(err)
 				}
-				kill = 1 << 30
+				kill, killed = 1<<30, time.Now()
 			}
 		}
 		if err := child.Wait(); err == nil {
@@ -119,6 +129,11 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 		}
 		if last < critical || last < flushed {
 			t.Errorf("run %d: the log ends with event %d; critical ones were acknowledged to %d, flushed ones to %d", run, last, critical, flushed)
+		}
+		for i, at := range logged {
+			if i > last && killed.Sub(at) > time.Second {
+				t.Errorf("run %d: event %d was older than a second and is not there", run, i)
+			}
 		}
 		written = uint64(len(all))
 	}

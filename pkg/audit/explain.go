@@ -44,14 +44,14 @@ func (v *verifier) finish() {
 	if v.at.seq > 0 {
 		r.Head = v.at.public()
 	}
-	if b := v.begins; b.last > 0 {
-		if v.prunes[v.prev] {
-			b.at.Kind, b.at.Text = KindPruned, fmt.Sprintf("lines up to %d were deleted by age or number", b.last)
+	for _, a := range v.absent {
+		switch {
+		case a.Last < a.First:
+			a.Kind, a.Text = KindAltered, "the first line goes on from a line before it"
+		case v.prunes[a.prev]:
+			a.Kind, a.Text = KindPruned, fmt.Sprintf("lines up to %d were deleted by age or number", a.Last)
 		}
-		r.add(b.at)
-	} else if v.prev != "" && v.prev != string(genesis[:]) {
-		b.at.Kind, b.at.Text = KindAltered, "the first line goes on from a line before it"
-		r.add(b.at)
+		r.add(a.Finding)
 	}
 	v.weighGaps()
 	for _, d := range v.drops {

@@ -107,7 +107,7 @@ type Report struct {
 	Signed   uint64       `json:"signed"`    // of these, those whose signature was checked
 	Dropped  uint64       `json:"dropped"`   // events that never got a line, by what the log says
 	Files    []FileReport `json:"files"`
-	Findings []Finding    `json:"findings"`       // in the order of the lines; MaxFindings at most
+	Findings []Finding    `json:"findings"`       // MaxFindings at most
 	More     int          `json:"more,omitempty"` // findings beyond these
 }
 

@@ -27,8 +27,9 @@ type VerifyOptions struct {
 
 // Verify reads a whole log, every rotated and compressed file of it, and reports whether each line is there and as it
 // was written. path is LoggerConfig.LogFile, or a directory with DefaultLogFile's name in it; a leading ~/ is the home
-// directory. It may run while the log is written. The error is about reading: a log that is not in order is no error but
-// a Verdict.
+// directory. It may run while the log is written; files that retention deletes under its eyes are Missing where the line
+// that explains them came too late for it, and Pruned when it looks again. The error is about reading: a log that is
+// not in order is no error but a Verdict.
 func Verify(ctx context.Context, path string, opt VerifyOptions) (*Report, error) {
 	path, err := logFilePath(path)
 	if err != nil {
@@ -97,8 +98,7 @@ type verifier struct {
 
 	gaps    []span          // numbers that no line has, with a chain that goes on
 	drops   []span          // what audit_dropped lines explain
-	begins  span            // numbers before the oldest file
-	prev    string          // chain value that the oldest file goes on from
+	absent  []absence       // whole files that are not there
 	prunes  map[string]bool // chain values that prune records end with
 	recent  map[uint64]chainText
 	knownBy []knownMark
@@ -108,6 +108,12 @@ type knownMark struct {
 	Mark
 	by   string
 	seen bool
+}
+
+// absence is what is missing in front of a file, and the chain value that the file goes on from.
+type absence struct {
+	Finding
+	prev string
 }
 
 type span struct {
@@ -309,8 +315,7 @@ func (v *verifier) opened(l *rawLine, h *fileHeader, ended bool) {
 	case !v.begun && from.chain == genesis: // the log begins, maybe with events that were dropped
 		from.seq = 0
 	case !v.begun:
-		v.begins = span{first: 1, last: from.seq, at: v.here(KindMissing, l, 1, from.seq, "the oldest file begins with line %d, and no line says where those before it are", h.FirstSeq)}
-		v.prev = h.Prev
+		v.absent = append(v.absent, absence{v.here(KindMissing, l, 1, from.seq, "the oldest file begins with line %d, and no line says where those before it are", h.FirstSeq), h.Prev})
 	case from.chain == v.at.chain:
 		if h.After == afterRotation && !ended && l.number == 1 {
 			v.rep.add(v.here(KindMissing, l, 0, 0, "the last line of the file before, its trailer, is gone"))
@@ -319,7 +324,7 @@ func (v *verifier) opened(l *rawLine, h *fileHeader, ended bool) {
 	case from.seq <= v.at.seq && v.recent[from.seq] == from.chain && (h.After == afterDamage || h.After == afterLoss):
 		v.rep.add(v.here(KindRestored, l, h.FirstSeq, v.at.seq, "a sync failed or the file was cut: these lines were written again"))
 	case from.seq > v.at.seq:
-		v.rep.add(v.here(KindMissing, l, v.at.seq+1, from.seq, "lines %d to %d are not in front of this file", v.at.seq+1, from.seq))
+		v.absent = append(v.absent, absence{v.here(KindMissing, l, v.at.seq+1, from.seq, "lines %d to %d are not in front of this file", v.at.seq+1, from.seq), h.Prev})
 	default:
 		v.rep.add(v.here(KindMisplaced, l, h.FirstSeq, h.FirstSeq, "the file does not go on from the line before it, %d", v.at.seq))
 	}
