@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 
 	// level 1
 	"pkg/report/sarif": {"pkg/report"},
-	"pkg/audit":        {"pkg/event", "internal/codec", "internal/filelock", "internal/homedir", lumberjack, sysx},
+	"pkg/audit":        {"pkg/event", "internal/codec", "internal/filelock", "internal/homedir", lumberjack, backoff, sysx},
 	"pkg/resource":     {"pkg/event", gopsutil, sysx},
 	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
 	"pkg/pipeline":     {"pkg/report", "pkg/event", backoff},

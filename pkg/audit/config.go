@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -23,9 +24,12 @@ type LoggerConfig struct {
 	SyncTimeout   time.Duration // longest wait of a critical event for its fsync; default 2s; -1: do not wait
 	SpoolBytes    int64         // memory for lines that the disk does not take; default 4 MiB
 
-	// RemoteEndpoint is reserved for a collector's URL. It is not supported yet: Validate refuses any value, so that
-	// nobody believes the log leaves the host.
-	RemoteEndpoint string
+	// RemoteEndpoint is the http or https URL of a collector that gets the log as well, e.g. a server of pkg/ingest; default
+	// none. Without a path it gets DefaultRemotePath. AgentID must be set then. Log never waits for it.
+	RemoteEndpoint  string
+	RemoteToken     TokenSource       // gives the bearer token; nil: none is sent
+	RemoteTransport http.RoundTripper // carries the requests, e.g. with a private CA or a limit; nil: http.DefaultTransport
+	MaxUnsentMB     int               // MiB of rotated files that are kept past their age or number for the collector; default 1024; -1: any
 
 	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number
 	Compress   bool // rotated files are compressed with zstd
@@ -55,6 +59,7 @@ const (
 	DefaultFlushInterval = 5 * time.Second
 	DefaultSyncTimeout   = 2 * time.Second
 	DefaultSpoolBytes    = 4 << 20
+	DefaultMaxUnsentMB   = 1024
 
 	MaxLineBytes   = 64 << 10 // a line, newline included; an event over it loses details and says truncated
 	MaxStringBytes = 4 << 10  // one string of an event, before escaping
@@ -79,6 +84,7 @@ func (c LoggerConfig) withDefaults() LoggerConfig {
 	orDefault(&c.FlushInterval, DefaultFlushInterval)
 	orDefault(&c.SyncTimeout, DefaultSyncTimeout)
 	orDefault(&c.SpoolBytes, DefaultSpoolBytes)
+	orDefault(&c.MaxUnsentMB, DefaultMaxUnsentMB)
 	if c.Output == nil {
 		c.Output = os.Stderr
 	}
@@ -125,8 +131,5 @@ func (c LoggerConfig) Validate() error {
 	if lo, hi := int64(4*MaxLineBytes), int64(1<<30); c.SpoolBytes < lo || c.SpoolBytes > hi {
 		add("SpoolBytes: %d is outside %d to %d", c.SpoolBytes, lo, hi)
 	}
-	if c.RemoteEndpoint != "" {
-		add("RemoteEndpoint: %q: sending the audit log to a server is not supported yet, leave it empty", redact(c.RemoteEndpoint))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validateRemote()...)...)
 }

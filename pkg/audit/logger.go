@@ -22,6 +22,7 @@ type Logger struct {
 	perLine int    // bytes that the seal adds to a line
 	lock    *filelock.Lock
 	console *console
+	ship    *shipper // nil: nothing is sent
 
 	wake chan struct{} // holds one: there is something to write
 	quit chan struct{} // closed by Stop: the writer drains and ends
@@ -102,6 +103,9 @@ func NewLogger(cfg *LoggerConfig) (*Logger, error) {
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), rotated: make(chan struct{}, 1)}
 	if err := l.openFile(); err != nil {
 		return nil, err
+	}
+	if c.RemoteEndpoint != "" {
+		l.ship = newShipper(l)
 	}
 	return l, nil
 }
@@ -195,12 +199,19 @@ func (l *Logger) Start() {
 	}
 	l.mu.started = true
 	l.console.start()
+	if l.ship != nil {
+		go l.ship.run()
+	}
 	go func() {
 		defer close(l.done)
 		var tidy sync.WaitGroup
 		tidy.Go(l.tidy)
 		l.run()
 		tidy.Wait()
+		if l.ship != nil {
+			_ = l.flushAll() // drain tries again, and says what is lost
+			l.ship.finish()
+		}
 		l.drain()
 	}()
 }

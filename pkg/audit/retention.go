@@ -31,11 +31,11 @@ func (l *Logger) tidy() {
 func (l *Logger) sweep() {
 	maxAge := time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour
 	old, err := expired(l.cfg.LogFile, maxAge, l.cfg.MaxBackups)
-	if err != nil || len(old) == 0 {
+	if old = l.ship.keep(old); err != nil || len(old) == 0 {
 		return // the next write says what is wrong with the directory
 	}
 	for i := range old {
-		l.own(old[i].pruned())
+		l.own(l.ship.unsent(old[i].pruned()))
 	}
 	if l.pass(true) != nil {
 		return

@@ -22,6 +22,8 @@ type Stats struct {
 	LastError     string    // why lines wait, or last did; empty: the disk took every line
 	LastErrorAt   time.Time // when
 	Failing       bool      // the last attempt to write or sync failed; lines wait in memory
+
+	Remote RemoteStats // of RemoteEndpoint; zero without one
 }
 
 // Stats returns the numbers of this moment. A nil Logger has none.
@@ -35,6 +37,7 @@ func (l *Logger) Stats() Stats {
 	s.DroppedByType = maps.Clone(s.DroppedByType)
 	s.LastSeq = l.mu.seq
 	s.Queued = s.Logged - s.Written - s.Dropped
+	s.Remote = l.ship.stats(l.mu.synced.seq)
 	return s
 }
 

@@ -1,0 +1,149 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// batch is a run of lines on their way to the collector, as they stand in their files.
+type batch struct {
+	raw    []byte
+	lines  int // with a number
+	first  uint64
+	last   Mark
+	end    cursor    // the begin of the last line: from there it is read again, to be compared
+	oldest time.Time // of the first line
+	body   []byte    // raw, compressed
+}
+
+// read returns the lines that come next, nil for none. Headers and trailers go with the line behind them; what is no line of
+// the log is left out, for nobody could tell what it proves.
+func (s *shipper) read() (*batch, error) {
+	head := s.log.Head().Seq
+	if s.at.Seq >= head {
+		return nil, nil
+	}
+	b := &batch{}
+	for b.lines < s.limit && len(b.raw) < batchBytes && b.last.Seq < head {
+		l, err := s.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		end, ok := parseSealed(l.bytes)
+		if ok && end.seq > head {
+			s.held = l
+			break
+		}
+		if ok {
+			s.add(b, l, end)
+		}
+	}
+	if b.lines == 0 {
+		return nil, nil
+	}
+	return b, nil
+}
+
+func (s *shipper) add(b *batch, l *rawLine, end sealed) {
+	switch {
+	case end.seq == 0:
+		if t := lineType(l.bytes); (t == EventAuditOpened || t == EventAuditRotated) && len(s.loose) < MaxLineBytes {
+			s.loose = append(s.loose, l.bytes...)
+		}
+		return
+	case end.seq <= max(s.at.Seq, b.last.Seq): // it comes again
+		if end.seq == s.at.Acked {
+			s.chain = string(end.chain[:])
+		}
+	default:
+		if b.lines == 0 {
+			b.first, b.oldest = end.seq, lineTime(l.bytes)
+		}
+		b.raw = append(append(b.raw, s.loose...), l.bytes...)
+		b.lines++
+		b.last = mark{end.seq, end.chain}.public()
+		b.end = cursor{l.file.header.FileID, end.seq, l.offset}
+	}
+	s.loose = s.loose[:0]
+}
+
+// next returns the next line. A file that cannot be read further is left for the next one, and the log told.
+func (s *shipper) next() (*rawLine, error) {
+	if l := s.held; l != nil {
+		s.held = nil
+		return l, nil
+	}
+	if s.lines == nil {
+		r, err := openLines(s.path, s.at.cursor)
+		if err != nil {
+			if r != nil {
+				_ = r.close() // the first error is the one to tell
+			}
+			return nil, err
+		}
+		s.lines = r
+	}
+	for {
+		l, err := s.lines.next()
+		if err == nil {
+			return &l, nil
+		}
+		if errors.Is(err, io.EOF) || s.lines.seg == nil {
+			return nil, err
+		}
+		name := s.lines.seg.name()
+		if err := s.lines.giveUp(); err != nil {
+			return nil, err
+		}
+		s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "A file of the log cannot be read, its lines are not sent",
+			Error: err.Error(), Details: map[string]any{"file": name, "after_seq": s.lines.seq}})
+	}
+}
+
+func (s *shipper) closeLines() {
+	if s.lines != nil {
+		_ = s.lines.close() // only read
+	}
+	s.lines, s.held, s.loose = nil, nil, nil
+}
+
+// lineTime reads the time at the begin of a line; zero where there is none.
+func lineTime(line []byte) time.Time {
+	rest, _ := bytes.CutPrefix(line, []byte(`{"timestamp":"`))
+	text, _, _ := bytes.Cut(rest[:min(len(rest), 64)], []byte(`"`))
+	t, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// lagBytes returns how much the batch and the files behind it hold. Of compressed files it counts what they take on disk.
+func (s *shipper) lagBytes() (n int64) {
+	add := func(path string) {
+		if fi, err := os.Stat(path); err == nil {
+			n += fi.Size()
+		}
+	}
+	files, err := rotatedFiles(s.path)
+	if err != nil || s.lines == nil || s.lines.seg == nil {
+		return 0
+	}
+	at := s.lines.seg
+	for _, f := range files {
+		if !at.stamp.IsZero() && !f.stamp.Before(at.stamp) {
+			add(f.path)
+		}
+	}
+	add(s.path)
+	if !at.compressed {
+		n -= s.lines.offset
+	}
+	return max(n, 0) + int64(len(s.batch.raw))
+}
