@@ -95,6 +95,8 @@ func (h *handler) routes() {
 	h.route("GET", h.listCommands, DefaultCommandsPath)
 	h.route("POST", h.addCommand, DefaultCommandsPath)
 	h.route("POST", h.commandState, DefaultCommandsPath+"/{id}/{state}")
+	h.route("POST", h.audit, DefaultAuditPath)
+	h.route("GET", h.auditLines, DefaultAuditPath)
 	h.mux.HandleFunc("GET /healthz", h.healthz)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, "", http.StatusNotFound, CodeNotFound, "no such path or method", nil)

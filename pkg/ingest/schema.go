@@ -7,7 +7,7 @@ import (
 )
 
 // schemaVersion is kept in user_version; migrations[i] leads from version i to i+1.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // What a part brings is only appended, to content and staged_item. It becomes visible when its report's last part
 // is in: then finding gets a row for each, in the order of its index, so that each page of it is written once.
@@ -60,6 +60,15 @@ CREATE INDEX report_by_name ON report (tenant, report_id, submitted);
 ALTER TABLE content ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
 `, `
 ALTER TABLE part ADD COLUMN raw_sha256 BLOB NOT NULL DEFAULT x''; -- before compression; empty: of an earlier version
+`, `
+CREATE TABLE audit_log ( -- of one agent; its last line is the high-water mark
+	id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, agent TEXT NOT NULL, seq INTEGER NOT NULL, chain TEXT NOT NULL,
+	lines INTEGER NOT NULL DEFAULT 0, repeated INTEGER NOT NULL DEFAULT 0, breaks INTEGER NOT NULL DEFAULT 0,
+	last_key TEXT NOT NULL DEFAULT '', last_lines INTEGER NOT NULL DEFAULT 0, touched INTEGER NOT NULL DEFAULT 0,
+	UNIQUE (tenant, agent));
+CREATE TABLE audit_line ( -- follows: its chain value goes on from the line stored before it
+	log INTEGER NOT NULL, seq INTEGER NOT NULL, chain TEXT NOT NULL, follows INTEGER NOT NULL, data BLOB NOT NULL,
+	PRIMARY KEY (log, seq)) WITHOUT ROWID;
 `}
 
 // VersionError says that a store was written by a later version of this package.

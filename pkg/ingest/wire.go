@@ -15,6 +15,7 @@ type Paths struct {
 	Commands  string // default DefaultCommandsPath; the states of one command are below it
 	Findings  string // default DefaultFindingsPath
 	Stats     string // default DefaultStatsPath
+	Audit     string // default DefaultAuditPath
 
 	// The last element of a command's state path, for servers that spell them otherwise.
 	Acknowledge string // default "acknowledge"
@@ -32,6 +33,7 @@ const (
 	DefaultCommandsPath  = "/api/v1/agent/commands"
 	DefaultFindingsPath  = "/api/v1/findings"
 	DefaultStatsPath     = "/api/v1/stats"
+	DefaultAuditPath     = "/api/v1/agent/audit"
 )
 
 func (p Paths) withDefaults() Paths {
@@ -41,7 +43,7 @@ func (p Paths) withDefaults() Paths {
 	}{
 		{&p.Ingest, DefaultIngestPath}, {&p.Chunk, DefaultChunkPath}, {&p.Check, DefaultCheckPath},
 		{&p.Heartbeat, DefaultHeartbeatPath}, {&p.Commands, DefaultCommandsPath}, {&p.Findings, DefaultFindingsPath},
-		{&p.Stats, DefaultStatsPath}, {&p.Acknowledge, "acknowledge"}, {&p.Start, "start"},
+		{&p.Stats, DefaultStatsPath}, {&p.Audit, DefaultAuditPath}, {&p.Acknowledge, "acknowledge"}, {&p.Start, "start"},
 		{&p.Complete, "complete"}, {&p.Fail, "fail"},
 	} {
 		if *f.field == "" {

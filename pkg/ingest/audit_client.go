@@ -1,0 +1,52 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// AuditHeads asks how far the receiver has the audit log of each agent of the tenant.
+func (c *Client) AuditHeads(ctx context.Context) ([]AuditHead, error) {
+	var out []AuditHead
+	err := c.json(ctx, http.MethodGet, c.cfg.Paths.Audit, nil, &out)
+	return out, err
+}
+
+// AuditLines asks for the lines of one agent's log behind number after, at most limit; 0 is the receiver's default. Of the
+// page's Head only Agent, Seq and Chain are set.
+func (c *Client) AuditLines(ctx context.Context, agent string, after uint64, limit int) (*AuditPage, error) {
+	q := url.Values{"agent": {agent}, "after": {strconv.FormatUint(after, 10)}}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	body, header, err := c.do(ctx, call{method: http.MethodGet, path: c.cfg.Paths.Audit + "?" + q.Encode()})
+	if err != nil {
+		return nil, err
+	}
+	page := &AuditPage{Head: AuditHead{Agent: agent}, Data: body}
+	seq, chain, _ := strings.Cut(header.Get(headerHead), " ")
+	if page.Head.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil {
+		page.Head.Chain = chain
+		if next := header.Get(headerCursor); next != "" {
+			page.Next, err = strconv.ParseUint(next, 10, 64)
+		}
+	}
+	if err != nil {
+		return nil, badAnswer("GET "+c.cfg.Paths.Audit, err)
+	}
+	for line := range bytes.Lines(body) {
+		l, err := readAuditLine(line)
+		if err != nil {
+			return nil, badAnswer("GET "+c.cfg.Paths.Audit, fmt.Errorf("line: %w", err))
+		}
+		if l.seq > 0 {
+			page.Lines++
+		}
+	}
+	return page, nil
+}
