@@ -43,6 +43,11 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	// 1. The audit log hears of everything, directly: no queue that drops stands between.
 	lc := c.Audit
 	lc.Output = a.errw
+	transport := limits.Transport(c.Limits.Network, nil)
+	lc.RemoteTransport = transport
+	if c.Server.TokenFile != "" {
+		lc.RemoteToken = tokenFile(c.Server.TokenFile)
+	}
 	if e.log, err = audit.NewLogger(&lc); err != nil {
 		return nil, err
 	}
@@ -59,7 +64,7 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 
 	// 3. The uploader: the server's client, with the network limits below it.
-	if err := e.connect(ctx, a); err != nil {
+	if err := e.connect(transport); err != nil {
 		return nil, err
 	}
 
@@ -82,7 +87,7 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 }
 
 // connect makes the client, and the ingest server of the agent's own where no other is named.
-func (e *engine) connect(ctx context.Context, a *app) (err error) {
+func (e *engine) connect(transport http.RoundTripper) (err error) {
 	s := e.cfg.Server
 	cc := ingest.ClientConfig{BaseURL: s.URL, AgentID: e.cfg.Agent.ID, Paths: s.Paths, MaxRetryAfter: s.MaxRetryAfter, UserAgent: "example-agent/" + version}
 	if s.URL == "" {
@@ -94,9 +99,9 @@ func (e *engine) connect(ctx context.Context, a *app) (err error) {
 		if _, err := readToken(s.TokenFile); err != nil {
 			return &exitError{exitConfig, fmt.Errorf("token file: %w", err)}
 		}
-		cc.TokenSource = func(context.Context) (string, error) { return readToken(s.TokenFile) }
+		cc.TokenSource = tokenFile(s.TokenFile).Token
 	}
-	cc.HTTPClient = &http.Client{Transport: limits.Transport(e.cfg.Limits.Network, nil)}
+	cc.HTTPClient = &http.Client{Transport: transport}
 	e.client, err = ingest.NewClient(cc)
 	return err
 }
@@ -119,6 +124,12 @@ func (e *engine) close() error {
 	e.undo()
 	return errors.Join(errs...)
 }
+
+// tokenFile is a file that holds the agent's token, read anew for each use.
+type tokenFile string
+
+// Token returns what the file holds.
+func (f tokenFile) Token(context.Context) (string, error) { return readToken(string(f)) }
 
 // readToken reads a token that only its owner may read.
 func readToken(path string) (string, error) {
