@@ -20,7 +20,8 @@ type Key struct {
 }
 
 // CreateKey makes a new key file, 0600, for LoggerConfig.KeyFile, and returns the key it begins with. Keep that away from
-// the host: VerifyOptions.Key needs it, and who has it can forge the log. An existing file is an error.
+// the host: VerifyOptions.Key needs it, and who has it can forge the log. Give the key to a log that has no lines yet, for
+// Verify wants every line signed. An existing file is an error.
 func CreateKey(path string) (Key, error) {
 	secret := make([]byte, sha256.Size)
 	if _, err := rand.Read(secret); err != nil {
