@@ -44,8 +44,8 @@ test: ## run all tests, then those of the concurrent packages under the race det
 	@$(MAKE) --no-print-directory race
 
 .PHONY: race
-race: ## run the tests of pkg and internal under the race detector
-	go test -race -timeout 20m $(TEST_FLAGS) ./pkg/... ./internal/...
+race: ## run the tests of pkg and internal under the race detector, with fewer rounds of what is tried many times
+	go test -race -short -timeout 20m $(TEST_FLAGS) ./pkg/... ./internal/...
 
 .PHONY: check
 check: fmt vet lint layout cross race ## everything before a push: format, vet, staticcheck, layers, all platforms, races

@@ -15,6 +15,10 @@ func TestLimitHoldsForReportsThatComeTogether(t *testing.T) {
 	cfg := split
 	cfg.MaxStorageMB, cfg.AggressiveCleanup = limit>>20, true
 	m := open(t, cfg)
+	each := 8
+	if testing.Short() {
+		each = 2
+	}
 	submit(t, m, bulky("one", 1))
 	one := m.Counts().Bytes
 	drain(t, m)
@@ -44,7 +48,7 @@ func TestLimitHoldsForReportsThatComeTogether(t *testing.T) {
 	})
 	for g := range 8 {
 		submitting.Go(func() {
-			for i := range 8 {
+			for i := range each {
 				if _, err := m.SubmitReport(context.Background(), bulky(fmt.Sprintf("r%d-%d", g, i), 1)); err != nil && !errors.Is(err, ErrStorageFull) {
 					t.Error(err)
 				}

@@ -148,7 +148,10 @@ func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 
 func TestDamageAnywhereIsSurvivedAndCounted(t *testing.T) {
 	log, folded := makeVictim(t, 0), makeVictim(t, 55)
-	const rounds = 40
+	rounds := 40
+	if testing.Short() {
+		rounds = 5
+	}
 	for name, one := range map[string]struct {
 		v      *victimStore
 		suffix string
