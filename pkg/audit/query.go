@@ -142,8 +142,8 @@ func (q *query) run(ctx context.Context) error {
 	if errors.Is(err, errLimit) {
 		err = nil
 	}
-	if q.skipped.Lines > 0 || len(q.skipped.Files) > 0 {
-		err = errors.Join(err, &q.skipped)
+	if err == nil && (q.skipped.Lines > 0 || len(q.skipped.Files) > 0) {
+		err = &q.skipped
 	}
 	return err
 }

@@ -15,10 +15,12 @@ type matcher struct {
 	types [][]byte // one of these must be, where there are any
 	text  []byte   // in lower case
 	files bool     // headers and trailers are asked for
+
+	behind bool // the next line stands behind number Filter.After, if it has none itself
 }
 
 func newMatcher(f *Filter) matcher {
-	m := matcher{f: f, text: bytes.ToLower(appendEscaped(nil, f.Text))}
+	m := matcher{f: f, text: bytes.ToLower(appendEscaped(nil, f.Text)), behind: f.After == 0 || f.Newest}
 	for _, id := range []string{f.JobID, f.ReportID} {
 		if id != "" {
 			m.ids = append(m.ids, appendString(nil, id))
@@ -37,7 +39,7 @@ func (m *matcher) line(b []byte) (l Line, wanted, ok bool) {
 		return Line{}, false, false
 	}
 	end, ours := parseSealed(b)
-	if ours && (end.seq == 0 && !m.files || end.seq > 0 && end.seq <= m.f.After || !m.mayMatch(&end)) {
+	if !m.after(end.seq) || ours && (end.seq == 0 && !m.files || !m.mayMatch(&end)) {
 		return Line{}, false, true
 	}
 	return m.decode(bytes.TrimSuffix(b, []byte("\n")), end.seq, ours)
@@ -52,6 +54,15 @@ func (m *matcher) decode(b []byte, seq uint64, ours bool) (l Line, wanted, ok bo
 	}
 	l.Seq, l.Raw = seq, bytes.Clone(b)
 	return l, true, true
+}
+
+// after reports whether a line, of number seq or none, stands behind number Filter.After.
+func (m *matcher) after(seq uint64) bool {
+	if seq == 0 {
+		return m.behind
+	}
+	m.behind = seq > m.f.After || seq == m.f.After && !m.f.Newest
+	return seq > m.f.After
 }
 
 // versionOpen is where what a line says ends, and what the log adds to it begins.
