@@ -11,6 +11,7 @@ const (
 	exitFindings    = 1  // findings at or over --fail-on
 	exitRuntime     = 2  // something failed
 	exitUsage       = 64 // the command line
+	exitNotWhole    = 65 // lines of the audit log are missing or not as they were written
 	exitUnavailable = 69 // the server could not be reached or refused; everything is kept for next time
 	exitConfig      = 78 // the configuration
 )

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -64,8 +65,8 @@ Every flag has an environment variable (REDIVER_STATE_DIR, REDIVER_SERVER, …) 
 configuration file another (REDIVER_CHUNK_MAX_STORAGE_MB, …). Flags go before the environment, the environment
 before the file, the file before the defaults.
 
-Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 usage · 69 server unavailable, everything
-is kept for next time · 78 configuration`,
+Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 usage · 65 the audit log is not whole ·
+69 server unavailable, everything is kept for next time · 78 configuration`,
 		Example: `  example-agent scan .                                 # with every scanner that is installed
   example-agent scan --scanner gitleaks --fail-on high ~/src/app
   example-agent import results.sarif                   # or - for standard input
@@ -84,7 +85,7 @@ is kept for next time · 78 configuration`,
 	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server of the agent's own)")
 	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
 	root.AddCommand(a.scanCommand(), a.importCommand(), a.runCommand(), a.ingestCommand(), a.findingsCommand(),
-		a.queueCommand(), a.statusCommand(), a.validateCommand(), a.versionCommand())
+		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.validateCommand(), a.versionCommand())
 	return root
 }
 
@@ -149,6 +150,24 @@ func (a *app) command(use, short string, args cobra.PositionalArgs, run func(ctx
 			return err
 		}
 		return &exitError{exitRuntime, err}
+	}}
+}
+
+// verbs makes a cobra command that has verbs of its own.
+func verbs(use, short string) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
+		}
+		hint := ""
+		if near := nearest(args[0], names); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return usage("%s %s: want one of %s%s", use, args[0], strings.Join(names, ", "), hint)
 	}}
 }
 

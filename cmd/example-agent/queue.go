@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,21 +26,7 @@ func (a *app) openQueue() (queue, func() error, error) {
 }
 
 func (a *app) queueCommand() *cobra.Command {
-	q := &cobra.Command{Use: "queue", Short: "reports that wait for upload, and dead letters"}
-	q.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return cmd.Help()
-		}
-		var verbs []string
-		for _, c := range cmd.Commands() {
-			verbs = append(verbs, c.Name())
-		}
-		hint := ""
-		if near := nearest(args[0], verbs); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		return usage("queue %s: want one of %s%s", args[0], strings.Join(verbs, ", "), hint)
-	}
+	q := verbs("queue", "reports that wait for upload, and dead letters")
 	q.Example = "  example-agent queue list\n  example-agent queue show REPORT\n  example-agent queue retry REPORT"
 	verb := func(use, short string, args cobra.PositionalArgs, f func(ctx context.Context, q queue, args []string) error) {
 		q.AddCommand(a.command(use, short, args, func(ctx context.Context, args []string) error {
