@@ -17,7 +17,10 @@ var (
 
 // Record logs e; it makes a Logger an event.Sink. It never waits: a critical event is on its way to the disk when it
 // returns, and there when Log does.
-func (l *Logger) Record(e Event) { _ = l.log(nil, e) } // Stats and the log itself say what was lost
+func (l *Logger) Record(e Event) { _ = l.log(noWait, e) } // Stats and the log itself say what was lost
+
+// noWait in place of a context makes log return at once.
+var noWait context.Context
 
 // Log logs e. It encodes e before it returns and keeps nothing of it. A critical event (see the package comment) is
 // on disk when Log returns nil. Else Log returns ErrNotDurable, because SyncTimeout passed or the disk is known to fail, and

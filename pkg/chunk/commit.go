@@ -254,19 +254,6 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// insert is exec for an INSERT whose row ID is wanted.
-func (t *tx) insert(query string, args ...any) (id int64, err error) {
-	s, err := t.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	res, err := s.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
-}
-
 // row runs a query of one row.
 func (t *tx) row(query string, args []any, into ...any) error {
 	s, err := t.prepare(query)

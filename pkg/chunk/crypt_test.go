@@ -65,11 +65,9 @@ func TestKeysAreRotated(t *testing.T) {
 	submit(t, m, testReport("plain", 4))
 	m = reopen(t, m, withKeys(key(1)))
 	submit(t, m, testReport("old", 2*rekeyBatch+6))
-	p := next(t, m) // is under way all the time
-	m2 := m
-	m = reopen(t, m2, withKeys(key(2), key(1)))
+	m = reopen(t, m, withKeys(key(2), key(1)))
 	submit(t, m, testReport("new", 4))
-	p = next(t, m)
+	p := next(t, m) // is under way meanwhile
 	n, err := m.Rekey(t.Context())
 	if want := int64(2 + rekeyBatch + 3); n != want || err != nil {
 		t.Fatalf("%d parts encrypted anew, want %d: %v", n, want, err)

@@ -148,7 +148,7 @@ func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 
 func TestDamageAnywhereIsSurvivedAndCounted(t *testing.T) {
 	log, folded := makeVictim(t, 0), makeVictim(t, 55)
-	rounds := 40
+	rounds := uint64(40)
 	if testing.Short() {
 		rounds = 5
 	}

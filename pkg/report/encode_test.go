@@ -101,7 +101,7 @@ func (f *filler) fill(v reflect.Value) {
 	case reflect.Int, reflect.Int64:
 		v.SetInt(f.r.Int64() >> f.r.IntN(64))
 	case reflect.Float64:
-		v.SetFloat([]float64{0.1, -0.0, math.Copysign(0, -1), 1e21, 1e-7, 9.8, math.MaxFloat64, -3}[f.r.IntN(8)])
+		v.SetFloat([]float64{0.1, 0, math.Copysign(0, -1), 1e21, 1e-7, 9.8, math.MaxFloat64, -3}[f.r.IntN(8)])
 	case reflect.Bool:
 		v.SetBool(f.r.IntN(2) == 0)
 	case reflect.Pointer:
