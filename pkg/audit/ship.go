@@ -33,7 +33,8 @@ type shipper struct {
 	held     *rawLine    // read, and not in a batch yet
 	loose    []byte      // headers and trailers before the next line
 	batch    *batch      // on its way
-	limit    int         // lines of a batch
+	most     int         // lines of a batch
+	limit    int         // the same, while the collector takes only smaller ones
 	linger   time.Duration
 	failures int // in a row
 	pause    pauses
@@ -56,7 +57,7 @@ const (
 
 func newShipper(l *Logger) *shipper {
 	s := &shipper{log: l, url: remoteURL(l.cfg.RemoteEndpoint), path: l.cfg.LogFile, client: remoteClient(l.cfg.RemoteTransport),
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), limit: batchLines, linger: shipLinger, pause: newPauses()}
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), most: batchLines, limit: batchLines, linger: shipLinger, pause: newPauses()}
 	s.to = l.cfg.AgentID + " " + s.url
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	s.load()
@@ -150,7 +151,7 @@ func (s *shipper) settle(a answer) time.Duration {
 	switch a.outcome {
 	case taken:
 		full := b.lines >= s.limit || len(b.raw) >= batchBytes
-		s.limit = min(s.limit+batchLines/64, batchLines)
+		s.limit = min(s.limit+s.most/64+1, s.most) // the collector may have changed
 		s.advance(true)
 		s.note(func(st *RemoteStats) {
 			st.Failing = false
@@ -172,12 +173,12 @@ func (s *shipper) settle(a answer) time.Duration {
 		}
 		a.outcome = refused
 	case behind:
-		if a.seq < s.at.Acked { // it lost what it had, or is another one
+		a.outcome = again
+		if a.seq != s.at.Acked && a.seq < b.last.Seq { // it lost what it had, or our cursor is lost
 			s.at.cursor, s.at.Acked, s.chain = cursor{Seq: a.seq}, a.seq, ""
 			s.reread()
-			return s.fail(answer{outcome: again, err: a.err, soon: true})
+			a.soon = s.failures < 3
 		}
-		a.outcome = again
 	}
 	if a.outcome == refused {
 		if err := s.reject(a); err != nil {

@@ -122,9 +122,11 @@ func shipTo(c *collector, change func(*LoggerConfig)) func(*LoggerConfig) {
 	}
 }
 
-// hurry makes the pauses of l short; before Start.
-func hurry(l *Logger) *Logger {
-	l.ship.linger = 0
+// hurry makes the pauses of l short and the batches small; before Start.
+func hurry(l *Logger) *Logger { return hurryBy(l, 100) }
+
+func hurryBy(l *Logger, most int) *Logger {
+	l.ship.linger, l.ship.most, l.ship.limit = 0, most, most
 	l.ship.pause.short.InitialInterval, l.ship.pause.short.MaxInterval = 1e6, 1e7
 	l.ship.pause.long.InitialInterval, l.ship.pause.long.MaxInterval = 1e6, 1e7
 	l.ship.pause.reset()
@@ -161,7 +163,7 @@ func TestEveryLineReachesTheCollector(t *testing.T) {
 	if c.repeats > 0 {
 		t.Errorf("%d lines came twice", c.repeats)
 	}
-	if c.requests > 12000/50 {
+	if c.requests > 12000/10 {
 		t.Errorf("%d requests for 12000 lines", c.requests)
 	}
 }
