@@ -79,7 +79,7 @@ func TestUnsentFilesPastTheCapGoAndAreTold(t *testing.T) {
 	if len(lost) < 2 {
 		t.Fatalf("told of %d lost files", len(lost))
 	}
-	if first, last := lost[0].Details["unsent_first_seq"].(float64), lost[len(lost)-1].Details["unsent_last_seq"].(float64); first != 1 || uint64(last) != all[0].Seq-1 {
+	if first, last := lost[0].Details["unsent_first_seq"].(float64), lost[len(lost)-1].Details["unsent_last_seq"].(float64); first != 1 || uint64(last) >= all[0].Seq {
 		t.Errorf("told of %v to %v, gone are the lines before %d", first, last, all[0].Seq)
 	}
 	c.lines = c.lines[max(0, len(c.lines)-len(all)):] // before them may be lines of the file that was open when it was deleted
