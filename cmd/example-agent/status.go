@@ -70,6 +70,12 @@ func (s *daemonStatus) judge(now time.Time) {
 	if s.Audit.Dropped > 0 {
 		add("%d audit events were dropped", s.Audit.Dropped)
 	}
+	if r := s.Audit.Remote; r.Failing && r.LagAge > problemAge {
+		add("%d lines of the audit log are not sent, the oldest for %s: %s", r.LagLines, r.LagAge.Round(time.Second), r.LastError)
+	}
+	if n := s.Audit.Remote.Rejected; n > 0 {
+		add("%d lines of the audit log are refused by its collector, see %s", n, "audit.log.rejected")
+	}
 	for _, p := range s.Agent.Problems {
 		if now.Sub(p.Time) < problemAge {
 			add("%s %s: %s", p.Time.Format(time.TimeOnly), p.Message, p.Error)

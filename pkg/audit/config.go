@@ -28,7 +28,7 @@ type LoggerConfig struct {
 	// none. Without a path it gets DefaultRemotePath. AgentID must be set then. Log never waits for it.
 	RemoteEndpoint  string
 	RemoteToken     TokenSource       // gives the bearer token; nil: none is sent
-	RemoteTransport http.RoundTripper // carries the requests, e.g. with a private CA or a limit; nil: http.DefaultTransport
+	RemoteTransport http.RoundTripper // carries the requests, e.g. with a private CA or a limit; nil: one like http.DefaultTransport
 	MaxUnsentMB     int               // MiB of rotated files that are kept past their age or number for the collector; default 1024; -1: any
 
 	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number

@@ -78,6 +78,7 @@ func (s *shipper) signal() {
 // run sends until finish is called, and then what is left, unless the collector has trouble.
 func (s *shipper) run() {
 	defer close(s.done)
+	defer s.client.CloseIdleConnections()
 	defer s.closeLines()
 	for s.sleep(s.step()) {
 	}

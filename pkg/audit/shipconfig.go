@@ -49,5 +49,8 @@ func remoteURL(endpoint string) string {
 
 // remoteClient follows no redirect: neither token nor log go where the configuration did not say.
 func remoteClient(t http.RoundTripper) *http.Client {
+	if own, ok := http.DefaultTransport.(*http.Transport); ok && t == nil {
+		t = own.Clone() // its connections end with the log
+	}
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }

@@ -143,10 +143,14 @@ func (f *flaky) wantAll(path string) ingest.AuditHead {
 func TestAFlakyCollectorGetsEveryLine(t *testing.T) {
 	f := newFlaky(t)
 	path := logPath(t)
+	key := filepath.Join(t.TempDir(), "key.json")
+	if _, err := CreateKey(key); err != nil {
+		t.Fatal(err)
+	}
 	for run := range 4 {
 		l := hurryBy(open(t, path, func(cfg *LoggerConfig) {
 			cfg.RemoteEndpoint, cfg.RemoteToken = "http://"+f.addr, token(collectorToken)
-			cfg.MaxSizeMB, cfg.Compress = 1, run%2 == 0
+			cfg.MaxSizeMB, cfg.Compress, cfg.KeyFile = 1, run%2 == 0, key
 		}), 20)
 		l.Start()
 		for i := range 1500 {

@@ -104,7 +104,7 @@ func (s *shipper) request(ctx context.Context, b *batch) (*http.Request, error) 
 	sum := sha256.Sum256(b.raw)
 	after := strconv.FormatUint(s.at.Acked, 10)
 	if s.chain != "" {
-		after += " " + s.chain
+		after += ":" + s.chain
 	}
 	rq.Header.Set("Content-Type", "application/x-ndjson")
 	rq.Header.Set("Content-Encoding", codec.Zstd)

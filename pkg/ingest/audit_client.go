@@ -29,7 +29,7 @@ func (c *Client) AuditLines(ctx context.Context, agent string, after uint64, lim
 		return nil, err
 	}
 	page := &AuditPage{Head: AuditHead{Agent: agent}, Data: body}
-	seq, chain, _ := strings.Cut(header.Get(headerHead), " ")
+	seq, chain, _ := strings.Cut(header.Get(headerHead), ":")
 	if page.Head.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil {
 		page.Head.Chain = chain
 		if next := header.Get(headerCursor); next != "" {

@@ -153,7 +153,7 @@ func (h *handler) auditLines(w http.ResponseWriter, r *http.Request, t *Tenant) 
 	if page.Next > 0 {
 		w.Header().Set(headerCursor, strconv.FormatUint(page.Next, 10))
 	}
-	w.Header().Set(headerHead, fmt.Sprintf("%d %s", page.Head.Seq, page.Head.Chain))
+	w.Header().Set(headerHead, fmt.Sprintf("%d:%s", page.Head.Seq, page.Head.Chain))
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Content-Length", strconv.Itoa(len(page.Data)))
 	_, _ = w.Write(page.Data) // who asked may be gone

@@ -115,7 +115,7 @@ func readAuditHeader(header http.Header) (*auditBatch, error) {
 	if after == "" {
 		return b, nil
 	}
-	seq, chain, _ := strings.Cut(after, " ")
+	seq, chain, _ := strings.Cut(after, ":")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if err != nil || chain != "" && len(chain) != len(auditGenesis) {
 		return nil, fmt.Errorf("%s %q: want a number, and a chain value where it is known", headerAfter, clip(after, 100))

@@ -116,11 +116,11 @@ func TestARewrittenAuditLogIsRefused(t *testing.T) {
 	}{
 		"from the begin":           {"0", other},
 		"its end":                  {"", other[8:]},
-		"cut and continued":        {"5 " + chainOf(log[4]), short[5:]},
-		"continued past the end":   {"10 " + chainOf(short[9]), short[10:]},
+		"cut and continued":        {"5:" + chainOf(log[4]), short[5:]},
+		"continued past the end":   {"10:" + chainOf(short[9]), short[10:]},
 		"the same without a claim": {"", short[10:]},
 		"and without a chain":      {"10", short[10:]},
-		"a line in between":        {"10 " + head, append(chained(head, 4, 1, "x")[:1:1], chained(head, 11, 1, "x")...)},
+		"a line in between":        {"10:" + head, append(chained(head, 4, 1, "x")[:1:1], chained(head, 11, 1, "x")...)},
 	} {
 		before := len(told.of(event.Critical))
 		status, _, refused := sendAudit(t, url, "one", rq.after, rq.lines...)
@@ -149,13 +149,13 @@ func TestAuditGaps(t *testing.T) {
 	s, url := newServer(t, func(c *HandlerConfig) { c.Sink = &told })
 	log := chained(auditGenesis, 1, 20, "x")
 	sendAudit(t, url, "one", "0", log[:5]...)
-	for _, after := range []string{"", "10 " + chainOf(log[9]), "0"} {
+	for _, after := range []string{"", "10:" + chainOf(log[9]), "0"} {
 		status, _, refused := sendAudit(t, url, "one", after, log[10:15]...)
 		if status != http.StatusConflict || refused.Error.Code != CodeAuditBehind || string(refused.Error.Details) != `{"seq":5}` {
 			t.Errorf("after %q: %d %+v", after, status, refused.Error)
 		}
 	}
-	for _, after := range []string{"5 " + chainOf(log[4]), "5"} {
+	for _, after := range []string{"5:" + chainOf(log[4]), "5"} {
 		if status, a, refused := sendAudit(t, url, "one", after, log[10:15]...); status/100 != 2 {
 			t.Errorf("after %q: %d %+v %+v", after, status, a, refused)
 		}
@@ -178,7 +178,7 @@ func TestAnAlteredAuditLineIsToldAndKept(t *testing.T) {
 		log := chained(auditGenesis, 1, 10, "x")
 		sendAudit(t, url, "one", "0", log[:5]...)
 		log[at] = strings.Replace(log[at], `"x `, `"y `, 1)
-		if status, _, refused := sendAudit(t, url, "one", "5 "+chainOf(log[4]), log[5:]...); status != 201 {
+		if status, _, refused := sendAudit(t, url, "one", "5:"+chainOf(log[4]), log[5:]...); status != 201 {
 			t.Errorf("%d %+v", status, refused.Error)
 		}
 		wantAudit(t, s.Tenant("a"), "one", 1, log...)
@@ -200,7 +200,7 @@ func TestBadAuditRequests(t *testing.T) {
 		"no agent":              {"", "", log[0], 400},
 		"an agent of spaces":    {"a b", "", log[0], 400},
 		"a claim of no number":  {"one", "x", log[0], 400},
-		"a claim of half chain": {"one", "1 abc", log[0], 400},
+		"a claim of half chain": {"one", "1:abc", log[0], 400},
 		"nothing":               {"one", "", "", 400},
 		"half a line":           {"one", "", log[0] + log[1][:100], 400},
 		"no JSON":               {"one", "", strings.Replace(log[0], `{"`, `{`, 1), 400},

@@ -62,3 +62,16 @@ func BenchmarkReadDocument(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAuditPut stores batches of 1000 lines of an audit log: ns/op is of one line.
+func BenchmarkAuditPut(b *testing.B) {
+	_, url := newServer(b, nil)
+	log := chained(auditGenesis, 1, b.N, "a line as long as most are, with a little more said than needed, to be as long as most are")
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i += 1000 {
+		if status, _, refused := sendAudit(b, url, "one", "", log[i:min(i+1000, b.N)]...); status != 201 {
+			b.Fatal(status, refused)
+		}
+	}
+}
