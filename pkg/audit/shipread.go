@@ -95,10 +95,10 @@ func (s *shipper) next() (*rawLine, error) {
 			return &l, nil
 		}
 		if errors.Is(err, io.EOF) || s.lines.seg == nil {
-			return nil, err
+			return nil, err // in the second case the directory cannot be read
 		}
 		name := s.lines.seg.name()
-		if err := s.lines.giveUp(); err != nil {
+		if s.lines.giveUp() != nil {
 			return nil, err
 		}
 		s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "A file of the log cannot be read, its lines are not sent",

@@ -21,6 +21,9 @@ func (s *shipper) reject(a answer) error {
 		return err
 	}
 	fi, err := f.Stat()
+	if err == nil {
+		err = makePrivate(f, fi.Mode())
+	}
 	if err == nil && fi.Size()+int64(len(b.raw)) > maxRejectedBytes {
 		err = fmt.Errorf("%s has %d bytes, and takes up to %d: see what is wrong with these lines, and remove it", f.Name(), fi.Size(), maxRejectedBytes)
 	}

@@ -14,7 +14,8 @@ import (
 // The bounds of one request to the audit path, beside those of Limits.
 const (
 	maxAuditLines = 10_000
-	maxAuditLine  = 64 << 10 // bytes, newline included
+	maxAuditLine  = 64 << 10         // bytes, newline included
+	maxAuditRow   = 4 * maxAuditLine // a line with the headers and trailers before it
 	maxAuditSeq   = 1 << 60
 )
 
@@ -58,6 +59,8 @@ func readAuditLines(body []byte) (lines []auditLine, err error) {
 			return nil, &badRequest{fmt.Errorf("line %d: %w", n, err)}
 		case n > maxAuditLines:
 			return nil, &limitError{"lines", maxAuditLines, n}
+		case at-begin > maxAuditRow:
+			return nil, &limitError{"bytes of a line with the headers before it", maxAuditRow, at - begin}
 		case l.seq == 0:
 			continue // belongs to the line behind it
 		}

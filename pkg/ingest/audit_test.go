@@ -211,6 +211,7 @@ func TestBadAuditRequests(t *testing.T) {
 		"only a header":         {"one", "", auditHeaderLine, 400},
 		"a header at the end":   {"one", "", log[0] + auditHeaderLine, 400},
 		"a long line":           {"one", "", long, 400},
+		"headers without end":   {"one", "", strings.Repeat(auditHeaderLine, 2000) + log[0], 413},
 		"many lines":            {"one", "", many, 413},
 		"many bytes":            {"one", "", many + many, 413},
 	} {
