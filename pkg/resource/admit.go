@@ -24,6 +24,9 @@ func (c *Controller) admissibleLocked(w *waiter) (why ErrThrottled, ok bool) {
 		c.adviser.bound = true
 		return ErrThrottled{Resource: Slots, Value: float64(c.slots), Limit: float64(c.max)}, false
 	}
+	if why := c.barredLocked(); why != nil {
+		return *why, false
+	}
 	if c.gate.hard || c.gate.closed != nil && c.jobs >= c.cfg.MinConcurrentJobs {
 		why = *c.gate.closed
 		why.RetryAfter = c.cfg.SampleInterval // the next sample may let the minimum run

@@ -60,6 +60,11 @@ type ControllerConfig struct {
 	// admission goes by slots alone.
 	ThrottleWhenStale bool
 
+	// Gate is asked before each admission: while it returns an error no job is admitted, not even MinConcurrentJobs,
+	// and whoever waits goes on waiting until it returns nil, at a sample or when another job ends. It must return at
+	// once and call no method of the controller; a panic counts as an error. Nil: it is always open.
+	Gate func() error
+
 	// OnThresholdExceeded is called when admission stops, OnThresholdCleared when it resumes. Calls come one at a
 	// time, in order, on a goroutine of their own; a panic is recovered and counted. They may call every method
 	// of the controller, but should leave Stop to others: it waits a few seconds for the callback it is called from.

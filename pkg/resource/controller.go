@@ -20,7 +20,7 @@ type Controller struct {
 
 	looped chan struct{} // closed when the sampling loop has ended
 
-	mu sync.Mutex // guards everything below; no sampler, sink or callback runs under it
+	mu sync.Mutex // guards everything below; no sampler, sink or callback runs under it, but the config's Gate
 
 	started bool
 	closed  bool
@@ -44,6 +44,7 @@ type Controller struct {
 	lastGood  time.Time
 	reserve   int64 // bytes that stay free, for the newest sample
 	gate      gate
+	bar       bar
 	warning   gate
 	adviser   adviser
 }

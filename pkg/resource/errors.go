@@ -25,6 +25,7 @@ const (
 	Staleness      = "age of sample"
 	Slots          = "slots"
 	Order          = "order" // there is room, but an earlier request is due first
+	Gate           = "gate"  // ControllerConfig.Gate lets nobody in
 )
 
 // ErrThrottled says why a job was not admitted now. Functions return a *ErrThrottled; find it with errors.As.
@@ -33,10 +34,14 @@ type ErrThrottled struct {
 	Value      float64       // what was measured: percent, bytes (memory reserve), seconds (age) or a count (slots)
 	Limit      float64       // the bound it is held against, in the same unit
 	Since      time.Time     // since when admission is stopped; zero for slots, order and a reservation
+	Err        error         // what ControllerConfig.Gate said; nil for every other resource
 	RetryAfter time.Duration // no earlier attempt can succeed for this resource; zero: when another job ends
 }
 
 func (e *ErrThrottled) Error() string { return "throttled: " + e.Reason() }
+
+// Unwrap returns Err.
+func (e *ErrThrottled) Unwrap() error { return e.Err }
 
 // Reason returns the numbers without the word, e.g. "CPU 90% >= 85%".
 func (e *ErrThrottled) Reason() string {
@@ -51,6 +56,8 @@ func (e *ErrThrottled) Reason() string {
 		return fmt.Sprintf("%.0f of %.0f slots in use", e.Value, e.Limit)
 	case Order:
 		return fmt.Sprintf("%.0f earlier requests are waiting", e.Value)
+	case Gate:
+		return e.Err.Error()
 	}
 	value, limit := percents(e.Value, e.Limit)
 	return fmt.Sprintf("%s %s%% >= %s%%", e.Resource, value, limit)

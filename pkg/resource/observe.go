@@ -22,6 +22,7 @@ func (c *Controller) sample(ctx context.Context) {
 	} else {
 		notes = c.observeLocked(now, m)
 	}
+	notes = append(notes, c.barNotesLocked(now)...)
 	c.serveLocked()
 	c.mu.Unlock()
 	for _, n := range notes {

@@ -36,6 +36,9 @@ func (c *Controller) GetStatus() ControllerStatus {
 	if g := c.gate.closed; g != nil {
 		s.Throttled, s.ThrottledAt, s.ThrottleReason = true, g.Since, g.Reason()
 	}
+	if b := c.barredLocked(); b != nil {
+		s.Throttled, s.ThrottledAt, s.ThrottleReason = true, b.Since, b.Reason()
+	}
 	for slot := range c.memory {
 		s.ReservedBytes += slot.need.memory
 	}
@@ -45,11 +48,11 @@ func (c *Controller) GetStatus() ControllerStatus {
 	return s
 }
 
-// IsThrottled reports whether admission is stopped, but for MinConcurrentJobs.
+// IsThrottled reports whether admission is stopped, but for MinConcurrentJobs where no Gate stops it.
 func (c *Controller) IsThrottled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.gate.closed != nil
+	return c.gate.closed != nil || c.barredLocked() != nil
 }
 
 // GetMetrics returns the newest sample. Before there is one its Timestamp is zero, and so is all the rest.
