@@ -39,24 +39,25 @@ var rooms = map[string][]string{
 	".": {},
 
 	// level 0: words and ground
-	"pkg/event":         {},
-	"pkg/job":           {},
-	"pkg/report":        {"internal/codec"},
-	"internal/codec":    {klauspost},
-	"internal/filelock": {sysx},
-	"internal/homedir":  {},
-	"internal/proc":     {sysx},
+	"pkg/event":          {},
+	"pkg/job":            {},
+	"pkg/report":         {"internal/codec"},
+	"internal/codec":     {klauspost},
+	"internal/diskspace": {sysx},
+	"internal/filelock":  {sysx},
+	"internal/homedir":   {},
+	"internal/proc":      {sysx},
 
 	// level 1
 	"pkg/report/sarif": {"pkg/report"},
-	"pkg/audit":        {"pkg/event", "internal/codec", "internal/filelock", "internal/homedir", lumberjack, backoff, sysx},
+	"pkg/audit":        {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
 	"pkg/resource":     {"pkg/event", gopsutil, sysx},
 	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
 	"pkg/pipeline":     {"pkg/report", "pkg/event", backoff},
 	"pkg/ingest":       {"pkg/job", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
 
 	// level 2
-	"pkg/limits": {"pkg/event", "pkg/resource", timex, sysx},
+	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
 	"pkg/scan":   {"pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
 
 	// level 3

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/internal/diskspace"
 	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/internal/homedir"
 	"github.com/rediverio/sdk/pkg/event"
@@ -62,9 +63,9 @@ type Logger struct {
 		lines   uint64 // lines in out[:written]
 		since   time.Time
 
-		headFails bool                                          // the sidecar was not written last time
-		spaceAt   time.Time                                     // when to look again how full the disk is
-		free      func(dir string) (free, total int64, ok bool) // freeBytes, but in tests
+		headFails bool                                            // the sidecar was not written last time
+		spaceAt   time.Time                                       // when to look again how full the disk is
+		free      func(dir string) (free, total int64, err error) // diskspace.Of, but in tests
 		retryAt   time.Time
 		backoff   time.Duration
 	}
@@ -131,7 +132,7 @@ func (l *Logger) openFile() (err error) {
 func (l *Logger) resume() (err error) {
 	lf := newLogFile(l.cfg.LogFile, int64(l.cfg.MaxSizeMB)<<20)
 	lf.tail, lf.complete = l.tail, l.complete
-	l.io.file, l.io.free = lf, freeBytes
+	l.io.file, l.io.free = lf, diskspace.Of
 	head, err := lf.resume()
 	if err != nil {
 		return fmt.Errorf("read the audit log: %w", err)

@@ -50,7 +50,7 @@ func TestANearlyFullDiskSparesWhatMatters(t *testing.T) {
 		l := open(t, path, func(c *LoggerConfig) { c.MinFreeMB = 64 })
 		var free atomic.Int64
 		free.Store(1 << 30)
-		l.io.free = func(string) (int64, int64, bool) { return free.Load(), 1 << 40, true }
+		l.io.free = func(string) (int64, int64, error) { return free.Load(), 1 << 40, nil }
 		l.Start()
 		log := func(e Event) error {
 			err := l.Log(e)
@@ -211,7 +211,7 @@ func TestCorrelationAndOriginalSize(t *testing.T) {
 func TestAGapOfARunThatDiedIsExplainedByTheNext(t *testing.T) {
 	path, crashed := logPath(t), logPath(t)
 	l := open(t, path, nil)
-	l.io.free = func(string) (int64, int64, bool) { return 1 << 20, 1 << 40, true }
+	l.io.free = func(string) (int64, int64, error) { return 1 << 20, 1 << 40, nil }
 	if err := l.Log(Event{Type: EventAuthFailed}); err != nil { // after which the log knows how full the disk is
 		t.Fatal(err)
 	}

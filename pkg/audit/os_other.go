@@ -13,8 +13,5 @@ func syncDir(string) {}
 // makePrivate does nothing: who may read the file follows from its directory.
 func makePrivate(*os.File, os.FileMode) error { return nil }
 
-// freeBytes knows nothing: the log notices a full disk when it is full.
-func freeBytes(string) (free, total int64, ok bool) { return 0, 0, false }
-
 // truncate goes by name: a file opened for appending may not be cut on Windows.
 func truncate(f *os.File, size int64) error { return os.Truncate(f.Name(), size) }

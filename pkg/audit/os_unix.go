@@ -5,8 +5,6 @@ package audit
 import (
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // openFlags keeps the log from being a symbolic link to somewhere else, and a FIFO from blocking.
@@ -26,15 +24,6 @@ func makePrivate(f *os.File, mode os.FileMode) error {
 		return nil
 	}
 	return f.Chmod(0o600)
-}
-
-// freeBytes is what an ordinary user may still write to the disk of dir, and its size; ok is false where that is not known.
-func freeBytes(dir string) (free, total int64, ok bool) {
-	var s unix.Statfs_t
-	if unix.Statfs(dir, &s) != nil {
-		return 0, 0, false
-	}
-	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), true
 }
 
 func truncate(f *os.File, size int64) error { return f.Truncate(size) }

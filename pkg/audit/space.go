@@ -23,9 +23,9 @@ func (l *Logger) checkSpace(now time.Time) {
 		return
 	}
 	l.io.spaceAt = now.Add(spaceInterval)
-	free, total, ok := l.io.free(filepath.Dir(l.cfg.LogFile))
-	if !ok {
-		return
+	free, total, err := l.io.free(filepath.Dir(l.cfg.LogFile))
+	if err != nil {
+		return // the log notices a full disk when it is full
 	}
 	s, least := enough, min(int64(l.cfg.MinFreeMB)<<20, total/10) // a small disk is not full by being small
 	switch {

@@ -1,6 +1,10 @@
 package limits
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/rediverio/sdk/internal/diskspace"
+)
 
 // FreeSpace returns nil when the disk of dir has MinFreeDiskSpaceMB free for us, and an *ErrLimit when it has
 // not. It fails when dir does not exist. It may block as long as the file system does, for example on a network
@@ -10,11 +14,11 @@ func (l FileSystemLimits) FreeSpace(dir string) error {
 	if l.MinFreeDiskSpaceMB == -1 {
 		return nil
 	}
-	free, err := freeBytes(dir)
+	free, _, err := diskspace.Of(dir)
 	if err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	if mb := free >> 20; mb < uint64(max(l.MinFreeDiskSpaceMB, 0)) {
+	if mb := free >> 20; mb < int64(l.MinFreeDiskSpaceMB) {
 		return fmt.Errorf("disk of %s is nearly full: %w", dir,
 			&ErrLimit{Field: "min_free_disk_space_mb", Value: float64(mb), Bound: float64(l.MinFreeDiskSpaceMB)})
 	}
