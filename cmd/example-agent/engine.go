@@ -75,6 +75,7 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 		FlushTimeout: c.Agent.Wait, Sink: e.log,
 	}
 	ac.Pipeline.Spool, ac.Pipeline.Sink, ac.Resource.Sink = e.store, e.log, e.log
+	ac.Resource.Gate = e.gate
 	ac.Pipeline.Verbose = ac.Pipeline.Verbose || a.flags.verbose
 	if err := build(e, &ac); err != nil {
 		return nil, err
@@ -84,6 +85,14 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 	e.undo = c.Limits.Memory.Apply()
 	return e, nil
+}
+
+// gate admits no job that the audit log would not take, where audit.fail_closed asks for that.
+func (e *engine) gate() error {
+	if err := e.log.Err(); err != nil {
+		return fmt.Errorf("audit.fail_closed is set and the audit log fails: %w", err)
+	}
+	return nil
 }
 
 // connect makes the client, and the ingest server of the agent's own where no other is named.

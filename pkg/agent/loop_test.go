@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +139,36 @@ func TestThrottledHostRunsOneJobUntilItIsFree(t *testing.T) {
 		busy, _ := b.scanner.Running()
 		if !b.agent.Status().Resource.Throttled || busy > 2 {
 			t.Errorf("%d jobs on a busy host, %+v", busy, b.agent.Status().Resource)
+		}
+	})
+}
+
+// The slot was held before the gate shut, the job came after.
+func TestAJobThatComesWhenTheGateIsShutWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bed
+		var shut atomic.Bool
+		b.start(t, func(c *agent.Config) {
+			c.Resource.Gate = func() error {
+				if shut.Load() {
+					return errors.New("the log fails")
+				}
+				return nil
+			}
+		})
+		synctest.Wait() // for the poll
+		shut.Store(true)
+		b.source.Add(make([]job.Spec, 2)...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		busy, _ := b.scanner.Running()
+		if r := b.agent.Status().Resource; busy != 0 || len(b.uploader.Reports()) != 0 || r.ActiveJobs != 0 || r.ThrottleReason != "the log fails" {
+			t.Errorf("%d jobs run behind a shut gate, %+v", busy, r)
+		}
+		shut.Store(false)
+		must(t, b.source.WaitEnded(limit(t)))
+		if n := len(b.uploader.Reports()); n != 2 {
+			t.Errorf("%d reports, want 2", n)
 		}
 	})
 }

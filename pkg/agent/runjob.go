@@ -123,7 +123,7 @@ func (r *run) admit(ctx context.Context) (err error) {
 		need.Slots, need.MemoryBytes = c.Cost(r.spec.Scanner)
 	}
 	need.Priority = r.spec.Priority
-	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 {
+	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 && r.a.controller.Barred() == nil {
 		return nil
 	}
 	r.slot.Release()
