@@ -3,48 +3,17 @@ package crashtest
 import (
 	"errors"
 	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rediverio/sdk/internal/smalldisk"
 )
 
-// smallDiskEnv holds the directory that a child mounts a small file system on.
-const smallDiskEnv = "CRASHTEST_SMALL_DISK"
-
-// smallDisk runs the test that calls it once more, in a child that may mount a file system, and returns "". There it
-// returns a directory on a file system of so many bytes. Where neither is possible the test is skipped, and says why.
+// smallDisk is smalldisk.Dir with the flags of this run.
 func smallDisk(t *testing.T, bytes int) (dir string) {
 	t.Helper()
-	if dir = os.Getenv(smallDiskEnv); dir != "" {
-		if err := mountSmall(dir, bytes); errors.Is(err, os.ErrPermission) {
-			t.Skipf("mount: %v", err)
-		} else if err != nil {
-			t.Fatalf("mount: %v", err)
-		}
-		return dir
-	}
-	cmd, err := mounter("^"+t.Name()+"$", smallDiskEnv+"="+t.TempDir())
-	if err != nil {
-		t.Skipf("a small file system cannot be mounted on %s: %v", runtime.GOOS, err)
-	}
-	cmd.Args = append(cmd.Args, "-rounds", strconv.Itoa(*rounds), "-seed", strconv.FormatUint(*seed, 10))
-	cmd.Stderr = os.Stderr // progress
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		t.Errorf("%v\n%s", err, out)
-	case err != nil:
-		t.Skipf("this system lets nobody but root mount a file system: %v", err)
-	case strings.Contains(string(out), "--- SKIP"):
-		t.Skipf("%s", out)
-	default:
-		t.Logf("%s", out)
-	}
-	return ""
+	return smalldisk.Dir(t, bytes, "-rounds", strconv.Itoa(*rounds), "-seed", strconv.FormatUint(*seed, 10))
 }
 
 // occupy takes all of the disk that is free, to the last byte.

@@ -1,4 +1,4 @@
-package crashtest
+package smalldisk
 
 import (
 	"fmt"
@@ -20,6 +20,6 @@ func mounter(test, env string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-func mountSmall(dir string, bytes int) error {
+func mount(dir string, bytes int) error {
 	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes))
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package crashtest
+package smalldisk
 
 import (
 	"errors"
@@ -9,4 +9,4 @@ import (
 
 func mounter(string, string) (*exec.Cmd, error) { return nil, errors.ErrUnsupported }
 
-func mountSmall(string, int) error { return errors.ErrUnsupported }
+func mount(string, int) error { return errors.ErrUnsupported }
