@@ -10,8 +10,9 @@
 //   - a power cut loses at most FlushInterval or BufferSize events, and never a critical event.
 //
 // Critical events are on disk when Log returns nil: severity CRITICAL, auth_failed, agent_start, agent_stop,
-// agent_error, upload_failed, chunk_failed, and a chunk_cleanup of severity ERROR. Who waits for the same sync shares
-// it. Record, the method of a sink, asks for the sync but does not wait.
+// agent_error, upload_failed (given up for good), chunk_failed, and a chunk_cleanup of WARN and above: data that nobody
+// else has was deleted. What the log says about itself (losses, damage, see below) is synced as it is written. Who waits
+// for the same sync shares it. Record, the method of a sink, asks for the sync but does not wait.
 //
 // # Losing
 //

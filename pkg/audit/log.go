@@ -97,7 +97,7 @@ func critical(e *Event) bool {
 	case EventAuthFailed, EventAgentStart, EventAgentStop, EventAgentError, EventUploadFailed, EventChunkFailed:
 		return true
 	case EventChunkCleanup:
-		return e.Severity.Rank() >= SeverityError.Rank() // data that was not uploaded is gone
+		return e.Severity.Rank() >= SeverityWarn.Rank() // data that was not uploaded is gone, or a clean-up failed
 	}
 	return e.Severity == SeverityCritical
 }

@@ -186,7 +186,11 @@ func TestCriticalEventsAreSyncedBeforeLogReturns(t *testing.T) {
 			l.Start()
 		}
 		for i, e := range []Event{
-			{Type: EventAgentStart}, {Type: EventAuthFailed}, {Type: EventJobFailed, Severity: SeverityCritical}, {Type: EventAgentStop},
+			{Type: EventAgentStart}, {Type: EventAgentStop}, {Type: EventAgentError, Severity: SeverityWarn}, {Type: EventAuthFailed},
+			{Type: EventUploadFailed, Severity: SeverityError}, {Type: EventChunkFailed, Severity: SeverityError},
+			{Type: EventChunkCleanup, Severity: SeverityWarn},  // an operator dropped what nobody else has
+			{Type: EventChunkCleanup, Severity: SeverityError}, // nothing could be freed
+			{Type: EventJobFailed, Severity: SeverityCritical},
 		} {
 			l.Log(Event{Type: EventJobStarted})
 			l.Log(e)
@@ -194,9 +198,26 @@ func TestCriticalEventsAreSyncedBeforeLogReturns(t *testing.T) {
 				t.Errorf("started %v: after %s %s synced %d, want %d", start, e.Type, e.Severity, s.Synced, 2*i+2)
 			}
 		}
-		if s := l.Stats(); s.NotDurable != 0 {
-			t.Errorf("%+v", s)
+		l.Log(Event{Type: EventChunkCleanup, Severity: SeverityDebug}) // uploaded: nothing is lost
+		if s := l.Stats(); s.NotDurable != 0 || s.Synced != s.Logged-1 {
+			t.Errorf("%+v; want the last one not synced", s)
 		}
+	}
+}
+
+// What the log says about losses and damage is on disk before the event that follows it is known to be.
+func TestWhatTheLogSaysAboutItselfIsSynced(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, nil)
+	l.Log(info(1))
+	if err := os.Remove(path); err != nil {
+		t.Skip(err) // an open file on Windows
+	}
+	l.Log(info(2)) // finds the file gone, and queues a word about it
+	l.Log(info(3)) // with which that is written
+	s := l.Stats()
+	if n := s.Logged - 3; n == 0 || l.Head().Seq < 3 || s.Synced < 3 {
+		t.Errorf("%+v, synced up to %d", s, l.Head().Seq)
 	}
 }
 
