@@ -78,8 +78,9 @@ func (e *SkippedError) Error() string {
 // Query returns the events of a log that f lets through, over all its rotated and compressed files. path is as for Verify.
 //
 // It may run while the log is written, and does not disturb the writer: files that are rotated, compressed or deleted
-// meanwhile are followed by their identity. Lines that stand twice, as after a failed sync, come once. It holds some
-// 64 KiB in memory, and with Newest up to 16 MiB when it meets a compressed file. It proves nothing: that is Verify's work.
+// meanwhile are followed by their identity. (Windows renames no file that is read, so there the log grows on and is rotated
+// later.) Lines that stand twice, as after a failed sync, come once. It holds some 2 MiB in memory, and with Newest 16 MiB
+// more when it meets a compressed file. It proves nothing: that is Verify's work.
 //
 // A non-nil error is the last value, and comes with no line: f's Validate, an os.ErrNotExist when there is no log, a
 // *SkippedError when all is read but for what cannot be, the context's.

@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -132,5 +134,67 @@ func TestQueryFollowsALogThatBeginsLater(t *testing.T) {
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// Who follows a log goes on when somebody removes, replaces or cuts its file, as the writer does.
+func TestQueryFollowsOverRemoveAndTruncate(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"remove":   os.Remove,
+		"truncate": func(path string) error { return os.Truncate(path, 0) },
+		"cut":      func(path string) error { return os.Truncate(path, 1500) },
+	} {
+		for _, synced := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " synced ", synced), func(t *testing.T) {
+				path := logPath(t)
+				l := open(t, path, nil)
+				ctx, cancel := contextWithTimeout(t, 20*time.Second)
+				defer cancel()
+				seen := make(chan string, 100)
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					for l, err := range Query(ctx, path, Filter{Follow: true, Types: []EventType{EventJobStarted}}) {
+						if err == nil {
+							seen <- l.Event.JobID
+						}
+					}
+				}()
+				log := func(from, to int) {
+					for i := from; i <= to; i++ {
+						if err := l.Log(info(i)); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if synced {
+						if err := l.Flush(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				want := func(from, to int) {
+					t.Helper()
+					for i := from; i <= to; i++ {
+						select {
+						case id := <-seen:
+							if id != fmt.Sprintf("job-%d", i) {
+								t.Fatalf("%s, want job-%d", id, i)
+							}
+						case <-ctx.Done():
+							t.Fatalf("job-%d did not come", i)
+						}
+					}
+				}
+				log(1, 10)
+				want(1, 10)
+				if err := harm(path); err != nil {
+					t.Fatal(err)
+				}
+				log(11, 14)
+				want(11, 14)
+				cancel()
+				<-ended
+			})
+		}
 	}
 }

@@ -20,7 +20,8 @@ type matcher struct {
 }
 
 func newMatcher(f *Filter) matcher {
-	m := matcher{f: f, text: bytes.ToLower(appendEscaped(nil, f.Text)), behind: f.After == 0 || f.Newest}
+	m := matcher{f: f, text: bytes.ToLower(appendEscaped(nil, f.Text))}
+	m.startAfter(f.After)
 	for _, id := range []string{f.JobID, f.ReportID} {
 		if id != "" {
 			m.ids = append(m.ids, appendString(nil, id))
@@ -54,6 +55,11 @@ func (m *matcher) decode(b []byte, seq uint64, ours bool) (l Line, wanted, ok bo
 	}
 	l.Seq, l.Raw = seq, bytes.Clone(b)
 	return l, true, true
+}
+
+// startAfter makes seq what Filter.After says; the next line stands at the begin or, with Newest, at the end of the log.
+func (m *matcher) startAfter(seq uint64) {
+	m.f.After, m.behind = seq, seq == 0 || m.f.Newest
 }
 
 // after reports whether a line, of number seq or none, stands behind number Filter.After.

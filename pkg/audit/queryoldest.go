@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -38,6 +39,12 @@ func (q *query) oldest(ctx context.Context, segs []segment) error {
 			if err := w.wait(ctx); err != nil {
 				return err
 			}
+			if w.cut(r) {
+				q.match.startAfter(r.seq)
+				if err := r.enter(r.seg); err != nil && !errors.Is(err, os.ErrNotExist) {
+					return err
+				}
+			}
 		case err != nil && (broken || r.seg == nil):
 			return err
 		case err != nil:
@@ -46,6 +53,7 @@ func (q *query) oldest(ctx context.Context, segs []segment) error {
 		case broken:
 			broken = false
 		default:
+			w.read(&l)
 			if err := q.take(l.bytes, l.file, l.offset, !l.torn && !l.long); err != nil {
 				return err
 			}
@@ -78,6 +86,7 @@ const followInterval = 200 * time.Millisecond
 type watch struct {
 	path string
 	info os.FileInfo
+	end  []byte // of the last line
 }
 
 // wait returns when the file is not what it was when the last wait returned: so what is written while the lines are
@@ -104,4 +113,24 @@ func (w *watch) wait(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// read notes what the end of the last line is.
+func (w *watch) read(l *rawLine) {
+	w.end = w.end[:0]
+	if !l.long {
+		w.end = append(w.end, l.bytes[max(0, len(l.bytes)-len(chainText{})-len(chainClose)):]...)
+	}
+}
+
+// cut reports whether the file being read does not hold the last line any more where it was: somebody truncated it, and the
+// writer goes on in it.
+func (w *watch) cut(r *lineReader) bool {
+	f, ok := r.f.(io.ReaderAt)
+	if !ok || r.offset == 0 {
+		return false
+	}
+	b := make([]byte, len(w.end))
+	n, _ := f.ReadAt(b, r.offset-int64(len(b))) // an error is one of the next read
+	return !bytes.Equal(b[:n], w.end)
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -178,6 +179,11 @@ func (r *lineReader) torn() rawLine {
 
 func (r *lineReader) count(l rawLine, n int64) rawLine {
 	l.file, l.offset = r.seg, r.offset
+	if l.offset == 0 && r.seg.first == 0 { // it may have been empty when it was listed
+		if h, ok := parseHeader(newLinker(), l.bytes); ok {
+			r.seg.header, r.seg.first = h, h.FirstSeq
+		}
+	}
 	r.offset += n
 	if !r.cut {
 		r.number++
@@ -223,7 +229,8 @@ func (r *lineReader) successor() (*segment, error) {
 		}
 	}
 	for i := range segs {
-		if found >= 0 && i > found && segs[i].info.Size() > 0 || found < 0 && segs[i].first > r.seq {
+		// Where the file is gone, the next one may begin with lines that it had, too: those that were not synced.
+		if found >= 0 && i > found && segs[i].info.Size() > 0 || found < 0 && segs[i].first >= cmp.Or(r.seg.first, r.seq+1) {
 			return &segs[i], nil
 		}
 	}
