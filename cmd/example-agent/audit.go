@@ -57,12 +57,16 @@ func (o *auditFlags) add(cmd *cobra.Command) {
 	f.StringVar(&o.txt, "text", "", "only with this text anywhere, in upper or lower case")
 }
 
-func (o *auditFlags) filter() audit.Filter {
-	f := audit.Filter{Severity: event.Severity(strings.ToUpper(o.severity)), JobID: o.job, ReportID: o.report, Text: o.txt}
+// filter adds them to f, and refuses what makes no sense.
+func (o *auditFlags) filter(f audit.Filter) (audit.Filter, error) {
+	f.Severity, f.JobID, f.ReportID, f.Text = event.Severity(strings.ToUpper(o.severity)), o.job, o.report, o.txt
 	for _, t := range o.types {
 		f.Types = append(f.Types, event.Type(t))
 	}
-	return f
+	if err := f.Validate(); err != nil {
+		return f, usage("%v", err)
+	}
+	return f, nil
 }
 
 func (a *app) auditQuery() *cobra.Command {
@@ -70,25 +74,27 @@ func (a *app) auditQuery() *cobra.Command {
 	var f audit.Filter
 	var since, until string
 	cmd := a.command("query [PATH]", "the events that match, oldest first", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		path, err := a.auditPath(args)
-		if err != nil {
-			return err
-		}
-		narrow := o.filter()
-		narrow.Limit, narrow.Newest = f.Limit, f.Newest
 		now := time.Now()
+		var err error
 		for _, w := range []struct {
 			flag, text string
 			into       *time.Time
-		}{{"--since", since, &narrow.Since}, {"--until", until, &narrow.Until}} {
+		}{{"--since", since, &f.Since}, {"--until", until, &f.Until}} {
 			if *w.into, err = parseWhen(w.text, now); err != nil {
 				return usage("%s: %v", w.flag, err)
 			}
 		}
+		if f, err = o.filter(f); err != nil {
+			return err
+		}
+		path, err := a.auditPath(args)
+		if err != nil {
+			return err
+		}
 		p := a.auditPrinter()
-		err = p.print(ctx, path, narrow)
+		err = p.print(ctx, path, f)
 		if err == nil && p.n == 0 {
-			a.say("no event matches%s", typeHint(narrow.Types))
+			a.say("no event matches%s", typeHint(f.Types))
 		}
 		return errors.Join(err, p.out.Flush())
 	})
@@ -129,6 +135,10 @@ func (a *app) auditTail() *cobra.Command {
 		if n < 0 || n > maxTail {
 			return usage("--lines %d: want 0 to %d", n, maxTail)
 		}
+		f, err := o.filter(audit.Filter{})
+		if err != nil {
+			return err
+		}
 		path, err := a.auditPath(args)
 		if err != nil {
 			return err
@@ -136,7 +146,7 @@ func (a *app) auditTail() *cobra.Command {
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		p := a.auditPrinter()
-		err = p.tail(ctx, path, o.filter(), n, follow)
+		err = p.tail(ctx, path, f, n, follow)
 		if follow && ctx.Err() != nil {
 			err = nil // that is how it ends
 		}

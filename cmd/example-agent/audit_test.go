@@ -100,7 +100,8 @@ func TestAuditQuery(t *testing.T) {
 	}
 	h.run("audit", "query", "--type", "job_faild").want(exitOK, "no event matches; did you mean --type job_failed?")
 	h.run("audit", "query", "--since", "yesterday").want(exitUsage, "--since", "7d")
-	h.run("audit", "query", "--severity", "bad").want(exitRuntime, "DEBUG, INFO")
+	h.run("audit", "query", "--severity", "bad").want(exitUsage, "DEBUG, INFO")
+	h.run("audit", "query", "--limit", "-1").want(exitUsage, "Limit")
 	h.run("audit", "query", t.TempDir()).want(exitRuntime, "no audit log")
 	h.run("audit", "qery").want(exitUsage, `did you mean "query"?`)
 }

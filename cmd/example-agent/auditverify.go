@@ -106,7 +106,7 @@ func (a *app) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
 		}
 		fmt.Fprintf(&b, "  %s\n", bare(f.String()))
 	}
-	fmt.Fprintf(&b, "%s: %d events, seq %d to %d, in %d files", bare(rep.Log), rep.Events, rep.FirstSeq, rep.Head.Seq, len(rep.Files))
+	fmt.Fprintf(&b, "%s: %d events, seq %d to %d, files: %d", bare(rep.Log), rep.Events, rep.FirstSeq, rep.Head.Seq, len(rep.Files))
 	if opt.Key != nil {
 		fmt.Fprintf(&b, "; %d signatures checked", rep.Signed)
 	}
