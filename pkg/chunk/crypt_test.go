@@ -179,3 +179,18 @@ func TestLinksInPlaceOfTheDatabaseAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyOfFreedDataIsNotNeeded(t *testing.T) {
+	m := open(t, withKeys(key(1)))
+	submit(t, m, testReport("r", 6))
+	p := next(t, m)
+	settle(t, m, p, uploaded)
+	m = reopen(t, m, withKeys(key(2), key(1)))
+	if n, err := m.Rekey(t.Context()); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	m = reopen(t, m, withKeys(key(2)))
+	if got := titles(t, drain(t, m)); len(got) != 4 {
+		t.Errorf("%d of 4 findings", len(got))
+	}
+}
