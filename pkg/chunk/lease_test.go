@@ -288,3 +288,27 @@ func TestPaceDoesNotHideARetry(t *testing.T) {
 		}
 	})
 }
+
+func TestMorePartsMayBeLeasedThanTheWindowHolds(t *testing.T) {
+	cfg := split
+	cfg.MaxConcurrentUploads = 2 * windowSize
+	m := open(t, cfg)
+	const reports = windowSize + 50
+	for i := range reports {
+		submit(t, m, testReport(fmt.Sprint("r", i), 1))
+	}
+	var leased []*report.Part
+	for p := next(t, m); p != nil; p = next(t, m) {
+		leased = append(leased, p)
+	}
+	if len(leased) != reports {
+		t.Errorf("%d of %d parts are leased", len(leased), reports)
+	}
+	for _, p := range leased {
+		settle(t, m, p, uploaded)
+	}
+	drain(t, m)
+	if c := m.Counts(); c.Completed != reports {
+		t.Errorf("%+v", c)
+	}
+}

@@ -3,7 +3,6 @@ package chunk
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/report"
@@ -95,9 +94,12 @@ func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 // refill reads the window anew. What a transaction changed is in memory too before it can be read here, or it is read
 // here: a part is never found before its report is counted, and none is missed.
 func (m *Manager) refill(ctx context.Context) error {
+	m.mu.Lock()
+	most := windowSize + len(m.leases) // leased parts are still waiting in the database
+	m.mu.Unlock()
 	m.db.visible.RLock()
 	defer m.db.visible.RUnlock()
-	rows, err := m.db.query(ctx, waitingParts+fmt.Sprintf(" ORDER BY p.priority DESC, p.turn, p.pid LIMIT %d", windowSize), time.Now().UnixMilli())
+	rows, err := m.db.query(ctx, waitingParts+" ORDER BY p.priority DESC, p.turn, p.pid LIMIT ?", time.Now().UnixMilli(), most)
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (m *Manager) refill(ctx context.Context) error {
 			free = append(free, c)
 		}
 	}
-	m.window.load(free, len(found) < windowSize)
+	m.window.load(free, len(found) < most)
 	return nil
 }
 
