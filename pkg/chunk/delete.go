@@ -72,15 +72,11 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 // gives the space back to the filesystem, and returns how many reports were removed. Reports not yet uploaded and
 // dead letters stay, so the store may remain larger.
 func (s *Storage) CleanupToSize(ctx context.Context, maxBytes int64) (deleted int, err error) {
-	err = s.m.db.do(ctx, 0, func(t *tx) error {
-		n, _, err := s.m.evict(t, maxBytes, false, &s.tenant, byOperator)
-		deleted = int(n)
-		return err
-	})
+	n, err := s.m.evictTo(ctx, maxBytes, &s.tenant, byOperator)
 	if err == nil {
 		s.m.shrink()
 	}
-	return deleted, err
+	return int(n), err
 }
 
 // RetryDead makes all dead letters of a report due again and returns how many there were.

@@ -3,6 +3,7 @@ package chunk
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -135,4 +136,52 @@ func TestQuotaHoldsAmongConcurrentSubmits(t *testing.T) {
 		t.Errorf("%d reports under a quota of 10", u.Reports)
 	}
 	drain(t, m)
+}
+
+func TestUrgentReportAfterAFloodMovesNoOtherTenantBehindIt(t *testing.T) {
+	m := open(t, split)
+	for i := range 60 {
+		submit(t, m, testReport(fmt.Sprint("flood", i), 1), report.Envelope{TenantID: "big"})
+	}
+	submit(t, m, testReport("urgent", 1), report.Envelope{TenantID: "big", Priority: 9})
+	p := next(t, m)
+	if p.ReportID != "urgent" {
+		t.Fatalf("%s goes first", p.ReportID)
+	}
+	settle(t, m, p, uploaded)
+	submit(t, m, testReport("small", 1), report.Envelope{TenantID: "small"})
+	if got := order(t, m); !slices.Contains(got[:3], "small") {
+		t.Errorf("the small tenant's part is not among the first three: %v", got)
+	}
+}
+
+func TestAPartThatIsRetriedMovesNobodyBehindNewcomersAfterARestart(t *testing.T) {
+	m := open(t, split)
+	for i := range 60 {
+		submit(t, m, testReport(fmt.Sprint("big", i), 1), report.Envelope{TenantID: "big"})
+	}
+	for i := range 40 {
+		p := next(t, m)
+		o := uploaded
+		switch i {
+		case 0:
+			o = report.Outcome{Kind: report.Retry, Due: time.Now().Add(time.Hour)}
+		case 39:
+			o = report.Outcome{Kind: report.Dead}
+		}
+		settle(t, m, p, o)
+	}
+	m = reopen(t, m, split)
+	for i := range 30 {
+		submit(t, m, testReport(fmt.Sprint("new", i), 1), report.Envelope{TenantID: "new"})
+	}
+	count := 0
+	for _, tenant := range order(t, m)[:10] {
+		if tenant == "big" {
+			count++
+		}
+	}
+	if count < 4 {
+		t.Errorf("%d of the first 10 uploads after the restart are of the tenant that waited", count)
+	}
 }

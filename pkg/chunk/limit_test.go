@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Several large reports at one time: the disk holds MaxStorageMB and one report at most.
@@ -60,6 +62,29 @@ func TestLimitHoldsForReportsThatComeTogether(t *testing.T) {
 	background.Wait()
 	if most > limit+one {
 		t.Errorf("%d bytes on disk, the limit and one report are %d", most, limit+one)
+	}
+	drain(t, m)
+}
+
+// What is removed to make room stays removed when it was not enough: else each report that is refused would remove
+// all of it in vain again, while everybody else waits.
+func TestRefusedReportsRemoveNothingTwice(t *testing.T) {
+	cfg := split
+	cfg.AggressiveCleanup, cfg.MaxStorageMB = true, 16
+	m := open(t, cfg)
+	execute(t, m, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, done, stamp, created, finished)
+		SELECT i + 1000, '', 'done' || i, 1, '', '', 0, 2, randomblob(32), 1, 1, 0, 0, 1e15 + i FROM n`, 3*sweepBatch))
+	var err error
+	for i := 0; err == nil && i < 16; i++ {
+		_, err = m.Put(t.Context(), bulky(fmt.Sprint("r", i), 1), report.Envelope{})
+	}
+	var full *StorageFullError
+	if !errors.As(err, &full) {
+		t.Fatal(err)
+	}
+	if n := number(t, m, "SELECT count(*) FROM reports WHERE state = 2"); n != 0 {
+		t.Errorf("%d completed reports are left for the next to remove", n)
 	}
 	drain(t, m)
 }

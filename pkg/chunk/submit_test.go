@@ -307,3 +307,22 @@ func TestOddTenantsAreKeptApart(t *testing.T) {
 		}
 	}
 }
+
+func TestNewestRevisionIsKnownWhenTheFirstIsGone(t *testing.T) {
+	m := open(t, split)
+	submit(t, m, testReport("r", 1))
+	drain(t, m)
+	second := testReport("r", 2)
+	submit(t, m, second)
+	if n, err := m.sweepAge(t.Context(), time.Now().Add(25*time.Hour)); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	submit(t, m, second)
+	if n := number(t, m, "SELECT count(*) FROM reports"); n != 1 {
+		t.Errorf("the same content is stored %d times", n)
+	}
+	submit(t, m, testReport("r", 3))
+	if infos, err := m.Storage().Report(t.Context(), "r"); err != nil || len(infos) != 2 || infos[1].Findings != 3 {
+		t.Errorf("%+v %v", infos, err)
+	}
+}

@@ -64,7 +64,10 @@ func (m *Manager) sweep() {
 		m.cleanupFailed(byAge, "clean-up by age failed", err)
 	}
 	if limit := m.cfg.maxBytes(); limit > 0 && m.cfg.AggressiveCleanup {
-		err := m.db.do(ctx, 0, func(t *tx) error { return m.makeRoom(t, 0) })
+		_, err := m.evictCompleted(ctx, 0)
+		if err == nil {
+			err = m.db.do(ctx, 0, func(t *tx) error { return m.makeRoom(t, 0) })
+		}
 		if err != nil {
 			m.cleanupFailed(bySize, "clean-up by size failed", err)
 		}
@@ -134,80 +137,6 @@ func (m *Manager) removeCompleted(t *tx, before int64) (removed int64, err error
 
 // dataBytes is how much data there is of parts p, whose data, where it is still there, is b.
 const dataBytes = "coalesce(sum(p.size) FILTER (WHERE b.pid IS NOT NULL), 0)"
-
-// makeRoom sees to it that need bytes more fit under MaxStorageMB: it removes finished reports, oldest first, then
-// unsent ones where DropUnsent says so, and returns a *StorageFullError when that is not enough.
-func (m *Manager) makeRoom(t *tx, need int64) error {
-	limit := m.cfg.maxBytes()
-	if limit == 0 {
-		return nil
-	}
-	budget := limit - walShare(limit) - reserveShare(limit)
-	if t.used == 0 {
-		used, err := inUse(t)
-		if err != nil {
-			return err
-		}
-		t.used = used
-	}
-	if t.used+need > budget && m.cfg.AggressiveCleanup {
-		_, used, err := m.evict(t, budget-need, m.cfg.DropUnsent, nil, bySize)
-		if err != nil {
-			return err
-		}
-		t.used = used
-	}
-	if need > 0 && t.used+need > budget {
-		return &StorageFullError{Used: t.used, Needed: need, Max: limit}
-	}
-	t.used += need
-	return nil
-}
-
-// inUse returns the bytes of the pages that hold data.
-func inUse(t *tx) (int64, error) {
-	var pages, free int64
-	if err := t.row("PRAGMA page_count", nil, &pages); err != nil {
-		return 0, err
-	}
-	if err := t.row("PRAGMA freelist_count", nil, &free); err != nil {
-		return 0, err
-	}
-	return (pages - free) * pageSize, nil
-}
-
-// evict removes reports, oldest first, until at most target bytes are in use: completed ones, and when unsent is
-// set also failed and pending ones. tenant limits it to one tenant; nil is all.
-func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string, reason string) (removed int64, used int64, err error) {
-	states := []int{reportCompleted}
-	if unsent {
-		states = append(states, reportFailed, reportPending)
-	}
-	if used, err = inUse(t); err != nil {
-		return 0, used, err
-	}
-	for _, state := range states {
-		for used > target {
-			var rid int64
-			err := t.row("SELECT rid FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
-				[]any{state, tenant}, &rid)
-			if isNoRows(err) {
-				break
-			}
-			if err != nil {
-				return removed, used, err
-			}
-			if err := m.remove(t, rid, state, reason); err != nil {
-				return removed, used, err
-			}
-			removed++
-			if used, err = inUse(t); err != nil {
-				return removed, used, err
-			}
-		}
-	}
-	return removed, used, nil
-}
 
 // remove deletes a report with its parts, and tells of it. An unfinished one counts as dropped.
 func (m *Manager) remove(t *tx, rid int64, state int, reason string) error {

@@ -7,9 +7,9 @@ import (
 
 // account is what one tenant has in the store that nobody else has yet.
 type account struct {
-	reports int64 // pending
-	bytes   int64 // stored, of parts that wait or are dead letters
-	turn    int64 // of its next part
+	reports int64         // pending
+	bytes   int64         // stored, of parts that wait or are dead letters
+	turns   map[int]int64 // of its next part, by priority
 }
 
 // Usage is what a tenant has in the store, and what it may have.
@@ -35,7 +35,7 @@ func (s *Storage) Usage() Usage {
 func (m *Manager) accountLocked(tenant string) *account {
 	a := m.accounts[tenant]
 	if a == nil {
-		a = &account{}
+		a = &account{turns: map[int]int64{}}
 		m.accounts[tenant] = a
 	}
 	return a
@@ -46,21 +46,28 @@ func (m *Manager) bookLocked(tenant string, reports, bytes int64) {
 	a := m.accountLocked(tenant)
 	a.reports += reports
 	a.bytes += bytes
-	if a.reports == 0 && a.bytes == 0 && a.turn <= m.served+1 {
-		delete(m.accounts, tenant)
+	if a.reports != 0 || a.bytes != 0 {
+		return
 	}
+	for _, turn := range a.turns {
+		if turn > m.served+1 {
+			return
+		}
+	}
+	delete(m.accounts, tenant)
 }
 
-// takeTurns gives the next n parts of a tenant their places in the upload order and returns the first. A turn is a
+// takeTurns gives the next n parts of a tenant at a priority their places in the upload order and returns the first. A turn is a
 // time that advances by one with each part that is leased, as in start-time fair queueing: a tenant that had nothing to
 // send starts at the present one, and one with a thousand parts waiting has its next one a thousand turns later. So
-// tenants of the same priority share the uploads part by part, however much each of them has.
-func (m *Manager) takeTurns(tenant string, n int) (first int64) {
+// tenants of the same priority share the uploads part by part, however much each of them has. A tenant's priorities are
+// apart: an urgent part behind a thousand others goes first, and must not move the time on past all of them.
+func (m *Manager) takeTurns(tenant string, priority, n int) (first int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.accountLocked(tenant)
-	first = max(a.turn, m.served)
-	a.turn = first + int64(n)
+	first = max(a.turns[priority], m.served)
+	a.turns[priority] = first + int64(n)
 	return first
 }
 
@@ -98,31 +105,31 @@ type books struct {
 	reports, bytes int64
 }
 
-// loadAccounts counts what an earlier process left.
+// loadAccounts counts what an earlier process left. What it had served is not stored: it came at least to each dead
+// letter, and to the first part of each tenant and priority that was not tried yet.
 func (m *Manager) loadAccounts(ctx context.Context) error {
-	rows, err := m.db.read.QueryContext(ctx, `SELECT r.tenant, p.state, count(*), sum(p.size), min(p.turn), max(p.turn), count(DISTINCT p.rid)
-		FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.state IN (1, 3) GROUP BY r.tenant, p.state`)
+	rows, err := m.db.read.QueryContext(ctx, `SELECT r.tenant, p.priority, p.state, count(*), sum(p.size), max(p.turn),
+			coalesce(min(p.turn) FILTER (WHERE p.attempts = 0 AND p.state = 1), max(p.turn)), count(DISTINCT p.rid)
+		FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.state IN (1, 3) GROUP BY r.tenant, p.priority, p.state`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	first := true
 	for rows.Next() {
 		var tenant string
-		var state int
-		var parts, bytes, low, high, reports int64
-		if err := rows.Scan(&tenant, &state, &parts, &bytes, &low, &high, &reports); err != nil {
+		var priority, state int
+		var parts, bytes, last, served, reports int64
+		if err := rows.Scan(&tenant, &priority, &state, &parts, &bytes, &last, &served, &reports); err != nil {
 			return err
 		}
 		a := m.accountLocked(tenant)
 		a.bytes += bytes
+		m.served = max(m.served, served)
 		if state != partWaiting {
 			continue
 		}
-		a.reports, a.turn = reports, high+1
-		if first || low < m.served {
-			m.served, first = low, false
-		}
+		a.reports += reports
+		a.turns[priority] = last + 1
 		m.counts.Recovered += reports
 		m.counts.Parts += parts
 		m.counts.Bytes += bytes

@@ -111,7 +111,7 @@ func (w *writer) take(p *report.Part) error {
 		return nil
 	}
 	rid := w.rid
-	err := w.m.db.do(w.ctx, w.bytes, func(t *tx) (err error) {
+	err := w.commit(func(t *tx) (err error) {
 		rid, err = w.store(t)
 		return err
 	})
@@ -183,7 +183,7 @@ func (w *writer) Close() (report.Summary, error) {
 	if err != nil {
 		return sum, errors.Join(err, w.Abort())
 	}
-	if err := w.m.db.do(w.ctx, w.bytes, func(t *tx) error { return w.seal(t, &sum) }); err != nil {
+	if err := w.commit(func(t *tx) error { return w.seal(t, &sum) }); err != nil {
 		return sum, errors.Join(err, w.Abort())
 	}
 	w.ended = true
@@ -224,7 +224,7 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 		reportPending, sum.Content[:], toolName(w.Head()), sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, rid); err != nil {
 		return err
 	}
-	turn := w.m.takeTurns(w.env.TenantID, sum.Parts)
+	turn := w.m.takeTurns(w.env.TenantID, w.env.Priority, sum.Parts)
 	if _, err := t.exec("UPDATE parts SET state = ?, turn = ? + idx WHERE rid = ?", partWaiting, turn, rid); err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 func (w *writer) storeNew(t *tx, sum *report.Summary) (done bool, err error) {
 	rid := w.m.newRID()
 	n, err := t.exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, findings, assets, raw, stored, stamp, created)
-		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id, rev) DO NOTHING`,
+		SELECT ?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE tenant = ?2 AND id = ?3)`,
 		rid, w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportPending, sum.Content[:],
 		sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, w.stamp.UnixNano(), time.Now().UnixMilli())
 	if n == 0 || err != nil {
@@ -246,7 +246,7 @@ func (w *writer) storeNew(t *tx, sum *report.Summary) (done bool, err error) {
 	if err := w.admit(t); err != nil {
 		return false, err
 	}
-	turn := w.m.takeTurns(w.env.TenantID, sum.Parts)
+	turn := w.m.takeTurns(w.env.TenantID, w.env.Priority, sum.Parts)
 	pid, err := w.storeParts(t, rid, partWaiting, turn)
 	if err != nil {
 		return false, err
