@@ -149,7 +149,8 @@ func (w *startedWriter) Write(b []byte) (int, error) {
 type remoteQueue struct{ c *controlClient }
 
 func (q *remoteQueue) list(ctx context.Context) (out []chunk.ReportInfo, err error) {
-	return out, q.c.get(ctx, "/queue", &out)
+	err = q.c.get(ctx, "/queue", &out)
+	return out, err
 }
 
 func (q *remoteQueue) show(ctx context.Context, id string) (*queueEntry, error) {
@@ -158,11 +159,13 @@ func (q *remoteQueue) show(ctx context.Context, id string) (*queueEntry, error) 
 }
 
 func (q *remoteQueue) retry(ctx context.Context, id string) (n int, err error) {
-	return n, q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/retry", &n)
+	err = q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/retry", &n)
+	return n, err
 }
 
 func (q *remoteQueue) drop(ctx context.Context, id string) (n int, err error) {
-	return n, q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/drop", &n)
+	err = q.c.do(ctx, http.MethodPost, "/queue/"+url.PathEscape(id)+"/drop", &n)
+	return n, err
 }
 
 func (q *remoteQueue) export(ctx context.Context, id string, w io.Writer) error {
@@ -173,5 +176,6 @@ func (q *remoteQueue) export(ctx context.Context, id string, w io.Writer) error 
 }
 
 func (q *remoteQueue) rekey(ctx context.Context) (n int64, err error) {
-	return n, q.c.stream(ctx, http.MethodPost, "/rekey", func(body io.Reader) error { return json.NewDecoder(body).Decode(&n) })
+	err = q.c.stream(ctx, http.MethodPost, "/rekey", func(body io.Reader) error { return json.NewDecoder(body).Decode(&n) })
+	return n, err
 }
