@@ -43,6 +43,10 @@ type Spec struct {
 	MaxFileBytes   int64         // of any file the child writes, enforced by the kernel on Linux; 0: no limit
 	MemoryBytes    int64         // of the tree, on Linux; 0: no limit
 	Nice           int           // added to the niceness on Unix; 0: none
+
+	// OnMemory is told the memory of the tree after each sample, summed as Result.PeakMemory is, and 0 once the tree
+	// is gone. Linux only; nil: nobody is told. It is called by Run, one call at a time, and must return soon.
+	OnMemory func(bytes int64)
 }
 
 // Cause says why the child ended.

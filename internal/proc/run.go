@@ -87,6 +87,7 @@ func (c *child) supervise(ctx context.Context) {
 		c.stop(exited)
 	}
 	c.res.Leftovers, c.res.Survivors = c.tree.clear()
+	c.tellMemory(0)
 	if ended(exited, 0) {
 		reap()
 		c.account()
@@ -165,10 +166,18 @@ func (c *child) memoryOver() bool {
 	if begin.Before(c.sample) {
 		return false
 	}
-	over := c.tree.measure(c.spec.MemoryBytes)
+	used, over := c.tree.measure(c.spec.MemoryBytes)
+	c.tellMemory(used)
 	end := time.Now()
 	c.sample = end.Add(max(memoryPoll, 20*end.Sub(begin)))
 	return over
+}
+
+// tellMemory passes on what the tree uses, where this system can say it.
+func (c *child) tellMemory(used int64) {
+	if c.spec.OnMemory != nil && Supported().Memory {
+		c.spec.OnMemory(used)
+	}
 }
 
 // stop asks the tree to end and kills it when the leader does not within the grace period.

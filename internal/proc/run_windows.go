@@ -22,7 +22,7 @@ type tree struct {
 
 func newTree(leader int, _ string) *tree { return &tree{leader: leader} }
 
-func (t *tree) measure(int64) bool { return false }
+func (t *tree) measure(int64) (int64, bool) { return 0, false }
 
 // terminate does nothing: a process without a console window cannot be asked to end.
 func (t *tree) terminate() {}

@@ -51,15 +51,14 @@ func (t *tree) members() []stat {
 
 // measure takes a sample and says whether the tree is over limit bytes. Resident memory counts shared pages
 // once for each process, so a tree over the limit by that sum is judged by the proportional one.
-func (t *tree) measure(limit int64) (over bool) {
-	var sum int64
+func (t *tree) measure(limit int64) (sum int64, over bool) {
 	members := t.members()
 	for _, s := range members {
 		sum += s.rss
 	}
 	t.peak = max(t.peak, sum)
 	if limit <= 0 || sum <= limit {
-		return false
+		return sum, false
 	}
 	var share int64
 	for _, s := range members {
@@ -69,7 +68,7 @@ func (t *tree) measure(limit int64) (over bool) {
 			share += s.rss
 		}
 	}
-	return share > limit
+	return sum, share > limit
 }
 
 // proportional returns the resident memory of a process with shared pages divided among those who share them.

@@ -22,9 +22,9 @@ type tree struct {
 
 func newTree(leader int, _ string) *tree { return &tree{leader: leader} }
 
-func (t *tree) measure(int64) bool { return false }
-func (t *tree) terminate()         { _ = syscall.Kill(-t.leader, syscall.SIGTERM) }
-func (t *tree) kill()              { _ = syscall.Kill(-t.leader, syscall.SIGKILL) }
+func (t *tree) measure(int64) (int64, bool) { return 0, false }
+func (t *tree) terminate()                  { _ = syscall.Kill(-t.leader, syscall.SIGTERM) }
+func (t *tree) kill()                       { _ = syscall.Kill(-t.leader, syscall.SIGKILL) }
 
 func (t *tree) clear() (leftovers, survivors int) {
 	t.kill()

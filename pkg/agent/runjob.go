@@ -103,6 +103,7 @@ func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
 	r.a.record(r.spec, event.Event{Type: event.JobStarted, Message: "job started", Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}})
 	res, err = r.a.cfg.Scanner.Scan(ctx, scan.Request{
 		JobID: r.spec.ID, TenantID: r.spec.TenantID, ReportID: report.CleanID(r.spec.ID), Scanner: r.spec.Scanner, Target: r.spec.Target, Timeout: r.spec.Timeout,
+		OnMemory: r.slot.SetUsed, // so that admission holds back only what the scanner has not taken yet
 	}, r.open(ctx))
 	if err == nil && res == nil {
 		err = errors.New("scanner gave no result and no error")

@@ -16,6 +16,7 @@ type ControllerStatus struct {
 	MaxJobs      int   `json:"max_jobs"`      // slots
 
 	ReservedBytes    int64 `json:"reserved_bytes"`    // memory that granted requests reserve
+	UsedBytes        int64 `json:"used_bytes"`        // memory that those of them which report it hold now; see Slot.SetUsed
 	DroppedCallbacks int64 `json:"dropped_callbacks"` // calls of a callback left out because too many were waiting
 	CallbackPanics   int64 `json:"callback_panics"`
 
@@ -41,6 +42,7 @@ func (c *Controller) GetStatus() ControllerStatus {
 	}
 	for slot := range c.memory {
 		s.ReservedBytes += slot.need.memory
+		s.UsedBytes += slot.used
 	}
 	if c.sampleErr != nil {
 		s.SampleError = c.sampleErr.Error()

@@ -41,6 +41,11 @@ type Request struct {
 	ReportID string        // empty: made of JobID and Scanner, so that a repeated job has the same; without a JobID a new one
 	Timeout  time.Duration // 0: Config.Timeout
 	Asset    *report.Asset // what the target is; nil: a repository, named by its remote URL or else its path
+
+	// OnMemory is told the resident memory of the scanner and all it started, in bytes, some four times a second
+	// while it runs, and 0 when it is gone; Linux only. Calls come one at a time, before Scan returns, and must
+	// return soon. Nil: nobody is told.
+	OnMemory func(bytes int64)
 }
 
 // Scan runs a scanner on a target, reads its SARIF and writes the report. It returns when the report is closed and

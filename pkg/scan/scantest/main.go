@@ -43,8 +43,12 @@ func (p *plan) run(args []string) (code int) {
 		p.start(i >= p.Children)
 	}
 	ballast := make([]byte, p.Memory)
-	for i := 0; i < len(ballast); i += 512 {
-		ballast[i] = byte(i) // to make the memory resident
+	steps := max(p.Steps, 1)
+	for step := range steps {
+		for i := step * len(ballast) / steps; i < (step+1)*len(ballast)/steps; i += 512 {
+			ballast[i] = byte(i) // to make the memory resident
+		}
+		time.Sleep(p.Pause)
 	}
 	p.flood()
 	if !p.NoReport && len(args) > 1 {

@@ -40,6 +40,8 @@ type plan struct {
 	Children   int // that hang, in its process group
 	Detached   int // that hang, in a session of their own
 	Memory     int64
+	Steps      int           // in which Memory is taken; 0: 1
+	Pause      time.Duration // after each
 	Flood      int64
 
 	Results      int
@@ -98,6 +100,11 @@ func Detach(n int) Behaviour { return func(p *plan) { p.Detached = n } }
 
 // Memory makes it use that much.
 func Memory(bytes int64) Behaviour { return func(p *plan) { p.Memory = bytes } }
+
+// MemorySteps makes it use n times that much, one after the other, with a pause after each.
+func MemorySteps(n int, bytes int64, pause time.Duration) Behaviour {
+	return func(p *plan) { p.Memory, p.Steps, p.Pause = int64(n)*bytes, n, pause }
+}
 
 // Flood makes it write that much to standard output, which it uses for no report.
 func Flood(bytes int64) Behaviour { return func(p *plan) { p.Flood = bytes } }
