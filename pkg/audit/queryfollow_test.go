@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -195,6 +196,35 @@ func TestQueryFollowsOverRemoveAndTruncate(t *testing.T) {
 				cancel()
 				<-ended
 			})
+		}
+	}
+}
+
+// A file that gets another name while the directory is read is in the list under one of them.
+func TestNoFileIsMissedWhileItIsCompressed(t *testing.T) {
+	path := logPath(t)
+	files := writeLog(t, path, 400, nil)
+	done := make(chan struct{})
+	defer func() { <-done }()
+	go func() {
+		defer close(done)
+		for _, name := range files[:len(files)-1] {
+			s := segment{path: filepath.Join(filepath.Dir(path), name)}
+			if err := s.compress(make(chan struct{})); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for {
+		segs, err := segments(path)
+		if err != nil || len(segs) != len(files) {
+			t.Errorf("%d of %d files: %v", len(segs), len(files), err)
+			return
+		}
+		select {
+		case <-done:
+			return
+		default:
 		}
 	}
 }

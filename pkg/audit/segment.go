@@ -92,9 +92,10 @@ func listFiles(path string) ([]segment, error) {
 	return all, nil
 }
 
-// sameListed reports whether two listings name the same file: only the current one's name is used again.
+// sameListed reports whether two listings have the same file, compressed meanwhile or not. Only the current one's name is
+// used again.
 func sameListed(a, b segment) bool {
-	return a.path == b.path && (a.info == nil || os.SameFile(a.info, b.info))
+	return a.stamp.Equal(b.stamp) && (a.info == nil || os.SameFile(a.info, b.info))
 }
 
 // inOrder looks into the files and sorts them. A file that is gone is left out.
@@ -105,6 +106,10 @@ func inOrder(all []segment) ([]segment, error) {
 	orders := map[string]uint64{}
 	for _, s := range all {
 		err := s.look(k)
+		if errors.Is(err, os.ErrNotExist) && !s.compressed && !s.stamp.IsZero() { // compressed since it was listed
+			s.path, s.compressed = s.path+zstdSuffix, true
+			err = s.look(k)
+		}
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
