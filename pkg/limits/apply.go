@@ -31,7 +31,7 @@ func (l ComputationalLimits) ControllerConfig(base resource.ControllerConfig) re
 	tightenPercent(&base.CPUThreshold, d.CPUThreshold, l.CPUThresholdCrit)
 	tightenPercent(&base.CPUWarning, warning(base.CPUThreshold), l.CPUThresholdWarn)
 	tighten(&base.SampleInterval, d.SampleInterval, l.CPUMonitorInterval)
-	tighten(&base.MaxConcurrentJobs, d.MaxConcurrentJobs, l.MaxConcurrentOps)
+	tighten(&base.MaxConcurrentJobs, d.MaxConcurrentJobs, min(l.MaxConcurrentOps, max(l.MaxGoroutines/GoroutinesPerJob, 1)))
 	return base
 }
 

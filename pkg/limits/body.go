@@ -18,6 +18,9 @@ type upload struct {
 
 func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.w.unreadable()
+	}
 	u.w.pause() // waiting for bandwidth is no lack of progress
 	if e := spend(u.w.ctx, u.bandwidth, n); e != nil {
 		return n, e

@@ -31,12 +31,20 @@ const (
 	DefaultRateLimitWindow      = time.Minute
 	DefaultRateLimitMaxRequests = 6000
 
+	DefaultCircuitBreakerThreshold = 5
+	DefaultCircuitBreakerTimeout   = 30 * time.Second
+
 	DefaultMinFreeDiskSpaceMB = 1000
 )
 
+// GoroutinesPerJob is what a job takes of MaxGoroutines while it runs: itself, the keeper of its lease, the wait for
+// its scanner, and the worker that encodes its report.
+const GoroutinesPerJob = 4
+
 // ComputationalLimits bound what the agent computes.
 type ComputationalLimits struct {
-	// MaxGoroutines is the budget of a Group made by NewGroup(l.MaxGoroutines). Default 8 a CPU, between 32 and 512.
+	// MaxGoroutines bounds the jobs at once, GoroutinesPerJob for each but at least one job: see ControllerConfig.
+	// It is also the budget of a Group made by NewGroup(l.MaxGoroutines). Default 8 a CPU, between 32 and 512.
 	MaxGoroutines int `json:"max_goroutines" yaml:"max_goroutines"`
 
 	// The next four are held by the resource controller: see ControllerConfig.
@@ -100,6 +108,16 @@ type NetworkLimits struct {
 	// RateLimitMaxRequests is the most requests started in any RateLimitWindow; defaults 6000 and 1m.
 	RateLimitMaxRequests int           `json:"rate_limit_max_requests" yaml:"rate_limit_max_requests"`
 	RateLimitWindow      time.Duration `json:"rate_limit_window" yaml:"rate_limit_window"`
+
+	// CircuitBreakerEnabled turns the next two on, for each host by itself. It is true in DefaultNetworkLimits and
+	// false in a literal that does not set it.
+	CircuitBreakerEnabled bool `json:"circuit_breaker_enabled" yaml:"circuit_breaker_enabled"`
+	// CircuitBreakerThreshold is how many requests in a row get no answer before further ones fail at once, with an
+	// ErrCircuitOpen; default 5. Any status is an answer.
+	CircuitBreakerThreshold int `json:"circuit_breaker_threshold" yaml:"circuit_breaker_threshold"`
+	// CircuitBreakerTimeout is the longest pause before one request tries again; pauses begin at 1s and double.
+	// Default 30s.
+	CircuitBreakerTimeout time.Duration `json:"circuit_breaker_timeout" yaml:"circuit_breaker_timeout"`
 }
 
 // FileSystemLimits bound what the agent takes of a disk.
@@ -128,9 +146,9 @@ func DefaultComputationalLimits() ComputationalLimits { return ComputationalLimi
 // DefaultMemoryLimits returns the defaults.
 func DefaultMemoryLimits() MemoryLimits { return MemoryLimits{}.WithDefaults() }
 
-// DefaultNetworkLimits returns the defaults, with the rate limit on.
+// DefaultNetworkLimits returns the defaults, with the rate limit and the circuit breaker on.
 func DefaultNetworkLimits() NetworkLimits {
-	return NetworkLimits{EnableRateLimit: true}.WithDefaults()
+	return NetworkLimits{EnableRateLimit: true, CircuitBreakerEnabled: true}.WithDefaults()
 }
 
 // DefaultFileSystemLimits returns the defaults.
@@ -163,7 +181,7 @@ func (l MemoryLimits) WithDefaults() MemoryLimits {
 	return l
 }
 
-// WithDefaults returns l with its zero fields filled in; EnableRateLimit stays as it is.
+// WithDefaults returns l with its zero fields filled in; EnableRateLimit and CircuitBreakerEnabled stay as they are.
 func (l NetworkLimits) WithDefaults() NetworkLimits {
 	orDefault(&l.MaxTotalConnections, DefaultMaxTotalConnections)
 	orDefault(&l.MaxBandwidthMbps, DefaultMaxBandwidthMbps)
@@ -175,6 +193,8 @@ func (l NetworkLimits) WithDefaults() NetworkLimits {
 	orDefault(&l.IdleTimeout, DefaultIdleTimeout)
 	orDefault(&l.RateLimitWindow, DefaultRateLimitWindow)
 	orDefault(&l.RateLimitMaxRequests, DefaultRateLimitMaxRequests)
+	orDefault(&l.CircuitBreakerThreshold, DefaultCircuitBreakerThreshold)
+	orDefault(&l.CircuitBreakerTimeout, DefaultCircuitBreakerTimeout)
 	return l
 }
 

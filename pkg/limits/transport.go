@@ -11,12 +11,13 @@ import (
 
 // Transport returns a round tripper that holds l over base. With a nil base it makes an http.Transport of its
 // own, sized by l. A request that finds no connection or no rate left waits, as long as its context allows. A
-// timeout or a size that is exceeded fails the request, or the reading of its body, with an *ErrLimit.
+// timeout or a size that is exceeded fails the request, or the reading of its body, with an *ErrLimit. A request to a
+// host that does not answer fails at once, with an *ErrCircuitOpen.
 //
 // As ever with net/http, response bodies must be closed: a body that is not keeps its connection.
 func Transport(l NetworkLimits, base http.RoundTripper) http.RoundTripper {
 	l = l.WithDefaults()
-	t := &transport{limits: l, base: base, inUse: make(chan struct{}, max(l.MaxTotalConnections, 1))}
+	t := &transport{limits: l, base: base, inUse: make(chan struct{}, max(l.MaxTotalConnections, 1)), breaker: newBreaker(l)}
 	if base == nil {
 		t.base = ownTransport(l)
 	}
@@ -57,11 +58,19 @@ type transport struct {
 	inUse     chan struct{} // one token for each request under way
 	rates     []*rate.Limiter
 	bandwidth *rate.Limiter // bytes; nil: no limit
+	breaker   *breaker      // nil: none
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := t.enter(req.Context()); err != nil {
+	host := hostOf(req)
+	probe, err := t.breaker.enter(host)
+	if err == nil {
+		if err = t.enter(req.Context()); err != nil {
+			t.breaker.leave(host, probe, nothing, nil)
+		}
+	}
+	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
@@ -71,9 +80,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(w.request(req, t.bandwidth))
 	if err != nil {
 		err = w.explain(err)
+		t.breaker.leave(host, probe, w.blame(req.Context()), err)
 		t.leave(w)
 		return nil, err
 	}
+	t.breaker.leave(host, probe, answered, nil)
 	w.answer()
 	if resp.Body == nil { // allowed of other round trippers than http.Transport
 		resp.Body = http.NoBody

@@ -77,6 +77,8 @@ func (l NetworkLimits) Validate() error {
 	timeout("idle_timeout", l.IdleTimeout)
 	check(&p, "rate_limit_window", l.RateLimitWindow, time.Second, 24*time.Hour)
 	check(&p, "rate_limit_max_requests", l.RateLimitMaxRequests, 1, 1<<30)
+	check(&p, "circuit_breaker_threshold", l.CircuitBreakerThreshold, 1, 1<<20)
+	check(&p, "circuit_breaker_timeout", l.CircuitBreakerTimeout, time.Millisecond, 24*time.Hour)
 	return p.err()
 }
 

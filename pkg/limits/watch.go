@@ -22,6 +22,7 @@ type watch struct {
 	timer    *time.Timer // nil: not watching
 	answered bool        // the caller has the response; only its reads are timed from then on
 	ended    bool
+	ownFault bool // the caller's body could not be read
 }
 
 func newWatch(ctx context.Context, l NetworkLimits) *watch {
@@ -76,6 +77,23 @@ func (w *watch) startLocked(field string, limit time.Duration) {
 			w.cancel(&ErrLimit{Field: field, Value: limit.Seconds(), Bound: limit.Seconds()})
 		})
 	}
+}
+
+// unreadable notes that the body of the request failed.
+func (w *watch) unreadable() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ownFault = true
+}
+
+// blame says what a request without an answer says of its host: nothing, when its caller gave it up.
+func (w *watch) blame(caller context.Context) outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ownFault || caller.Err() != nil {
+		return nothing
+	}
+	return silent
 }
 
 // end releases everything.

@@ -1,0 +1,57 @@
+package limits
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// specified are the fields of the four sets in the document they come from.
+var specified = map[string]string{
+	"computational": `max_goroutines max_worker_pools max_channel_buffers cpu_threshold_warn cpu_threshold_crit
+		cpu_monitor_interval max_concurrent_ops operation_timeout goroutine_leak_threshold scheduler_preemption`,
+	"memory": `max_heap_size_mb heap_growth_threshold_mb gc_target_percent max_log_entries max_request_history
+		max_process_history max_error_entries max_url_entries max_string_buffer_size max_json_buffer_size
+		memory_check_interval memory_warn_threshold memory_crit_threshold enable_leak_detection leak_check_interval`,
+	"network": `max_total_connections max_proxy_connections max_mcp_connections max_websocket_clients
+		max_bandwidth_mbps max_requests_per_second max_response_size_mb connection_timeout read_timeout write_timeout
+		idle_timeout enable_rate_limit rate_limit_window rate_limit_max_requests circuit_breaker_enabled
+		circuit_breaker_threshold circuit_breaker_timeout`,
+	"file_system": `max_file_descriptors max_open_files max_log_files max_log_file_size_mb max_total_log_size_mb
+		max_temp_file_size_mb max_concurrent_reads max_concurrent_writes io_timeout min_free_disk_space_mb
+		disk_space_check_interval max_watched_files file_watch_timeout`,
+}
+
+// Each specified field is either held, and docs/limits.md says by what, or left out, and the page says why.
+func TestEverySpecifiedFieldIsHeldOrLeftOut(t *testing.T) {
+	b, err := os.ReadFile("../../docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, left, ok := strings.Cut(string(b), "\n## Left out\n")
+	if !ok {
+		t.Fatal("docs/limits.md has no part that names what is left out")
+	}
+	ours := map[string]bool{}
+	for _, set := range fields(reflect.ValueOf(Limits{})) {
+		for _, f := range fields(set.value) {
+			ours[set.name+"."+f.name] = true
+		}
+	}
+	for set, names := range specified {
+		for _, name := range strings.Fields(names) {
+			is := ours[set+"."+name]
+			delete(ours, set+"."+name)
+			if said := strings.Contains(held, "| `"+set+"."+name+"` |"); said != is {
+				t.Errorf("%s.%s: exists %v, the page says what holds it %v", set, name, is, said)
+			}
+			if said := strings.Contains(left, "| `"+name+"` |"); said == is {
+				t.Errorf("%s.%s: exists %v, the page says it is left out %v", set, name, is, said)
+			}
+		}
+	}
+	for name := range ours {
+		t.Errorf("%s is not a field of the specification", name)
+	}
+}
