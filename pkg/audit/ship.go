@@ -60,6 +60,9 @@ func newShipper(l *Logger) *shipper {
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), most: batchLines, limit: batchLines, linger: shipLinger, pause: newPauses()}
 	s.to = l.cfg.AgentID + " " + s.url
 	s.ctx, s.cut = context.WithCancel(context.Background())
+	if err := l.io.file.f.Sync(); err != nil { // the last lines may be of a process that was killed before it did
+		l.complain(err.Error())
+	}
 	s.load()
 	return s
 }

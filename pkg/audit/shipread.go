@@ -26,6 +26,21 @@ func (s *shipper) read() (*batch, error) {
 	if s.at.Seq >= head {
 		return nil, nil
 	}
+	b, err := s.readTo(head)
+	if err == nil && b.last.Seq != s.at.Seq+uint64(b.lines) { // numbers are missing: was the file changed under the reader?
+		s.closeLines()
+		if _, err = s.openAt(cursor{Seq: s.at.Seq}); err == nil {
+			b, err = s.readTo(head)
+		}
+	}
+	if err != nil || b.lines == 0 {
+		return nil, err
+	}
+	return b, nil
+}
+
+// readTo returns the lines that come next, up to number head.
+func (s *shipper) readTo(head uint64) (*batch, error) {
 	b := &batch{}
 	for b.lines < s.limit && len(b.raw) < batchBytes && b.last.Seq < head {
 		l, err := s.next()
@@ -43,9 +58,6 @@ func (s *shipper) read() (*batch, error) {
 		if ok {
 			s.add(b, l, end)
 		}
-	}
-	if b.lines == 0 {
-		return nil, nil
 	}
 	return b, nil
 }
@@ -80,14 +92,9 @@ func (s *shipper) next() (*rawLine, error) {
 		return l, nil
 	}
 	if s.lines == nil {
-		r, err := openLines(s.path, s.at.cursor)
-		if err != nil {
-			if r != nil {
-				_ = r.close() // the first error is the one to tell
-			}
-			return nil, err
+		if l, err := s.openAt(s.at.cursor); l != nil || err != nil {
+			return l, err
 		}
-		s.lines = r
 	}
 	for {
 		l, err := s.lines.next()
@@ -104,6 +111,29 @@ func (s *shipper) next() (*rawLine, error) {
 		s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "A file of the log cannot be read, its lines are not sent",
 			Error: err.Error(), Details: map[string]any{"file": name, "after_seq": s.lines.seq}})
 	}
+}
+
+// openAt goes on at a cursor, and returns the line that is there when it is the one that was. When it is not, as after the end of
+// the file was cut off, reading begins before it, where nothing is missed.
+func (s *shipper) openAt(at cursor) (*rawLine, error) {
+	r, err := openLines(s.path, at)
+	if err != nil {
+		if r != nil {
+			_ = r.close() // the first error is the one to tell
+		}
+		return nil, err
+	}
+	s.lines = r
+	if at.FileID == "" {
+		return nil, nil
+	}
+	if l, err := r.next(); err == nil {
+		if end, ok := parseSealed(l.bytes); ok && end.seq == at.Seq {
+			return &l, nil
+		}
+	}
+	_ = r.close() // only read
+	return s.openAt(cursor{Seq: at.Seq})
 }
 
 func (s *shipper) closeLines() {

@@ -111,3 +111,49 @@ func TestABrokenFileIsToldAndPassed(t *testing.T) {
 		t.Errorf("told %d times, %v", strings.Count(string(b), "cannot be read"), err)
 	}
 }
+
+// The reader or its cursor may be past the end of a file that was cut; the lines that come there must not be missed.
+func TestNoLineIsMissedBehindACutEnd(t *testing.T) {
+	for _, running := range []bool{false, true} {
+		for cut := range 8 {
+			c := newCollector(t)
+			path := logPath(t)
+			l := logTo(t, c, path, 50)
+			eventually(t, "all is sent", func() bool { return c.seq() == 50 })
+			if !running {
+				stop(t, l)
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfter(string(b), "\n")
+			if err := os.Truncate(path, int64(len(strings.Join(lines[:51-cut], "")))); err != nil {
+				t.Fatal(err)
+			}
+			if !running {
+				l = logTo(t, c, path, 0)
+			}
+			for i := range 10 {
+				l.Log(info(50 + i))
+			}
+			stop(t, l)
+			c.wantNumbers(l.Head().Seq)
+		}
+	}
+}
+
+// wantNumbers fails unless the collector has lines 1 to last.
+func (c *collector) wantNumbers(last uint64) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, line := range c.lines {
+		if end, _ := parseSealed(line); end.seq != uint64(i+1) {
+			c.t.Fatalf("line %d is %d", i+1, end.seq)
+		}
+	}
+	if c.last != last {
+		c.t.Fatalf("sent up to %d of %d", c.last, last)
+	}
+}
