@@ -39,6 +39,7 @@ type shipper struct {
 	failures int // in a row
 	pause    pauses
 	told     outcome // what the log was last told of
+	broken   string  // the last file that could not be read, which it was told of too
 
 	mu struct {
 		sync.Mutex

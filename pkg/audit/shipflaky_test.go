@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -180,6 +181,7 @@ func TestAFlakyCollectorGetsEveryLine(t *testing.T) {
 const (
 	shipVictimLog = "AUDIT_TEST_SHIP_LOG"
 	shipVictimTo  = "AUDIT_TEST_SHIP_TO"
+	shipVictimAck = "AUDIT_TEST_SHIP_ACK" // the acknowledgement that it gets and dies of, before the cursor is written; empty: none
 )
 
 // TestShippingVictim is the process that TestAKilledAgentSendsEveryLine kills.
@@ -188,7 +190,17 @@ func TestShippingVictim(t *testing.T) {
 	if path == "" {
 		t.Skip("it is the child of another test")
 	}
-	l := shippingTo(t, path, os.Getenv(shipVictimTo))
+	ack, _ := strconv.Atoi(os.Getenv(shipVictimAck)) // none: never
+	dying := transport(func(r *http.Request) (*http.Response, error) {
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil && resp.StatusCode/100 == 2 {
+			if ack--; ack == 0 {
+				killSelf()
+			}
+		}
+		return resp, err
+	})
+	l := shippingBy(t, path, os.Getenv(shipVictimTo), dying)
 	for i := 0; ; i++ {
 		l.Log(info(i))
 		if i%4 == 3 {
@@ -197,9 +209,18 @@ func TestShippingVictim(t *testing.T) {
 	}
 }
 
-func shippingTo(t testing.TB, path, url string) *Logger {
+func killSelf() {
+	if self, err := os.FindProcess(os.Getpid()); err != nil || self.Kill() != nil {
+		os.Exit(99)
+	}
+	select {} // until it is delivered
+}
+
+func shippingTo(t testing.TB, path, url string) *Logger { return shippingBy(t, path, url, nil) }
+
+func shippingBy(t testing.TB, path, url string, by http.RoundTripper) *Logger {
 	l := hurryBy(open(t, path, func(cfg *LoggerConfig) {
-		cfg.RemoteEndpoint, cfg.RemoteToken = url, token(collectorToken)
+		cfg.RemoteEndpoint, cfg.RemoteToken, cfg.RemoteTransport = url, token(collectorToken), by
 		cfg.MaxSizeMB, cfg.Compress = 1, true
 	}), 50)
 	l.Start()
@@ -221,23 +242,31 @@ func TestAKilledAgentSendsEveryLine(t *testing.T) {
 		}
 		return head.Seq
 	}
-	for round := range 6 {
+	for round := range 8 {
 		child := exec.Command(self, "-test.run=^TestShippingVictim$")
 		child.Env = append(os.Environ(), shipVictimLog+"="+path, shipVictimTo+"=http://"+f.addr)
+		if round%2 == 1 {
+			child.Env = append(child.Env, shipVictimAck+"="+strconv.Itoa(round))
+		}
 		child.Stdout, child.Stderr = io.Discard, io.Discard
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		goal := sent() + 100 + uint64(r.IntN(400))
-		eventually(t, "the victim sends line "+strconv.FormatUint(goal, 10), func() bool { return sent() >= goal })
-		if err := child.Process.Kill(); err != nil {
-			t.Fatal(err)
+		if round%2 == 0 {
+			goal := sent() + 100 + uint64(r.IntN(400))
+			eventually(t, "the victim sends line "+strconv.FormatUint(goal, 10), func() bool { return sent() >= goal })
+			if err := child.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
 		}
-		_ = child.Wait() // it was killed
+		var exit *exec.ExitError
+		if err := child.Wait(); !errors.As(err, &exit) || exit.ExitCode() > 0 && runtime.GOOS != "windows" {
+			t.Fatalf("the victim was not killed: %v", err)
+		}
 		if round == 3 {
 			f.restart()
 		}
-		if round == 4 { // as after a crash between the answer and the cursor
+		if round == 4 { // the cursor is lost
 			if err := os.Remove(path + sentSuffix); err != nil {
 				t.Fatal(err)
 			}

@@ -108,8 +108,11 @@ func (s *shipper) next() (*rawLine, error) {
 		if s.lines.giveUp() != nil {
 			return nil, err
 		}
-		s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "A file of the log cannot be read, its lines are not sent",
-			Error: err.Error(), Details: map[string]any{"file": name, "after_seq": s.lines.seq}})
+		if name != s.broken {
+			s.broken = name
+			s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "A file of the log cannot be read, its lines are not sent",
+				Error: err.Error(), Details: map[string]any{"file": name, "after_seq": s.lines.seq}})
+		}
 	}
 }
 
