@@ -68,14 +68,10 @@ func newShipper(l *Logger) *shipper {
 	return s
 }
 
-// signal says that lines were synced. It never waits, and does nothing where nothing is sent.
-func (s *shipper) signal() {
-	if s == nil {
-		return
-	}
-	select {
-	case s.wake <- struct{}{}:
-	default:
+// more says that lines were synced. It never waits, and does nothing where nothing is sent.
+func (s *shipper) more() {
+	if s != nil {
+		signal(s.wake)
 	}
 }
 

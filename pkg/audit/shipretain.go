@@ -1,6 +1,9 @@
 package audit
 
-import "os"
+import (
+	"os"
+	"slices"
+)
 
 // keep leaves out of old, the rotated files whose time has come, those that the collector does not have yet: the newest of
 // these, up to MaxUnsentMB. What is over that goes unsent.
@@ -26,6 +29,7 @@ func (s *shipper) keep(old []segment) []segment {
 			gone = append(gone, old[i])
 		}
 	}
+	slices.Reverse(gone) // the oldest goes first: whatever stops it, what is left has no hole
 	return gone
 }
 

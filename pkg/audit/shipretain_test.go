@@ -24,6 +24,13 @@ func unsentLog(t *testing.T, c *collector, path string, unsentMB int) *Logger {
 	return l
 }
 
+// tidied returns when the log has looked for files to delete.
+func tidied(l *Logger) {
+	for range 3 { // one in work, one waiting: the third is taken when a look that began now has ended
+		l.rotated <- struct{}{}
+	}
+}
+
 func away(w http.ResponseWriter, r *http.Request, c *collector) bool {
 	w.WriteHeader(503)
 	return true
@@ -34,7 +41,7 @@ func TestFilesAreKeptUntilTheyAreSent(t *testing.T) {
 	c.answer = away
 	path := logPath(t)
 	l := unsentLog(t, c, path, -1)
-	l.sweep()
+	tidied(l)
 	files := rotations(t, path)
 	if len(files) < 5 {
 		t.Fatalf("%d rotated files", len(files))
@@ -42,7 +49,7 @@ func TestFilesAreKeptUntilTheyAreSent(t *testing.T) {
 	c.set(nil)
 	eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
 	c.wantAll(path)
-	l.sweep()
+	tidied(l)
 	if left := rotations(t, path); len(left) != 1 {
 		t.Errorf("%d of %d files are left", len(left), len(files))
 	}
@@ -60,7 +67,7 @@ func TestUnsentFilesPastTheCapGoAndAreTold(t *testing.T) {
 	c.answer = away
 	path := logPath(t)
 	l := unsentLog(t, c, path, 2)
-	l.sweep()
+	tidied(l)
 	files := rotations(t, path)
 	if len(files) < 2 || len(files) > 4 { // those within 2 MiB, the one of MaxBackups, and one of the sweep's own
 		t.Errorf("%d rotated files are left", len(files))
@@ -76,11 +83,15 @@ func TestUnsentFilesPastTheCapGoAndAreTold(t *testing.T) {
 			lost = append(lost, e)
 		}
 	}
-	if len(lost) < 2 {
-		t.Fatalf("told of %d lost files", len(lost))
+	if len(lost) == 0 { // the first one may be told of in a file that went, too
+		t.Fatal("nobody was told")
 	}
-	if first, last := lost[0].Details["unsent_first_seq"].(float64), lost[len(lost)-1].Details["unsent_last_seq"].(float64); first != 1 || uint64(last) >= all[0].Seq {
-		t.Errorf("told of %v to %v, gone are the lines before %d", first, last, all[0].Seq)
+	next := lost[0].Details["unsent_first_seq"]
+	for _, e := range lost {
+		if e.Details["unsent_first_seq"] != next || e.Details["unsent_last_seq"].(float64) >= float64(all[0].Seq) {
+			t.Errorf("told of %v to %v after %v, gone are the lines before %d", e.Details["unsent_first_seq"], e.Details["unsent_last_seq"], next, all[0].Seq)
+		}
+		next = e.Details["unsent_last_seq"].(float64) + 1
 	}
 	c.lines = c.lines[max(0, len(c.lines)-len(all)):] // before them may be lines of the file that was open when it was deleted
 	c.wantAll(path)                                   // what is left, and the lines that say so

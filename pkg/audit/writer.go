@@ -175,7 +175,7 @@ func (l *Logger) syncOut() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.synced = l.io.file.syncedAt
-	l.ship.signal()
+	l.ship.more()
 	l.mu.stats.Synced += l.io.lines
 	l.mu.spooled -= int64(l.io.written)
 	used := len(l.io.out)
