@@ -73,6 +73,19 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// Every logger's events are in its files, and everything about it is measured.
+func TestLogs(t *testing.T) {
+	r := bench(t, "-filter", "^log/")
+	if len(r.Logs) != 5 {
+		t.Fatalf("%d results, want 5", len(r.Logs))
+	}
+	for _, l := range r.Logs {
+		if l.Nanos <= 0 || l.LineBytes < 200 || l.Files < 1 || l.What == "" {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
 func TestCheckChild(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"child", "check", t.TempDir(), "1ms"}, &out, io.Discard); err != nil {
@@ -91,11 +104,11 @@ func TestCheckChild(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"-filter", "queues/1KB/64/(ours|raw)|submit/100$", "-rounds", "2", "-duration", "5ms", "-dir", t.TempDir()}, &out, io.Discard)
+	err := run(t.Context(), []string{"-filter", "queues/1KB/64/(ours|raw)|log/(ours|slog)|submit/100$", "-rounds", "2", "-duration", "5ms", "-dir", t.TempDir()}, &out, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1 KB payload, 64 producers", "ours is", "When put returns", "submit/100/x_encode_once"} {
+	for _, want := range []string{"1 KB payload, 64 producers", "ours is", "When put returns", "allocs/event", "slog", "submit/100/x_encode_once"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
