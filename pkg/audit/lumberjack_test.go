@@ -40,12 +40,7 @@ func TestWhatLumberjackLosesIsKept(t *testing.T) {
 			return ourLines(t, l, 2)
 		}},
 		{"a directory that takes no new name for a while", func(t *testing.T, path string, j *lumberjack.Logger) int {
-			j.MaxSize = 1
-			bareLine(j, 0)
-			if err := os.Truncate(path, 1<<20); err != nil {
-				t.Fatal(err)
-			}
-			_ = j.Close() // so that it looks at the size again
+			fill(t, path, j)
 			thaw := freeze(t, filepath.Dir(path))
 			for i := range 10 {
 				bareLine(j, i)
@@ -125,30 +120,42 @@ func TestWhatLumberjackLosesIsKept(t *testing.T) {
 			return n + ourLines(t, l, 3)
 		}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			path := logPath(t)
-			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			j := &lumberjack.Logger{Filename: path}
-			want := tc.bare(t, path, j)
-			_ = j.Close()
-			if n := count(t, path, "line"); n >= want {
-				t.Errorf("lumberjack keeps %d of %d: this is no loss any more", n, want)
-			}
-			path = logPath(t)
-			l := open(t, path, nil)
-			want = tc.ours(t, path, l)
-			stop(t, l)
-			if n := count(t, path, string(EventJobStarted)); n != want {
-				t.Errorf("the log keeps %d of %d", n, want)
-			}
-			rep := verify(t, path, VerifyOptions{})
-			if rep.Verdict != Intact {
-				t.Errorf("%v %v", rep.Verdict, rep.Findings)
-			}
-		})
+		t.Run(tc.name, func(t *testing.T) { lostAndKept(t, tc.bare, tc.ours) })
 	}
+}
+
+// lostAndKept runs a case: bare returns how many lines it gave to lumberjack, ours how many events to the log.
+func lostAndKept(t *testing.T, bare func(*testing.T, string, *lumberjack.Logger) int, ours func(*testing.T, string, *Logger) int) {
+	t.Helper()
+	path := logPath(t)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	j := &lumberjack.Logger{Filename: path}
+	want := bare(t, path, j)
+	_ = j.Close()
+	if n := count(t, path, "line"); n >= want {
+		t.Errorf("lumberjack keeps %d of %d: this is no loss any more", n, want)
+	}
+	path = logPath(t)
+	l := open(t, path, nil)
+	want = ours(t, path, l)
+	stop(t, l)
+	if n := count(t, path, string(EventJobStarted)); n != want {
+		t.Errorf("the log keeps %d of %d", n, want)
+	}
+	wantVerdict(t, path, Intact)
+}
+
+// fill writes a line and makes the file so long that the next one is to go into another.
+func fill(t *testing.T, path string, j *lumberjack.Logger) {
+	t.Helper()
+	j.MaxSize = 1
+	bareLine(j, 0)
+	if err := os.Truncate(path, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	_ = j.Close() // so that it looks at the size again
 }
 
 func bareLine(j *lumberjack.Logger, i int) { _, _ = fmt.Fprintf(j, "line %d\n", i) }
