@@ -110,7 +110,7 @@ func (c *Config) complete() error {
 		name string
 	}{
 		{&c.Agent.JobDir, "jobs"}, {&c.Agent.StatusAddr, "agent.sock"}, {&c.Chunk.DatabasePath, "chunks.db"},
-		{&c.Audit.LogFile, "audit.log"}, {&c.Scan.Dir, "scans"}, {&c.Ingest.Data, "ingest"},
+		{&c.Audit.LogFile, "audit.log"}, {&c.Scan.Dir, "scans"}, {&c.Scan.LearnFile, "learned.json"}, {&c.Ingest.Data, "ingest"},
 	} {
 		if *p.path == "" {
 			*p.path = filepath.Join(dir, p.name)

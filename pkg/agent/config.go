@@ -31,7 +31,7 @@ type Scanner interface {
 
 // coster is a Scanner that knows what a scan will need; *scan.Runner is one.
 type coster interface {
-	Cost(scanner string) (slots int, memoryBytes int64)
+	Cost(scanner, target string) scan.Cost
 }
 
 // Config says what an agent is made of. Source, Scanner and Uploader must be set; a zero field otherwise means its

@@ -2,13 +2,19 @@ package agent_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/scantest"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
@@ -55,4 +61,78 @@ func TestWhatAScannerUsesIsNotHeldBackTwice(t *testing.T) {
 		b.source.Add(job.Spec{})
 		must(t, b.scanner.WaitRunning(limit(t), 2))
 	})
+}
+
+// Of a scanner that declares nothing, the first scan teaches what the next ones reserve: ten jobs at once run only as
+// many at a time as there is memory for.
+func TestLearnedMemoryBoundsHowManyScansRun(t *testing.T) {
+	if !scan.Supported().Memory {
+		t.Skip("memory is not measured on this system")
+	}
+	const took = 64 << 20
+	table, err := scan.NewTable(scantest.Definition(t, scantest.MemorySteps(1, took, 500*time.Millisecond)))
+	must(t, err)
+	runner, err := scan.NewRunner(scan.Config{Table: table, Dir: t.TempDir()})
+	must(t, err)
+	target := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(target, "f"), []byte("x"), 0o600))
+	spec := job.Spec{Scanner: scantest.Name, Target: target}
+
+	var b bed
+	host := &roomFor{}
+	scanner := &counted{Runner: runner}
+	first := b.source.Add(spec)[0]
+	b.start(t, func(c *agent.Config) {
+		c.Scanner = scanner
+		c.Resource = resource.ControllerConfig{MaxConcurrentJobs: 10, MemoryReserveBytes: -1, CPUThreshold: -1, SampleInterval: 10 * time.Millisecond, Sampler: host}
+	})
+	must(t, first.WaitState(limit(t), sdktest.Acked))
+	cost := runner.Cost(spec.Scanner, target)
+	if !cost.Learned || cost.MemoryBytes < took {
+		t.Fatalf("%+v learned of a scan that took %d", cost, took)
+	}
+	const fit = 3
+	host.bytes.Store(fit*cost.MemoryBytes + cost.MemoryBytes/2)
+	for wait := limit(t); b.agent.Status().Resource.Metrics.MemoryAvailableBytes != host.bytes.Load(); {
+		must(t, wait.Err())
+		time.Sleep(time.Millisecond)
+	}
+	scanner.most.Store(0)
+	jobs := make([]*sdktest.Job, 0, 10)
+	for range 10 {
+		jobs = append(jobs, b.source.Add(spec)...)
+	}
+	for _, j := range jobs {
+		must(t, j.WaitState(limit(t), sdktest.Acked))
+	}
+	if most := scanner.most.Load(); most != fit {
+		t.Errorf("%d scans ran at once, where there is memory for %d", most, fit)
+	}
+}
+
+// counted is a runner that tells nobody what its scans use, since the host of this test has the same memory always.
+type counted struct {
+	*scan.Runner
+	now, most atomic.Int64
+}
+
+func (c *counted) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
+	now := c.now.Add(1)
+	defer c.now.Add(-1)
+	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
+	}
+	req.OnMemory = nil
+	return c.Runner.Scan(ctx, req, open)
+}
+
+// roomFor is a host with so many bytes of memory, all available.
+type roomFor struct{ bytes atomic.Int64 }
+
+func (h *roomFor) Sample(context.Context) (resource.SystemMetrics, error) {
+	m := resource.SystemMetrics{CPUSource: "host", NumCPU: 4}
+	if n := h.bytes.Load(); n > 0 {
+		m.MemorySource, m.MemoryTotalMB = "host", float64(n)/(1<<20)
+		m.MemoryAvailableBytes, m.MemoryLimitBytes = n, n
+	}
+	return m, nil
 }

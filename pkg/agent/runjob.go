@@ -121,7 +121,8 @@ func (r *run) admit(ctx context.Context) (err error) {
 	r.phase.Store("waiting for resources")
 	var need resource.Request
 	if c, ok := r.a.cfg.Scanner.(coster); ok {
-		need.Slots, need.MemoryBytes = c.Cost(r.spec.Scanner)
+		cost := c.Cost(r.spec.Scanner, r.spec.Target)
+		need.Slots, need.MemoryBytes, need.Guess = cost.Slots, cost.MemoryBytes, cost.Learned
 	}
 	need.Priority = r.spec.Priority
 	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 && r.a.controller.Barred() == nil {

@@ -9,6 +9,7 @@ import (
 type Request struct {
 	Slots       int   // weight of the job; zero: 1
 	MemoryBytes int64 // bytes it will take at its peak, reserved from the start; zero: not known, nothing is reserved
+	Guess       bool  // MemoryBytes may be wrong: while no job runs it keeps nothing from running, whatever it is
 	Priority    int   // higher is served first
 }
 
@@ -16,13 +17,14 @@ type Request struct {
 type need struct {
 	slots  int
 	memory int64
+	guess  bool // of memory
 }
 
 func (r Request) need() (need, error) {
 	if r.Slots < 0 || r.MemoryBytes < 0 {
 		return need{}, fmt.Errorf("request: %d slots and %d bytes: neither may be negative", r.Slots, r.MemoryBytes)
 	}
-	return need{max(r.Slots, 1), r.MemoryBytes}, nil
+	return need{max(r.Slots, 1), r.MemoryBytes, r.Guess}, nil
 }
 
 // Slot is a grant. It must be released; its methods may be called concurrently and on nil.

@@ -10,7 +10,7 @@ func (c *Controller) impossibleLocked(n need) error {
 	if n.slots > c.max {
 		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(c.max)}
 	}
-	if n.memory > 0 && c.metrics.MemorySource != "" {
+	if n.memory > 0 && !n.guess && c.metrics.MemorySource != "" {
 		if limit := c.metrics.MemoryLimitBytes - c.reserve; n.memory > limit {
 			return &ErrTooLarge{Resource: Memory, Need: n.memory, Limit: limit}
 		}
@@ -35,7 +35,7 @@ func (c *Controller) admissibleLocked(w *waiter) (why ErrThrottled, ok bool) {
 		}
 		return why, false
 	}
-	if w.need.memory > 0 && c.metrics.MemorySource != "" {
+	if w.need.memory > 0 && c.metrics.MemorySource != "" && !(w.need.guess && c.jobs == 0) {
 		if left := c.metrics.MemoryAvailableBytes - c.promisedLocked() - w.need.memory; left < c.reserve {
 			return ErrThrottled{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)}, false
 		}
@@ -66,7 +66,7 @@ func (c *Controller) ceilingLocked() int64 {
 }
 
 // safeLocked reports whether admitting n cannot delay u: what was admitted past u, n and u fit together; or u waits
-// for memory that is not ours to give.
+// for memory that is not ours to give. Who guessed that much waits for the end of all jobs instead, which n may delay.
 func (c *Controller) safeLocked(u *waiter, n need) bool {
 	if u.late.slots+u.lateCount+n.slots+u.need.slots > c.max {
 		return false
@@ -75,7 +75,10 @@ func (c *Controller) safeLocked(u *waiter, n need) bool {
 		return true
 	}
 	ceiling := c.ceilingLocked()
-	return u.need.memory > ceiling || u.late.memory+n.memory+u.need.memory <= ceiling
+	if u.need.memory > ceiling {
+		return !u.need.guess
+	}
+	return u.late.memory+n.memory+u.need.memory <= ceiling
 }
 
 // blockedLocked reports whether a starved waiter forbids w. Of two starved ones the older goes first, so that

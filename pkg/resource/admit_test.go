@@ -245,3 +245,59 @@ func TestMemoryReservation(t *testing.T) {
 		}
 	})
 }
+
+// A guess of the memory that a job needs holds others back as a known need does, but the job is never refused for it,
+// and does not wait for ever: it runs when no other does.
+func TestAGuessCannotKeepAJobFromRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(10, 50)} // 8 GB available
+		c := newTest(t, 64, func(cfg *ControllerConfig) { cfg.Sampler, cfg.MemoryReserveBytes = host, gb })
+		c.Start(bg)
+		huge := Request{MemoryBytes: 100 * gb, Guess: true}
+		if _, err := c.TryAcquire(bg, Request{MemoryBytes: 100 * gb}); err == nil {
+			t.Fatal("a known need of more than the host has was granted")
+		}
+		small, err := c.TryAcquire(bg, Request{MemoryBytes: gb / 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		granted := make(chan *Slot, 1)
+		go func() {
+			s, err := c.Acquire(bg, huge)
+			if err != nil {
+				t.Error(err)
+			}
+			granted <- s
+		}()
+		synctest.Wait()
+		// Smaller jobs may pass it, but not for ever.
+		passing := []*Slot{small}
+		for {
+			s, err := c.TryAcquire(bg, Request{MemoryBytes: gb / 8})
+			if err != nil {
+				break
+			}
+			passing = append(passing, s)
+		}
+		if len(passing) != 1+MaxBypass {
+			t.Errorf("%d jobs passed", len(passing)-1)
+		}
+		for _, s := range passing {
+			select {
+			case <-granted:
+				t.Fatal("granted beside others")
+			default:
+			}
+			s.Release()
+			synctest.Wait()
+		}
+		s := <-granted
+		if _, err := c.TryAcquire(bg, Request{MemoryBytes: gb}); err == nil {
+			t.Error("granted beside a job that is guessed to take all there is")
+		}
+		s.Release()
+		if s := c.GetStatus(); s.ActiveJobs != 0 || s.ReservedBytes != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

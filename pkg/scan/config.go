@@ -29,6 +29,13 @@ type Config struct {
 	MemoryLimitBytes int64 // of the scanner and all it starts, on Linux; default and -1: no limit
 	Nice             int   // how much scanners yield to other work of the host, on Unix; default 10; -1: not at all
 
+	// LearnScans is how many scans of each scanner, by size of their targets, the expected memory of the next is
+	// learned from where a definition declares none, on Linux; default 20; -1: nothing is learned.
+	LearnScans int
+	// LearnFile keeps what was learned over restarts; its directory must exist. Empty: it is forgotten (example-agent:
+	// learned.json in its state directory).
+	LearnFile string
+
 	// SarifLimits bounds what a SARIF file may hold.
 	SarifLimits sarif.Limits
 	// Sink hears of scan_started, scan_completed and scan_failed. Nil: nobody does.
@@ -43,7 +50,11 @@ const (
 	DefaultMaxLogBytes    = 64 << 20
 	DefaultMaxFileBytes   = 4 << 30
 	DefaultNice           = 10
+	DefaultLearnScans     = 20
 )
+
+// MaxLearnScans is the most that Config.LearnScans may be.
+const MaxLearnScans = 1000
 
 // Validate returns every field that is out of range, in one error.
 func (c Config) Validate() error {
@@ -71,6 +82,9 @@ func (c Config) Validate() error {
 	if c.Nice != -1 {
 		check("nice", int64(c.Nice), 1, 19)
 	}
+	if c.LearnScans != -1 {
+		check("learn_scans", int64(c.LearnScans), 1, MaxLearnScans)
+	}
 	if err := c.SarifLimits.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("sarif_limits: %w", err))
 	}
@@ -92,6 +106,7 @@ func (c Config) withDefaults() Config {
 	c.MaxFileBytes = orDefault(c.MaxFileBytes, DefaultMaxFileBytes)
 	c.MemoryLimitBytes = orDefault(c.MemoryLimitBytes, 0)
 	c.Nice = orDefault(c.Nice, DefaultNice)
+	c.LearnScans = orDefault(c.LearnScans, DefaultLearnScans)
 	c.Sink = event.OrNop(c.Sink)
 	return c
 }

@@ -53,7 +53,9 @@ func (j *scanJob) run(ctx context.Context, open OpenFunc) error {
 		}
 		return j.fail(CauseStart, err)
 	}
-	if err := j.judge(ended, spec); err != nil {
+	err = j.judge(ended, spec)
+	j.learn(err)
+	if err != nil {
 		return err
 	}
 	return j.report(ctx, version, open)

@@ -14,6 +14,7 @@ import (
 type Runner struct {
 	cfg      Config
 	versions versions
+	history  history
 }
 
 // NewRunner returns a Runner. The error names every field of cfg that is out of range.
@@ -21,7 +22,10 @@ func NewRunner(cfg Config) (*Runner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Runner{cfg: cfg.withDefaults()}, nil
+	r := &Runner{cfg: cfg.withDefaults()}
+	r.history.keep, r.history.path = r.cfg.LearnScans, r.cfg.LearnFile
+	r.history.bad = func(err error) { r.historyProblem("what scans take is learned anew: its file is damaged", err) }
+	return r, nil
 }
 
 // Table returns the scanners it can run.
@@ -111,6 +115,10 @@ func (r *Runner) failed(req Request, err error, d time.Duration) {
 	e := r.event(event.ScanFailed, req, req.Scanner+" failed", details)
 	e.Severity, e.Error, e.Duration = event.Error, err.Error(), d
 	r.cfg.Sink.Record(e)
+}
+
+func (r *Runner) historyProblem(message string, err error) {
+	r.cfg.Sink.Record(event.Event{Timestamp: time.Now(), Type: event.AgentError, Severity: event.Warn, Message: message, Error: err.Error()})
 }
 
 // usage returns the details of a process, an empty map without one.

@@ -50,10 +50,10 @@ func (s *Scanner) SetCost(slots int, memoryBytes int64) {
 }
 
 // Cost tells the agent what a scan takes: nothing known, unless SetCost said otherwise.
-func (s *Scanner) Cost(string) (slots int, memoryBytes int64) {
+func (s *Scanner) Cost(_, _ string) scan.Cost {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.slots, s.memory
+	return scan.Cost{Slots: s.slots, MemoryBytes: s.memory}
 }
 
 // Scan implements agent.Scanner. A time limit in the request is the deadline of the Behaviour's context.
