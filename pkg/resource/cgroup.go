@@ -49,6 +49,9 @@ type cpuUsage struct {
 	used    time.Duration
 	percent float64
 	known   bool
+
+	periods, stopped int64   // of the quota, and those in which tasks were stopped, since the group was made
+	throttled        float64 // percent of them, of the newest window
 }
 
 func newGroups(root string) *groups {

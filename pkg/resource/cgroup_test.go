@@ -2,6 +2,7 @@ package resource
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -93,6 +94,43 @@ func TestCPUOfGroups(t *testing.T) {
 	}
 	if _, g := fixture(t, "v2-container"); g.quota() != 1.5 {
 		t.Errorf("v2-container: quota %v", g.quota())
+	}
+}
+
+// A quota of a quarter of a CPU, used by one spinner: the CPU use of the host is low, and every period is throttled.
+func TestThrottledPeriodsOfGroups(t *testing.T) {
+	for fix, dirs := range map[string][2]string{ // of a level with a quota: its CPU time, and its cpu.stat
+		"v2-parent": {"", "sys/fs/cgroup/system.slice/cpu.stat"},
+		"v1-hybrid": {"sys/fs/cgroup/cpuacct/box/cpuacct.usage", "sys/fs/cgroup/cpu/box/cpu.stat"},
+	} {
+		dir, g := fixture(t, fix)
+		now := time.Now()
+		sample := func(periods, throttled int64) float64 {
+			t.Helper()
+			text := fmt.Sprintf("nr_periods %d\nnr_throttled %d\nthrottled_usec 7\n", periods, throttled)
+			if dirs[0] == "" {
+				text = "usage_usec 2000000\n" + text
+			} else {
+				write(t, dir, dirs[0], "2000000000\n")
+			}
+			write(t, dir, dirs[1], text)
+			now = now.Add(3 * time.Second)
+			m := SystemMetrics{Timestamp: now}
+			g.cpu(&m)
+			return m.CPUThrottledPercent
+		}
+		for i, c := range []struct{ periods, throttled, want int64 }{
+			{1000, 500, 0},   // what was before our time does not count
+			{1030, 530, 100}, // 30 of 30
+			{1060, 545, 50},
+			{1090, 545, 0},
+			{10, 5, 0}, // a counter that began anew
+			{40, 11, 20},
+		} {
+			if got := sample(c.periods, c.throttled); !near(got, float64(c.want)) {
+				t.Errorf("%s, sample %d: %v%%, want %d", fix, i, got, c.want)
+			}
+		}
 	}
 }
 

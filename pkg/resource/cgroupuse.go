@@ -85,21 +85,32 @@ func (g *groups) cpu(m *SystemMetrics) {
 		if cpus <= 0 || !ok {
 			continue
 		}
+		periods, stopped := level.throttling()
 		u, before := g.usage[level.dir]
 		switch window := m.Timestamp.Sub(u.at); {
 		case !before:
-			u = cpuUsage{at: m.Timestamp, used: used}
+			u = cpuUsage{at: m.Timestamp, used: used, periods: periods, stopped: stopped}
 		case window >= minWindowCPU:
 			capacity := min(cpus, float64(runtime.NumCPU())) * window.Seconds()
 			percent := 100 * (used - u.used).Seconds() / capacity
-			u = cpuUsage{m.Timestamp, used, percent, used >= u.used}
+			throttled := share(stopped-u.stopped, periods-u.periods)
+			u = cpuUsage{m.Timestamp, used, percent, used >= u.used, periods, stopped, throttled}
 		}
 		next[level.dir] = u
 		if u.known {
 			m.takeCPU(u.percent, level.source())
+			m.CPUThrottledPercent = max(m.CPUThrottledPercent, u.throttled)
 		}
 	}
 	g.usage = next
+}
+
+// share is part of whole in percent, 0 where one of them makes no sense: a counter may have begun anew.
+func share(part, whole int64) float64 {
+	if part <= 0 || whole <= 0 {
+		return 0
+	}
+	return min(100*float64(part)/float64(whole), 100)
 }
 
 // quota is the least number of CPUs that any level allows; 0: no limit.
@@ -145,6 +156,13 @@ func (g group) cpuTime() (time.Duration, bool) {
 	}
 	nsec, err := readNumber(filepath.Join(g.acct, "cpuacct.usage"))
 	return time.Duration(nsec), err == nil
+}
+
+// throttling returns in how many periods of its quota the level had something to run, and in how many of these it had
+// to wait. Both versions call them the same.
+func (g group) throttling() (periods, stopped int64) {
+	stat := readStat(filepath.Join(g.dir, "cpu.stat"))
+	return stat["nr_periods"], stat["nr_throttled"]
 }
 
 // pressureDirs lists where to look for pressure: our own group first, then the host.

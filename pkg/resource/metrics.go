@@ -11,6 +11,10 @@ type SystemMetrics struct {
 	CPUPercent float64 `json:"cpu_percent"` // 0 to 100: the worse of the host's CPU and the use of the group's CPU quota
 	CPUSource  string  `json:"cpu_source"`  // "host", "cgroup2:/path" or "cgroup1:/path"; empty: CPUPercent is not known
 
+	// CPUThrottledPercent is in how many of the periods of the CPU quota, since the sample before, tasks were stopped
+	// until the next: of the control group that has the most. 0 also where no group has a quota.
+	CPUThrottledPercent float64 `json:"cpu_throttled_percent"`
+
 	MemoryPercent        float64 `json:"memory_percent"`         // 0 to 100, page cache that can be given back not counted as used
 	MemoryUsedMB         float64 `json:"memory_used_mb"`         // MiB in use at the level that MemorySource names
 	MemoryTotalMB        float64 `json:"memory_total_mb"`        // MiB that level may use
@@ -22,8 +26,10 @@ type SystemMetrics struct {
 	OOMKills int64     `json:"oom_kills"`         // processes of this control group killed for want of memory since the sample before
 
 	ProcessRSSBytes int64 `json:"process_rss_bytes"` // resident memory of this process; 0: not known
+	HeapBytes       int64 `json:"heap_bytes"`        // memory of this process's Go heap that objects take, the dead included that are not swept yet
+	OpenFiles       int   `json:"open_files"`        // file descriptors of this process, sockets included; 0: not known (Linux only)
 	NumGoroutines   int   `json:"num_goroutines"`    // of this process
-	NumCPU          int   `json:"num_cpu"`           // CPUs this process may run on
+	NumCPU          int   `json:"num_cpu"`           // CPUs this process might run on when it began, as its affinity and its cpuset said
 
 	Timestamp time.Time `json:"timestamp,omitzero"` // when the sample was taken; zero: there is none yet
 	Stale     bool      `json:"stale"`              // the newest attempt failed, or the sample is older than three intervals

@@ -32,7 +32,7 @@ func newSystemSampler() *systemSampler {
 // Sample implements Sampler.
 func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
 	m := SystemMetrics{
-		Timestamp: time.Now(), NumGoroutines: runtime.NumGoroutine(), NumCPU: runtime.NumCPU(),
+		Timestamp: time.Now(), HeapBytes: heapBytes(), OpenFiles: openFiles(), NumGoroutines: runtime.NumGoroutine(), NumCPU: runtime.NumCPU(),
 	}
 	cpuErr := s.host.cpu(ctx, &m)
 	memErr := s.host.memory(ctx, &m)

@@ -1,0 +1,38 @@
+package resource
+
+import (
+	"os"
+	"runtime"
+	"testing"
+)
+
+func TestSampleOfThisProcess(t *testing.T) {
+	s := newSystemSampler()
+	before, err := s.Sample(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const more = 32 << 20
+	ballast := make([]byte, more)
+	for range 20 {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	after, err := s.Sample(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.HeapBytes < more {
+		t.Errorf("%d bytes of heap with %d in one object", after.HeapBytes, more)
+	}
+	runtime.KeepAlive(ballast)
+	switch {
+	case runtime.GOOS != "linux" && after.OpenFiles != 0:
+		t.Errorf("%d files open, which nobody knows here", after.OpenFiles)
+	case runtime.GOOS == "linux" && after.OpenFiles < before.OpenFiles+20:
+		t.Errorf("%d files open, then %d with 20 more", before.OpenFiles, after.OpenFiles)
+	}
+}
