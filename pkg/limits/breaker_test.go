@@ -169,6 +169,33 @@ func TestOneProbeAtOnce(t *testing.T) {
 	})
 }
 
+// A probe that never gets a connection makes room for the next.
+func TestProbeWithoutAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hosts{down: map[string]bool{"a": true}}
+		l := NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 1, MaxTotalConnections: 1}
+		rt := Transport(l, h)
+		get(t.Context(), rt, "http://a/")
+		time.Sleep(time.Second)
+		h.set(func() { h.down["a"], h.blocked = false, make(chan struct{}) })
+		busy := make(chan error)
+		go func() { busy <- get(t.Context(), rt, "http://b/") }()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := get(short, rt, "http://a/"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error("no connection is free:", err)
+		}
+		close(h.blocked)
+		if err := <-busy; err != nil {
+			t.Error(err)
+		}
+		if err := get(t.Context(), rt, "http://a/"); err != nil {
+			t.Error("the next probe:", err)
+		}
+	})
+}
+
 // What was under way when the circuit opened does not make the pause longer.
 func TestLateFailuresAddNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
