@@ -51,7 +51,7 @@ var rooms = map[string][]string{
 	// level 1
 	"pkg/report/sarif": {"pkg/report"},
 	"pkg/audit":        {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
-	"pkg/resource":     {"pkg/event", gopsutil, sysx},
+	"pkg/resource":     {"pkg/event", "internal/diskspace", gopsutil, sysx},
 	"pkg/chunk":        {"pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
 	"pkg/pipeline":     {"pkg/report", "pkg/event", backoff},
 	"pkg/ingest":       {"pkg/job", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},

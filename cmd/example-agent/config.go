@@ -116,6 +116,9 @@ func (c *Config) complete() error {
 			*p.path = filepath.Join(dir, p.name)
 		}
 	}
+	if c.Resource.DiskPaths == nil {
+		c.Resource.DiskPaths = []string{dir}
+	}
 	if c.Agent.ID == "" {
 		if c.Agent.ID, err = os.Hostname(); err != nil {
 			return fmt.Errorf("agent.id: %w", err)

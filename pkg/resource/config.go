@@ -71,6 +71,10 @@ type ControllerConfig struct {
 	OnThresholdExceeded func(metrics *SystemMetrics, reason string)
 	OnThresholdCleared  func(metrics *SystemMetrics)
 
+	// DiskPaths are directories whose free disk space is in the samples; it decides nothing. A Sampler of your own
+	// does as it likes. Default none (example-agent: its state directory).
+	DiskPaths []string
+
 	Verbose bool       // also record, at debug severity, each sample that is over a threshold
 	Sink    event.Sink // takes resource_throttle, resource_resume and resource_warning; nil: nobody
 
@@ -175,7 +179,7 @@ func (c ControllerConfig) normalise() ControllerConfig {
 	c.MinConcurrentJobs = min(c.MinConcurrentJobs, c.MaxConcurrentJobs)
 	c.Sink = event.OrNop(c.Sink)
 	if c.Sampler == nil {
-		c.Sampler = newSystemSampler()
+		c.Sampler = newSystemSampler(c.DiskPaths...)
 	}
 	return c
 }

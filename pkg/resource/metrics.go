@@ -25,6 +25,8 @@ type SystemMetrics struct {
 	Pressure *Pressure `json:"pressure,omitzero"` // nil: the kernel does not tell
 	OOMKills int64     `json:"oom_kills"`         // processes of this control group killed for want of memory since the sample before
 
+	Disks []Disk `json:"disks,omitempty"` // of ControllerConfig.DiskPaths, in their order
+
 	ProcessRSSBytes int64 `json:"process_rss_bytes"` // resident memory of this process; 0: not known
 	HeapBytes       int64 `json:"heap_bytes"`        // memory of this process's Go heap that objects take, the dead included that are not swept yet
 	OpenFiles       int   `json:"open_files"`        // file descriptors of this process, sockets included; 0: not known (Linux only)

@@ -20,11 +20,12 @@ type systemSampler struct {
 	host     host
 	groups   *groups
 	pressure pressureMeter
+	disks    *diskMeter
 	self     *process.Process
 }
 
-func newSystemSampler() *systemSampler {
-	s := &systemSampler{groups: newGroups(systemRoot)}
+func newSystemSampler(diskPaths ...string) *systemSampler {
+	s := &systemSampler{groups: newGroups(systemRoot), disks: newDiskMeter(diskPaths)}
 	s.self, _ = process.NewProcess(int32(os.Getpid())) // nil: the RSS stays unknown
 	return s
 }
@@ -41,6 +42,7 @@ func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
 	s.groups.memory(&m)
 	m.OOMKills = s.groups.oomKills()
 	m.Pressure = s.pressure.read(m.Timestamp, s.groups.pressureDirs())
+	m.Disks = s.disks.read()
 	if s.self != nil {
 		if info, err := s.self.MemoryInfoWithContext(ctx); err == nil {
 			m.ProcessRSSBytes = int64(info.RSS)

@@ -1,6 +1,9 @@
 package resource
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ControllerStatus is the state of a Controller in one moment. Its numbers agree with each other.
 type ControllerStatus struct {
@@ -73,6 +76,7 @@ func (c *Controller) metricsLocked() SystemMetrics {
 		p := *m.Pressure
 		m.Pressure = &p
 	}
+	m.Disks = slices.Clone(m.Disks)
 	m.Stale = m.Stale || c.sampleErr != nil || time.Since(c.lastGood) > staleAfter*c.cfg.SampleInterval
 	return m
 }
