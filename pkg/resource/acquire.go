@@ -86,7 +86,8 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	w := c.candidate(n, r.Priority)
 	if why, ok := c.admissibleLocked(w); !ok {
 		c.rejected++
-		return nil, &why
+		refusal := why // so that a grant does not pay for what only a refusal needs
+		return nil, &refusal
 	}
 	return c.grantLocked(w), nil
 }
