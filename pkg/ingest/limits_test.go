@@ -161,19 +161,23 @@ func TestNoRoomIsTransient(t *testing.T) {
 		c.Limits.MaxCompressedBytes = 30 << 10
 		c.Limits.MaxInFlightBytes = 110 << 10
 	})
-	// One body that never ends holds a reservation of the most it may be.
-	pr, pw := io.Pipe()
-	defer pw.Close()
-	req, _ := http.NewRequest("POST", url+DefaultChunkPath, pr)
-	req.Header.Set("Authorization", "Bearer "+tokenA)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			resp.Body.Close()
-		}
-	}()
-	_, _ = pw.Write([]byte("{"))
+	// One body that never ends holds a reservation of the most it may be. It is refused itself where it comes beside
+	// another one, and tried again then.
+	hold := func() (end *io.PipeWriter, done chan struct{}) {
+		pr, pw := io.Pipe()
+		req, _ := http.NewRequest("POST", url+DefaultChunkPath, pr)
+		req.Header.Set("Authorization", "Bearer "+tokenA)
+		done = make(chan struct{})
+		go func() {
+			defer close(done)
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				resp.Body.Close()
+			}
+		}()
+		_, _ = pw.Write([]byte("{"))
+		return pw, done
+	}
+	pw, done := hold()
 	body := chunkBody("r", 0, 1, "none", bytes.Repeat([]byte(" "), 20<<10))
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -186,6 +190,12 @@ func TestNoRoomIsTransient(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("still %d", resp.StatusCode)
+		}
+		select {
+		case <-done:
+			_ = pw.Close()
+			pw, done = hold()
+		default:
 		}
 	}
 	_ = pw.CloseWithError(io.ErrUnexpectedEOF)
