@@ -95,8 +95,15 @@ func (e *Error) Unavailable() bool {
 	return e.Status >= 500 || e.Code == CodeBadAnswer || e.Code == CodeRedirect
 }
 
-// RetryAfter returns how long the receiver asked to wait, 0 when it did not.
-func (e *Error) RetryAfter() time.Duration { return e.After }
+// RetryAfter returns how long the receiver asked to wait, or what kept the request from it, e.g. a circuit breaker in
+// the transport; 0 when neither did.
+func (e *Error) RetryAfter() time.Duration {
+	var cause interface{ RetryAfter() time.Duration }
+	if e.After == 0 && errors.As(e.Err, &cause) {
+		return cause.RetryAfter()
+	}
+	return e.After
+}
 
 // HTTPStatus returns the status of the answer, 0 when there was none.
 func (e *Error) HTTPStatus() int { return e.Status }

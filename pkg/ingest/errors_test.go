@@ -219,3 +219,21 @@ func TestClientConfigProblemsAreAllNamed(t *testing.T) {
 		t.Errorf("%v tells a password", err)
 	}
 }
+
+type openCircuit struct{}
+
+func (openCircuit) Error() string             { return "circuit open" }
+func (openCircuit) RetryAfter() time.Duration { return 9 * time.Second }
+func (openCircuit) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, openCircuit{}
+}
+
+// What keeps a request from the receiver says when to come again.
+func TestRetryAfterOfTheTransport(t *testing.T) {
+	c := answering(t, ClientConfig{Token: "t", HTTPClient: &http.Client{Transport: openCircuit{}}}, nil)
+	_, err := c.Upload(t.Context(), split(t, sample("r", 1), 10)[0])
+	var e *Error
+	if !errors.As(err, &e) || e.RetryAfter() != 9*time.Second || !e.Unavailable() {
+		t.Errorf("%v", err)
+	}
+}
