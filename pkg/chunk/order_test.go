@@ -3,6 +3,7 @@ package chunk
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -74,5 +75,23 @@ func TestPoisonPartDelaysNoOther(t *testing.T) {
 	}
 	if poisoned != 1 {
 		t.Fatalf("tried %d times, want once an hour", poisoned)
+	}
+}
+
+// The difference of these priorities is no int.
+func TestExtremePrioritiesKeepTheirOrder(t *testing.T) {
+	m := open(t, Config{})
+	if p := next(t, m); p != nil { // from here on what is submitted is sorted in memory
+		t.Fatal(p.Key)
+	}
+	for i, prio := range []int{math.MinInt, math.MaxInt, 0} {
+		submit(t, m, testReport(fmt.Sprint("r", i), 1), report.Envelope{Priority: prio})
+	}
+	var got []string
+	for _, p := range drain(t, m) {
+		got = append(got, p.ReportID)
+	}
+	if want := []string{"r1", "r2", "r0"}; !slices.Equal(got, want) {
+		t.Fatalf("%v, want %v", got, want)
 	}
 }

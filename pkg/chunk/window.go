@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -15,13 +16,7 @@ type candidate struct {
 
 // compare orders candidates: higher priority first, then by turn.
 func (c candidate) compare(o candidate) int {
-	switch {
-	case c.priority != o.priority:
-		return o.priority - c.priority
-	case c.turn != o.turn:
-		return int(c.turn - o.turn)
-	}
-	return int(c.pid - o.pid)
+	return cmp.Or(cmp.Compare(o.priority, c.priority), cmp.Compare(c.turn, o.turn), cmp.Compare(c.pid, o.pid))
 }
 
 // window is the head of the queue of waiting parts, read ahead so that most leases need no search.
