@@ -14,7 +14,7 @@ import (
 // a lone caller never waits for company.
 type committer struct {
 	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	stmts statements
 
 	mu     sync.RWMutex // held for reading while a change is sent, so that close can end the channel
 	closed bool
@@ -43,7 +43,7 @@ type change struct {
 
 func newCommitter(conn *sql.Conn, path string, limit int64) *committer {
 	c := &committer{
-		conn: conn, stmts: map[string]*sql.Stmt{}, ops: make(chan *change, groupChanges), done: make(chan struct{}),
+		conn: conn, ops: make(chan *change, groupChanges), done: make(chan struct{}),
 		wal: newWAL(path, limit), reserve: reserve{path: path + ".reserve", size: reserveShare(limit)},
 	}
 	_ = c.reserve.restore() // a disk that is full already must not keep the store from being emptied
@@ -89,11 +89,7 @@ func (c *committer) close() error {
 	close(c.ops)
 	c.mu.Unlock()
 	<-c.done
-	var errs []error
-	for _, s := range c.stmts { // an open statement would keep the WAL from being folded in
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(append(errs, c.conn.Close())...)
+	return errors.Join(c.stmts.close(), c.conn.Close())
 }
 
 // commit makes the group's changes and tells their callers. On a full disk those that write are refused, and the
@@ -263,13 +259,4 @@ func (t *tx) row(query string, args []any, into ...any) error {
 	return s.QueryRowContext(context.Background(), args...).Scan(into...)
 }
 
-func (t *tx) prepare(query string) (*sql.Stmt, error) {
-	if s := t.c.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := t.c.conn.PrepareContext(context.Background(), query)
-	if err == nil {
-		t.c.stmts[query] = s
-	}
-	return s, err
-}
+func (t *tx) prepare(query string) (*sql.Stmt, error) { return t.c.stmts.prepare(t.c.conn, query) }

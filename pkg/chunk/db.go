@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/rediverio/sdk/internal/filelock"
 )
@@ -21,8 +20,7 @@ type db struct {
 	read  *sql.DB
 	*committer
 
-	readMu    sync.Mutex
-	readStmts map[string]*sql.Stmt // prepared on read
+	readStmts statements // on read
 }
 
 // readers is how many reads may run at one time; each is short.
@@ -37,7 +35,7 @@ func openDB(path string, limit int64) (_ *db, err error) {
 	if err := refuseLinks(path); err != nil {
 		return nil, err
 	}
-	d := &db{path: path, readStmts: map[string]*sql.Stmt{}}
+	d := &db{path: path}
 	if d.lock, err = filelock.Acquire(path + ".lock"); err != nil {
 		return nil, fmt.Errorf("chunk store %s: %w", path, err)
 	}
@@ -106,11 +104,8 @@ func (d *db) close() error {
 	if d.committer != nil {
 		errs = append(errs, d.committer.close())
 	}
-	for _, s := range d.readStmts {
-		errs = append(errs, s.Close())
-	}
 	if d.read != nil {
-		errs = append(errs, d.read.Close())
+		errs = append(errs, d.readStmts.close(), d.read.Close())
 	}
 	if d.write != nil {
 		errs = append(errs, d.write.Close())
@@ -118,22 +113,8 @@ func (d *db) close() error {
 	return errors.Join(append(errs, d.lock.Release())...)
 }
 
-// stmt returns a query prepared for the readers: preparing it takes longer than running it.
-func (d *db) stmt(query string) (*sql.Stmt, error) {
-	d.readMu.Lock()
-	defer d.readMu.Unlock()
-	if s := d.readStmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := d.read.Prepare(query)
-	if err == nil {
-		d.readStmts[query] = s
-	}
-	return s, err
-}
-
 func (d *db) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := d.stmt(query)
+	s, err := d.readStmts.prepare(d.read, query)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +122,7 @@ func (d *db) query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 }
 
 func (d *db) queryRow(ctx context.Context, query string, args ...any) (*sql.Row, error) {
-	s, err := d.stmt(query)
+	s, err := d.readStmts.prepare(d.read, query)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ type salvageTarget struct {
 	path    string
 	pool    *sql.DB
 	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
+	stmts   statements
 	reserve reserve // of the damaged store: given up when the disk is full
 	full    bool
 	pending int // rows in the transaction, or their bytes
@@ -24,7 +24,7 @@ type salvageTarget struct {
 const salvageBatch = 4 << 20
 
 func newSalvageTarget(path string, r reserve) (_ *salvageTarget, err error) {
-	t := &salvageTarget{path: path, stmts: map[string]*sql.Stmt{}, reserve: r}
+	t := &salvageTarget{path: path, reserve: r}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -157,14 +157,7 @@ func (t *salvageTarget) exec(query string) error {
 }
 
 func (t *salvageTarget) prepare(query string) (*sql.Stmt, error) {
-	if s := t.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := t.conn.PrepareContext(context.Background(), query)
-	if err == nil {
-		t.stmts[query] = s
-	}
-	return s, err
+	return t.stmts.prepare(t.conn, query)
 }
 
 // finish makes the new store one like any other, and durable.
@@ -185,16 +178,13 @@ func (t *salvageTarget) finish() error {
 }
 
 func (t *salvageTarget) close() error {
-	var errs []error
-	for _, s := range t.stmts {
-		errs = append(errs, s.Close())
-	}
+	errs := []error{t.stmts.close()}
 	if t.conn != nil {
 		errs = append(errs, t.conn.Close())
 	}
 	if t.pool != nil {
 		errs = append(errs, t.pool.Close())
 	}
-	t.stmts, t.conn, t.pool = nil, nil, nil
+	t.conn, t.pool = nil, nil
 	return errors.Join(errs...)
 }
