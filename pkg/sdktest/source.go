@@ -1,6 +1,7 @@
 package sdktest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -120,7 +121,7 @@ func (s *Source) takeLocked(w job.Want) (jobs []job.Job, due time.Time, err erro
 		return nil, due, io.EOF
 	}
 	sorted := slices.Clone(s.jobs)
-	slices.SortStableFunc(sorted, func(a, b *Job) int { return b.spec.Priority - a.spec.Priority })
+	slices.SortStableFunc(sorted, func(a, b *Job) int { return cmp.Compare(b.spec.Priority, a.spec.Priority) })
 	for _, j := range sorted {
 		switch {
 		case j.offeredLocked(w) && len(jobs) < w.Max:
