@@ -2,17 +2,10 @@ package proc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"time"
-)
-
-const (
-	sizePoll   = 50 * time.Millisecond  // between looks at file sizes: a fast disk takes some 50 MB meanwhile
-	memoryPoll = 250 * time.Millisecond // between looks at the tree, at least
-	killWait   = 10 * time.Second       // for a killed leader to end: only one stuck in the kernel takes longer
 )
 
 // Run starts the child, waits for its end and clears what is left of its tree. An error means that it was not
@@ -96,117 +89,6 @@ func (c *child) supervise(ctx context.Context) {
 		c.res.Survivors++
 	}
 	c.res.PeakMemory = max(c.res.PeakMemory, c.tree.peak)
-}
-
-// watch returns why the child ended or has to.
-func (c *child) watch(ctx context.Context, exited <-chan struct{}) Cause {
-	var timeout <-chan time.Time
-	if c.spec.Timeout > 0 {
-		t := time.NewTimer(c.spec.Timeout)
-		defer t.Stop()
-		timeout = t.C
-	}
-	tick := time.NewTicker(sizePoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-exited:
-			if c.outputOver() {
-				return Output
-			}
-			return Exit
-		case <-ctx.Done():
-			return causeOf(ctx)
-		case <-timeout:
-			return Timeout
-		case <-tick.C:
-			if c.outputOver() {
-				return Output
-			}
-			if c.memoryOver() {
-				return Memory
-			}
-		}
-	}
-}
-
-func causeOf(ctx context.Context) Cause {
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, ErrShutdown):
-		return Shutdown
-	case errors.Is(cause, context.DeadlineExceeded):
-		return Timeout
-	}
-	return Cancel
-}
-
-// outputOver looks at the sizes of the files.
-func (c *child) outputOver() bool {
-	for _, f := range []struct {
-		path  string
-		limit int64
-	}{
-		{c.spec.Stdout, c.spec.MaxOutputBytes}, {c.spec.Report, c.spec.MaxOutputBytes}, {c.spec.Stderr, c.spec.MaxLogBytes},
-	} {
-		if f.path == "" || f.limit <= 0 {
-			continue
-		}
-		if info, err := os.Stat(f.path); err == nil && info.Size() > f.limit {
-			c.res.File = f.path
-			return true
-		}
-	}
-	return false
-}
-
-// memoryOver looks at the tree, when it is time to. On a host with many processes it looks less often, so that
-// watching costs no more than a twentieth of a CPU.
-func (c *child) memoryOver() bool {
-	begin := time.Now()
-	if begin.Before(c.sample) {
-		return false
-	}
-	used, over := c.tree.measure(c.spec.MemoryBytes)
-	c.tellMemory(used)
-	end := time.Now()
-	c.sample = end.Add(max(memoryPoll, 20*end.Sub(begin)))
-	return over
-}
-
-// tellMemory passes on what the tree uses, where this system can say it.
-func (c *child) tellMemory(used int64) {
-	if c.spec.OnMemory != nil && Supported().Memory {
-		c.spec.OnMemory(used)
-	}
-}
-
-// stop asks the tree to end and kills it when the leader does not within the grace period.
-func (c *child) stop(exited <-chan struct{}) {
-	if c.spec.Grace > 0 {
-		c.tree.terminate()
-		if ended(exited, c.spec.Grace) {
-			return
-		}
-	}
-	c.tree.kill()
-	ended(exited, killWait)
-}
-
-// ended waits at most d for exited.
-func ended(exited <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-exited:
-		return true
-	case <-t.C:
-	}
-	select { // both may have been ready
-	case <-exited:
-		return true
-	default:
-		return false
-	}
 }
 
 // account takes the exit status and usage of the reaped leader.
