@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -63,6 +64,9 @@ func beChild(mode string) {
 		fmt.Println("ready")
 		time.Sleep(time.Minute)
 		runtime.KeepAlive(b)
+	case "echo":
+		fmt.Fprintln(os.Stderr, "ready")
+		_, _ = io.Copy(os.Stdout, os.Stdin)
 	case "abort":
 		p, _ := os.FindProcess(os.Getpid())
 		_ = p.Kill()

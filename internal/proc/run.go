@@ -40,17 +40,23 @@ func command(spec Spec) (*exec.Cmd, []*os.File, error) {
 		}
 		files = append(files, f)
 	}
+	cmd := bareCommand(spec)
+	// Standard input is the null device, since Stdin is nil. Output goes to files directly: no goroutine copies,
+	// so Wait ends with the leader, whoever else holds the files open.
+	cmd.Stdout, cmd.Stderr = files[0], files[1]
+	return cmd, files, nil
+}
+
+// bareCommand returns the command of spec without its files.
+func bareCommand(spec Spec) *exec.Cmd {
 	cmd := exec.Command(spec.Path, spec.Args...)
 	cmd.Dir = spec.Dir
 	cmd.Env = append([]string{}, spec.Env...)
 	if spec.Marker != "" {
 		cmd.Env = append([]string{MarkerEnv + "=" + spec.Marker}, cmd.Env...)
 	}
-	// Standard input is the null device, since Stdin is nil. Output goes to files directly: no goroutine copies,
-	// so Wait ends with the leader, whoever else holds the files open.
-	cmd.Stdout, cmd.Stderr = files[0], files[1]
 	cmd.SysProcAttr = groupAttr()
-	return cmd, files, nil
+	return cmd
 }
 
 func closeAll(files []*os.File) {
@@ -79,8 +85,13 @@ func (c *child) supervise(ctx context.Context) {
 	if c.res.Cause != Exit {
 		c.stop(exited)
 	}
-	c.res.Leftovers, c.res.Survivors = c.tree.clear()
+	c.finish(exited, reap)
 	c.tellMemory(0)
+}
+
+// finish kills what is left of the tree, reaps the leader and fills what res says of them.
+func (c *child) finish(exited <-chan struct{}, reap func()) {
+	c.res.Leftovers, c.res.Survivors = c.tree.clear()
 	if ended(exited, 0) {
 		reap()
 		c.account()

@@ -1,0 +1,26 @@
+//go:build !linux
+
+package proc
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// List is not supported on this system.
+func List(int) ([]Process, bool, error) { return nil, false, errors.ErrUnsupported }
+
+// Command is empty on this system.
+func (p Process) Command() string { return "" }
+
+// Users knows nothing on this system.
+func (p Process) Users() (real, effective int, ok bool) { return 0, 0, false }
+
+// Marker is empty on this system.
+func (p Process) Marker() string { return "" }
+
+// End is not supported on this system.
+func (p Process) End(context.Context, time.Duration, func() bool) (killed bool, err error) {
+	return false, errors.ErrUnsupported
+}
