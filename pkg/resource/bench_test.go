@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The measure of the next one: what a bare counter behind a mutex costs.
@@ -79,6 +80,20 @@ func BenchmarkSample(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := s.Sample(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The part of a sample that is read by hand: control groups and pressure.
+func BenchmarkSampleGroups(b *testing.B) {
+	g := newGroups(systemRoot)
+	defer g.close()
+	m := SystemMetrics{NumCPU: 1, Timestamp: time.Now()}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Timestamp = m.Timestamp.Add(time.Second)
+		if err := g.sample(&m); err != nil {
 			b.Fatal(err)
 		}
 	}

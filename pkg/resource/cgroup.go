@@ -4,92 +4,105 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// maxDepth bounds how many ancestors of a control group are looked at, maxFile what is read of a file.
-const (
-	maxDepth = 32
-	maxFile  = 4 << 20
-)
+// maxDepth bounds how many ancestors of a control group are looked at.
+const maxDepth = 32
 
 // groups reads the control groups of this process: for each resource its own group and all ancestors that can be
 // seen, in whichever version of the hierarchy owns the resource. A limit often sits on an ancestor only.
 type groups struct {
-	root string // "/", or a directory with the same layout; empty: there are none
+	root   string // "/", or a directory with the same layout; empty: there are none
+	reader reader
 
-	seen      string  // /proc/self/cgroup as of the last refresh
-	memGroups []group // own group first
-	cpuGroups []group
-	unified   string // own group's directory in a version 2 hierarchy; empty: none
+	own  kept   // /proc/self/cgroup
+	seen string // what it said when the groups were found
 
-	usage map[string]cpuUsage // by directory
-	kills map[string]int64
+	memory   []*memoryGroup // own group first
+	cpu      []*cpuGroup
+	cpus     cpuSet
+	pressure pressureMeter
 }
 
-// group is one level.
-type group struct {
+// place is where one level is.
+type place struct {
 	version int    // 1 or 2
 	name    string // below the mount
 	dir     string
-	acct    string // version 1: directory of the CPU accounting for the same level
 }
 
-func (g group) source() string { return fmt.Sprintf("cgroup%d:%s", g.version, g.name) }
+func (p place) source() string { return fmt.Sprintf("cgroup%d:%s", p.version, p.name) }
 
-type cpuUsage struct {
-	at      time.Time
-	used    time.Duration
-	percent float64
-	known   bool
-
-	periods, stopped int64   // of the quota, and those in which tasks were stopped, since the group was made
-	throttled        float64 // percent of them, of the newest window
-}
+func (p place) file(name string) kept { return kept{name: filepath.Join(p.dir, name)} }
 
 func newGroups(root string) *groups {
-	return &groups{root: root, usage: map[string]cpuUsage{}, kills: map[string]int64{}}
+	g := &groups{root: root}
+	if root != "" {
+		g.own.name = filepath.Join(root, "proc/self/cgroup")
+	}
+	return g
 }
 
-// refresh finds the groups anew when the process was moved.
+// refresh finds the groups anew when the process was moved, or when a file of theirs has gone.
 func (g *groups) refresh() {
-	if g.root == "" {
-		return
-	}
-	own, err := readSmall(filepath.Join(g.root, "proc/self/cgroup"))
-	if err != nil || own == g.seen {
+	own := g.reader.read(&g.own)
+	if own == nil || string(own) == g.seen && !g.reader.gone {
 		return
 	}
 	mountinfo, err := readSmall(filepath.Join(g.root, "proc/self/mountinfo"))
 	if err != nil {
 		return
 	}
-	g.seen = own
-	mounts := parseMounts(mountinfo)
-	paths := parseOwn(own)
-	g.memGroups = g.levels("memory", "memory.limit_in_bytes", mounts, paths)
-	g.cpuGroups = g.levels("cpu", "cpu.cfs_quota_us", mounts, paths)
-	g.unified = ""
-	if unified := g.chain(mounts[""], paths[""], 2); len(unified) > 0 {
-		g.unified = unified[0].dir
+	g.closeGroups()
+	g.seen, g.reader.gone = string(own), false
+	mounts, paths := parseMounts(mountinfo), parseOwn(g.seen)
+	g.memory, g.cpu = nil, nil
+	for _, p := range g.levels("memory", "memory.limit_in_bytes", mounts, paths) {
+		g.memory = append(g.memory, newMemoryGroup(p))
 	}
 	acct := g.chain(mounts["cpuacct"], paths["cpuacct"], 1)
-	for i, level := range g.cpuGroups {
-		if j := slices.IndexFunc(acct, func(a group) bool { return a.name == level.name }); j >= 0 && level.version == 1 {
-			g.cpuGroups[i].acct = acct[j].dir
-		}
+	for _, p := range g.levels("cpu", "cpu.cfs_quota_us", mounts, paths) {
+		g.cpu = append(g.cpu, newCPUGroup(p, acct))
 	}
+	g.cpus = newCPUSet(g.root, g.levels("cpuset", "cpuset.cpus", mounts, paths))
+	g.pressure = newPressureMeter(g.root, g.chain(mounts[""], paths[""], 2))
+}
+
+// sample enters what the groups say. The error names what could be read before and cannot be now.
+func (g *groups) sample(m *SystemMetrics) error {
+	g.reader.errs = nil
+	g.refresh()
+	g.readCPU(m)
+	g.readMemory(m)
+	m.Pressure = g.pressure.read(&g.reader, m.Timestamp)
+	return errors.Join(g.reader.errs...)
+}
+
+// close closes what was opened; a later refresh opens it again.
+func (g *groups) close() {
+	g.own.close()
+	g.closeGroups()
+	g.seen = ""
+}
+
+func (g *groups) closeGroups() {
+	for _, m := range g.memory {
+		m.close()
+	}
+	for _, c := range g.cpu {
+		c.close()
+	}
+	g.cpus.close()
+	g.pressure.close()
 }
 
 // levels is the chain of groups for a controller: version 1 if that owns it, otherwise version 2.
-func (g *groups) levels(controller, probe string, mounts map[string]mount, paths map[string]string) []group {
+func (g *groups) levels(controller, probe string, mounts map[string]mount, paths map[string]string) []place {
 	if v1 := g.chain(mounts[controller], paths[controller], 1); len(v1) > 0 {
 		if _, err := os.Stat(filepath.Join(v1[0].dir, probe)); err == nil || len(v1) > 1 {
 			return v1
@@ -99,7 +112,7 @@ func (g *groups) levels(controller, probe string, mounts map[string]mount, paths
 }
 
 // chain lists the group at own and its ancestors up to the mount.
-func (g *groups) chain(m mount, own string, version int) []group {
+func (g *groups) chain(m mount, own string, version int) []place {
 	if m.point == "" || own == "" {
 		return nil
 	}
@@ -113,11 +126,11 @@ func (g *groups) chain(m mount, own string, version int) []group {
 		}
 		name = path.Clean("/" + rest)
 	}
-	var chain []group
+	var chain []place
 	for range maxDepth {
 		dir := filepath.Join(g.root, m.point, name)
 		if _, err := os.Stat(dir); err == nil {
-			chain = append(chain, group{version: version, name: name, dir: dir})
+			chain = append(chain, place{version, name, dir})
 		}
 		if name == "/" {
 			break
@@ -202,37 +215,4 @@ func readSmall(name string) (string, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile))
 	return string(b), err
-}
-
-// readNumber reads a file that holds one number; "max" and what is beyond int64 is math.MaxInt64.
-func readNumber(name string) (int64, error) {
-	text, err := readSmall(name)
-	if err != nil {
-		return 0, err
-	}
-	return parseNumber(strings.TrimSpace(text))
-}
-
-func parseNumber(s string) (int64, error) {
-	if s == "max" {
-		return math.MaxInt64, nil
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if errors.Is(err, strconv.ErrRange) && s[0] != '-' {
-		return math.MaxInt64, nil
-	}
-	return n, err
-}
-
-// readStat reads a file of lines "name number".
-func readStat(name string) map[string]int64 {
-	text, _ := readSmall(name)
-	stat := map[string]int64{}
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := parseNumber(value); err == nil {
-			stat[key] = n
-		}
-	}
-	return stat
 }

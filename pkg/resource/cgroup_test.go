@@ -19,6 +19,7 @@ func fixture(t *testing.T, name string) (dir string, g *groups) {
 	}
 	g = newGroups(dir)
 	g.refresh()
+	t.Cleanup(g.close)
 	return dir, g
 }
 
@@ -35,6 +36,13 @@ func host16() (m SystemMetrics) {
 	return m
 }
 
+// cpusOf is the number of CPUs for a process that may run on n by its affinity.
+func (g *groups) cpusOf(n int) float64 {
+	m := SystemMetrics{NumCPU: n}
+	g.readCPU(&m)
+	return m.CPUsAvailable
+}
+
 func near(a, b float64) bool { return math.Abs(a-b) < 0.1 }
 
 func TestMemoryOfGroups(t *testing.T) {
@@ -49,13 +57,13 @@ func TestMemoryOfGroups(t *testing.T) {
 	} {
 		_, g := fixture(t, c.fixture)
 		m := host16()
-		g.memory(&m)
+		g.readMemory(&m)
 		if c.fixture == "v2-parent" { // a tenth of the host is more than 9 percent: the percentage is the host's
 			if m.MemorySource != "host" {
 				t.Errorf("%s: source %s", c.fixture, m.MemorySource)
 			}
 			m.MemorySource, m.MemoryPercent, m.MemoryUsedMB = "", 0, 0
-			g.memory(&m)
+			g.readMemory(&m)
 		}
 		if m.MemorySource != c.source || m.MemoryUsedMB != c.used || m.MemoryTotalMB != c.total {
 			t.Errorf("%s: %v of %v MB by %s", c.fixture, m.MemoryUsedMB, m.MemoryTotalMB, m.MemorySource)
@@ -77,23 +85,23 @@ func TestCPUOfGroups(t *testing.T) {
 		{"v1-hybrid", "sys/fs/cgroup/cpuacct/box/cpuacct.usage", "8000000000\n", 0.25, 100, "cgroup1:/box"},
 	} {
 		dir, g := fixture(t, c.fixture)
-		if q := g.quota(); q != c.quota {
-			t.Errorf("%s: quota %v, want %v", c.fixture, q, c.quota)
-		}
-		m := SystemMetrics{Timestamp: time.Now()}
-		g.cpu(&m)
+		m := SystemMetrics{Timestamp: time.Now(), NumCPU: 16}
+		g.readCPU(&m)
 		if m.CPUSource != "" {
 			t.Errorf("%s: CPU is known after one sample", c.fixture)
 		}
+		if m.CPUsAvailable != c.quota {
+			t.Errorf("%s: %v CPUs, want %v", c.fixture, m.CPUsAvailable, c.quota)
+		}
 		write(t, dir, c.file, c.after)
 		m.Timestamp = m.Timestamp.Add(4 * time.Second)
-		g.cpu(&m)
+		g.readCPU(&m)
 		if m.CPUSource != c.source || !near(m.CPUPercent, c.percent) {
 			t.Errorf("%s: %v%% by %s, want %v", c.fixture, m.CPUPercent, m.CPUSource, c.percent)
 		}
 	}
-	if _, g := fixture(t, "v2-container"); g.quota() != 1.5 {
-		t.Errorf("v2-container: quota %v", g.quota())
+	if _, g := fixture(t, "v2-container"); g.cpusOf(16) != 1.5 {
+		t.Errorf("v2-container: quota %v", g.cpusOf(16))
 	}
 }
 
@@ -115,8 +123,8 @@ func TestThrottledPeriodsOfGroups(t *testing.T) {
 			}
 			write(t, dir, dirs[1], text)
 			now = now.Add(3 * time.Second)
-			m := SystemMetrics{Timestamp: now}
-			g.cpu(&m)
+			m := SystemMetrics{Timestamp: now, NumCPU: 16}
+			g.readCPU(&m)
 			return m.CPUThrottledPercent
 		}
 		for i, c := range []struct{ periods, throttled, want int64 }{
@@ -134,52 +142,11 @@ func TestThrottledPeriodsOfGroups(t *testing.T) {
 	}
 }
 
-func TestOOMKills(t *testing.T) {
-	for fix, file := range map[string]string{
-		"v2-parent": "sys/fs/cgroup/system.slice/agent.service/memory.events",
-		"v1-hybrid": "sys/fs/cgroup/memory/box/agent/memory.oom_control",
-	} {
-		dir, g := fixture(t, fix)
-		if n := g.oomKills(); n != 0 {
-			t.Errorf("%s: %d kills before our time were counted", fix, n)
-		}
-		write(t, dir, file, "oom_kill 5\n")
-		g.oomKills()
-		if n := g.oomKills(); n != 0 {
-			t.Errorf("%s: %d kills were counted again", fix, n)
-		}
-		write(t, dir, file, "oom_kill 7\n")
-		if n := g.oomKills(); n != 2 {
-			t.Errorf("%s: %d kills, want 2", fix, n)
-		}
-	}
-}
-
-func TestPressure(t *testing.T) {
-	dir, g := fixture(t, "v2-parent")
-	var p pressureMeter
-	now := time.Now()
-	if p.read(now, g.pressureDirs()) != nil {
-		t.Error("pressure is known after one sample")
-	}
-	// The own group's files go first; it has none for io.
-	write(t, dir, "sys/fs/cgroup/system.slice/agent.service/memory.pressure", "some avg10=9.00 total=1002000\nfull total=5\n")
-	write(t, dir, "proc/pressure/memory", "some avg10=9.00 total=4001000\n")
-	write(t, dir, "proc/pressure/io", "some avg10=0.00 total=2001000\n")
-	got := p.read(now.Add(4*time.Second), g.pressureDirs())
-	if got == nil || *got != (Pressure{CPU: 0, Memory: 25, IO: 50}) {
-		t.Errorf("pressure %+v", got)
-	}
-	if (&pressureMeter{}).read(now, []string{t.TempDir()}) != nil {
-		t.Error("pressure of a kernel that does not tell")
-	}
-}
-
 // A large host at a tenth and a small group at less: the reserve and the largest request follow the group.
 func TestSmallGroupOnLargeHost(t *testing.T) {
 	_, g := fixture(t, "v2-parent")
 	m := host16()
-	g.memory(&m)
+	g.readMemory(&m)
 	c := newTest(t, 4, func(cfg *ControllerConfig) { cfg.Sampler = &fakeHost{m: m} })
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -198,8 +165,8 @@ func TestMovedToAnotherGroup(t *testing.T) {
 	dir, g := fixture(t, "v2-parent")
 	write(t, dir, "proc/self/cgroup", "0::/\n")
 	g.refresh()
-	if q := g.quota(); q != 0 {
-		t.Errorf("quota %v of the group before", q)
+	if n := g.cpusOf(16); n != 16 {
+		t.Errorf("%v CPUs as in the group before", n)
 	}
 }
 
@@ -208,9 +175,9 @@ func TestNoGroups(t *testing.T) {
 		g := newGroups(root)
 		g.refresh()
 		m := host16()
-		g.cpu(&m)
-		g.memory(&m)
-		if g.quota() != 0 || g.oomKills() != 0 || m.MemorySource != "host" || m.CPUSource != "" {
+		g.readCPU(&m)
+		g.readMemory(&m)
+		if g.cpusOf(16) != 16 || m.OOMKills != 0 || m.MemorySource != "host" || m.CPUSource != "" {
 			t.Errorf("root %q: %+v", root, m)
 		}
 	}
@@ -226,6 +193,7 @@ func FuzzGroups(f *testing.F) {
 	root := f.TempDir()
 	f.Fuzz(func(t *testing.T, own, mountinfo string) {
 		g := newGroups(root)
+		g.closeGroups() // before anything was found
 		mounts, paths := parseMounts(mountinfo), parseOwn(own)
 		for controller := range mounts {
 			for _, level := range g.chain(mounts[controller], paths[controller], 2) {
@@ -233,16 +201,6 @@ func FuzzGroups(f *testing.F) {
 					t.Errorf("%q leads out of the root", level.dir)
 				}
 			}
-		}
-	})
-}
-
-func FuzzPressure(f *testing.F) {
-	f.Add("some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 total=5\n")
-	f.Add("some total=99999999999999999999999\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if total, ok := parsePressure(text); !ok && total != 0 && total != math.MaxUint64 {
-			t.Errorf("total %d of nothing", total)
 		}
 	})
 }

@@ -56,8 +56,8 @@ type ControllerConfig struct {
 	SampleInterval   time.Duration // between two samples; default 5s
 	CooldownDuration time.Duration // from the last sample that was too high to resumption, at least; default 30s
 
-	// ThrottleWhenStale makes a host that cannot be measured for three intervals count as overloaded. Without it
-	// admission goes by slots alone.
+	// ThrottleWhenStale makes a host that cannot be measured for three intervals count as overloaded, also when only a
+	// part of it cannot. Without it admission goes by what is still known, and else by slots alone.
 	ThrottleWhenStale bool
 
 	// Gate is asked before each admission: while it returns an error no job is admitted, not even MinConcurrentJobs,
@@ -187,9 +187,5 @@ func (c ControllerConfig) normalise() ControllerConfig {
 // defaultJobs is the number of CPUs that this process may use. The runtime looks at the quota of its own control
 // group alone and rounds it up, to 2 at least; a scanner a CPU needs the tightest ancestor, rounded down.
 func defaultJobs() int {
-	n := min(runtime.NumCPU(), runtime.GOMAXPROCS(0), MaxJobs)
-	if quota := cpuQuota(); quota > 0 {
-		n = min(n, int(quota))
-	}
-	return max(n, 1)
+	return max(min(runtime.GOMAXPROCS(0), MaxJobs, int(cpusAvailable())), 1)
 }

@@ -93,6 +93,9 @@ func (c *Controller) Start(ctx context.Context) error {
 func (c *Controller) loop(ctx context.Context) {
 	defer close(c.looped)
 	defer c.notify.close()
+	if s, ok := c.cfg.Sampler.(*systemSampler); ok {
+		defer s.close()
+	}
 	// CPU use is a difference of two samples: the second one comes early, so that it is known early.
 	tick := time.NewTicker(min(c.cfg.SampleInterval, time.Second))
 	defer tick.Stop()

@@ -13,7 +13,7 @@ import (
 )
 
 // start runs a controller over host in the bubble of the calling test.
-func start(t *testing.T, host *fakeHost, edit ...func(*ControllerConfig)) *Controller {
+func start(t *testing.T, host Sampler, edit ...func(*ControllerConfig)) *Controller {
 	t.Helper()
 	c := newTest(t, 4, append(edit, func(cfg *ControllerConfig) { cfg.Sampler = host })...)
 	if err := c.Start(t.Context()); err != nil {

@@ -2,33 +2,74 @@ package resource
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/cpu"
 	"github.com/shirou/gopsutil/v3/mem"
 )
 
+// machine is what a library or the system says about the whole machine.
+type machine interface {
+	// times are running totals over all CPUs.
+	times(context.Context) (cpu.TimesStat, error)
+	// memory is in bytes; page cache is available.
+	memory(context.Context) (available, total int64, err error)
+}
+
+// gopsutil is the real machine.
+type gopsutil struct{}
+
+// times leaves cpu.Percent alone: it has one baseline for the whole process, and who else calls it takes our
+// interval away.
+func (gopsutil) times(ctx context.Context) (cpu.TimesStat, error) {
+	times, err := cpu.TimesWithContext(ctx, false)
+	if err != nil || len(times) == 0 {
+		return cpu.TimesStat{}, errors.Join(err, errNoCPUs)
+	}
+	return times[0], nil
+}
+
+var errNoCPUs = errors.New("no CPU times")
+
+func (gopsutil) memory(ctx context.Context) (available, total int64, err error) {
+	vm, err := mem.VirtualMemoryWithContext(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	return int64(vm.Available), int64(vm.Total), nil
+}
+
 // host measures the whole machine.
 type host struct {
+	machine machine
+
 	at      time.Time
 	last    cpu.TimesStat
 	percent float64 // of the newest window
 	known   bool    // percent is
+
+	hasMemory bool  // it could be measured once
+	noMemory  error // why it never could
 }
 
-// cpu enters the share of CPU time that was used since the sample before. cpu.Percent is of no use here: it has one
-// baseline for the whole process, and who else calls it takes our interval away.
+// cpu enters the share of CPU time that was used since the sample before. What a platform never tells is not known;
+// what could be read before and cannot be now is an error.
 func (h *host) cpu(ctx context.Context, m *SystemMetrics) error {
-	times, err := cpu.TimesWithContext(ctx, false)
-	if err != nil || len(times) == 0 {
-		return err
+	times, err := h.machine.times(ctx)
+	if err != nil && h.at.IsZero() {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("CPU times of the host: %w", err)
 	}
 	switch {
 	case h.at.IsZero():
-		h.at, h.last = m.Timestamp, times[0]
+		h.at, h.last = m.Timestamp, times
 	case m.Timestamp.Sub(h.at) >= minWindowCPU:
-		h.percent, h.known = busy(h.last, times[0])
-		h.at, h.last = m.Timestamp, times[0]
+		h.percent, h.known = busy(h.last, times)
+		h.at, h.last = m.Timestamp, times
 	}
 	if h.known {
 		m.takeCPU(h.percent, "host")
@@ -48,12 +89,17 @@ func busy(a, b cpu.TimesStat) (percent float64, ok bool) {
 	return 100 * work / (work + idle), true
 }
 
-// memory enters what is in use and cannot be given back: page cache is available.
+// memory enters what is in use and cannot be given back.
 func (h *host) memory(ctx context.Context, m *SystemMetrics) error {
-	vm, err := mem.VirtualMemoryWithContext(ctx)
-	if err != nil {
-		return err
+	available, total, err := h.machine.memory(ctx)
+	if err != nil && !h.hasMemory {
+		h.noMemory = err
+		return nil
 	}
-	m.takeMemory(int64(vm.Total)-int64(vm.Available), int64(vm.Total), "host")
+	if err != nil {
+		return fmt.Errorf("memory of the host: %w", err)
+	}
+	h.hasMemory = true
+	m.takeMemory(total-available, total, "host")
 	return nil
 }

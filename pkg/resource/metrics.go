@@ -23,7 +23,13 @@ type SystemMetrics struct {
 	MemoryLimitBytes     int64   `json:"memory_limit_bytes"`     // bytes that level may use at all; a Sampler that leaves it zero means MemoryTotalMB
 
 	Pressure *Pressure `json:"pressure,omitzero"` // nil: the kernel does not tell
-	OOMKills int64     `json:"oom_kills"`         // processes of this control group killed for want of memory since the sample before
+
+	// What happened for want of memory since the sample before, in this control group and those above it that have a limit:
+	// the most of them. Of version 1 only MemoryMaxEvents and OOMKills are known.
+	MemoryHighEvents int64 `json:"memory_high_events"` // the group was over memory.high, and its processes were slowed down
+	MemoryMaxEvents  int64 `json:"memory_max_events"`  // the group was about to pass its limit, and memory was taken back from it
+	OOMEvents        int64 `json:"oom_events"`         // none could be taken back
+	OOMKills         int64 `json:"oom_kills"`          // processes of this control group alone that were killed
 
 	Disks []Disk `json:"disks,omitempty"` // of ControllerConfig.DiskPaths, in their order
 
@@ -32,6 +38,10 @@ type SystemMetrics struct {
 	OpenFiles       int   `json:"open_files"`        // file descriptors of this process, sockets included; 0: not known (Linux only)
 	NumGoroutines   int   `json:"num_goroutines"`    // of this process
 	NumCPU          int   `json:"num_cpu"`           // CPUs this process might run on when it began, as its affinity and its cpuset said
+
+	// CPUsAvailable is how many CPUs this process may use now: NumCPU, or less where a quota or the cpuset of a control group
+	// says so; 0: not known.
+	CPUsAvailable float64 `json:"cpus_available"`
 
 	Timestamp time.Time `json:"timestamp,omitzero"` // when the sample was taken; zero: there is none yet
 	Stale     bool      `json:"stale"`              // the newest attempt failed, or the sample is older than three intervals
@@ -48,7 +58,8 @@ type Pressure struct {
 // Sampler measures the host. A Controller calls Sample from one goroutine, never twice at once, with a context
 // that ends after one SampleInterval or with the controller; Sample must return soon after that.
 //
-// What a sampler cannot measure it leaves with an empty source. It returns an error only when it learned nothing.
+// What a sampler cannot measure it leaves with an empty source. An error says that something cannot be measured that
+// should be. Numbers returned beside it are used where ControllerConfig.ThrottleWhenStale is off.
 // A zero Timestamp is filled in by the controller.
 type Sampler interface {
 	Sample(ctx context.Context) (SystemMetrics, error)

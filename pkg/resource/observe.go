@@ -17,10 +17,10 @@ func (c *Controller) sample(ctx context.Context) {
 	now := time.Now()
 	c.mu.Lock()
 	var notes []note
-	if err != nil {
+	if nothing := m.CPUSource == "" && m.MemorySource == ""; err != nil && (nothing || c.cfg.ThrottleWhenStale) {
 		notes = c.missedLocked(now, err)
 	} else {
-		notes = c.observeLocked(now, m)
+		notes = c.observeLocked(now, m, err)
 	}
 	notes = append(notes, c.barNotesLocked(now)...)
 	c.serveLocked()
@@ -39,9 +39,7 @@ func (c *Controller) measure(ctx context.Context) (m SystemMetrics, err error) {
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.SampleInterval, errSlowSampler)
 	defer cancel()
-	if m, err = c.cfg.Sampler.Sample(ctx); err != nil {
-		return m, err
-	}
+	m, err = c.cfg.Sampler.Sample(ctx)
 	if !(m.CPUPercent >= 0) || math.IsInf(m.CPUPercent, 0) {
 		m.CPUPercent, m.CPUSource = 0, ""
 	}
@@ -52,17 +50,17 @@ func (c *Controller) measure(ctx context.Context) (m SystemMetrics, err error) {
 	if m.MemorySource != "" && m.MemoryLimitBytes <= 0 {
 		m.MemoryLimitBytes = int64(m.MemoryTotalMB * (1 << 20))
 	}
-	return m, nil
+	return m, err
 }
 
 var errSlowSampler = errors.New("sampler took longer than sample_interval")
 
-// observeLocked takes a good sample.
-func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
+// observeLocked takes a good sample, or the good part of one: err says what is missing.
+func (c *Controller) observeLocked(now time.Time, m SystemMetrics, err error) []note {
 	if m.Timestamp.IsZero() {
 		m.Timestamp = now
 	}
-	c.metrics, c.sampleErr, c.lastGood = m, nil, now
+	c.metrics, c.lastGood = m, now
 	c.reserve = c.cfg.reserveOf(m)
 	for s := range c.memory {
 		s.sampled = s.used
@@ -70,7 +68,7 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
 	levels, hard := c.cfg.levels(m), c.cfg.hard(m, c.reserve)
 	c.adviser.observe(now, levels, hard, c)
 
-	var notes []note
+	notes := c.missingLocked(err)
 	was := c.gate.closed
 	switch c.gate.observe(now, levels, hard) {
 	case closedNow:
@@ -88,15 +86,20 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics) []note {
 	return notes
 }
 
+// missingLocked keeps what could not be measured in the newest attempt, nil for nothing, and warns once.
+func (c *Controller) missingLocked(err error) []note {
+	first := err != nil && c.sampleErr == nil
+	c.sampleErr = err
+	if !first {
+		return nil
+	}
+	return []note{c.warningLocked("host not measured: "+err.Error(), nil)}
+}
+
 // missedLocked takes a sample that failed. The last good one decides for three intervals; then the host counts as
 // unknown: as overloaded if the config says so, and otherwise as free.
 func (c *Controller) missedLocked(now time.Time, err error) []note {
-	first := c.sampleErr == nil
-	c.sampleErr = err
-	var notes []note
-	if first {
-		notes = append(notes, c.warningLocked("host not measured: "+err.Error(), nil))
-	}
+	notes := c.missingLocked(err)
 	age := now.Sub(c.lastGood)
 	if age < staleAfter*c.cfg.SampleInterval {
 		return notes

@@ -1,71 +1,86 @@
 package resource
 
 import (
+	"bytes"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
 // pressureMeter turns the running totals of Linux PSI into shares of the time between two samples.
 type pressureMeter struct {
-	at   time.Time
-	last map[string]uint64 // file to total, in microseconds
+	at              time.Time
+	cpu, memory, io pressureFiles
 }
 
-// read takes each resource from the first of dirs that has it. It is nil until there are two samples.
-func (p *pressureMeter) read(now time.Time, dirs []string) *Pressure {
-	window := now.Sub(p.at).Microseconds()
-	next := make(map[string]uint64, 3)
-	known := false
-	share := func(resource string) float64 {
-		file, total, ok := readPressure(resource, dirs)
-		if !ok {
-			return 0
+// pressureFiles are those of one resource: that of our own control group, then the host's.
+type pressureFiles [2]struct {
+	kept  kept
+	total uint64 // microseconds
+	known bool   // total is
+}
+
+// newPressureMeter takes the version 2 groups of this process, own first. They have pressure without any controller.
+func newPressureMeter(root string, groups []place) pressureMeter {
+	var p pressureMeter
+	for resource, files := range map[string]*pressureFiles{"cpu": &p.cpu, "memory": &p.memory, "io": &p.io} {
+		if len(groups) > 0 {
+			files[0].kept = groups[0].file(resource + ".pressure")
 		}
-		next[file] = total
-		before, ok := p.last[file]
-		if !ok || total < before || window <= 0 {
-			return 0
-		}
-		known = true
-		return min(100*float64(total-before)/float64(window), 100)
+		files[1].kept.name = filepath.Join(root, "proc/pressure", resource)
 	}
-	pressure := &Pressure{CPU: share("cpu"), Memory: share("memory"), IO: share("io")}
-	p.at, p.last = now, next
-	if !known {
+	return p
+}
+
+func (p *pressureMeter) close() {
+	for _, files := range []*pressureFiles{&p.cpu, &p.memory, &p.io} {
+		files[0].kept.close()
+		files[1].kept.close()
+	}
+}
+
+// read is nil until there are two samples.
+func (p *pressureMeter) read(r *reader, now time.Time) *Pressure {
+	window := now.Sub(p.at)
+	p.at = now
+	cpu, a := p.cpu.share(r, window)
+	memory, b := p.memory.share(r, window)
+	io, c := p.io.share(r, window)
+	if !a && !b && !c {
 		return nil
 	}
-	return pressure
+	return &Pressure{CPU: cpu, Memory: memory, IO: io}
 }
 
-func readPressure(resource string, dirs []string) (file string, total uint64, ok bool) {
-	for _, dir := range dirs {
-		for _, name := range []string{resource + ".pressure", resource} { // a control group's, the host's
-			file = filepath.Join(dir, name)
-			if text, err := readSmall(file); err == nil {
-				if total, ok = parsePressure(text); ok {
-					return file, total, true
-				}
-			}
-		}
-	}
-	return "", 0, false
-}
-
-// parsePressure finds the total of the line "some avg10=… avg60=… avg300=… total=<microseconds>".
-func parsePressure(text string) (total uint64, ok bool) {
-	for line := range strings.Lines(text) {
-		rest, ok := strings.CutPrefix(line, "some ")
+// share takes the first file that there is.
+func (files *pressureFiles) share(r *reader, window time.Duration) (percent float64, known bool) {
+	for i := range files {
+		f := &files[i]
+		total, ok := parsePressure(r.read(&f.kept))
+		before, had := f.total, f.known
+		f.total, f.known = total, ok
 		if !ok {
 			continue
 		}
-		for _, field := range strings.Fields(rest) {
-			if v, ok := strings.CutPrefix(field, "total="); ok {
-				total, err := strconv.ParseUint(v, 10, 64)
-				return total, err == nil
-			}
+		if !had || total < before || window <= 0 {
+			return 0, false
 		}
+		return min(100*float64(total-before)/(1e6*window.Seconds()), 100), true
+	}
+	return 0, false
+}
+
+// parsePressure finds the total of the line "some avg10=… avg60=… avg300=… total=<microseconds>".
+func parsePressure(text []byte) (total uint64, ok bool) {
+	for line := range bytes.Lines(text) {
+		rest, some := bytes.CutPrefix(line, []byte("some "))
+		if !some {
+			continue
+		}
+		_, number, _ := bytes.Cut(rest, []byte("total="))
+		number, _, _ = bytes.Cut(bytes.TrimSpace(number), []byte(" "))
+		total, err := strconv.ParseUint(string(number), 10, 64)
+		return total, err == nil
 	}
 	return 0, false
 }

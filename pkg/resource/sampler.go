@@ -17,15 +17,14 @@ const minWindowCPU = 250 * time.Millisecond
 // systemSampler measures this host. It is not safe for concurrent use, nor shared: CPU use and pressure are
 // differences to its own sample before, which no other reader can disturb.
 type systemSampler struct {
-	host     host
-	groups   *groups
-	pressure pressureMeter
-	disks    *diskMeter
-	self     *process.Process
+	host   host
+	groups *groups
+	disks  *diskMeter
+	self   *process.Process
 }
 
 func newSystemSampler(diskPaths ...string) *systemSampler {
-	s := &systemSampler{groups: newGroups(systemRoot), disks: newDiskMeter(diskPaths)}
+	s := &systemSampler{host: host{machine: gopsutil{}}, groups: newGroups(systemRoot), disks: newDiskMeter(diskPaths)}
 	s.self, _ = process.NewProcess(int32(os.Getpid())) // nil: the RSS stays unknown
 	return s
 }
@@ -35,24 +34,21 @@ func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
 	m := SystemMetrics{
 		Timestamp: time.Now(), HeapBytes: heapBytes(), OpenFiles: openFiles(), NumGoroutines: runtime.NumGoroutine(), NumCPU: runtime.NumCPU(),
 	}
-	cpuErr := s.host.cpu(ctx, &m)
-	memErr := s.host.memory(ctx, &m)
-	s.groups.refresh()
-	s.groups.cpu(&m)
-	s.groups.memory(&m)
-	m.OOMKills = s.groups.oomKills()
-	m.Pressure = s.pressure.read(m.Timestamp, s.groups.pressureDirs())
+	err := errors.Join(s.host.cpu(ctx, &m), s.host.memory(ctx, &m), s.groups.sample(&m))
+	if err == nil && m.CPUSource == "" && m.MemorySource == "" {
+		err = s.host.noMemory
+	}
 	m.Disks = s.disks.read()
 	if s.self != nil {
 		if info, err := s.self.MemoryInfoWithContext(ctx); err == nil {
 			m.ProcessRSSBytes = int64(info.RSS)
 		}
 	}
-	if cpuErr != nil && memErr != nil && m.CPUSource == "" && m.MemorySource == "" {
-		return m, errors.Join(cpuErr, memErr)
-	}
-	return m, nil
+	return m, err
 }
+
+// close closes the files that samples keep open.
+func (s *systemSampler) close() { s.groups.close() }
 
 // takeMemory enters one level's numbers: the fullest level is shown, the one with the
 // least left bounds what is admitted.
@@ -78,9 +74,12 @@ func (m *SystemMetrics) takeCPU(percent float64, source string) {
 	}
 }
 
-// cpuQuota is the number of CPUs that the control groups of this process allow; 0 when they set no limit.
-var cpuQuota = sync.OnceValue(func() float64 {
+// cpusAvailable is the number of CPUs that this process may use: by its affinity when it began, and by the sets and quotas
+// of its control groups.
+var cpusAvailable = sync.OnceValue(func() float64 {
 	g := newGroups(systemRoot)
-	g.refresh()
-	return g.quota()
+	defer g.close()
+	m := SystemMetrics{NumCPU: runtime.NumCPU()}
+	_ = g.sample(&m) // what cannot be read sets no limit
+	return m.CPUsAvailable
 })
