@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
@@ -67,6 +68,8 @@ func configReference(t *testing.T) string {
 	r.table(reflect.ValueOf(defaultConfig()).Elem(), nil)
 	fmt.Fprintf(&r.b, "\n## One entry of scanners\n")
 	r.rows(reflect.ValueOf(scan.Definition{}), []string{"scanners", "…"}, false)
+	fmt.Fprintf(&r.b, "\n## One entry of limits.degradation.rules\n")
+	r.rows(reflect.ValueOf(limits.Rule{}), []string{"limits", "degradation", "rules", "…"}, false)
 	return r.b.String()
 }
 

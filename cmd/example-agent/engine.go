@@ -95,6 +95,17 @@ func (e *engine) gate() error {
 	return nil
 }
 
+// vitals adds what the store and the audit log say to what the agent is judged by.
+func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
+	if s, err := e.store.GetStats(ctx); err == nil && s.MaxBytes > 0 {
+		v[limits.MetricStore] = 100 * float64(s.UsedBytes) / float64(s.MaxBytes)
+	}
+	v[limits.MetricAudit] = 0
+	if e.log.Stats().Failing {
+		v[limits.MetricAudit] = 1
+	}
+}
+
 // connect makes the client, and the ingest server of the agent's own where no other is named.
 func (e *engine) connect(transport http.RoundTripper) (err error) {
 	s := e.cfg.Server

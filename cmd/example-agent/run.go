@@ -39,6 +39,8 @@ func (a *app) daemon(ctx context.Context) (err error) {
 		}
 		source, err = a.jobSource(e)
 		c.Source, c.FlushTimeout = source, -1
+		degradation := e.cfg.Limits.DegradationConfig()
+		c.Degradation, c.Vitals = &degradation, e.vitals
 		return err
 	})
 	if err != nil {

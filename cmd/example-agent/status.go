@@ -52,6 +52,9 @@ func (s *daemonStatus) judge(now time.Time) {
 	if s.Agent.Phase != agent.PhaseRunning {
 		add("%s since %s", s.Agent.Phase, s.Agent.Since.Format(time.TimeOnly))
 	}
+	if d := s.Agent.Degradation; d.Level.Rank() > 0 {
+		add("%s since %s: %s: %s", d.Level, d.Since.Format(time.TimeOnly), d.Reason, d.Off)
+	}
 	if p := s.Agent.Pipeline; p.PausedUntil != nil {
 		add("uploads pause until %s: %s", p.PausedUntil.Format(time.TimeOnly), p.PauseReason)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -23,6 +24,7 @@ type Agent struct {
 	pipeline   *pipeline.Pipeline
 	deliveries deliveries
 	board      board
+	degrade    degrade
 
 	jobs    sync.WaitGroup
 	scanCtx context.Context // of running scans; outlives Run's context by the drain
@@ -40,7 +42,16 @@ func New(cfg Config) (*Agent, error) {
 	a.scanCtx, a.cut = context.WithCancelCause(context.Background())
 	a.deliveries.waiting = map[deliveryKey]*delivery{}
 	a.board.init()
-	a.controller = resource.NewController(&c.Resource)
+	a.degrade.a = a
+	if c.Degradation != nil {
+		var err error
+		if a.degrade.level, err = limits.NewDegradation(*c.Degradation); err != nil {
+			return nil, fmt.Errorf("agent config: %w", err)
+		}
+	}
+	r := c.Resource
+	r.Gate = a.degrade.gated(r.Gate)
+	a.controller = resource.NewController(&r)
 	p := c.Pipeline
 	// Deferred, and with a key taken before: a callback may panic, or change what it was given.
 	p.OnCompleted = func(item *pipeline.QueueItem, res *pipeline.Result) {
@@ -91,6 +102,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	a.record(job.Spec{}, event.Event{Type: event.AgentStart, Message: "agent started", Details: map[string]any{"version": a.cfg.Version, "pid": os.Getpid()}})
 	taking, stop := context.WithCancel(ctx)
 	defer stop()
+	judging, judged := context.WithCancel(context.WithoutCancel(ctx))
+	waitJudged := a.degrade.run(judging)
 	defer context.AfterFunc(a.scanCtx, stop)() // Cut takes no more jobs either
 	err = a.loop(taking)
 	ended := err == io.EOF
@@ -100,6 +113,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	a.board.setPhase(PhaseDraining)
 	a.finishJobs(ctx, ended)
 	err = errors.Join(err, a.finishUploads(ctx, ended))
+	judged()
+	waitJudged()
 	a.stopped(time.Since(begun), err)
 	return err
 }

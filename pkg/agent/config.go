@@ -11,6 +11,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -47,6 +48,12 @@ type Config struct {
 	Pipeline pipeline.PipelineConfig   // upload workers; its Spool makes reports durable
 	Resource resource.ControllerConfig // admission of jobs
 
+	// Degradation lets the agent do less while its host is in trouble, and Vitals adds to what it is judged by: the
+	// store, the audit log. Vitals is called with each sample, one call at a time, and gives up with ctx. Both may be
+	// nil; without Degradation the agent always does everything. See limits.Limits.DegradationConfig.
+	Degradation *limits.DegradationConfig
+	Vitals      func(ctx context.Context, v limits.Vitals)
+
 	PollWait     time.Duration // how long to wait for a job at the source; default 30s
 	RetryDelay   time.Duration // before a job that failed for a passing reason is offered again; default 1m
 	MaxAttempts  int           // deliveries of a job after which a passing failure is final; default 3
@@ -54,7 +61,7 @@ type Config struct {
 	FlushTimeout time.Duration // how long to wait for uploads once the source has ended; default 30s; -1: not at all
 
 	OnJob func(JobResult) // a job has ended, its uploads perhaps not yet; may be called concurrently
-	Sink  event.Sink      // gets agent_… and job_… events, and what sources refuse; nil: none. Pipeline and Resource have sinks of their own
+	Sink  event.Sink      // gets agent_…, job_… and degradation_changed events, and what sources refuse; nil: none. Pipeline and Resource have sinks of their own
 }
 
 // The defaults of Config.
@@ -106,6 +113,9 @@ func (c Config) Validate() error {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
 		}
+	}
+	if c.Degradation != nil {
+		errs = append(errs, c.Degradation.Validate())
 	}
 	return errors.Join(append(errs, c.Pipeline.Validate(), c.Resource.Validate())...)
 }

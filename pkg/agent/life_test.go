@@ -13,6 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -53,6 +54,8 @@ func newLife(t *testing.T) *life {
 	must(t, err)
 	l.start(t, func(c *agent.Config) {
 		c.Source, c.Scanner, c.Uploader, c.Version = source, runner, client, "1.2.3"
+		c.Degradation = &limits.DegradationConfig{SamplesUp: 1, SamplesDown: 1, Cooldown: -1,
+			Rules: []limits.Rule{{Metric: limits.MetricMemory, Raise: 60, Clear: 50, Level: limits.LevelReduced}}}
 		c.PollWait, c.RetryDelay = 50*time.Millisecond, 10*time.Millisecond
 		c.Resource = resource.ControllerConfig{MaxConcurrentJobs: 2, Sampler: &l.host, SampleInterval: resource.MinSampleInterval, CooldownDuration: 1, Sink: &l.events}
 		c.Pipeline = pipeline.PipelineConfig{RetryDelay: 10 * time.Millisecond, Spool: l.store, Sink: &l.events}
@@ -105,6 +108,11 @@ func (l *life) busyHost() {
 	numbers(l.next(event.ResourceWarning, func() { l.host.Set(sdktest.Load{CPU: 82}) }), 82, 80, 3)
 	numbers(l.next(event.ResourceThrottle, func() { l.host.Set(sdktest.Load{CPU: 97}) }), 97, 85, 3)
 	numbers(l.next(event.ResourceResume, func() { l.host.Set() }), 5, 85, 6)
+	down := l.next(event.DegradationChanged, func() { l.host.Set(sdktest.Load{Memory: 65}) })
+	up := l.next(event.DegradationChanged, func() { l.host.Set() })
+	if down.Details["to"] != "reduced" || down.Details["value"] != 65.0 || up.Details["to"] != "full" || up.Details["limit"] != 50.0 {
+		l.t.Errorf("%+v, %+v", down, up)
+	}
 }
 
 // goodScan finds five things, which go in three parts.

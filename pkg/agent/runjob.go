@@ -10,6 +10,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/resource"
@@ -125,7 +126,12 @@ func (r *run) admit(ctx context.Context) (err error) {
 		need.Slots, need.MemoryBytes, need.Guess = cost.Slots, cost.MemoryBytes, cost.Learned
 	}
 	need.Priority = r.spec.Priority
-	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 && r.a.controller.Barred() == nil {
+	level := r.a.degrade.level
+	if err := level.Refuse(need.Priority, need.MemoryBytes); err != nil {
+		return err
+	}
+	// A slot that was held before the agent came to do less may be one too many: it is asked for again.
+	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 && level.Level() == limits.LevelFull && r.a.controller.Barred() == nil {
 		return nil
 	}
 	r.slot.Release()
@@ -189,12 +195,17 @@ func (r *run) failed(cause, err error) {
 		}
 	}
 	var verb func(context.Context) error
+	var degraded *limits.ErrDegraded
 	switch {
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, job.ErrCanceled):
 		e.Details["given_up"] = cause.Error() // somebody else's now: no verb
 	case errors.Is(cause, scan.ErrShutdown):
 		e.Severity, e.Message = event.Warn, "job given back: the agent stops"
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, 0) }
+	case errors.As(err, &degraded): // says nothing of the job, however often it comes
+		e.Severity, e.Message = event.Warn, "job given back: the agent does less"
+		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
+		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
 	case r.passing(err) && r.spec.Attempt < r.a.cfg.MaxAttempts:
 		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }

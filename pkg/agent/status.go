@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 )
@@ -27,6 +28,7 @@ type Status struct {
 	Jobs          []JobStatus               `json:"jobs"`  // running now, oldest first
 	JobsCompleted int64                     `json:"jobs_completed"`
 	JobsFailed    int64                     `json:"jobs_failed"`
+	Degradation   limits.DegradationState   `json:"degradation"`
 	Resource      resource.ControllerStatus `json:"resource"`
 	Pipeline      pipeline.Stats            `json:"pipeline"`
 	Problems      []Problem                 `json:"problems"` // the last ones, newest last
@@ -52,6 +54,7 @@ type Problem struct {
 // Status returns what the agent does now.
 func (a *Agent) Status() Status {
 	s := a.board.status()
+	s.Degradation = a.degrade.level.State()
 	s.Resource, s.Pipeline = a.controller.GetStatus(), a.pipeline.GetStats()
 	return s
 }

@@ -44,6 +44,8 @@ var shapes = map[event.Type]struct {
 	event.ResourceResume:   {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", true},
 	event.ResourceWarning:  {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", false},
 
+	event.DegradationChanged: {"", "from to reason metric value limit vitals", true},
+
 	event.AuthFailed:      {"", "status", false},
 	event.RateLimited:     {"", "status", false},
 	event.ValidationError: {"", "", false},

@@ -83,6 +83,8 @@ const (
 	EventResourceResume   = event.ResourceResume
 	EventResourceWarning  = event.ResourceWarning
 
+	EventDegradationChanged = event.DegradationChanged
+
 	EventAuthFailed      = event.AuthFailed
 	EventRateLimited     = event.RateLimited
 	EventValidationError = event.ValidationError

@@ -43,6 +43,8 @@ const (
 	ResourceResume   Type = "resource_resume"   // admission resumed
 	ResourceWarning  Type = "resource_warning"  // a limit is near
 
+	DegradationChanged Type = "degradation_changed" // the agent does less, or more again
+
 	AuthFailed      Type = "auth_failed"      // the server refused the credentials
 	RateLimited     Type = "rate_limited"     // the server asked for fewer requests
 	ValidationError Type = "validation_error" // input was refused or quarantined
@@ -56,7 +58,7 @@ func Types() []Type {
 		ScanStarted, ScanCompleted, ScanFailed,
 		UploadStarted, UploadCompleted, UploadFailed, UploadRetry,
 		ChunkCreated, ChunkUploaded, ChunkFailed, ChunkCleanup,
-		ResourceThrottle, ResourceResume, ResourceWarning,
+		ResourceThrottle, ResourceResume, ResourceWarning, DegradationChanged,
 		AuthFailed, RateLimited, ValidationError,
 	}
 }

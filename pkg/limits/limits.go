@@ -127,17 +127,18 @@ type FileSystemLimits struct {
 	MinFreeDiskSpaceMB int `json:"min_free_disk_space_mb" yaml:"min_free_disk_space_mb"`
 }
 
-// Limits is all four sets.
+// Limits is all four sets, and what happens when the host is in trouble in spite of them.
 type Limits struct {
 	Computational ComputationalLimits `json:"computational" yaml:"computational"`
 	Memory        MemoryLimits        `json:"memory" yaml:"memory"`
 	Network       NetworkLimits       `json:"network" yaml:"network"`
 	FileSystem    FileSystemLimits    `json:"file_system" yaml:"file_system"`
+	Degradation   DegradationConfig   `json:"degradation" yaml:"degradation"`
 }
 
-// DefaultLimits returns the defaults of all four sets.
+// DefaultLimits returns the defaults of all sets.
 func DefaultLimits() Limits {
-	return Limits{DefaultComputationalLimits(), DefaultMemoryLimits(), DefaultNetworkLimits(), DefaultFileSystemLimits()}
+	return Limits{DefaultComputationalLimits(), DefaultMemoryLimits(), DefaultNetworkLimits(), DefaultFileSystemLimits(), DegradationConfig{}.WithDefaults()}
 }
 
 // DefaultComputationalLimits returns the defaults for this host.
@@ -204,9 +205,9 @@ func (l FileSystemLimits) WithDefaults() FileSystemLimits {
 	return l
 }
 
-// WithDefaults returns l with the zero fields of all four sets filled in.
+// WithDefaults returns l with the zero fields of all sets filled in.
 func (l Limits) WithDefaults() Limits {
-	return Limits{l.Computational.WithDefaults(), l.Memory.WithDefaults(), l.Network.WithDefaults(), l.FileSystem.WithDefaults()}
+	return Limits{l.Computational.WithDefaults(), l.Memory.WithDefaults(), l.Network.WithDefaults(), l.FileSystem.WithDefaults(), l.Degradation.WithDefaults()}
 }
 
 // Validate returns every field of every set that is out of range, in one error.
@@ -219,5 +220,6 @@ func (l Limits) Validate() error {
 	}
 	return errors.Join(
 		named("computational", l.Computational.Validate()), named("memory", l.Memory.Validate()),
-		named("network", l.Network.Validate()), named("file_system", l.FileSystem.Validate()))
+		named("network", l.Network.Validate()), named("file_system", l.FileSystem.Validate()),
+		named("degradation", l.Degradation.Validate()))
 }

@@ -94,7 +94,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back Limits
-	if err := json.Unmarshal(b, &back); err != nil || back != DefaultLimits() {
+	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, DefaultLimits()) {
 		t.Errorf("%+v, %v", back, err)
 	}
 	for _, key := range []string{`"max_heap_size_mb":512`, `"cpu_threshold_crit":0.95`, `"min_free_disk_space_mb":1000`, `"file_system"`} {

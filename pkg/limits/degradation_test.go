@@ -1,0 +1,342 @@
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/resource"
+)
+
+// watched is a degradation with a clock: each sample comes 5 seconds after the one before.
+type watched struct {
+	*Degradation
+	t   testing.TB
+	now time.Time
+}
+
+func watch5s(t testing.TB, c DegradationConfig) *watched {
+	t.Helper()
+	d, err := NewDegradation(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &watched{d, t, d.since}
+}
+
+// see takes n samples and returns the changes they led to.
+func (w *watched) see(n int, v Vitals) (changes []Change) {
+	for range n {
+		w.now = w.now.Add(5 * time.Second)
+		if c, ok := w.Observe(w.now, v); ok {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+func (w *watched) want(l Level) {
+	w.t.Helper()
+	if got := w.Level(); got != l {
+		w.t.Errorf("the agent is %s (%+v), want %s", got, w.State(), l)
+	}
+}
+
+func defaultDegradation() DegradationConfig { return Limits{}.DegradationConfig() }
+
+// idle is a host that has nothing to do, on which a little happens all the same.
+func idle(r *rand.Rand) Vitals {
+	v := Vitals{MetricCPU: 3 + r.Float64()*20, MetricMemory: 40 + r.Float64()*20, MetricMemoryPressure: r.Float64(), MetricDiskFree: 20000,
+		MetricStore: r.Float64() * 5, MetricAudit: 0, MetricQueue: r.Float64() * 20, MetricHeap: r.Float64() * 60}
+	if r.IntN(10) == 0 {
+		v[MetricCPU] = 100
+	}
+	return v
+}
+
+func TestAnIdleHostStaysFull(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	w := watch5s(t, defaultDegradation())
+	for range 24 * 3600 / 5 {
+		if c := w.see(1, idle(r)); c != nil {
+			t.Fatalf("%+v", c)
+		}
+	}
+	for range 1000 { // nor does a host of which nothing is known get into trouble
+		w.see(1, Vitals{})
+	}
+	w.want(LevelFull)
+}
+
+// Each default rule brings the agent to its level from nothing, and the agent comes back to full by itself.
+func TestEveryDefaultRuleIsEnteredAndLeft(t *testing.T) {
+	cfg := defaultDegradation()
+	for _, rule := range cfg.Rules {
+		t.Run(fmt.Sprintf("%s %v", rule.Metric, rule.Raise), func(t *testing.T) {
+			w := watch5s(t, cfg)
+			bad, good, best := rule.Raise, math.Nextafter(rule.Clear, 0), 0.0
+			if spans[rule.Metric].lowIsBad {
+				bad, good, best = rule.Raise-1, rule.Clear, 1e9
+			}
+			samples := max(cfg.SamplesUp, int(rule.For/(5*time.Second))+1)
+			if rule.Hard {
+				samples = 1
+			}
+			w.see(samples-1, Vitals{rule.Metric: bad})
+			if w.Level().Rank() >= rule.Level.Rank() {
+				t.Errorf("%s after %d samples, one too early", w.Level(), samples-1)
+			}
+			down := w.see(1, Vitals{rule.Metric: bad})
+			w.want(rule.Level)
+			if len(down) != 1 || down[0].Metric != rule.Metric || down[0].Value != bad || down[0].Limit != rule.Raise || down[0].To != rule.Level {
+				t.Errorf("%+v", down)
+			}
+			up := append(w.see(cfg.SamplesDown+12, Vitals{rule.Metric: good}), w.see(100, Vitals{rule.Metric: best})...)
+			w.want(LevelFull)
+			if len(up) != rule.Level.Rank() || up[0].Reason != rule.is(good, rule.Clear, true) {
+				t.Errorf("up in %d steps: %+v", len(up), up)
+			}
+		})
+	}
+}
+
+// A disk under the floor pauses the agent at once, from whatever level, and leaves it no way to skip that.
+func TestHardRulesAreNeverSkipped(t *testing.T) {
+	for _, before := range []Vitals{{}, {MetricMemory: 93}, {MetricMemory: 98, MetricDiskFree: 5000}} {
+		w := watch5s(t, defaultDegradation())
+		w.see(20, before)
+		was := w.Level()
+		got := w.see(1, Vitals{MetricDiskFree: DefaultMinFreeDiskSpaceMB - 1, MetricMemory: before[MetricMemory]})
+		if len(got) != 1 || got[0].From != was || got[0].To != LevelPaused || got[0].Reason != "disk_free_mb 999 < 1000" {
+			t.Errorf("from %s: %+v", was, got)
+		}
+		w.see(1000, Vitals{MetricDiskFree: DefaultMinFreeDiskSpaceMB + 1}) // not past the way back
+		w.want(LevelPaused)
+	}
+	own := Limits{FileSystem: FileSystemLimits{MinFreeDiskSpaceMB: 7}, Degradation: DegradationConfig{Rules: []Rule{{Metric: MetricCPU, Raise: 90, Clear: 80, Level: LevelReduced}}}}
+	w := watch5s(t, own.DegradationConfig())
+	w.see(1, Vitals{MetricDiskFree: 6})
+	w.want(LevelPaused) // rules of an operator do not remove the floor
+	own.FileSystem.MinFreeDiskSpaceMB = -1
+	if got := own.DegradationConfig().Rules; len(got) != 1 || got[0].Metric != MetricCPU {
+		t.Errorf("no floor: %+v", got)
+	}
+}
+
+// noise is a load with memory of itself, of standard deviation 10: AR(1).
+type noise struct {
+	r *rand.Rand
+	x float64
+}
+
+func (n *noise) next(mean float64) float64 {
+	const phi = 0.7
+	n.x = phi*n.x + n.r.NormFloat64()*10*math.Sqrt(1-phi*phi)
+	return max(0, min(mean+n.x, 100))
+}
+
+// A noisy load around the bound must not move the agent to and fro. Research measured 158 changes an hour for a bare
+// threshold, and 15 for three samples up, six down.
+func TestANoisyLoadDoesNotFlap(t *testing.T) {
+	const seeds, hours = 100, 4
+	count := func(cfg DegradationConfig, mean float64) float64 {
+		changes := 0
+		for seed := range uint64(seeds) {
+			w, n := watch5s(t, cfg), noise{r: rand.New(rand.NewPCG(seed, 7))}
+			for range hours * 720 {
+				changes += len(w.see(1, Vitals{MetricMemory: n.next(mean)}))
+			}
+		}
+		return float64(changes) / seeds / hours
+	}
+	bare := DegradationConfig{SamplesUp: 1, SamplesDown: 1, Cooldown: -1, Rules: []Rule{{Metric: MetricMemory, Raise: 85, Clear: 85, Level: LevelReduced}}}
+	ours := DegradationConfig{Rules: []Rule{{Metric: MetricMemory, Raise: 85, Clear: 75, Level: LevelReduced}}}
+	patient := ours
+	patient.Rules = []Rule{{Metric: MetricMemory, Raise: 85, Clear: 75, For: 30 * time.Second, Level: LevelReduced}}
+	a, b, c := count(bare, 80), count(ours, 80), count(patient, 80)
+	t.Logf("changes an hour around 80: bare threshold %.1f, hysteresis %.1f, and for 30s %.1f; default rules %.2f", a, b, c, count(defaultDegradation(), 80))
+	if a < 50 || b > 15 || c > 5 {
+		t.Errorf("%.1f, %.1f and %.1f changes an hour", a, b, c)
+	}
+}
+
+// Whatever happened, and whatever valid rules there are: a host that is well again has its agent full again, in a time
+// that is known.
+func TestTheWayBackIsAlwaysReachable(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		cfg := randomConfig(r)
+		w := watch5s(t, cfg)
+		for range r.IntN(500) {
+			w.see(1, anything(r))
+		}
+		well := Vitals{}
+		for m, s := range spans {
+			well[m] = s.reachable / 2
+			if s.lowIsBad {
+				well[m] = 1 << 40
+			}
+		}
+		if seed%3 == 0 { // nor may a number that is not known any more hold it
+			delete(well, cfg.Rules[0].Metric)
+		}
+		most := max(cfg.SamplesDown, int(unknownFor/(5*time.Second)), int(cfg.Cooldown/(5*time.Second))) + 3*(int(max(cfg.Cooldown, 0)/(5*time.Second))+1) + 2
+		for _, c := range w.see(most, well) {
+			if c.To.Rank() != c.From.Rank()-1 {
+				t.Fatalf("seed %d: %s to %s: more than one step up", seed, c.From, c.To)
+			}
+		}
+		if w.Level() != LevelFull {
+			t.Fatalf("seed %d: %+v after %d good samples; rules %+v", seed, w.State(), most, cfg)
+		}
+	}
+}
+
+func randomConfig(r *rand.Rand) DegradationConfig {
+	c := DegradationConfig{SamplesUp: 1 + r.IntN(5), SamplesDown: 1 + r.IntN(8), Cooldown: time.Duration(r.IntN(120)) * time.Second}
+	for range 1 + r.IntN(6) {
+		m := Metrics()[r.IntN(len(spans))]
+		s := spans[m]
+		rule := Rule{Metric: m, Raise: s.from + r.Float64()*(min(s.to, 1000)-s.from), Level: Levels()[1+r.IntN(3)]}
+		if rule.Clear = s.reachable + r.Float64()*(rule.Raise-s.reachable); s.lowIsBad {
+			rule.Clear = rule.Raise * (1 + r.Float64())
+		}
+		if rule.Hard = r.IntN(4) == 0; !rule.Hard {
+			rule.For = time.Duration(r.IntN(60)) * time.Second
+		}
+		c.Rules = append(c.Rules, rule)
+	}
+	return c
+}
+
+// anything is what a broken host may show, numbers that are none with it.
+func anything(r *rand.Rand) Vitals {
+	v := Vitals{}
+	for m := range spans {
+		switch r.IntN(6) {
+		case 0:
+		case 1:
+			v[m] = math.NaN()
+		case 2:
+			v[m] = math.Inf(1)
+		default:
+			v[m] = r.Float64() * 1500
+		}
+	}
+	return v
+}
+
+func TestAForcedLevelStays(t *testing.T) {
+	for _, l := range Levels() {
+		cfg := defaultDegradation()
+		cfg.Level = l
+		w := watch5s(t, cfg)
+		changes := w.see(1, Vitals{MetricDiskFree: 1})
+		if (len(changes) == 1) != (l != LevelFull) {
+			t.Errorf("%s: %+v", l, changes)
+		}
+		changes = w.see(500, Vitals{MetricDiskFree: 1, MetricMemory: 99})
+		w.want(l)
+		if len(changes) > 0 || !w.State().Forced || l != LevelFull && w.State().Reason != "set by limits.degradation.level" {
+			t.Errorf("%s: %+v, %+v", l, changes, w.State())
+		}
+	}
+}
+
+func TestWhatALevelRefuses(t *testing.T) {
+	const big = (DefaultBigJobMB + 1) << 20
+	for _, c := range []struct {
+		level             Level
+		gate, low, bigJob bool // refused
+	}{{LevelFull, false, false, false}, {LevelReduced, false, true, false}, {LevelMinimal, false, true, true}, {LevelPaused, true, true, true}} {
+		cfg := defaultDegradation()
+		cfg.Level = c.level
+		w := watch5s(t, cfg)
+		w.see(1, nil)
+		for what, got := range map[string]struct {
+			err  error
+			want bool
+		}{"gate": {w.Gate(), c.gate}, "an ordinary job": {w.Refuse(0, 100<<20), c.gate}, "priority -1": {w.Refuse(-1, 0), c.low}, "a big job": {w.Refuse(9, big), c.bigJob}} {
+			var degraded *ErrDegraded
+			if errors.As(got.err, &degraded) != got.want || got.want && (degraded.Level != c.level || !degraded.Temporary() || degraded.Reason == "") {
+				t.Errorf("%s, %s: %v", c.level, what, got.err)
+			}
+		}
+	}
+	var none *Degradation
+	if none.Level() != LevelFull || none.Gate() != nil || none.Refuse(-9, big) != nil || none.State().Level != LevelFull {
+		t.Error("an agent without degradation is always full")
+	}
+}
+
+func TestJobsOfALevel(t *testing.T) {
+	for most, want := range map[int][4]int{1: {1, 1, 1, 1}, 2: {2, 1, 1, 1}, 5: {5, 3, 1, 1}, 16: {16, 8, 1, 1}} {
+		for i, l := range Levels() {
+			if got := l.Jobs(most); got != want[i] || l.Rank() != i || l.Describe() == "" {
+				t.Errorf("%s: %d of %d jobs, want %d", l, got, most, want[i])
+			}
+		}
+	}
+}
+
+func TestVitalsOfAHost(t *testing.T) {
+	now := time.Now()
+	m := resource.SystemMetrics{Timestamp: now, CPUPercent: 12, CPUSource: "host", MemoryPercent: 34, MemorySource: "host",
+		Pressure: &resource.Pressure{Memory: 5},
+		Disks:    []resource.Disk{{FreeBytes: 900 << 20, Measured: now}, {FreeBytes: 800 << 20, Measured: now}, {FreeBytes: 1, Measured: now, Stale: true}}}
+	v := Vitals{}
+	v.Host(m)
+	if want := (Vitals{MetricCPU: 12, MetricMemory: 34, MetricMemoryPressure: 5, MetricDiskFree: 800}); fmt.Sprint(v) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", v, want)
+	}
+	m.Stale = true
+	v = Vitals{}
+	if v.Host(m); len(v) != 0 {
+		t.Errorf("of a stale sample: %v", v)
+	}
+}
+
+func TestChangeEvents(t *testing.T) {
+	w := watch5s(t, defaultDegradation())
+	down := w.see(50, Vitals{MetricMemory: 93, MetricAudit: math.NaN()})[0].Event()
+	if down.Type != event.DegradationChanged || down.Severity != event.Warn || down.Duration <= 0 ||
+		down.Message != "the agent does less, reduced after full: memory_percent 93 >= 92: half the job slots, no job with a priority below 0; uploads go on" ||
+		down.Details["value"] != 93.0 || down.Details["limit"] != 92.0 || fmt.Sprint(down.Details["vitals"]) != "map[memory_percent:93]" {
+		t.Errorf("%+v", down)
+	}
+	if _, err := down.MarshalJSON(); err != nil {
+		t.Error(err)
+	}
+	up := w.see(50, Vitals{MetricMemory: 50})[0].Event()
+	if up.Severity != event.Info || !strings.HasPrefix(up.Message, "the agent does more, full after reduced: memory_percent 50 < 80: ") || up.Details["limit"] != 80.0 {
+		t.Errorf("%+v", up)
+	}
+}
+
+func TestValidateDegradation(t *testing.T) {
+	if err := defaultDegradation().Validate(); err != nil {
+		t.Error(err)
+	}
+	bad := DegradationConfig{Level: "half", Rules: []Rule{
+		{Metric: "luck", Raise: 1, Level: LevelReduced},
+		{Metric: MetricMemory, Raise: 90, Clear: 1, Level: LevelReduced}, // a way back that no host attains
+		{Metric: MetricMemory, Raise: 90, Clear: 95, Level: LevelReduced},
+		{Metric: MetricDiskFree, Raise: 100, Clear: 50, Level: LevelPaused},
+		{Metric: MetricCPU, Raise: math.NaN(), Clear: 50, Level: LevelFull, Hard: true, For: time.Second},
+	}}
+	err := bad.Validate()
+	for _, want := range []string{`level: "half"`, `rules.0.metric: "luck"`, "rules.1.clear: 1 is outside 10 to 90", "rules.2.clear: 95", "rules.3.clear: 50 is outside 100 to 200",
+		"rules.4.raise: NaN", "rules.4.for: 1s", `rules.4.level: "full"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if _, err := NewDegradation(bad); err == nil {
+		t.Error("accepted")
+	}
+}
