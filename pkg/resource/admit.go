@@ -110,6 +110,10 @@ func (c *Controller) admitLocked(w *waiter) *Slot {
 func (c *Controller) grantLocked(w *waiter) *Slot {
 	c.passLocked(w)
 	for _, u := range c.waiters {
+		if !w.passes(u) {
+			u.ahead = append(u.ahead, c.grants)
+			continue
+		}
 		u.late.slots += w.need.slots
 		u.late.memory += w.need.memory
 	}
@@ -123,7 +127,9 @@ func (c *Controller) grantLocked(w *waiter) *Slot {
 func (c *Controller) countLocked(w *waiter) {
 	c.passLocked(w)
 	for _, u := range c.waiters {
-		u.lateCount++
+		if w.passes(u) {
+			u.lateCount++
+		}
 	}
 	c.counted++
 }
@@ -134,7 +140,7 @@ func (c *Controller) passLocked(w *waiter) {
 	c.jobs++
 	c.slots += w.need.slots
 	for _, u := range c.waiters {
-		if (u.before(w) || u.number < w.number) && !u.starved() && !c.safeLocked(u, w.need) {
+		if w.passes(u) && !u.starved() && !c.safeLocked(u, w.need) {
 			if u.passed++; u.starved() {
 				c.starved++
 			}
@@ -148,7 +154,7 @@ func (c *Controller) takeBackLocked(n need, number uint64) {
 	c.jobs--
 	c.slots -= n.slots
 	for _, u := range c.waiters {
-		if number > u.after {
+		if number > u.after && !u.endAhead(number) {
 			u.late.slots -= n.slots
 			u.late.memory -= n.memory
 		}

@@ -17,7 +17,8 @@
 // Higher priority first, then order of arrival. A waiter that does not fit does not hold up the ones behind it as
 // long as passing it cannot delay it: what was admitted past it, the candidate and the waiter itself fit together.
 // Any other pass is counted, and a waiter that was passed MaxBypass times is passed in no such way again. So a large job starts
-// after the jobs that ran before it came and at most MaxBypass others, whatever the load and the priorities.
+// after the jobs that ran before it came, those whose turn was before its, and at most MaxBypass others, whatever the load
+// and the priorities.
 //
 // # Throttling
 //

@@ -76,6 +76,40 @@ func TestPassingALargeRequest(t *testing.T) {
 	}
 }
 
+// What went to those whose turn was before is no pass: a request waits for it anyway, and small ones that cannot delay
+// it go on passing it.
+func TestGrantsAheadAreNoPasses(t *testing.T) {
+	c := newTest(t, 6)
+	first := must(t, c, Request{Slots: 5})
+	granted := make(chan *Slot, 2)
+	for i := range 2 {
+		go func() {
+			s, err := c.Acquire(bg, Request{Slots: 4})
+			if err != nil {
+				t.Error(err)
+			}
+			granted <- s
+		}()
+		pending(t, c, i+1)
+	}
+	first.Release()
+	ahead := <-granted // the other one waits for it
+	for i := range 100 {
+		s, err := c.TryAcquire(bg, Request{})
+		if err != nil {
+			t.Fatalf("pass %d delays nobody: %v", i, err)
+		}
+		s.Release()
+	}
+	ahead.Release()
+	if s := <-granted; len(c.waiters) != 0 {
+		t.Error("somebody waits")
+	} else {
+		s.Release()
+	}
+	wantActive(t, c, 0, 0)
+}
+
 // When a request that held up others gives up, they are served at once.
 func TestLeavingServesThoseBehind(t *testing.T) {
 	c := newTest(t, 2)

@@ -17,9 +17,10 @@ type waiter struct {
 	counting bool   // taken with the counter API: granted without a Slot
 
 	// Guarded by Controller.mu.
-	after     uint64 // grants made before it came
-	late      need   // in force and granted after it came, as Slots
-	lateCount int    // the same by the counter API, at most
+	after     uint64   // grants made before it came
+	ahead     []uint64 // grants in force, made after it came to those it had to wait for anyway: no Slot of them is late
+	late      need     // in force and granted past it, as Slots
+	lateCount int      // the same by the counter API, at most
 	passed    int
 
 	done chan struct{} // closed when slot and err are final
@@ -28,6 +29,19 @@ type waiter struct {
 }
 
 func (w *waiter) starved() bool { return w.passed >= MaxBypass }
+
+// passes reports whether a grant of w is one past u: its turn was after that of u, or it came later.
+func (w *waiter) passes(u *waiter) bool { return u.before(w) || u.number < w.number }
+
+// endAhead forgets a grant, and reports whether it was one of those ahead.
+func (w *waiter) endAhead(number uint64) bool {
+	i := slices.Index(w.ahead, number)
+	if i < 0 {
+		return false
+	}
+	w.ahead = slices.Delete(w.ahead, i, i+1)
+	return true
+}
 
 // before is the order of the list.
 func (w *waiter) before(o *waiter) bool {

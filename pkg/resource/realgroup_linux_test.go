@@ -154,6 +154,7 @@ func sampleOnce(bytes int) SystemMetrics {
 
 // A process in a real group sees the limits of the group, not those of the machine, and its use of them.
 func TestRealGroup(t *testing.T) {
+	t.Parallel()
 	const limit, taken = 128 << 20, 32 << 20
 	g := newRealGroup(t, limit, 0.5)
 	line, stop := begin(t, g, "sample", taken)

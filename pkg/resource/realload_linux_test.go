@@ -46,13 +46,6 @@ func (w *watched) Sample(ctx context.Context) (SystemMetrics, error) {
 	return m, err
 }
 
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func (w *watched) until(t *testing.T, closed bool, patience time.Duration) bool {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -125,6 +118,7 @@ func (w *watched) closesAndOpens(t *testing.T, stop func()) {
 
 // Processes that use up a CPU quota stop admission within three samples, and it resumes when they have ended.
 func TestThrottlesWhileProcessesPinAQuota(t *testing.T) {
+	t.Parallel()
 	g := newRealGroup(t, 512<<20, 0.1)
 	w := watch(t, g.sampler(t))
 	stops := make([]func(), 2)
@@ -141,6 +135,7 @@ func TestThrottlesWhileProcessesPinAQuota(t *testing.T) {
 // A process that eats nearly all memory of its group stops admission within three samples, and it resumes when it has
 // ended. Nothing is killed.
 func TestThrottlesWhileAProcessEatsMemory(t *testing.T) {
+	t.Parallel()
 	const limit = 256 << 20
 	g := newRealGroup(t, limit, 2)
 	w := watch(t, g.sampler(t))
