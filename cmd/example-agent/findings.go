@@ -40,6 +40,9 @@ func (a *app) findingsCommand() *cobra.Command {
 			return err
 		}
 		defer closeFinder()
+		if a.flags.output == outputSARIF {
+			return a.exportFindings(ctx, from, q, limit)
+		}
 		return a.printFindings(ctx, from, q, limit)
 	})
 	f := cmd.Flags()
@@ -52,7 +55,7 @@ func (a *app) findingsCommand() *cobra.Command {
 	f.IntVar(&limit, "limit", 0, "at most so many (default: all)")
 	f.StringVar(&data, "data", "", "directory of the ingest store (default: that of --state-dir)")
 	f.StringVar(&tenant, "tenant", localTenant, "tenant, when a store is read directly")
-	cmd.Example = "  example-agent findings --min-severity high --tool gitleaks\n  example-agent findings -o json | jq length"
+	cmd.Example = "  example-agent findings --min-severity high --tool gitleaks\n  example-agent findings -o json | jq length\n  example-agent findings -o sarif > findings.sarif"
 	return cmd
 }
 

@@ -75,12 +75,12 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
   example-agent status                                 # what the daemon does`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkOutput() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd.Name()) },
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.flags.stateDir, "state-dir", "", "directory of everything the agent keeps (default ~/.rediver)")
 	f.StringVar(&a.flags.config, "config", "", "configuration file, YAML")
-	f.StringVarP(&a.flags.output, "output", "o", "", "table or json (default table)")
+	f.StringVarP(&a.flags.output, "output", "o", "", "table or json, of findings also sarif (default table)")
 	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "say more on standard error")
 	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server of the agent's own)")
 	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
@@ -90,7 +90,7 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
 }
 
 // checkOutput applies the environment to the flags that are in no file.
-func (a *app) checkOutput() error {
+func (a *app) checkOutput(command string) error {
 	if a.flags.output == "" {
 		a.flags.output, _ = a.env("REDIVER_OUTPUT")
 	}
@@ -101,6 +101,10 @@ func (a *app) checkOutput() error {
 	case "":
 		a.flags.output = "table"
 	case "table", "json":
+	case outputSARIF:
+		if command != "findings" {
+			return usage("--output sarif: only findings are written as SARIF")
+		}
 	default:
 		return usage("--output %q: want table or json", a.flags.output)
 	}

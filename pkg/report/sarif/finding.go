@@ -1,7 +1,10 @@
 package sarif
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,27 +26,27 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 		AssetRef:      f.opt.AssetRef, AssetValue: f.opt.AssetValue, AssetType: f.opt.AssetType,
 		DataFlow: wrap("code_flows", res.CodeFlows), Remediation: wrap("fixes", res.Fixes),
 		Stacks: array(res.Stacks), Attachments: array(res.Attachments),
-		PartialFingerprints: fingerprints(res.PartialFingerprints, res.Fingerprints),
 	}
+	res.fingerprints(fd)
 	if fd.RuleID == "" {
 		fd.RuleID = string(res.Rule.ID)
 	}
-	if n := res.Rank; n != nil && *n > 0 && *n <= 100 {
+	switch n := res.Rank; {
+	case n != nil && *n > 0 && *n <= 100:
 		fd.Rank = *n
+	case n != nil && *n != -1: // -1 says that it has none
+		res.put("rank", *n)
 	}
 	if n := res.OccurrenceCount; n != nil {
 		fd.OccurrenceCount = count(*n)
 	}
-	tags, score := properties(fd, res)
+	tags, score, residue := properties(fd, res)
 	f.message(fd, res, rule)
 	describe(fd, rule)
 	f.locations(fd, r, res)
 	fd.Suppression = res.suppression()
 	fd.Tags = distinct(fd.Tags, tags, 2*maxTags)
 	fd.References = distinct(nil, append([]text{text(helpURI(rule)), res.HostedViewerURI}, res.WorkItemURIs...), maxReferences)
-	if len(res.WorkItemURIs) > maxReferences {
-		res.put("workItemUris", res.WorkItemURIs)
-	}
 
 	if score == "" && rule != nil {
 		score = rule.severity
@@ -54,25 +57,35 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	if rule != nil && rule.precision != "" {
 		setProperty(fd, "precision", rule.precision)
 	}
-	f.typed(fd, r, res, rule, score)
-	fd.Severity = severityOf(score, r.levelOf(string(res.Level), kind, rule), kind, fd.Type)
 	if len(res.rest) > 0 {
 		setProperty(fd, "sarif", res.rest)
 	}
+	f.typed(fd, r, res, rule, score)
+	fd.Severity = severityOf(score, r.levelOf(string(res.Level), kind, rule), kind, fd.Type)
 	if r.Tool.Name != f.runs[0].Tool.Name {
 		setProperty(fd, "tool", r.Tool.Name)
+	}
+	if residue != nil {
+		return f.restore(fd, residue)
 	}
 	return fd
 }
 
-// properties takes the property bag. It returns the tags and the security-severity in it.
-func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string) {
-	if len(res.Properties) == 0 {
-		return nil, ""
+// reserved are the properties of a finding that have a meaning of their own.
+var reserved = []string{"sarif", "tool", "outside_root", "withheld"}
+
+// properties takes the property bag. It returns the tags and the security-severity in it, and what a Writer has
+// put there.
+func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, residue map[string]any) {
+	if len(res.Properties) == 0 || string(res.Properties) == "null" {
+		return nil, "", nil
 	}
 	if fd.Properties.UnmarshalJSON(res.Properties) != nil { // no object
 		res.keep("properties", res.Properties)
-		return nil, ""
+		return nil, "", nil
+	}
+	if residue, _ = fd.Properties[residueName].(map[string]any); residue != nil {
+		delete(fd.Properties, residueName)
 	}
 	list, _ := fd.Properties["tags"].([]any)
 	for _, tag := range list {
@@ -86,13 +99,13 @@ func properties(fd *report.Finding, res *resultJSON) (tags []string, severity st
 	case json.Number:
 		severity = v.String()
 	}
-	for _, ours := range []string{"sarif", "tool", "outside_root", "withheld"} {
-		if _, clash := fd.Properties[ours]; clash {
-			res.keep("properties", res.Properties)
+	if slices.ContainsFunc(reserved, func(ours string) bool { _, clash := fd.Properties[ours]; return clash }) {
+		res.put("properties", maps.Clone(fd.Properties))
+		for _, ours := range reserved {
 			delete(fd.Properties, ours)
 		}
 	}
-	return tags, severity
+	return tags, severity, residue
 }
 
 func setProperty(fd *report.Finding, name string, value any) {
@@ -111,7 +124,7 @@ func (f *File) message(fd *report.Finding, res *resultJSON, rule *rule) {
 	if m := res.Message; !whole || m.ID != "" || len(m.Arguments) > 0 || m.Markdown != "" && m.Text != "" {
 		raw := map[string]any{}
 		for key, s := range map[string]text{"text": m.Text, "markdown": m.Markdown, "id": m.ID} {
-			if s != "" && string(s) != fd.Message {
+			if s != "" && string(s) != fd.Message && !(key == "text" && string(s) == placeholders(fd.Message, m.Arguments)) {
 				raw[key] = s
 			}
 		}
@@ -135,18 +148,18 @@ func describe(fd *report.Finding, rule *rule) {
 	}
 	fd.RuleName = rule.name
 	fd.Tags = slices.Clone(rule.tags)
-	for _, title := range []string{firstLine(rule.title), rule.name, firstLine(fd.Message), fd.RuleID, "untitled"} {
-		if title != "" {
-			fd.Title = cut(title, maxTitle)
-			break
-		}
-	}
+	fd.Title = titleOf(rule.title, rule.name, fd.Message, fd.RuleID)
 	if rule.description != rule.title {
 		fd.Description = rule.description
 	}
 }
 
 var unknownRule = &rule{}
+
+// titleOf returns the title of a finding: a line that a rule or a message begins with, or the name of the rule.
+func titleOf(ruleTitle, ruleName, message, ruleID string) string {
+	return cut(cmp.Or(firstLine(ruleTitle), ruleName, firstLine(message), ruleID, "untitled"), maxTitle)
+}
 
 func helpURI(r *rule) string {
 	if r == nil {
@@ -155,8 +168,10 @@ func helpURI(r *rule) string {
 	return r.helpURI
 }
 
-// locations sets the first location, and the others as related ones.
+// locations sets the first location, and the others as related ones; how many of them the result gives as its own is
+// kept.
 func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
+	own := 0
 	for i, raw := range slices.Concat(res.Locations, res.RelatedLocations) {
 		loc, outside := f.location(r, raw)
 		if loc == nil {
@@ -168,7 +183,10 @@ func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 		if outside {
 			loc.Extra["outside_root"] = json.RawMessage("true")
 		}
-		if i == 0 && len(res.Locations) > 0 {
+		if i < len(res.Locations) {
+			own++
+		}
+		if own == 1 && fd.Location == nil {
 			fd.Location = loc
 			if outside {
 				setProperty(fd, "outside_root", true)
@@ -176,6 +194,9 @@ func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 			continue
 		}
 		fd.RelatedLocations = append(fd.RelatedLocations, loc)
+	}
+	if own > 1 {
+		res.put("locations", own)
 	}
 }
 
@@ -195,20 +216,40 @@ func array(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// fingerprints joins both kinds a scanner gives; a value that is no string becomes its JSON.
-func fingerprints(partial, full map[string]json.RawMessage) map[string]string {
-	if len(partial)+len(full) == 0 {
-		return nil
+// fingerprints joins both kinds a scanner gives, and keeps which names are of full ones; a value that is no string
+// becomes its JSON. A fingerprint of our own, which a Writer has written, is the finding's.
+func (r *resultJSON) fingerprints(fd *report.Finding) {
+	if len(r.PartialFingerprints)+len(r.Fingerprints) == 0 {
+		return
 	}
-	out := make(map[string]string, len(partial)+len(full))
-	for key, raw := range partial {
+	out := make(map[string]string, len(r.PartialFingerprints)+len(r.Fingerprints))
+	for key, raw := range r.PartialFingerprints {
 		out[key] = canonical(raw)
 	}
-	for key, raw := range full {
-		if _, clash := out[key]; clash {
-			key = "fingerprints/" + key
+	var full []string
+	for _, key := range slices.Sorted(maps.Keys(r.Fingerprints)) {
+		value := canonical(r.Fingerprints[key])
+		if key == fingerprintName && ownFingerprint.MatchString(value) {
+			fd.Fingerprint = value
+			continue
 		}
-		out[key] = canonical(raw)
+		full = append(full, key)
+		if _, clash := out[key]; clash {
+			key = fullPrefix + key
+		}
+		out[key] = value
 	}
-	return out
+	if full != nil {
+		r.put("fingerprints", full)
+	}
+	if len(out) > 0 {
+		fd.PartialFingerprints = out
+	}
 }
+
+const (
+	fingerprintName = "rediver/v1"    // of a Finding.Fingerprint, among SARIF fingerprints
+	fullPrefix      = "fingerprints/" // of a full fingerprint whose name a partial one has, too
+)
+
+var ownFingerprint = regexp.MustCompile(`^[0-9a-f]{64}$`)

@@ -23,14 +23,21 @@ type locationJSON struct {
 		} `json:"contextRegion"`
 	} `json:"physicalLocation"`
 	LogicalLocations json.RawMessage `json:"logicalLocations"`
+	Properties       struct {
+		OutsideRoot any `json:"outside_root"` // a mark, when it is true
+	} `json:"properties"`
 }
 
 type snippet struct {
 	Text string `json:"text"`
 }
 
-// mappedRegion is what of a region a report.Location has fields for.
-var mappedRegion = set("startLine", "endLine", "startColumn", "endColumn", "snippet")
+// What of a location's regions and properties a report.Location has fields for, or a mark.
+var (
+	mappedRegion  = set("startLine", "endLine", "startColumn", "endColumn", "snippet")
+	mappedContext = set("snippet")
+	locationMark  = set("outside_root")
+)
 
 // location returns a SARIF location. Its message, its ID and the like, and what else the region says, e.g.
 // charOffset, go into Extra. outside says that its path is not below the root.
@@ -48,6 +55,7 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 		Extra:          extraOf(raw),
 	}
 	loc.Path, outside = f.resolve(r, j.PhysicalLocation.ArtifactLocation)
+	outside = outside || j.Properties.OutsideRoot == true
 	loc.EndLine = max(loc.EndLine, loc.StartLine) // which is what an absent endLine means
 	if len(j.LogicalLocations) > 0 && j.LogicalLocations[0] == '[' && string(j.LogicalLocations) != "[]" {
 		loc.LogicalLocation = j.LogicalLocations
@@ -55,44 +63,64 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 	return loc, outside
 }
 
-// extraOf returns the members of a location, and of its region, that have no field, under the name "sarif".
+// extraOf returns the members of a location, and of its regions, that have no field, under the name "sarif".
 func extraOf(raw []byte) report.Extra {
-	var rest, region report.Extra
-	put := func(to *report.Extra, key, value []byte) {
-		if *to == nil {
-			*to = report.Extra{}
-		}
-		(*to)[string(key)] = slices.Clone(value)
-	}
+	var rest report.Extra
 	eachMember(raw, func(key, value []byte) {
 		switch string(key) {
 		case "logicalLocations":
+		case "properties":
+			put(&rest, "properties", without(value, locationMark))
 		case "physicalLocation":
 			eachMember(value, func(key, value []byte) {
 				switch string(key) {
 				case "address":
-					put(&rest, key, value)
+					put(&rest, "address", value)
 				case "region":
-					eachMember(value, func(key, value []byte) {
-						if !mappedRegion[string(key)] {
-							put(&region, key, value)
-						}
-					})
+					put(&rest, "region", without(value, mappedRegion))
+				case "contextRegion":
+					put(&rest, "contextRegion", without(value, mappedContext))
 				}
 			})
 		default:
-			put(&rest, key, value)
+			put(&rest, string(key), value)
 		}
 	})
-	if region != nil {
-		b, _ := json.Marshal(region) // raw values that are valid JSON: it cannot fail
-		put(&rest, []byte("region"), b)
-	}
 	if rest == nil {
 		return nil
 	}
-	b, _ := json.Marshal(rest)
+	b, _ := json.Marshal(rest) // raw values that are valid JSON: it cannot fail
 	return report.Extra{"sarif": b}
+}
+
+// put sets a copy of a raw value, unless there is nothing to set.
+func put(to *report.Extra, key string, value []byte) {
+	if len(value) == 0 || string(value) == "null" {
+		return
+	}
+	if *to == nil {
+		*to = report.Extra{}
+	}
+	(*to)[key] = slices.Clone(value)
+}
+
+// without returns the object raw without the members of that name, nil if there are no others. What is no object
+// is returned as it is.
+func without(raw []byte, names map[string]bool) []byte {
+	if len(raw) == 0 || raw[0] != '{' {
+		return raw
+	}
+	var rest report.Extra
+	members(raw, func(key, value []byte) {
+		if !names[string(key)] {
+			put(&rest, string(key), value)
+		}
+	})
+	if rest == nil {
+		return nil
+	}
+	b, _ := json.Marshal(rest) // as above
+	return b
 }
 
 // eachMember is members for a value that may be no object.

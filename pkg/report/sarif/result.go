@@ -39,10 +39,10 @@ type resultJSON struct {
 }
 
 // mapped are the members of a result that a finding has a field for. The rest, and the level, goes into its
-// property "sarif".
+// property "sarif", but for nulls, which mean that there is nothing.
 var mapped = set("ruleId", "ruleIndex", "rule", "kind", "message", "locations", "relatedLocations", "fingerprints",
 	"partialFingerprints", "codeFlows", "fixes", "stacks", "attachments", "suppressions", "baselineState",
-	"correlationGuid", "hostedViewerUri", "workItemUris", "rank", "occurrenceCount", "properties")
+	"correlationGuid", "rank", "occurrenceCount", "properties")
 
 func set(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
@@ -65,7 +65,7 @@ func parseResult(raw []byte, maxDepth int) (*resultJSON, error) {
 	}
 	res := &resultJSON{}
 	depth := members(raw, func(key, value []byte) {
-		if !mapped[string(key)] {
+		if !mapped[string(key)] && string(value) != "null" {
 			res.keep(string(key), value)
 		}
 	})

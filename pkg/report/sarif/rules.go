@@ -58,6 +58,18 @@ func (h *header) rule() (rule, error) {
 	if err := h.decode("rule", &j); err != nil {
 		return rule{}, err
 	}
+	r := j.rule()
+	size := len(r.id) + 16*len(r.cwes)
+	if h.room() {
+		size += r.describe(&j)
+	} else {
+		h.warn.addf("rule %q: its description is dropped: MaxHeaderBytes", r.id)
+	}
+	return r, h.keep(size)
+}
+
+// rule takes what is always held.
+func (j *ruleJSON) rule() rule {
 	r := rule{
 		id: cut(string(j.ID), maxRuleID), level: cut(string(j.DefaultConfiguration.Level), 64),
 		severity: cut(string(j.Properties.SecuritySeverity), 64),
@@ -68,13 +80,7 @@ func (h *header) rule() (rule, error) {
 	for _, tag := range j.Properties.Tags {
 		r.cwes = appendCWE(r.cwes, cweOf(string(tag)))
 	}
-	size := len(r.id) + 16*len(r.cwes)
-	if h.room() {
-		size += r.describe(&j)
-	} else {
-		h.warn.addf("rule %q: its description is dropped: MaxHeaderBytes", r.id)
-	}
-	return r, h.keep(size)
+	return r
 }
 
 // describe takes what is nice to have, and returns its size.

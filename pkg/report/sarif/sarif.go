@@ -1,5 +1,5 @@
-// Package sarif reads SARIF 2.1.0, the format in which scanners write what they found, and gives it out finding by
-// finding, so that memory does not depend on the size of the file.
+// Package sarif reads and writes SARIF 2.1.0, the format in which scanners write what they found, finding by finding, so
+// that memory does not depend on the size of the file.
 //
 // A file is read twice. [Open] takes the header: tools, rules, URI bases, invocations, and how many results there
 // are; it is there in full before the first result, in whatever order the file has its keys. [File.Findings] takes
@@ -19,6 +19,8 @@
 //	tool               the name of the run's tool, where it is not that of the file's first run
 //	outside_root       true: the path is not below Options.Root
 //	withheld           what was taken out of a secret's finding because the scanner had not redacted it
+//
+// A [Writer] puts all of it back to where it was.
 //
 // The severity is that of security-severity (9 critical, 7 high, 4 medium), else that of the level; a secret
 // without either is high.

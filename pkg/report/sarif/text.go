@@ -106,6 +106,16 @@ func fill(s string, args []text, n int) string {
 	return out.String()
 }
 
+// placeholders returns a text of which fill makes s again, if there are arguments.
+func placeholders(s string, args []text) string {
+	if len(args) == 0 {
+		return s
+	}
+	return braces.Replace(s)
+}
+
+var braces = strings.NewReplacer("{", "{{", "}", "}}")
+
 // cut returns at most n bytes of s, whole characters, with an ellipsis if something is missing.
 func cut(s string, n int) string {
 	if len(s) <= n {

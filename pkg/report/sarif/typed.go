@@ -15,7 +15,7 @@ func (f *File) typed(fd *report.Finding, r *run, res *resultJSON, rule *rule, se
 	}
 	switch fd.Type {
 	case report.TypeSecret:
-		secret(fd, res)
+		secret(fd)
 	case report.TypeMisconfiguration:
 		fd.Misconfiguration = &report.Misconfiguration{PolicyID: fd.RuleID, PolicyName: fd.RuleName}
 	}
@@ -65,41 +65,55 @@ var inClear = []string{"match", "offender", "raw", "rawV2", "secret"}
 
 // secret fills in what is known of the secret. Text that the scanner did not redact is withheld, since a report
 // must not spread what it warns of; the property "withheld" lists what.
-func secret(fd *report.Finding, res *resultJSON) {
+func secret(fd *report.Finding) {
 	fd.Secret = &report.Secret{SecretType: fd.RuleID}
-	var withheld []string
-	withhold := func(name string, s *string) {
-		if *s != "" && !redacted(*s) {
-			*s = ""
-			withheld = append(withheld, name)
+	if loc := fd.Location; loc != nil {
+		if s := strings.TrimSpace(loc.Snippet); masked.MatchString(s) {
+			fd.Secret.MaskedValue = strings.Trim(s, "\"'`")
 		}
 	}
-	for i, loc := range append([]*report.Location{fd.Location}, fd.RelatedLocations...) {
+	withhold(fd)
+	commit(fd)
+}
+
+// withhold takes out of a secret's finding what the scanner did not redact.
+func withhold(fd *report.Finding) {
+	for _, loc := range append([]*report.Location{fd.Location}, fd.RelatedLocations...) {
 		if loc == nil {
 			continue
 		}
-		if s := strings.TrimSpace(loc.Snippet); i == 0 && masked.MatchString(s) {
-			fd.Secret.MaskedValue = strings.Trim(s, "\"'`")
+		if !redacted(loc.Snippet) && loc.Snippet != "" {
+			loc.Snippet = ""
+			withheld(fd, "snippet")
 		}
-		withhold("snippet", &loc.Snippet)
-		withhold("context_snippet", &loc.ContextSnippet)
+		if !redacted(loc.ContextSnippet) && loc.ContextSnippet != "" {
+			loc.ContextSnippet = ""
+			withheld(fd, "context_snippet")
+		}
 	}
 	for _, name := range inClear {
 		if s, ok := fd.Properties[name].(string); ok && !redacted(s) {
 			delete(fd.Properties, name)
-			withheld = append(withheld, name)
+			withheld(fd, name)
 		}
 	}
-	for _, name := range []string{"result", "properties"} {
-		if _, ok := res.rest[name]; ok {
-			delete(res.rest, name)
-			withheld = append(withheld, "sarif."+name)
+	rest, _ := fd.Properties["sarif"].(map[string]any)
+	for _, name := range []string{"result", "properties"} { // as they were, with all that is taken out above
+		if _, ok := rest[name]; ok {
+			delete(rest, name)
+			withheld(fd, "sarif."+name)
 		}
 	}
-	if withheld != nil {
-		setProperty(fd, "withheld", withheld)
+	if rest != nil && len(rest) == 0 {
+		delete(fd.Properties, "sarif")
 	}
-	commit(fd)
+}
+
+// withheld notes that something was taken out.
+func withheld(fd *report.Finding, name string) {
+	list, _ := fd.Properties["withheld"].([]any)
+	setProperty(fd, "withheld", list)
+	fd.Properties["withheld"] = append(list, name)
 }
 
 // commit takes who brought a secret in, and when, from where gitleaks writes it.

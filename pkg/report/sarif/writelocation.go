@@ -1,0 +1,140 @@
+package sarif
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+type locationOut struct {
+	ID               json.RawMessage   `json:"id,omitempty"`
+	PhysicalLocation *physicalOut      `json:"physicalLocation,omitempty"`
+	LogicalLocations json.RawMessage   `json:"logicalLocations,omitempty"`
+	Message          json.RawMessage   `json:"message,omitempty"`
+	Annotations      json.RawMessage   `json:"annotations,omitempty"`
+	Relationships    json.RawMessage   `json:"relationships,omitempty"`
+	Properties       report.Properties `json:"properties,omitempty"`
+}
+
+type physicalOut struct {
+	Address          json.RawMessage `json:"address,omitempty"`
+	ArtifactLocation artifactOut     `json:"artifactLocation"`
+	Region           *regionOut      `json:"region,omitempty"`
+	ContextRegion    *regionOut      `json:"contextRegion,omitempty"`
+}
+
+type artifactOut struct {
+	URI string `json:"uri,omitempty"`
+}
+
+// regionOut has all members of a region, so that what a Location keeps of one is taken as it is.
+type regionOut struct {
+	StartLine      int             `json:"startLine,omitempty"`
+	StartColumn    int             `json:"startColumn,omitempty"`
+	EndLine        int             `json:"endLine,omitempty"`
+	EndColumn      int             `json:"endColumn,omitempty"`
+	CharOffset     json.RawMessage `json:"charOffset,omitempty"`
+	CharLength     json.RawMessage `json:"charLength,omitempty"`
+	ByteOffset     json.RawMessage `json:"byteOffset,omitempty"`
+	ByteLength     json.RawMessage `json:"byteLength,omitempty"`
+	Snippet        *snippet        `json:"snippet,omitempty"`
+	Message        json.RawMessage `json:"message,omitempty"`
+	SourceLanguage json.RawMessage `json:"sourceLanguage,omitempty"`
+	Properties     json.RawMessage `json:"properties,omitempty"`
+}
+
+// locationOf returns a location as SARIF has it.
+func locationOf(loc *report.Location) *locationOut {
+	out := &locationOut{}
+	var kept struct {
+		Address       json.RawMessage
+		Region        *regionOut
+		ContextRegion *regionOut
+	}
+	if raw := loc.Extra["sarif"]; json.Unmarshal(raw, &kept) != nil || json.Unmarshal(raw, out) != nil {
+		kept.Address, kept.Region, kept.ContextRegion = nil, nil, nil
+		*out = locationOut{}
+	}
+	out.LogicalLocations = array(loc.LogicalLocation)
+	if string(loc.Extra["outside_root"]) == "true" {
+		if out.Properties == nil {
+			out.Properties = report.Properties{}
+		}
+		out.Properties["outside_root"] = true
+	}
+	p := physicalOut{Address: kept.Address, ArtifactLocation: artifactOut{uriOf(loc.Path)}, Region: kept.Region, ContextRegion: kept.ContextRegion}
+	p.region(loc)
+	p.context(loc.ContextSnippet)
+	p.Region, p.ContextRegion = p.Region.placed(), p.ContextRegion.placed()
+	if p.Address != nil || p.ArtifactLocation.URI != "" || p.Region != nil || p.ContextRegion != nil {
+		out.PhysicalLocation = &p
+	}
+	return out
+}
+
+func (p *physicalOut) region(loc *report.Location) {
+	if loc.StartLine == 0 && loc.EndLine == 0 && loc.StartColumn == 0 && loc.EndColumn == 0 && loc.Snippet == "" {
+		return
+	}
+	if p.Region == nil {
+		p.Region = &regionOut{}
+	}
+	p.Region.StartLine, p.Region.EndLine = max(loc.StartLine, 0), max(loc.EndLine, 0)
+	p.Region.StartColumn, p.Region.EndColumn = max(loc.StartColumn, 0), max(loc.EndColumn, 0)
+	if loc.Snippet != "" {
+		p.Region.Snippet = &snippet{loc.Snippet}
+	}
+}
+
+func (p *physicalOut) context(text string) {
+	if text == "" {
+		return
+	}
+	if p.ContextRegion == nil {
+		p.ContextRegion = &regionOut{}
+	}
+	p.ContextRegion.Snippet = &snippet{text}
+}
+
+// placed returns the region if it says where it begins, which SARIF wants of one.
+func (r *regionOut) placed() *regionOut {
+	if r == nil || r.StartLine == 0 && r.CharOffset == nil && r.ByteOffset == nil {
+		return nil
+	}
+	return r
+}
+
+// uriOf returns a path as a URI reference: an absolute one as a file: URI, a URL as it is.
+func uriOf(path string) string {
+	switch {
+	case hasScheme(path):
+		return path
+	case isDrive(path) && isAbs(path):
+		return "file:///" + path[:2] + escaped(path[2:])
+	case isAbs(path):
+		return "file://" + escaped(path)
+	}
+	first, rest, more := strings.Cut(escaped(path), "/")
+	first = strings.ReplaceAll(first, ":", "%3A") // what is before a colon there is a scheme
+	if more {
+		first += "/"
+	}
+	return first + rest
+}
+
+// escaped escapes what may not stand in the path of a URI.
+func escaped(path string) string {
+	const plain = "-._~/!$&'()*+,;=:@"
+	var b strings.Builder
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(plain, c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}

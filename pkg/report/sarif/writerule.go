@@ -1,0 +1,115 @@
+package sarif
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// ruleOut describes a rule as one finding of it shows it. Findings that show it differently have descriptions of
+// their own, with the same ID, as SARIF allows.
+type ruleOut struct {
+	ID                   string             `json:"id"`
+	Name                 string             `json:"name,omitempty"`
+	ShortDescription     *messageOut        `json:"shortDescription,omitempty"`
+	FullDescription      *messageOut        `json:"fullDescription,omitempty"`
+	HelpURI              string             `json:"helpUri,omitempty"`
+	DefaultConfiguration configurationOut   `json:"defaultConfiguration"`
+	Relationships        []relationshipOut  `json:"relationships,omitempty"`
+	Properties           *rulePropertiesOut `json:"properties,omitempty"`
+}
+
+type configurationOut struct {
+	Level string `json:"level"`
+}
+
+type relationshipOut struct {
+	Target cweOut   `json:"target"`
+	Kinds  []string `json:"kinds"`
+}
+
+type cweOut struct {
+	ID            string `json:"id"`
+	ToolComponent struct {
+		Name string `json:"name"`
+	} `json:"toolComponent"`
+}
+
+type rulePropertiesOut struct {
+	Tags             []string `json:"tags,omitempty"`
+	Precision        string   `json:"precision,omitempty"`
+	SecuritySeverity string   `json:"security-severity,omitempty"`
+}
+
+// levelOfSeverity is what the rule says where the scanner gave no level.
+var levelOfSeverity = map[report.Severity]string{
+	report.Critical: "error", report.High: "error", report.Medium: "warning", report.Low: "note", report.Info: "none",
+}
+
+// ruleOf returns the description of the finding's rule; bag is what its result says.
+func ruleOf(f *report.Finding, k kept, bag report.Properties) *ruleOut {
+	r := &ruleOut{
+		ID: f.RuleID, Name: f.RuleName, HelpURI: helpOf(f, k),
+		DefaultConfiguration: configurationOut{levelOfSeverity[f.Severity]},
+		FullDescription:      short(f.Description),
+	}
+	if f.Title != titleOf("", f.RuleName, f.Message, f.RuleID) {
+		r.ShortDescription = short(f.Title)
+	}
+	p := rulePropertiesOut{Tags: tagsOf(f, bag)}
+	text := func(name string) string {
+		if _, there := bag[name]; there {
+			return ""
+		}
+		s, _ := f.Properties[name].(string)
+		return s
+	}
+	p.Precision, p.SecuritySeverity = text("precision"), text("security-severity")
+	if len(p.Tags) > 0 || p.Precision != "" || p.SecuritySeverity != "" {
+		r.Properties = &p
+	}
+	r.Relationships = weaknessesOf(f, k, p.Tags)
+	return r
+}
+
+// short returns a text as a message, nil for one that is empty or that a reader would cut.
+func short(s string) *messageOut {
+	if s == "" || len(s) > maxRuleText {
+		return nil
+	}
+	return &messageOut{Text: text(s)}
+}
+
+// weaknessesOf returns the relationships to the finding's weaknesses, unless tags and taxa say all of them.
+func weaknessesOf(f *report.Finding, k kept, tags []string) (out []relationshipOut) {
+	if f.Vulnerability == nil || len(f.Vulnerability.CWEIDs) == 0 {
+		return nil
+	}
+	var said []string
+	for _, tag := range tags {
+		said = appendCWE(said, cweOf(tag))
+	}
+	var taxa []taxon
+	if json.Unmarshal(k.of("taxa", '['), &taxa) == nil {
+		for _, t := range taxa {
+			said = appendCWE(said, t.cwe())
+		}
+	}
+	for _, tag := range f.Tags {
+		said = appendCWE(said, cweOf(tag))
+	}
+	if slices.Equal(said, f.Vulnerability.CWEIDs) {
+		return nil
+	}
+	for _, id := range f.Vulnerability.CWEIDs {
+		rel := relationshipOut{Kinds: []string{"superset"}}
+		rel.Target.ID = strings.TrimPrefix(id, "CWE-")
+		rel.Target.ToolComponent.Name = "CWE"
+		if number.MatchString(rel.Target.ID) {
+			out = append(out, rel)
+		}
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package sarif
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// writtenRun is the run that a Writer is in. It holds what the reader will know of the run, so that each result is
+// read back before it is written.
+type writtenRun struct {
+	head    *report.Report
+	results int
+	rules   map[string]int // index by the descriptor's JSON
+	list    []json.RawMessage
+	size    int // bytes of the descriptors
+	cwes    []string
+
+	file *File
+	run  *run
+}
+
+// The bounds of the rules a run describes. A result behind them has no description of its rule; what it said stands
+// beside the result.
+const (
+	maxWrittenRules = 10_000
+	maxWrittenBytes = DefaultMaxHeaderBytes / 2
+)
+
+func newWrittenRun(head *report.Report) *writtenRun {
+	if head == nil {
+		head = &report.Report{}
+	}
+	var tool report.Tool
+	if head.Tool != nil {
+		tool = *head.Tool
+	}
+	tool.Name = cmp.Or(cut(tool.Name, 1<<10), "unknown")
+	r := &run{Run: Run{Tool: tool}, byID: map[string]*rule{}}
+	return &writtenRun{
+		head: head, rules: map[string]int{}, run: r,
+		file: &File{lim: Limits{}.withDefaults(), runs: []*run{r}},
+	}
+}
+
+// result returns the finding as a result, with a residue of what the result does not say.
+func (w *writtenRun) result(f *report.Finding) ([]byte, error) {
+	if f == nil {
+		return nil, errors.New("finding is null")
+	}
+	own := *f
+	own.AssetRef = ""
+	if a := w.asset(); a != nil && own.AssetValue == a.Value && own.AssetType == a.Type {
+		own.AssetValue, own.AssetType = "", ""
+	}
+	if err := (&report.Report{Findings: []*report.Finding{&own}}).Validate(); err != nil {
+		return nil, err
+	}
+	out, err := w.resultOf(&own)
+	if err != nil {
+		return nil, err
+	}
+	line, err := encode(out)
+	if err != nil {
+		return nil, err
+	}
+	res, err := parseResult(line, maxDepth)
+	if err != nil {
+		return nil, err
+	}
+	residue, err := residueOf(&own, w.file.finding(w.run, res))
+	if err != nil || residue == nil {
+		return line, err
+	}
+	if out.Properties == nil {
+		out.Properties = report.Properties{}
+	}
+	out.Properties[residueName] = residue
+	return encode(out)
+}
+
+// asset is what the run's findings are about, nil if it does not say.
+func (w *writtenRun) asset() *report.Asset {
+	if len(w.head.Assets) == 0 {
+		return nil
+	}
+	return w.head.Assets[0]
+}
+
+// index returns the index of a rule in the run, nil for one that is not described.
+func (w *writtenRun) index(r *ruleOut) (*int, error) {
+	text, err := encode(r)
+	if err != nil {
+		return nil, err
+	}
+	i, known := w.rules[string(text)]
+	if !known {
+		if i = len(w.list); i == maxWrittenRules || w.size+len(text) > maxWrittenBytes {
+			return nil, nil
+		}
+		w.rules[string(text)] = i
+		w.list = append(w.list, text)
+		w.size += len(text)
+		if err := w.know(text); err != nil {
+			return nil, err
+		}
+		for _, rel := range r.Relationships {
+			if !slices.Contains(w.cwes, rel.Target.ID) {
+				w.cwes = append(w.cwes, rel.Target.ID)
+			}
+		}
+	}
+	return &i, nil
+}
+
+// know adds a rule to those the reader will know.
+func (w *writtenRun) know(text []byte) error {
+	var j ruleJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	r := j.rule()
+	r.describe(&j)
+	w.run.driver = append(w.run.driver, r)
+	if w.run.byID[r.id] == nil {
+		w.run.byID[r.id] = &r
+	}
+	return nil
+}
+
+type componentOut struct {
+	Name           string            `json:"name"`
+	Version        string            `json:"version,omitempty"`
+	Organization   string            `json:"organization,omitempty"`
+	InformationURI string            `json:"informationUri,omitempty"`
+	Rules          []json.RawMessage `json:"rules,omitempty"`
+	Taxa           []idOut           `json:"taxa,omitempty"`
+}
+
+type idOut struct {
+	ID string `json:"id"`
+}
+
+type runOut struct {
+	Tool struct {
+		Driver componentOut `json:"driver"`
+	} `json:"tool"`
+	Taxonomies               []componentOut      `json:"taxonomies,omitempty"`
+	Invocations              []invocationOut     `json:"invocations,omitempty"`
+	VersionControlProvenance []versionControlOut `json:"versionControlProvenance,omitempty"`
+	Properties               report.Properties   `json:"properties,omitempty"`
+}
+
+type invocationOut struct {
+	ExecutionSuccessful bool   `json:"executionSuccessful"`
+	EndTimeUTC          string `json:"endTimeUtc,omitempty"`
+}
+
+type versionControlOut struct {
+	RepositoryURI string `json:"repositoryUri"`
+	RevisionID    string `json:"revisionId,omitempty"`
+	Branch        string `json:"branch,omitempty"`
+}
+
+// tail returns the members of the run that stand behind its results, as an object.
+func (w *writtenRun) tail() ([]byte, error) {
+	t, m := w.run.Tool, w.head.Metadata
+	var out runOut
+	out.Tool.Driver = componentOut{Name: t.Name, Version: t.Version, Organization: t.Vendor, Rules: w.list}
+	if isURI(t.InfoURL) {
+		out.Tool.Driver.InformationURI = t.InfoURL
+	}
+	if len(w.cwes) > 0 {
+		cwe := componentOut{Name: "CWE", Organization: "MITRE"}
+		for _, id := range w.cwes {
+			cwe.Taxa = append(cwe.Taxa, idOut{id})
+		}
+		out.Taxonomies = []componentOut{cwe}
+	}
+	if m.CoverageType != "" {
+		in := invocationOut{ExecutionSuccessful: m.CoverageType != report.CoveragePartial}
+		if !m.Timestamp.IsZero() {
+			in.EndTimeUTC = m.Timestamp.UTC().Format(time.RFC3339Nano)
+		}
+		out.Invocations = []invocationOut{in}
+	}
+	if b := m.Branch; b != nil && isURI(b.RepositoryURL) {
+		out.VersionControlProvenance = []versionControlOut{{b.RepositoryURL, b.CommitSHA, b.Name}}
+	}
+	if a := w.asset(); a != nil {
+		out.Properties = report.Properties{"rediver/asset": map[string]string{"type": a.Type, "value": a.Value}}
+	}
+	return encode(out)
+}
+
+// isURI says whether s is an absolute URI.
+func isURI(s string) bool {
+	return scheme.MatchString(s) && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }) < 0
+}
