@@ -8,9 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Owner names the calling process by its pid namespace, pid and start time, which together are never used
@@ -28,27 +25,10 @@ func OwnerDead(owner string) bool { return ownerDead(owner, pidNamespace()) }
 // tell the children of the living from those of the dead.
 func MakeMarker(job string) string { return Owner() + "/" + job + "/" + rand.Text()[:12] }
 
-// Sweep kills the processes that an agent which is dead by now has left behind: those of ours whose marker
-// names a process of this pid namespace that no longer exists. It returns how many it killed. The caller
-// itself is never among them.
-func Sweep() int {
-	ns, parent := pidNamespace(), os.Getppid()
-	killed := map[identity]bool{}
-	for range 3 { // what is killed may just have forked
-		before := len(killed)
-		for _, s := range processes() {
-			owner, _, marked := strings.Cut(markerOf(s.pid), "/")
-			if marked && s.pid != parent && ownerDead(owner, ns) {
-				signalOne(s, unix.SIGKILL)
-				killed[s.identity] = true
-			}
-		}
-		if len(killed) == before {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return len(killed)
+// ownerIn returns the owner in a marker.
+func ownerIn(marker string) string {
+	owner, _, _ := strings.Cut(marker, "/")
+	return owner
 }
 
 func ownerDead(owner, ns string) bool {

@@ -32,6 +32,11 @@ type Spec struct {
 	Env    []string // the whole environment as K=V, to which only the marker is added
 	Marker string   // value of MarkerEnv, as MakeMarker returns it; empty: none
 
+	Contain *Containment // what holds its processes together; nil: that of Group
+	// Record is a file that tells Sweep how to find the child's processes when this process has died. It must not
+	// exist; whoever runs the child removes it after. Linux only; empty: none.
+	Record string
+
 	Stdout string // file for standard output, created with mode 0600; it must not exist
 	Stderr string // file for standard error, created with mode 0600; it must not exist
 	Report string // a file the child writes itself, counted as output; empty: none
@@ -43,6 +48,7 @@ type Spec struct {
 	MaxFileBytes   int64         // of any file the child writes, enforced by the kernel on Linux; 0: no limit
 	MemoryBytes    int64         // of the tree, on Linux; 0: no limit
 	Nice           int           // added to the niceness on Unix; 0: none
+	MaxProcesses   int           // threads included, held by the kernel where Contain has the controller "pids"; 0: no limit
 
 	// OnMemory is told the memory of the tree after each sample, summed as Result.PeakMemory is, and 0 once the tree
 	// is gone. Linux only; nil: nobody is told. It is called by Run, one call at a time, and must return soon.
@@ -59,6 +65,7 @@ const (
 	Cancel   Cause = "cancel"   // the context was cancelled
 	Shutdown Cause = "shutdown" // the context was cancelled because of ErrShutdown
 	Memory   Cause = "memory"   // the tree was over Spec.MemoryBytes
+	OOM      Cause = "oom"      // the kernel killed it, as there was no memory left; told only at Cgroup with its controllers
 	Output   Cause = "output"   // a file was over its limit
 )
 
@@ -76,8 +83,14 @@ type Result struct {
 	// that processes share count once for each. Elsewhere: of its largest process; 0 on Windows.
 	PeakMemory int64
 
-	Leftovers int // processes that were alive when the leader had ended and had to be killed; Linux only
-	Survivors int // processes of the tree that are still alive; Linux only
+	// What the kernel has counted of the whole tree, at Cgroup with its controllers; 0 elsewhere.
+	CgroupMemory int64 // the most memory that it had, in bytes, files in memory included
+	OOMKills     int64 // processes of it that were killed because memory had run out, its own limit or the host's
+	ForksRefused int64 // times that it was refused a process because of MaxProcesses
+
+	Containment Level // in force
+	Leftovers   int   // processes that were alive when the leader had ended and had to be killed; Linux only
+	Survivors   int   // processes of the tree that are still alive; Linux only
 }
 
 // Support says what Run can do on this system.

@@ -99,8 +99,8 @@ func TestSweep(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	if n := Sweep(); n < 1 {
-		t.Errorf("swept %d", n)
+	if n, left := Sweep(); n < 1 || left != 0 {
+		t.Errorf("swept %d, %d left", n, left)
 	}
 	_ = dead.Wait()
 	if dead.ProcessState.Sys() == nil || dead.ProcessState.Success() {
@@ -130,7 +130,7 @@ func TestSignalOneSparesAReusedPid(t *testing.T) {
 func TestParseStat(t *testing.T) {
 	line := "12 (a) Z (b) S 3 4 5 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 777 1000 25 0"
 	s, ok := parseStat([]byte(line))
-	want := stat{identity: identity{12, 777}, ppid: 3, pgrp: 4, rss: 25 * pageSize}
+	want := stat{identity: identity{12, 777}, ppid: 3, pgrp: 4, session: 5, rss: 25 * pageSize}
 	if !ok || s != want {
 		t.Errorf("got %+v %v, want %+v", s, ok, want)
 	}

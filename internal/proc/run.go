@@ -20,11 +20,14 @@ func Run(ctx context.Context, spec Spec) (*Result, error) {
 	}
 	defer closeAll(files)
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	tree, err := spawn(cmd, spec)
+	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
+	defer tree.release()
 	confine(cmd.Process.Pid, spec)
-	c := &child{cmd: cmd, spec: spec, tree: newTree(cmd.Process.Pid, spec.Marker)}
+	c := &child{cmd: cmd, spec: spec, tree: tree}
+	c.res.Containment = spec.Contain.Level()
 	c.supervise(ctx)
 	c.res.Duration = time.Since(start)
 	return &c.res, nil
@@ -100,6 +103,7 @@ func (c *child) finish(exited <-chan struct{}, reap func()) {
 		c.res.Survivors++
 	}
 	c.res.PeakMemory = max(c.res.PeakMemory, c.tree.peak)
+	c.tree.account(&c.res)
 }
 
 // account takes the exit status and usage of the reaped leader.

@@ -3,6 +3,7 @@ package proc
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 )
 
@@ -16,6 +17,7 @@ type identity struct {
 type stat struct {
 	identity
 	ppid, pgrp int
+	session    int
 	rss        int64 // bytes
 	zombie     bool
 }
@@ -48,7 +50,7 @@ func parseStat(b []byte) (s stat, ok bool) {
 	ok = true
 	s = stat{
 		identity: identity{int(num(b[:open])), uint64(num(f[19]))},
-		ppid:     int(num(f[1])), pgrp: int(num(f[2])), rss: num(f[21]) * pageSize,
+		ppid:     int(num(f[1])), pgrp: int(num(f[2])), session: int(num(f[3])), rss: num(f[21]) * pageSize,
 		zombie: f[0][0] == 'Z' || f[0][0] == 'X',
 	}
 	return s, ok
@@ -58,6 +60,11 @@ var pageSize = int64(os.Getpagesize())
 
 // processes reads all processes but the zombies and our own.
 func processes() []stat {
+	return slices.DeleteFunc(withZombies(), func(s stat) bool { return s.zombie })
+}
+
+// withZombies reads all processes but our own.
+func withZombies() []stat {
 	d, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -71,7 +78,7 @@ func processes() []stat {
 		if err != nil || pid == self {
 			continue
 		}
-		if s, ok := readStat(pid); ok && !s.zombie {
+		if s, ok := readStat(pid); ok {
 			all = append(all, s)
 		}
 	}

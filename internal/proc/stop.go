@@ -5,13 +5,13 @@ import "time"
 // killWait is how long a killed leader may take to end: only one that is stuck in the kernel takes longer.
 const killWait = 10 * time.Second
 
+// clearTime bounds how long what keeps forking is killed.
+const clearTime = 2 * time.Second
+
 // stop asks the tree to end and kills it when the leader does not within the grace period.
 func (c *child) stop(exited <-chan struct{}) {
-	if c.spec.Grace > 0 {
-		c.tree.terminate()
-		if ended(exited, c.spec.Grace) {
-			return
-		}
+	if c.spec.Grace > 0 && c.tree.terminate() && ended(exited, c.spec.Grace) {
+		return
 	}
 	c.tree.kill()
 	ended(exited, killWait)

@@ -2,6 +2,9 @@ package proc
 
 import (
 	"errors"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +16,8 @@ type tree struct {
 	marker string
 	known  map[identity]bool // every living member seen so far
 	peak   int64             // largest sum of resident memory seen
+	leaf   *leaf             // nil: none
+	level  Level
 }
 
 func newTree(leader int, marker string) *tree {
@@ -24,6 +29,7 @@ func newTree(leader int, marker string) *tree {
 func (t *tree) members() []stat {
 	all := processes()
 	alive := make(map[int]bool, len(t.known))
+	born := t.born(all)
 	var out []stat
 	for grown := true; grown; { // a child may be listed before its parent
 		grown = false
@@ -31,7 +37,7 @@ func (t *tree) members() []stat {
 			if alive[s.pid] {
 				continue
 			}
-			if s.pgrp == t.leader || s.ppid == t.leader || alive[s.ppid] || t.known[s.identity] {
+			if s.pgrp == t.leader || s.ppid == t.leader || alive[s.ppid] || t.known[s.identity] || born[s.pid] {
 				alive[s.pid] = true
 				out = append(out, s)
 				grown = true
@@ -45,8 +51,48 @@ func (t *tree) members() []stat {
 	return out
 }
 
-func (t *tree) terminate() { t.signal(unix.SIGTERM) }
-func (t *tree) kill()      { t.signal(unix.SIGKILL) }
+// born returns the processes of which the kernel itself says that they are of the tree.
+func (t *tree) born(all []stat) map[int]bool {
+	switch t.level {
+	case Cgroup:
+		return t.leaf.procs()
+	case Subreaper:
+		return t.adopted(all)
+	}
+	return nil
+}
+
+// terminate asks the tree to end. It says whether it is any use to wait for that.
+func (t *tree) terminate() bool {
+	t.signal(unix.SIGTERM)
+	return t.level != PIDNamespace || hears(t.leader, unix.SIGTERM)
+}
+
+func (t *tree) kill() {
+	if t.leaf != nil {
+		_ = t.leaf.kill() // clear sees what it did not reach
+	}
+	t.signal(unix.SIGKILL)
+}
+
+// hears says whether a process does something of its own about a signal. One that does not is not ended by it when it is
+// the first of a process namespace.
+func hears(pid int, sig unix.Signal) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		key, value, _ := strings.Cut(line, ":")
+		if key != "SigCgt" && key != "SigIgn" {
+			continue
+		}
+		if mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64); err == nil && mask>>(sig-1)&1 == 1 {
+			return true
+		}
+	}
+	return false
+}
 
 // signal reaches the group, and the members that have left it. It is only called while the leader is running
 // or a zombie, so the group is still ours.
@@ -60,29 +106,28 @@ func (t *tree) signal(sig unix.Signal) {
 	}
 }
 
-// clearTime bounds how long clear kills what keeps forking.
-const clearTime = 2 * time.Second
-
-// clear kills what is left of the tree until two looks find nothing. It returns how many processes it killed
-// and how many it could not.
+// clear kills what is left of the tree. It returns how many processes it killed and how many it could not.
 func (t *tree) clear() (leftovers, survivors int) {
-	killed := map[identity]bool{}
-	var left []stat
-	for empty, deadline := 0, time.Now().Add(clearTime); empty < 2 && time.Now().Before(deadline); {
-		left = t.leftovers() // counted before they die
+	return killAll(func() []stat {
+		left := t.leftovers() // counted before they die
 		_ = unix.Kill(-t.leader, unix.SIGKILL)
-		if len(left) == 0 {
-			empty++
-			continue
+		if t.leaf != nil {
+			_ = t.leaf.kill()
 		}
-		empty = 0
-		for _, s := range left {
-			killed[s.identity] = true
-			signalOne(s, unix.SIGKILL)
-		}
-		time.Sleep(2 * time.Millisecond) // for the kernel to take them down
+		reap()
+		return left
+	}, time.Time{})
+}
+
+// account adds what the kernel knows of the tree, which is gone by now.
+func (t *tree) account(r *Result) {
+	if t.leaf == nil {
+		return
 	}
-	return len(killed), len(left)
+	t.leaf.account(r)
+	if r.Cause == Exit && r.Signal == unix.SIGKILL.String() && r.OOMKills > 0 {
+		r.Cause = OOM
+	}
 }
 
 // leftovers returns the members and the processes that carry the marker, without the leader.
@@ -99,7 +144,7 @@ func (t *tree) leftovers() []stat {
 		return left
 	}
 	for _, s := range processes() {
-		if !found[s.pid] && markerOf(s.pid) == t.marker {
+		if !found[s.pid] && carries(s.pid, t.marker) {
 			t.known[s.identity] = true
 			left = append(left, s)
 		}

@@ -23,8 +23,14 @@ type tree struct {
 func newTree(leader int, _ string) *tree { return &tree{leader: leader} }
 
 func (t *tree) measure(int64) (int64, bool) { return 0, false }
-func (t *tree) terminate()                  { _ = syscall.Kill(-t.leader, syscall.SIGTERM) }
+func (t *tree) account(*Result)             {}
+func (t *tree) release()                    {}
 func (t *tree) kill()                       { _ = syscall.Kill(-t.leader, syscall.SIGKILL) }
+
+func (t *tree) terminate() bool {
+	_ = syscall.Kill(-t.leader, syscall.SIGTERM)
+	return true
+}
 
 func (t *tree) clear() (leftovers, survivors int) {
 	t.kill()
@@ -41,7 +47,7 @@ func OwnerDead(string) bool { return false }
 func MakeMarker(job string) string { return job }
 
 // Sweep does nothing on this system.
-func Sweep() int { return 0 }
+func Sweep(...string) (killed, left int) { return 0, 0 }
 
 // peakOf returns the peak memory of the largest process, in bytes.
 func peakOf(s *os.ProcessState) int64 {

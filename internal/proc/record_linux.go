@@ -1,0 +1,121 @@
+package proc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// record is what it takes to end the processes of a child when the process that started it is dead. The first line of its
+// file is on disk before the child exists, the second follows when its pid is known; who died in between left a child
+// with the marker, in the leaf.
+type record struct {
+	Boot    string `json:"boot,omitempty"`    // pids mean nothing after another
+	Owner   string `json:"owner,omitempty"`   // who started the child
+	Session int    `json:"session,omitempty"` // of the owner, and of what does not leave it
+	Marker  string `json:"marker,omitempty"`
+	Leaf    string `json:"leaf,omitempty"` // directory
+
+	PID   int    `json:"pid,omitempty"`
+	Start uint64 `json:"start,omitempty"` // in clock ticks since boot
+}
+
+// maxRecord bounds a record's file.
+const maxRecord = 16 << 10
+
+// newRecord describes a child to come.
+func newRecord(marker string, leaf *leaf) record {
+	sid, _ := unix.Getsid(0) // of ourselves it never fails
+	r := record{Boot: bootID(), Owner: Owner(), Session: sid, Marker: marker}
+	if leaf != nil {
+		r.Leaf = leaf.dir
+	}
+	return r
+}
+
+// append adds r to the file of a record, as one line, and waits until it is on disk.
+func (r record) append(file string) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// readRecord reads what append wrote. A torn line is as if it was not there; ok is false when nothing can be read.
+func readRecord(file string) (r record, ok bool) {
+	f, err := os.Open(file)
+	if err != nil {
+		return record{}, false
+	}
+	defer f.Close() // opened for reading
+	b, err := io.ReadAll(io.LimitReader(f, maxRecord))
+	if err != nil {
+		return record{}, false
+	}
+	return parseRecord(b)
+}
+
+func parseRecord(b []byte) (r record, ok bool) {
+	for line := range bytes.Lines(b) {
+		next := r
+		if json.Unmarshal(line, &next) == nil {
+			r = next
+		}
+	}
+	sane := r.Boot != "" && r.Owner != "" && r.PID >= 0 && r.Session >= 0 && (r.PID == 0) == (r.Start == 0) &&
+		(r.Marker == "" || ownerIn(r.Marker) == r.Owner) &&
+		(r.Leaf == "" || filepath.IsAbs(r.Leaf) && leafOwner(filepath.Base(r.Leaf)) == r.Owner)
+	if !sane {
+		return record{}, false
+	}
+	return r, true
+}
+
+// bootID names the time since the machine started.
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+}
+
+// execTime is how long a child that has been forked may take to its program, where it gets its marker.
+const execTime = 500 * time.Millisecond
+
+// find returns the living processes of the child.
+func (r record) find() (left []stat) {
+	all := processes()
+	alive, marked := map[int]bool{}, map[int]bool{}
+	for _, s := range all {
+		marked[s.pid] = carries(s.pid, r.Marker)
+	}
+	now, ok := readStat(r.PID)
+	leader := r.PID > 0 && ok && now.start == r.Start && !now.zombie
+	reused := r.PID > 0 && ok && now.start != r.Start
+	for grown := true; grown; { // a child may be listed before its parent
+		grown = false
+		for _, s := range all {
+			if alive[s.pid] || s.start < r.Start {
+				continue
+			}
+			group := r.PID > 0 && !reused && s.pgrp == r.PID && s.session == r.Session
+			if group || leader && s.pid == r.PID || alive[s.ppid] || marked[s.pid] {
+				alive[s.pid] = true
+				left = append(left, s)
+				grown = true
+			}
+		}
+	}
+	return left
+}

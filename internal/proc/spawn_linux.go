@@ -1,0 +1,73 @@
+package proc
+
+import (
+	"fmt"
+	"os/exec"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// spawn starts cmd, so that all it starts can be ended whatever becomes of this process. The tree must be released once its
+// leader is reaped, by the same goroutine.
+func spawn(cmd *exec.Cmd, spec Spec) (*tree, error) {
+	t := newTree(0, spec.Marker)
+	t.level = spec.Contain.Level()
+	switch t.level {
+	case Cgroup:
+		t.leaf = spec.Contain.leaves.leaf()
+	case PIDNamespace:
+		cmd.SysProcAttr = namespaceAttr(spec.Contain.unpriv)
+		runtime.LockOSThread() // until release: the child ends with the thread that starts it
+	}
+	if err := t.start(cmd, spec); err != nil {
+		t.release()
+		return nil, err
+	}
+	t.join()
+	return t, nil
+}
+
+// start has the record on disk first, then makes the leaf, then the process that is born in it.
+func (t *tree) start(cmd *exec.Cmd, spec Spec) error {
+	rec := newRecord(spec.Marker, t.leaf)
+	if spec.Record != "" {
+		if err := rec.append(spec.Record); err != nil {
+			return fmt.Errorf("record: %w", err)
+		}
+	}
+	if t.leaf != nil {
+		fd, err := t.leaf.make(spec)
+		if err != nil {
+			return fmt.Errorf("control group: %w", err)
+		}
+		defer unix.Close(fd)
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, fd
+	}
+	if err := start(cmd); err != nil {
+		return err
+	}
+	t.leader = cmd.Process.Pid
+	if spec.Marker != "" {
+		mark(t.leader, spec.Marker)
+	}
+	if s, ok := readStat(t.leader); ok && spec.Record != "" {
+		rec.PID, rec.Start = s.pid, s.start
+		_ = rec.append(spec.Record) // without it marker and leaf find the child
+	}
+	return nil
+}
+
+// release gives back what spawn took. Nothing of the tree is used after it.
+func (t *tree) release() {
+	t.leave()
+	if t.leader != 0 {
+		forget(t.leader)
+	}
+	if t.leaf != nil {
+		_ = t.leaf.remove() // what stays is found by the next sweep
+	}
+	if t.level == PIDNamespace {
+		runtime.UnlockOSThread()
+	}
+}

@@ -1,0 +1,118 @@
+package proc
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sweep kills the processes that an agent which is dead by now has left behind, and removes their control groups: what
+// is in a leaf whose name says a process of this pid namespace that no longer exists, what is marked with one, and what
+// the records (Spec.Record) of one tell. It returns how many it killed, and how many of them are still alive. The
+// caller itself is never among them.
+func Sweep(records ...string) (killed, left int) {
+	s := leftBehind{parent: os.Getppid()}
+	s.read(records)
+	s.addLeaves()
+	least := time.Now()
+	if s.unborn {
+		least = least.Add(execTime)
+	}
+	killed, left = killAll(s.find, least)
+	for _, l := range s.leaves {
+		_ = l.end(time.Now().Add(clearTime)) // a group that stays is found again by the next sweep
+	}
+	return killed, left
+}
+
+// leftBehind is where to look for what dead agents have started.
+type leftBehind struct {
+	parent  int
+	records []record
+	leaves  map[string]*leaf // by directory
+	unborn  bool             // a child may have been forked that has not got its marker yet
+}
+
+func (s *leftBehind) read(files []string) {
+	boot := bootID()
+	for _, file := range files {
+		if r, ok := readRecord(file); ok && r.Boot == boot && OwnerDead(r.Owner) {
+			s.records = append(s.records, r)
+			s.unborn = s.unborn || r.PID == 0 && r.Leaf == ""
+		}
+	}
+}
+
+func (s *leftBehind) addLeaves() {
+	s.leaves = map[string]*leaf{}
+	for _, r := range s.records {
+		var fs unix.Statfs_t
+		if r.Leaf != "" && unix.Statfs(r.Leaf, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+			s.leaves[r.Leaf] = &leaf{dir: r.Leaf}
+		}
+	}
+	l, err := ownLeaves()
+	if err != nil {
+		return // there are no groups here
+	}
+	for _, l := range l.left() {
+		s.leaves[l.dir] = l
+	}
+}
+
+// find returns what is alive of all that.
+func (s *leftBehind) find() (found []stat) {
+	seen := map[identity]bool{}
+	add := func(p stat) {
+		if p.pid != s.parent && p.pid != os.Getpid() && !seen[p.identity] {
+			seen[p.identity] = true
+			found = append(found, p)
+		}
+	}
+	for _, r := range s.records {
+		for _, p := range r.find() {
+			add(p)
+		}
+	}
+	for _, l := range s.leaves {
+		for pid := range l.procs() {
+			if p, ok := readStat(pid); ok && !p.zombie {
+				add(p)
+			}
+		}
+		_ = l.kill() // also those being forked; what has no groups has no processes in them
+	}
+	ns := pidNamespace()
+	for _, p := range processes() {
+		if ownerDead(ownerIn(markerOf(p.pid)), ns) {
+			add(p)
+		}
+	}
+	return found
+}
+
+// killAll kills what find returns until two looks have found nothing, which it goes on with at least until then. It
+// returns how many processes there were and how many are left.
+func killAll(find func() []stat, then time.Time) (killed, left int) {
+	all := map[identity]bool{}
+	deadline := time.Now().Add(clearTime)
+	for empty := 0; empty < 2 && time.Now().Before(deadline); {
+		found := find()
+		for _, s := range found {
+			all[s.identity] = true
+			signalOne(s, unix.SIGKILL)
+		}
+		left = len(found)
+		switch {
+		case left > 0:
+			empty = 0
+			time.Sleep(2 * time.Millisecond) // for the kernel to take them down
+		case time.Now().Before(then):
+			time.Sleep(5 * time.Millisecond)
+		default:
+			empty++
+		}
+	}
+	return len(all), left
+}
