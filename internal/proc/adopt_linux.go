@@ -14,14 +14,14 @@ import (
 var family = struct {
 	sync.Mutex
 	subreaper bool
-	started   map[int]bool           // waited for by whoever called start
+	started   map[int]bool           // waited for by whoever called launch
 	trees     map[*tree]uint64       // that run, with the start time of their leaders
 	zombies   map[identity]time.Time // that nobody is known to wait for, with the time they were first seen
 }{started: map[int]bool{}, trees: map[*tree]uint64{}}
 
-// start starts cmd as a child that is waited for. The lock keeps a child that is not noted yet from being taken for an
+// launch starts cmd as a child that is waited for. The lock keeps a child that is not noted yet from being taken for an
 // orphan. The caller calls forget when it has waited.
-func start(cmd *exec.Cmd) error {
+func launch(cmd *exec.Cmd) error {
 	family.Lock()
 	defer family.Unlock()
 	if err := cmd.Start(); err != nil {

@@ -20,24 +20,24 @@ type Child struct {
 	exited chan struct{}
 	reap   func()
 	mu     sync.Mutex // guards c: its tree is used by one goroutine at a time
-	c      child
+	c      *child
 	once   sync.Once
 }
 
-// Start starts a child with pipes. Of spec it uses Path, Args, Dir, Env, Marker, Grace, MaxFileBytes and Nice: what else
+// Start starts a child with pipes. Of spec it uses Path, Args, Dir, Env, Marker, Contain, Record, Grace, MaxFileBytes, MaxProcesses and Nice: what else
 // is to be watched is up to the caller, who has Memory for it.
 func Start(spec Spec) (*Child, error) {
 	cmd := bareCommand(spec)
 	var ours, theirs []*os.File
 	fail := func(err error) (*Child, error) {
 		closeAll(append(ours, theirs...))
-		return nil, fmt.Errorf("start: %w", err)
+		return nil, err
 	}
 	// Pipes of our own, not those of exec.Cmd: closing our end ends a read that a grandchild keeps waiting.
 	for range 3 {
 		r, w, err := os.Pipe()
 		if err != nil {
-			return fail(err)
+			return fail(fmt.Errorf("start: %w", err))
 		}
 		if ours == nil { // standard input is the one that we write
 			r, w = w, r
@@ -45,15 +45,12 @@ func Start(spec Spec) (*Child, error) {
 		ours, theirs = append(ours, r), append(theirs, w)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
-	if err := cmd.Start(); err != nil {
+	running, err := begin(cmd, spec)
+	if err != nil {
 		return fail(err)
 	}
 	closeAll(theirs)
-	confine(cmd.Process.Pid, spec)
-	c := &Child{
-		Stdin: ours[0], Stdout: ours[1], Stderr: ours[2], begin: time.Now(), exited: make(chan struct{}),
-		c: child{cmd: cmd, spec: spec, tree: newTree(cmd.Process.Pid, spec.Marker)},
-	}
+	c := &Child{Stdin: ours[0], Stdout: ours[1], Stderr: ours[2], begin: time.Now(), exited: make(chan struct{}), c: running}
 	c.reap = awaitExit(cmd, c.exited)
 	return c, nil
 }

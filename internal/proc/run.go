@@ -20,14 +20,10 @@ func Run(ctx context.Context, spec Spec) (*Result, error) {
 	}
 	defer closeAll(files)
 	start := time.Now()
-	tree, err := spawn(cmd, spec)
+	c, err := begin(cmd, spec)
 	if err != nil {
-		return nil, fmt.Errorf("start: %w", err)
+		return nil, err
 	}
-	defer tree.release()
-	confine(cmd.Process.Pid, spec)
-	c := &child{cmd: cmd, spec: spec, tree: tree}
-	c.res.Containment = spec.Contain.Level()
 	c.supervise(ctx)
 	c.res.Duration = time.Since(start)
 	return &c.res, nil
@@ -77,6 +73,18 @@ type child struct {
 	sample time.Time // when the tree is looked at next
 }
 
+// begin starts cmd as the leader of a tree. Whoever begins a child finishes it.
+func begin(cmd *exec.Cmd, spec Spec) (*child, error) {
+	tree, err := spawn(cmd, spec)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	confine(cmd.Process.Pid, spec)
+	c := &child{cmd: cmd, spec: spec, tree: tree}
+	c.res.Containment = spec.Contain.Level()
+	return c, nil
+}
+
 // supervise sees the child to its end and fills res.
 func (c *child) supervise(ctx context.Context) {
 	// exited closes when the leader has ended; where the system can, it stays a zombie until reap, which keeps
@@ -104,6 +112,7 @@ func (c *child) finish(exited <-chan struct{}, reap func()) {
 	}
 	c.res.PeakMemory = max(c.res.PeakMemory, c.tree.peak)
 	c.tree.account(&c.res)
+	c.tree.release()
 }
 
 // account takes the exit status and usage of the reaped leader.

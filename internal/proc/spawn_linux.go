@@ -9,23 +9,38 @@ import (
 )
 
 // spawn starts cmd, so that all it starts can be ended whatever becomes of this process. The tree must be released once its
-// leader is reaped, by the same goroutine.
+// leader is reaped.
 func spawn(cmd *exec.Cmd, spec Spec) (*tree, error) {
 	t := newTree(0, spec.Marker)
 	t.level = spec.Contain.Level()
+	begin := func() error { return t.start(cmd, spec) }
 	switch t.level {
 	case Cgroup:
 		t.leaf = spec.Contain.leaves.leaf()
 	case PIDNamespace:
 		cmd.SysProcAttr = namespaceAttr(spec.Contain.unpriv)
-		runtime.LockOSThread() // until release: the child ends with the thread that starts it
+		begin = func() error { return t.hold(func() error { return t.start(cmd, spec) }) }
 	}
-	if err := t.start(cmd, spec); err != nil {
+	if err := begin(); err != nil {
 		t.release()
 		return nil, err
 	}
 	t.join()
 	return t, nil
+}
+
+// hold calls f on a thread that does not end before the tree is released: with it would end what f has started.
+func (t *tree) hold(f func() error) error {
+	result, stop, done := make(chan error), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		result <- f()
+		<-stop
+	}()
+	t.letGo = func() { close(stop); <-done }
+	return <-result
 }
 
 // start has the record on disk first, then makes the leaf, then the process that is born in it.
@@ -44,7 +59,7 @@ func (t *tree) start(cmd *exec.Cmd, spec Spec) error {
 		defer unix.Close(fd)
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, fd
 	}
-	if err := start(cmd); err != nil {
+	if err := launch(cmd); err != nil {
 		return err
 	}
 	t.leader = cmd.Process.Pid
@@ -67,7 +82,7 @@ func (t *tree) release() {
 	if t.leaf != nil {
 		_ = t.leaf.remove() // what stays is found by the next sweep
 	}
-	if t.level == PIDNamespace {
-		runtime.UnlockOSThread()
+	if t.letGo != nil {
+		t.letGo()
 	}
 }

@@ -18,6 +18,8 @@ type tree struct {
 	peak   int64             // largest sum of resident memory seen
 	leaf   *leaf             // nil: none
 	level  Level
+
+	letGo func() // ends what hold has begun; nil: nothing
 }
 
 func newTree(leader int, marker string) *tree {

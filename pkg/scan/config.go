@@ -29,6 +29,13 @@ type Config struct {
 	MemoryLimitBytes int64 // of the scanner and all it starts, on Linux; default and -1: no limit
 	Nice             int   // how much scanners yield to other work of the host, on Unix; default 10; -1: not at all
 
+	// MaxProcesses is how many processes a scanner and all it starts may have, their threads included, where Containment
+	// is a control group with the controller "pids"; default 512; -1: no limit.
+	MaxProcesses int
+	// Containment is what holds all processes of a scanner together: auto, group, subreaper, pidns, cgroup or job; default
+	// auto. NewRunner fails where another one than auto is not to be had.
+	Containment Containment
+
 	// LearnScans is how many scans of each scanner, by size of their targets, the expected memory of the next is
 	// learned from where a definition declares none, on Linux; default 20; -1: nothing is learned.
 	LearnScans int
@@ -50,6 +57,7 @@ const (
 	DefaultMaxLogBytes    = 64 << 20
 	DefaultMaxFileBytes   = 4 << 30
 	DefaultNice           = 10
+	DefaultMaxProcesses   = 512
 	DefaultLearnScans     = 20
 )
 
@@ -82,6 +90,12 @@ func (c Config) Validate() error {
 	if c.Nice != -1 {
 		check("nice", int64(c.Nice), 1, 19)
 	}
+	if c.MaxProcesses != -1 {
+		check("max_processes", int64(c.MaxProcesses), 1, 1<<22)
+	}
+	if err := c.Containment.validate(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.LearnScans != -1 {
 		check("learn_scans", int64(c.LearnScans), 1, MaxLearnScans)
 	}
@@ -106,6 +120,7 @@ func (c Config) withDefaults() Config {
 	c.MaxFileBytes = orDefault(c.MaxFileBytes, DefaultMaxFileBytes)
 	c.MemoryLimitBytes = orDefault(c.MemoryLimitBytes, 0)
 	c.Nice = orDefault(c.Nice, DefaultNice)
+	c.MaxProcesses = orDefault(c.MaxProcesses, DefaultMaxProcesses)
 	c.LearnScans = orDefault(c.LearnScans, DefaultLearnScans)
 	c.Sink = event.OrNop(c.Sink)
 	return c

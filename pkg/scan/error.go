@@ -22,6 +22,7 @@ const (
 	CauseShutdown = Cause(proc.Shutdown) // stopped because the context was cancelled with ErrShutdown
 	CauseMemory   = Cause(proc.Memory)   // stopped at its memory limit
 	CauseOutput   = Cause(proc.Output)   // stopped at its output limit
+	CauseOOM      = Cause(proc.OOM)      // killed by the kernel for want of memory; told only in a control group with a memory controller
 )
 
 // Why else a scan failed.

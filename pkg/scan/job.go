@@ -105,7 +105,7 @@ func (j *scanJob) prepare() (proc.Spec, error) {
 		Stdout: in("stdout"), Stderr: in("stderr"), Report: j.output,
 		Timeout: cfg.Timeout, Grace: cfg.Grace, MaxOutputBytes: cfg.MaxOutputBytes, MaxLogBytes: cfg.MaxLogBytes,
 		MaxFileBytes: cfg.MaxFileBytes, MemoryBytes: cfg.MemoryLimitBytes, Nice: cfg.Nice,
-		OnMemory: j.req.OnMemory,
+		MaxProcesses: cfg.MaxProcesses, OnMemory: j.req.OnMemory, Contain: j.r.contain, Record: in(recordName),
 	}
 	if j.def.Stdout {
 		j.output, spec.Report = spec.Stdout, ""

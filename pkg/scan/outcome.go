@@ -36,6 +36,9 @@ func (j *scanJob) warnOf(p *Process, spec proc.Spec) {
 	if spec.MemoryBytes > 0 && !proc.Supported().Memory {
 		j.res.warn("this system cannot limit the memory of a scanner")
 	}
+	if p.ForksRefused > 0 {
+		j.res.warn(fmt.Sprintf("it was refused a process %d times: its limit is %d", p.ForksRefused, spec.MaxProcesses))
+	}
 	if p.Leftovers > 0 {
 		j.res.warn(fmt.Sprintf("%d processes were still running when the scanner had ended, and were killed", p.Leftovers))
 	}
@@ -55,6 +58,8 @@ func stopReason(p *Process, file string, spec proc.Spec) error {
 		return fmt.Errorf("stopped after %s by %s", p.Duration.Round(time.Millisecond), limit)
 	case CauseMemory:
 		return fmt.Errorf("stopped at %d bytes of memory, its limit is %d", p.PeakMemory, spec.MemoryBytes)
+	case CauseOOM:
+		return fmt.Errorf("the kernel killed it at %d bytes of memory, its limit is %d; the host may have had no more", p.CgroupMemory, spec.MemoryBytes)
 	case CauseOutput:
 		limit := spec.MaxOutputBytes
 		if file == spec.Stderr {

@@ -41,15 +41,19 @@ func (r *Result) partial(text string) {
 
 // Process says how a scanner ended and what it used.
 type Process struct {
-	Path      string        `json:"path"` // of the executable
-	Cause     Cause         `json:"cause"`
-	ExitCode  int           `json:"exit_code"`           // -1 when a signal ended it
-	Signal    string        `json:"signal,omitempty"`    // the signal that ended it
-	Duration  time.Duration `json:"duration"`            // from start until all its processes were gone, in nanoseconds
-	UserCPU   time.Duration `json:"user_cpu"`            // of the scanner and the children it waited for, in nanoseconds
-	SystemCPU time.Duration `json:"system_cpu"`          // the same
-	Leftovers int           `json:"leftovers,omitempty"` // processes it left running, which were killed; Linux only
-	Survivors int           `json:"survivors,omitempty"` // processes of it that could not be killed; Linux only
+	Path         string        `json:"path"` // of the executable
+	Cause        Cause         `json:"cause"`
+	ExitCode     int           `json:"exit_code"`               // -1 when a signal ended it
+	Signal       string        `json:"signal,omitempty"`        // the signal that ended it
+	Duration     time.Duration `json:"duration"`                // from start until all its processes were gone, in nanoseconds
+	UserCPU      time.Duration `json:"user_cpu"`                // of the scanner and the children it waited for, in nanoseconds
+	SystemCPU    time.Duration `json:"system_cpu"`              // the same
+	Containment  Containment   `json:"containment"`             // in force
+	CgroupMemory int64         `json:"cgroup_memory,omitempty"` // most memory of its control group, in bytes, files in memory included; 0: not counted
+	OOMKills     int64         `json:"oom_kills,omitempty"`     // processes of it that the kernel killed for want of memory, where its control group counts them
+	ForksRefused int64         `json:"forks_refused,omitempty"` // processes it was not given because of Config.MaxProcesses, where its control group holds that
+	Leftovers    int           `json:"leftovers,omitempty"`     // processes it left running, which were killed; Linux only
+	Survivors    int           `json:"survivors,omitempty"`     // processes of it that could not be killed; Linux only
 
 	// PeakMemory is the largest resident memory seen, in bytes; 0: unknown. On Linux it is the sum over the
 	// scanner and all it started, sampled four times a second, elsewhere that of the largest process.
@@ -60,6 +64,7 @@ func newProcess(path string, r *proc.Result) *Process {
 	return &Process{
 		Path: path, Cause: Cause(r.Cause), ExitCode: r.ExitCode, Signal: r.Signal, Duration: r.Duration,
 		UserCPU: r.UserCPU, SystemCPU: r.SystemCPU, PeakMemory: r.PeakMemory,
+		Containment: Containment(r.Containment), CgroupMemory: r.CgroupMemory, OOMKills: r.OOMKills, ForksRefused: r.ForksRefused,
 		Leftovers: r.Leftovers, Survivors: r.Survivors,
 	}
 }

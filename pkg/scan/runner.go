@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/internal/proc"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -13,16 +14,22 @@ import (
 // Runner runs scanners. Its methods may be called concurrently; it has no goroutine of its own and needs no end.
 type Runner struct {
 	cfg      Config
+	contain  *proc.Containment
 	versions versions
 	history  history
 }
 
-// NewRunner returns a Runner. The error names every field of cfg that is out of range.
+// NewRunner returns a Runner. The error names every field of cfg that is out of range, or says why Config.Containment is
+// not to be had.
 func NewRunner(cfg Config) (*Runner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	r := &Runner{cfg: cfg.withDefaults()}
+	var err error
+	if r.contain, err = proc.Contain(proc.Level(cfg.Containment)); err != nil {
+		return nil, err
+	}
 	r.history.keep, r.history.path = r.cfg.LearnScans, r.cfg.LearnFile
 	r.history.bad = func(err error) { r.historyProblem("what scans take is learned anew: its file is damaged", err) }
 	return r, nil
@@ -128,6 +135,6 @@ func usage(p *Process) map[string]any {
 	}
 	return map[string]any{
 		"exit_code": p.ExitCode, "peak_memory_bytes": p.PeakMemory, "cpu_ms": (p.UserCPU + p.SystemCPU).Milliseconds(),
-		"leftovers": p.Leftovers, "survivors": p.Survivors,
+		"leftovers": p.Leftovers, "survivors": p.Survivors, "containment": string(p.Containment),
 	}
 }

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,27 +14,37 @@ import (
 // dirPrefix begins the name of the private directory of a scan; the owner follows.
 const dirPrefix = "rediver-scan-"
 
+// recordName is the file in it that tells how to find the scanner's processes.
+const recordName = "processes"
+
 // Sweep kills the scanners and removes the private directories that an agent left behind which was killed. It is
 // to be called before the first scan. What belongs to a living process, of this program or another, is left alone.
 // On systems other than Linux it does nothing.
 func (r *Runner) Sweep() (processes, dirs int, err error) {
-	processes = proc.Sweep()
 	entries, err := os.ReadDir(r.cfg.Dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return processes, 0, nil
+		err = nil
 	}
-	var errs []error
+	errs := []error{err}
+	var left, records []string
 	for _, e := range entries {
-		if !proc.OwnerDead(ownerOf(e.Name())) {
-			continue
+		if proc.OwnerDead(ownerOf(e.Name())) {
+			dir := filepath.Join(r.cfg.Dir, e.Name())
+			left, records = append(left, dir), append(records, filepath.Join(dir, recordName))
 		}
-		if err := removeAll(filepath.Join(r.cfg.Dir, e.Name())); err != nil {
+	}
+	processes, survivors := proc.Sweep(records...)
+	if survivors > 0 { // their directories stay, to find them by
+		return processes, 0, errors.Join(append(errs, fmt.Errorf("%d processes of a killed agent do not end", survivors))...)
+	}
+	for _, dir := range left {
+		if err := removeAll(dir); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		dirs++
 	}
-	return processes, dirs, errors.Join(append(errs, err)...)
+	return processes, dirs, errors.Join(errs...)
 }
 
 // makeDir makes the private directory of a scan. Its name says whose it is.
