@@ -15,6 +15,7 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/scan"
 )
 
 // engine is an agent with everything around it: the wiring of the SDK.
@@ -26,6 +27,8 @@ type engine struct {
 	client *ingest.Client
 	agent  *agent.Agent
 	undo   func() // of the memory limits
+
+	containment scan.Contained // of scanners, once there is a runner
 }
 
 // newEngine wires an agent; build gives it a source and a scanner. What it opened is closed again when it fails.

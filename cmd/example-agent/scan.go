@@ -145,6 +145,7 @@ func (a *app) newRunner(e *engine) (agent.Scanner, error) {
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
+	e.containment = r.Containment()
 	processes, dirs, err := r.Sweep()
 	if processes > 0 || dirs > 0 {
 		a.say("a killed agent left %d scanner processes and %d directories: removed", processes, dirs)

@@ -14,6 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/scan"
 )
 
 // daemonStatus is what a running daemon says of itself.
@@ -26,8 +27,11 @@ type daemonStatus struct {
 	Agent   agent.Status `json:"agent"`
 	Store   chunk.Stats  `json:"store"`
 	Audit   audit.Stats  `json:"audit"`
-	Healthy bool         `json:"healthy"`
-	Reasons []string     `json:"reasons"` // why not, most important first
+
+	Containment scan.Contained `json:"containment"` // what holds the processes of a scanner together
+
+	Healthy bool     `json:"healthy"`
+	Reasons []string `json:"reasons"` // why not, most important first
 }
 
 // problemAge is how long a problem counts against the daemon's health.
@@ -36,7 +40,7 @@ const problemAge = 5 * time.Minute
 func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, error) {
 	s := &daemonStatus{
 		AgentID: e.cfg.Agent.ID, Version: version, PID: os.Getpid(), Started: started, Server: e.where(),
-		Agent: e.agent.Status(), Audit: e.log.Stats(), Reasons: []string{},
+		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Reasons: []string{},
 	}
 	var err error
 	if s.Store, err = e.store.GetStats(ctx); err != nil {
@@ -144,6 +148,7 @@ func (a *app) printStatus(s *daemonStatus) error {
 	if !s.Healthy || a.flags.verbose {
 		m := r.Metrics
 		fmt.Fprintf(&b, "  resources: CPU %.0f%%, memory %.0f%%, slots %d of %d, %d waiting, %d refused\n", m.CPUPercent, m.MemoryPercent, r.ActiveSlots, r.MaxJobs, r.PendingJobs, r.RejectedJobs)
+		fmt.Fprintf(&b, "  scanners are contained by: %s\n", s.Containment)
 		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent%s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), because(p.LastError))
 		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
 			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)

@@ -99,7 +99,11 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	a.board.setPhase(PhaseRunning)
 	begun := time.Now()
-	a.record(job.Spec{}, event.Event{Type: event.AgentStart, Message: "agent started", Details: map[string]any{"version": a.cfg.Version, "pid": os.Getpid()}})
+	details := map[string]any{"version": a.cfg.Version, "pid": os.Getpid()}
+	if c, ok := a.cfg.Scanner.(interface{ Containment() scan.Contained }); ok {
+		details["containment"] = c.Containment().String()
+	}
+	a.record(job.Spec{}, event.Event{Type: event.AgentStart, Message: "agent started", Details: details})
 	taking, stop := context.WithCancel(ctx)
 	defer stop()
 	judging, judged := context.WithCancel(context.WithoutCancel(ctx))

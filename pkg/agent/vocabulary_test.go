@@ -16,7 +16,7 @@ var shapes = map[event.Type]struct {
 	ids, details string
 	lasts        bool // it has a duration
 }{
-	event.AgentStart: {"", "version pid", false},
+	event.AgentStart: {"", "version pid containment", false},
 	event.AgentStop:  {"", "jobs_completed jobs_failed reports_left", true},
 	event.AgentError: {"", "", false},
 
@@ -27,7 +27,7 @@ var shapes = map[event.Type]struct {
 	event.JobTimeout:   {"tenant job", "scanner target cause", true},
 
 	event.ScanStarted:   {"tenant job report", "scanner target path", false},
-	event.ScanCompleted: {"tenant job report", "scanner target findings parts partial exit_code peak_memory_bytes cpu_ms", true},
+	event.ScanCompleted: {"tenant job report", "scanner target findings parts partial exit_code peak_memory_bytes cpu_ms containment", true},
 	event.ScanFailed:    {"tenant job report", "scanner target cause exit_code", true},
 
 	event.UploadStarted:   {"tenant job report", "chunk_index total_chunks size attempt", false},
