@@ -60,6 +60,8 @@ var rooms = map[string][]string{
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
 	"pkg/scan":   {"pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
 
+	"pkg/scan/watch": {"pkg/event", "internal/proc"},
+
 	// level 3
 	"pkg/agent": {"pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/filelock"},
 

@@ -118,8 +118,12 @@ func (p Process) Users() (real, effective int, ok bool) {
 	return 0, 0, false
 }
 
-// Marker returns the marker in the environment of the process, empty when it has none or it is not ours to read.
-func (p Process) Marker() string { return markerOf(p.PID) }
+// Marked says whether the process has a marker in its environment that we may read, and whether the one who started it
+// is dead: then nobody else looks after it.
+func (p Process) Marked() (marked, orphan bool) {
+	owner, _, marked := strings.Cut(markerOf(p.PID), "/")
+	return marked, marked && OwnerDead(owner)
+}
 
 func (p Process) read(name string, most int64) []byte {
 	f, err := os.Open("/proc/" + strconv.Itoa(p.PID) + "/" + name)

@@ -15,7 +15,7 @@ import (
 func start(t *testing.T, mode string, args ...string) (*exec.Cmd, Process) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = []string{"PROC_TEST_CHILD=" + mode, MarkerEnv + "=x/y/z"}
+	cmd.Env = []string{"PROC_TEST_CHILD=" + mode, MarkerEnv + "=" + Owner() + "/job/x"}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +59,8 @@ func TestListSaysWhatAProcessIs(t *testing.T) {
 	if real, effective, ok := p.Users(); !ok || real != os.Getuid() || effective != os.Geteuid() {
 		t.Errorf("its users are %d %d %v", real, effective, ok)
 	}
-	if p.Marker() != "x/y/z" {
-		t.Errorf("its marker is %q", p.Marker())
+	if marked, orphan := p.Marked(); !marked || orphan {
+		t.Errorf("its marker: %v, of a dead owner: %v", marked, orphan)
 	}
 	if all, cut, err := List(1); err != nil || len(all) != 1 || !cut {
 		t.Errorf("a list of 1: %d, cut %v, %v", len(all), cut, err)

@@ -17,8 +17,8 @@ func (p Process) Command() string { return "" }
 // Users knows nothing on this system.
 func (p Process) Users() (real, effective int, ok bool) { return 0, 0, false }
 
-// Marker is empty on this system.
-func (p Process) Marker() string { return "" }
+// Marked is false on this system.
+func (p Process) Marked() (marked, orphan bool) { return false, false }
 
 // End is not supported on this system.
 func (p Process) End(context.Context, time.Duration, func() bool) (killed bool, err error) {

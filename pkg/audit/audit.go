@@ -85,6 +85,10 @@ const (
 
 	EventDegradationChanged = event.DegradationChanged
 
+	EventProcessWarning = event.ProcessWarning
+	EventProcessStopped = event.ProcessStopped
+	EventCacheCleanup   = event.CacheCleanup
+
 	EventAuthFailed      = event.AuthFailed
 	EventRateLimited     = event.RateLimited
 	EventValidationError = event.ValidationError

@@ -45,6 +45,10 @@ const (
 
 	DegradationChanged Type = "degradation_changed" // the agent does less, or more again
 
+	ProcessWarning Type = "process_warning" // a process that the agent did not start is over a limit, or would be ended
+	ProcessStopped Type = "process_stopped" // one was ended
+	CacheCleanup   Type = "cache_cleanup"   // a directory was over its size
+
 	AuthFailed      Type = "auth_failed"      // the server refused the credentials
 	RateLimited     Type = "rate_limited"     // the server asked for fewer requests
 	ValidationError Type = "validation_error" // input was refused or quarantined
@@ -59,6 +63,7 @@ func Types() []Type {
 		UploadStarted, UploadCompleted, UploadFailed, UploadRetry,
 		ChunkCreated, ChunkUploaded, ChunkFailed, ChunkCleanup,
 		ResourceThrottle, ResourceResume, ResourceWarning, DegradationChanged,
+		ProcessWarning, ProcessStopped, CacheCleanup,
 		AuthFailed, RateLimited, ValidationError,
 	}
 }

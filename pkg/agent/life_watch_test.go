@@ -1,0 +1,51 @@
+package agent_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/scan/watch"
+)
+
+// watchedTypes are recorded by a watcher, where the system has one.
+var watchedTypes = []event.Type{event.ProcessWarning, event.ProcessStopped, event.CacheCleanup}
+
+// watchedHost has a process that is nobody's child, first watched in a dry run and then for good, and a cache over its size.
+func (l *life) watchedHost() {
+	l.t.Helper()
+	if !watch.Supported() {
+		return
+	}
+	n, err := rand.Int(rand.Reader, big.NewInt(1<<40))
+	must(l.t, err)
+	token := "100." + n.String() // seconds to sleep; no other process of the host has this argument
+	must(l.t, exec.Command("/bin/sh", "-c", "sleep "+token+" >/dev/null 2>&1 &").Run())
+	dir := l.t.TempDir()
+	must(l.t, os.WriteFile(filepath.Join(dir, "big"), bytes.Repeat([]byte("x"), 2<<20), 0o600))
+	c := watch.Config{
+		Rules: []watch.Rule{{Name: "sleepers", Pattern: "sleep " + strings.ReplaceAll(token, ".", `\.`), MaxAge: time.Second}},
+		Dirs:  []watch.Dir{{Path: dir, MaxBytes: 1 << 20, MinAge: 1}}, Sink: &l.events,
+	}
+	for _, enforce := range []bool{false, true} {
+		c.Enforce = enforce
+		w, err := watch.New(c)
+		must(l.t, err)
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			look, err := w.Once(l.t.Context())
+			must(l.t, err)
+			if len(look.Findings) == 1 {
+				break
+			}
+			if time.Now().After(deadline) {
+				l.t.Fatal("the process did not get old")
+			}
+		}
+	}
+}
