@@ -139,6 +139,9 @@ func (c *Controller) passLocked(w *waiter) {
 	c.grants++
 	c.jobs++
 	c.slots += w.need.slots
+	if c.granted != nil {
+		c.granted(w.need)
+	}
 	for _, u := range c.waiters {
 		if w.passes(u) && !u.starved() && !c.safeLocked(u, w.need) {
 			if u.passed++; u.starved() {

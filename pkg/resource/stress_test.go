@@ -4,111 +4,198 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// Active slots never pass the highest limit in force, whatever is resized, cancelled, released twice or gated; no
-// wake-up is lost; and at the end every counter is back at zero.
-func TestStress(t *testing.T) {
-	const most = 12
-	var flip atomic.Int64
-	host := &fakeHost{fn: func(int) (SystemMetrics, error) {
-		if flip.Add(1)%7 < 3 {
-			return load(99, 10), nil
+// inspect looks at a controller inside its critical section, at every grant, and counts the grants.
+func inspect(t *testing.T, c *Controller) *atomic.Int64 {
+	grants := new(atomic.Int64)
+	c.granted = func(n need) {
+		grants.Add(1)
+		switch {
+		case c.closed:
+			t.Error("granted after the close")
+		case c.slots > c.max:
+			t.Errorf("%d slots in use of %d", c.slots, c.max)
+		case c.jobs > c.slots || c.counted > c.jobs:
+			t.Errorf("%d jobs, %d of them counted, on %d slots", c.jobs, c.counted, c.slots)
+		case c.gate.hard:
+			t.Error("granted while memory is short")
+		case c.gate.closed != nil && c.jobs > c.cfg.MinConcurrentJobs:
+			t.Errorf("job %d while throttled, of %d", c.jobs, c.cfg.MinConcurrentJobs)
+		case n.memory > 0 && !n.guess && c.metrics.MemorySource != "" && n.memory+c.promisedLocked() > c.metrics.MemoryAvailableBytes-c.reserve:
+			t.Errorf("%d bytes beside %d promised of %d", n.memory, c.promisedLocked(), c.metrics.MemoryAvailableBytes)
 		}
-		return load(10, 10), nil
-	}}
-	c := newTest(t, most, func(cfg *ControllerConfig) {
-		cfg.Sampler = host
+	}
+	return grants
+}
+
+// storm is a controller that everything happens to at once.
+type storm struct {
+	c       *Controller
+	most    int
+	running atomic.Int64 // slots
+	cancels atomic.Int64
+	closed  atomic.Int64 // requests that failed because of the end
+}
+
+func (s *storm) hold(t *testing.T, slots int) {
+	if n := s.running.Add(int64(slots)); n > int64(s.most) {
+		t.Errorf("%d slots in use of %d", n, s.most)
+	}
+	runtime.Gosched()
+	s.running.Add(-int64(slots))
+}
+
+// job asks in one of the ways there are, and gives back, sometimes twice.
+func (s *storm) job(t *testing.T, r *rand.Rand) {
+	ctx, cancel := context.WithTimeout(bg, time.Duration(r.IntN(2000))*time.Microsecond)
+	defer cancel()
+	switch r.IntN(5) {
+	case 0:
+		if s.c.AcquireSlot(ctx) {
+			s.hold(t, 1)
+			s.c.ReleaseSlot()
+		}
+		return
+	case 1:
+		err := s.c.AcquireSlotBlocking(ctx)
+		if err == nil {
+			s.hold(t, 1)
+			s.c.ReleaseSlot()
+		}
+		s.note(err)
+		return
+	}
+	ask := s.c.Acquire
+	if r.IntN(4) == 0 {
+		ask = s.c.TryAcquire
+	}
+	req := Request{Slots: 1 + r.IntN(5), Priority: r.IntN(3), MemoryBytes: int64(r.IntN(4)) * gb, Guess: r.IntN(4) == 0}
+	slot, err := ask(ctx, req)
+	if s.note(err); err != nil {
+		return
+	}
+	s.hold(t, req.Slots)
+	slot.SetUsed(int64(r.IntN(gb)))
+	slot.Release()
+	if r.IntN(2) == 0 {
+		slot.Release()
+	}
+}
+
+func (s *storm) note(err error) {
+	switch {
+	case errors.Is(err, ErrClosed):
+		s.closed.Add(1)
+	case errors.Is(err, context.DeadlineExceeded):
+		s.cancels.Add(1)
+	}
+}
+
+// weather is a host that is calm for a while, and then hot, short of memory or unmeasured, or its sampler panics.
+func weather(r *rand.Rand) func(int) (SystemMetrics, error) {
+	return func(n int) (SystemMetrics, error) {
+		m := load(10, 10)
+		if n/10%2 == 0 {
+			return m, nil
+		}
+		switch r.IntN(12) {
+		case 0, 1, 2, 3:
+			m = load(99, 10)
+		case 4:
+			m.OOMKills = 1
+		case 5:
+			m.MemoryAvailableBytes = 1
+		case 6:
+			return m, errors.New("not measured")
+		case 7:
+			panic("sampler")
+		}
+		return m, nil
+	}
+}
+
+// round lets 64 goroutines ask for a while, then closes the controller under them. At the end nothing is left.
+func round(t *testing.T, seed uint64, d time.Duration) (s *storm, grants int64) {
+	const most = 12
+	r := rand.New(rand.NewPCG(seed, 99))
+	var barred atomic.Bool
+	s = &storm{most: most}
+	s.c = newTest(t, most, func(cfg *ControllerConfig) {
+		cfg.Sampler = &fakeHost{fn: weather(rand.New(rand.NewPCG(seed, 5)))}
 		cfg.SampleInterval, cfg.CooldownDuration = MinSampleInterval, time.Nanosecond
 		cfg.MinConcurrentJobs = 2
+		cfg.Gate = func() error {
+			if barred.Load() {
+				return errors.New("barred")
+			}
+			return nil
+		}
 	})
-	if err := c.Start(bg); err != nil {
+	counted := inspect(t, s.c)
+	if err := s.c.Start(bg); err != nil {
 		t.Fatal(err)
 	}
-	var running, grants, cancels atomic.Int64
-	enter := func(slots int) {
-		if n := running.Add(int64(slots)); n > most {
-			t.Errorf("%d slots in use of %d", n, most)
-		}
-		grants.Add(1)
-	}
-	job := func(r *rand.Rand) {
-		ctx, cancel := context.WithTimeout(bg, time.Duration(r.IntN(2000))*time.Microsecond)
-		defer cancel()
-		switch r.IntN(4) {
-		case 0:
-			if c.AcquireSlot(ctx) {
-				enter(1)
-				running.Add(-1)
-				c.ReleaseSlot()
-			}
-		case 1:
-			if err := c.AcquireSlotBlocking(ctx); err == nil {
-				enter(1)
-				running.Add(-1)
-				c.ReleaseSlot()
-			} else {
-				cancels.Add(1)
-			}
-		default:
-			req := Request{Slots: 1 + r.IntN(4), Priority: r.IntN(3), MemoryBytes: int64(r.IntN(3)) * gb}
-			s, err := c.Acquire(ctx, req)
-			var large *ErrTooLarge
-			switch {
-			case err == nil:
-				enter(req.Slots)
-				s.SetUsed(int64(r.IntN(gb)))
-				running.Add(-int64(req.Slots))
-				s.Release()
-				s.Release()
-			case errors.As(err, &large):
-			default:
-				cancels.Add(1)
-			}
-		}
-	}
+	over := make(chan struct{})
 	var wg sync.WaitGroup
-	for i := range 32 {
+	for i := range 64 {
 		wg.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(i), 1))
-			for range 300 {
-				job(r)
+			r := rand.New(rand.NewPCG(seed, uint64(i)+100))
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					s.job(t, r)
+				}
 			}
 		})
 	}
-	stop := make(chan struct{})
-	resized := make(chan struct{})
-	go func() {
-		defer close(resized)
-		r := rand.New(rand.NewPCG(99, 1))
-		for {
-			select {
-			case <-stop:
-				c.SetMaxConcurrentJobs(most)
-				return
-			default:
-				c.SetMaxConcurrentJobs(2 + r.IntN(most-1))
-				time.Sleep(100 * time.Microsecond)
-			}
-		}
-	}()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		s.c.SetMaxConcurrentJobs(2 + r.IntN(most-1))
+		barred.Store(r.IntN(8) == 0)
+		s.c.GetStatus()
+	}
+	stopped := make(chan struct{})
+	go func() { s.c.Stop(); close(stopped) }()
+	s.c.Stop()
+	<-stopped
+	close(over)
 	wg.Wait()
-	close(stop)
-	<-resized
-	t.Logf("%d grants, %d cancels", grants.Load(), cancels.Load())
-	if grants.Load() == 0 || cancels.Load() == 0 {
+
+	c, st := s.c, s.c.GetStatus()
+	if st.ActiveJobs != 0 || st.ActiveSlots != 0 || st.PendingJobs != 0 || st.ReservedBytes != 0 || st.UsedBytes != 0 || st.OverReleases != 0 {
+		t.Errorf("at the end: %+v", st)
+	}
+	if c.starved != 0 || c.counted != 0 || len(c.memory) != 0 || len(c.waiters) != 0 {
+		t.Errorf("left: %d starved, %d counted, %d leases, %d waiters", c.starved, c.counted, len(c.memory), len(c.waiters))
+	}
+	return s, counted.Load()
+}
+
+// Active slots never pass the limit at any instant, whatever is resized, cancelled, released twice, gated or closed; no
+// wake-up is lost; and at the end every counter is back at zero. It runs for ten seconds, one with -short.
+func TestStress(t *testing.T) {
+	whole, each := 10*time.Second, 500*time.Millisecond
+	if testing.Short() {
+		whole = time.Second
+	}
+	var grants, cancels, closed int64
+	begin := time.Now()
+	for seed := uint64(0); time.Since(begin) < whole; seed++ {
+		s, n := round(t, seed, each)
+		grants += n
+		cancels += s.cancels.Load()
+		closed += s.closed.Load()
+	}
+	t.Logf("%d grants, %d cancels, %d closed", grants, cancels, closed)
+	if grants == 0 || cancels == 0 || closed == 0 {
 		t.Error("the test exercised nothing")
-	}
-	s := c.GetStatus()
-	if s.ActiveJobs != 0 || s.ActiveSlots != 0 || s.PendingJobs != 0 || s.ReservedBytes != 0 || s.OverReleases != 0 {
-		t.Errorf("at the end: %+v", s)
-	}
-	if c.starved != 0 || c.counted != 0 || len(c.memory) != 0 {
-		t.Errorf("left: %d starved, %d counted, %d leases", c.starved, c.counted, len(c.memory))
 	}
 }
 
