@@ -47,6 +47,7 @@ var rooms = map[string][]string{
 	"internal/filelock":  {sysx},
 	"internal/homedir":   {},
 	"internal/proc":      {sysx},
+	"internal/tail":      {},
 
 	// level 1
 	"pkg/report/sarif": {"pkg/report"},
@@ -58,7 +59,7 @@ var rooms = map[string][]string{
 
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
-	"pkg/scan":   {"pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
+	"pkg/scan":   {"pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail"},
 
 	"pkg/scan/watch": {"pkg/event", "internal/proc"},
 

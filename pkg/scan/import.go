@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/rediverio/sdk/internal/tail"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/report/sarif"
 )
@@ -131,7 +132,7 @@ func (im *importer) checkRuns(runs []sarif.Run) {
 			res.partial(fmt.Sprintf("run %d: %s says that its execution was not successful", i, r.Tool.Name))
 		}
 		if n := len(r.Notifications); n > 0 {
-			res.partial(fmt.Sprintf("run %d: %s met %d errors, the first: %s", i, r.Tool.Name, n, cleanLine(r.Notifications[0].Message)))
+			res.partial(fmt.Sprintf("run %d: %s met %d errors, the first: %s", i, r.Tool.Name, n, tail.Line(r.Notifications[0].Message)))
 		}
 		if r.ResultsUnknown {
 			res.partial(fmt.Sprintf("run %d: %s gives no list of results", i, r.Tool.Name))
@@ -156,7 +157,7 @@ func (im *importer) checkSummary(sum sarif.Summary) {
 	if sum.Quarantined > 0 {
 		text := fmt.Sprintf("%d of %d results were set aside", sum.Quarantined, sum.Results)
 		if len(sum.Rejected) > 0 {
-			text += ", the first because: " + cleanLine(sum.Rejected[0].Reason)
+			text += ", the first because: " + tail.Line(sum.Rejected[0].Reason)
 		}
 		res.partial(text)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/proc"
+	"github.com/rediverio/sdk/internal/tail"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -16,8 +17,8 @@ import (
 func (j *scanJob) judge(ended *proc.Result, spec proc.Spec) error {
 	p := newProcess(j.path, ended)
 	j.res.Process = p
-	if j.res.StderrTail = tail(spec.Stderr); len(j.res.StderrTail) == 0 && !j.def.Stdout {
-		j.res.StderrTail = tail(spec.Stdout) // where some say what is wrong
+	if j.res.StderrTail = tail.File(spec.Stderr); len(j.res.StderrTail) == 0 && !j.def.Stdout {
+		j.res.StderrTail = tail.File(spec.Stdout) // where some say what is wrong
 	}
 	j.warnOf(p, spec)
 	if p.Cause != CauseExit {

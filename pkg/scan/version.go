@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/proc"
+	"github.com/rediverio/sdk/internal/tail"
 )
 
 // toolVersion returns the version of an installed scanner, empty when it cannot be known. The build information of
@@ -37,7 +38,7 @@ func toolVersion(ctx context.Context, d *Definition, path string) string {
 		return ""
 	}
 	for _, file := range []string{spec.Stdout, spec.Stderr} {
-		for _, line := range tail(file) {
+		for _, line := range tail.File(file) {
 			if v := versionPattern.FindString(line); v != "" {
 				return v
 			}

@@ -1,4 +1,4 @@
-package scan
+package tail
 
 import (
 	"fmt"
@@ -26,21 +26,21 @@ func TestTail(t *testing.T) {
 		{"progress", "10%\r20%\r30%\n", []string{"10%", "20%", "30%"}},
 		{"controls", "a\x00\x08\tb\x7f\u202ec\xff\n", []string{"a bc"}},
 		{"last lines only", long.String(), nil},
-		{"one endless line", strings.Repeat("é", tailBytes), nil},
+		{"one endless line", strings.Repeat("é", Bytes), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "stderr")
 			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got := tail(path)
+			got := File(path)
 			switch tt.name {
 			case "last lines only":
-				if len(got) != tailLines || got[tailLines-1] != "line 4999" || got[0] != "line 4980" {
+				if len(got) != lines || got[lines-1] != "line 4999" || got[0] != "line 4980" {
 					t.Errorf("got %q", got)
 				}
 			case "one endless line":
-				if len(got) != 1 || len(got[0]) > tailLineSize+3 || !utf8.ValidString(got[0]) {
+				if len(got) != 1 || len(got[0]) > lineSize+3 || !utf8.ValidString(got[0]) {
 					t.Errorf("got %q", got)
 				}
 			default:
@@ -50,7 +50,7 @@ func TestTail(t *testing.T) {
 			}
 		})
 	}
-	if got := tail(filepath.Join(t.TempDir(), "none")); got != nil {
+	if got := File(filepath.Join(t.TempDir(), "none")); got != nil {
 		t.Errorf("no file: got %q", got)
 	}
 }
@@ -59,30 +59,14 @@ func FuzzLastLines(f *testing.F) {
 	f.Add("\x1b[31mred\x1b[0m\nnext", true)
 	f.Add("\x1b]0;\x1b[", false)
 	f.Fuzz(func(t *testing.T, text string, cut bool) {
-		lines := lastLines(text, cut)
-		if len(lines) > tailLines {
-			t.Errorf("%d lines", len(lines))
+		got := Lines(text, cut)
+		if len(got) > lines {
+			t.Errorf("%d lines", len(got))
 		}
-		for _, l := range lines {
-			if l == "" || len(l) > tailLineSize+3 || !utf8.ValidString(l) || strings.ContainsFunc(l, unicode.IsControl) {
+		for _, l := range got {
+			if l == "" || len(l) > lineSize+3 || !utf8.ValidString(l) || strings.ContainsFunc(l, unicode.IsControl) {
 				t.Errorf("%q", l)
 			}
 		}
 	})
-}
-
-func TestVersionPattern(t *testing.T) {
-	for line, want := range map[string]string{
-		"v8.30.1":                              "v8.30.1",
-		"Version: 0.58.1":                      "0.58.1",
-		"fake scanner 1.2.3":                   "1.2.3",
-		"1.100.0-rc.1+build5 (linux)":          "1.100.0-rc.1+build5",
-		"version is set by build process":      "",
-		"Version: dev":                         "",
-		"tool 2.22 built with go1.26.8, 12:30": "2.22",
-	} {
-		if got := versionPattern.FindString(line); got != want {
-			t.Errorf("%q: got %q, want %q", line, got, want)
-		}
-	}
 }
