@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ type Config struct {
 	Audit    audit.LoggerConfig
 	Limits   limits.Limits
 	Scan     scan.Config
-	Scanners []scan.Definition // added to the built-in ones, or in place of one with the same name
+	Scanners []scan.Definition // added to the built-in ones and those of agent.scanners_dir, or in place of one with the same name
 	Ingest   IngestConfig
 }
 
@@ -39,6 +40,9 @@ type AgentConfig struct {
 	TenantID string   // tenant of jobs that name none
 	StateDir string   // directory of everything the agent keeps; default ~/.rediver
 	Scanners []string // scanners that scan uses; default: all that are installed
+	// ScannersDir holds definitions of scanners, each in a file NAME.yaml with the keys of an entry of scanners: added to
+	// the built-in ones, or in place of the one with the same name. Default scanners in StateDir.
+	ScannersDir string
 
 	JobSource  string // where run takes jobs from: dir (files in JobDir) or server (its commands); default dir
 	JobDir     string // default jobs in StateDir
@@ -110,7 +114,7 @@ func (c *Config) complete() error {
 		name string
 	}{
 		{&c.Agent.JobDir, "jobs"}, {&c.Agent.StatusAddr, "agent.sock"}, {&c.Chunk.DatabasePath, "chunks.db"},
-		{&c.Audit.LogFile, "audit.log"}, {&c.Scan.Dir, "scans"}, {&c.Scan.LearnFile, "learned.json"}, {&c.Ingest.Data, "ingest"},
+		{&c.Audit.LogFile, "audit.log"}, {&c.Scan.Dir, "scans"}, {&c.Scan.CacheDir, "caches"}, {&c.Agent.ScannersDir, "scanners"}, {&c.Scan.LearnFile, "learned.json"}, {&c.Ingest.Data, "ingest"},
 	} {
 		if *p.path == "" {
 			*p.path = filepath.Join(dir, p.name)
@@ -204,21 +208,12 @@ func (c *AgentConfig) validate() error {
 
 // scanConfig returns the scanner configuration with the table of built-in and configured scanners.
 func (c *Config) scanConfig() (scan.Config, error) {
-	defs := scan.Builtin()
-	for _, d := range c.Scanners {
-		replaced := false
-		for i := range defs {
-			if defs[i].Name == d.Name {
-				defs[i], replaced = d, true
-			}
-		}
-		if !replaced {
-			defs = append(defs, d)
-		}
-	}
 	sc := c.Scan
-	var err error
-	sc.Table, err = scan.NewTable(defs...)
+	own, err := scan.ReadDefinitions(c.Agent.ScannersDir)
+	if err != nil {
+		return sc, err
+	}
+	sc.Table, err = scan.NewTable(slices.Concat(scan.Builtin(), own, c.Scanners)...)
 	return sc, err
 }
 

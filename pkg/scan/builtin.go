@@ -1,97 +1,58 @@
 package scan
 
-import "github.com/rediverio/sdk/pkg/report"
+import (
+	"embed"
+	"path"
+	"strings"
+	"sync"
+)
 
-// Builtin returns the scanners the SDK knows. The slice is the caller's.
+// shipped are the definitions of the scanners the SDK knows, and custom.yaml to begin one of your own with.
+//
+//go:embed scanners/*.yaml
+var shipped embed.FS
+
+// customName is the shipped file that is no scanner.
+const customName = "custom"
+
+// Builtin returns the scanners the SDK knows, by name. The slice is the caller's.
 //
 // None of them may be silenced unseen by the repository it scans: configuration is passed explicitly, and a mark by
-// which an author has a finding ignored either comes in as a suppression, where the scanner can say so (semgrep,
-// gosec), or is itself ignored (gitleaks). Secrets are redacted before they reach a file.
+// which an author has a finding ignored either comes in as a suppression, where the scanner can say so, or is itself
+// ignored. What no option turns off is in SilencedBy or in Remarks. Secrets are redacted before they reach a report.
 func Builtin() []Definition {
-	return []Definition{gitleaks(), semgrep(), trivy(), gosec()}
-}
-
-// gitleaks, flags of 8.30: exit code 1 is also that of a failure, so that findings get a code of their own.
-// A .gitleaksignore in the target is obeyed whatever --gitleaks-ignore-path says.
-func gitleaks() Definition {
-	return Definition{
-		Name: "gitleaks", Command: "gitleaks",
-		Args: []string{
-			"dir", "--report-format", "sarif", "--report-path", "{output}", "--redact", "--no-banner", "--no-color",
-			"--exit-code", "42", "--config", "{config}", "--ignore-gitleaks-allow", "{target}",
-		},
-		Config:      "[extend]\nuseDefault = true\n",
-		ExitCodes:   ExitCodes{Clean: []int{0}, Findings: []int{42}},
-		VersionArgs: []string{"version"},
-		Type:        report.TypeSecret,
-		SilencedBy:  []string{".gitleaksignore"},
-		MemoryBytes: 256 << 20,
-		Slots:       1,
+	defs := builtin()
+	out := make([]Definition, len(defs))
+	for i := range defs {
+		out[i] = defs[i].clone()
 	}
+	return out
 }
 
-// semgrep fetches its rules from the registry; --error would make 1 the exit code of findings.
-func semgrep() Definition {
-	return Definition{
-		Name: "semgrep", Command: "semgrep",
-		Args: []string{
-			"scan", "--config", "p/default", "--sarif", "--output", "{output}", "--metrics", "off",
-			"--disable-version-check", "--no-rewrite-rule-ids", "{target}",
-		},
-		ExitCodes: ExitCodes{Clean: []int{0}, Findings: []int{1}},
-		Env: append([]string{
-			"SEMGREP_SEND_METRICS=off", "SEMGREP_ENABLE_VERSION_CHECK=0", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
-		}, network...),
-		VersionArgs: []string{"--version"},
-		Type:        report.TypeVulnerability,
-		SilencedBy:  []string{".semgrepignore"},
-		MemoryBytes: 2 << 30,
-		Slots:       2,
+var builtin = sync.OnceValue(func() []Definition {
+	entries, err := shipped.ReadDir("scanners")
+	if err != nil {
+		panic(err) // it is part of the program
 	}
-}
-
-// trivy looks for trivy.yaml and .trivyignore in its working directory, which is not the target. What newer
-// versions have flags for is set by environment, which older ones ignore.
-func trivy() Definition {
-	return Definition{
-		Name: "trivy", Command: "trivy",
-		Args: []string{
-			"fs", "--scanners", "vuln,secret,misconfig", "--format", "sarif", "--output", "{output}",
-			"--exit-code", "42", "--no-progress", "{target}",
-		},
-		ExitCodes: ExitCodes{Clean: []int{0}, Findings: []int{42}},
-		Env: append([]string{
-			"TRIVY_SKIP_VERSION_CHECK=true", "TRIVY_DISABLE_TELEMETRY=true", "TRIVY_CACHE_DIR", "TRIVY_SKIP_DB_UPDATE",
-			"TRIVY_SKIP_JAVA_DB_UPDATE", "TRIVY_OFFLINE_SCAN", "XDG_CACHE_HOME",
-		}, network...),
-		VersionArgs: []string{"--version"},
-		MemoryBytes: 1 << 30,
-		Slots:       1,
+	var defs []Definition
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), definitionEnding)
+		if name == customName {
+			continue
+		}
+		b, _ := BuiltinYAML(name)
+		d, err := ParseDefinition(b)
+		if err != nil {
+			panic(e.Name() + ": " + err.Error()) // a test shows that all are valid
+		}
+		defs = append(defs, d)
 	}
-}
+	return defs
+})
 
-// gosec needs the module it scans as its working directory. -track-suppressions keeps what #nosec marks, as
-// suppressed. Exit code 1 means findings, or packages that did not compile: with no finding in the SARIF the scan is
-// partial, without a SARIF it has failed. There is no -quiet, with which nothing is written when nothing is found.
-// The module may not choose the toolchain.
-func gosec() Definition {
-	return Definition{
-		Name: "gosec", Command: "gosec",
-		Args:      []string{"-track-suppressions", "-fmt", "sarif", "-out", "{output}", "./..."},
-		InTarget:  true,
-		ExitCodes: ExitCodes{Clean: []int{0}, Findings: []int{1}},
-		Env: append([]string{
-			"GOTOOLCHAIN=local", "GOPATH", "GOROOT", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOPRIVATE", "GONOSUMDB",
-			"GOFLAGS=-mod=readonly", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
-		}, network...),
-		VersionArgs: []string{"-version"},
-		Type:        report.TypeVulnerability,
-		MemoryBytes: 2 << 30,
-		Slots:       2,
-	}
-}
-
-// network is what a scanner that downloads rules or databases needs of the environment.
-var network = []string{
-	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+// BuiltinYAML returns the definition of a shipped scanner as it is written, with its comments, to be copied and
+// changed. The name "custom" is that of one to begin with.
+func BuiltinYAML(name string) (text []byte, ok bool) {
+	b, err := shipped.ReadFile(path.Join("scanners", name+definitionEnding))
+	return b, err == nil
 }

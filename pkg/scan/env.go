@@ -13,8 +13,9 @@ var passed = []string{
 }
 
 // environment returns the whole environment of a scanner: the allow-list, its temporary directory, what keeps its
-// messages plain, and what the definition adds. A later setting of the same name replaces an earlier one.
-func environment(d *Definition, tmp string, memoryBytes int64) []string {
+// messages plain, and what the definition adds: K=V, or K to pass the agent's on. A later setting of the same name
+// replaces an earlier one.
+func environment(add []string, tmp string, memoryBytes int64) []string {
 	env := map[string]string{}
 	var order []string
 	set := func(name, value string) {
@@ -39,7 +40,7 @@ func environment(d *Definition, tmp string, memoryBytes int64) []string {
 	if memoryBytes > 0 { // a scanner written in Go collects garbage in time instead of being stopped
 		set("GOMEMLIMIT", fmt.Sprint(memoryBytes/100*85))
 	}
-	for _, kv := range d.Env {
+	for _, kv := range add {
 		if name, value, ok := strings.Cut(kv, "="); ok {
 			set(name, value)
 		} else {

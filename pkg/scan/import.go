@@ -52,6 +52,7 @@ type importer struct {
 	head      *report.Report
 	res       *Result // what it holds already, a reason to be partial included, goes into the report
 	foundSome bool    // somebody else says that there are results
+	omits     bool    // no list of results means that there are none
 }
 
 func (im *importer) run(ctx context.Context, src io.ReadSeeker, open OpenFunc) error {
@@ -134,7 +135,7 @@ func (im *importer) checkRuns(runs []sarif.Run) {
 		if n := len(r.Notifications); n > 0 {
 			res.partial(fmt.Sprintf("run %d: %s met %d errors, the first: %s", i, r.Tool.Name, n, tail.Line(r.Notifications[0].Message)))
 		}
-		if r.ResultsUnknown {
+		if r.ResultsUnknown && !im.omits {
 			res.partial(fmt.Sprintf("run %d: %s gives no list of results", i, r.Tool.Name))
 		}
 		if i > 0 && r.Tool.Name != runs[0].Tool.Name {

@@ -190,14 +190,11 @@ func TestAvailable(t *testing.T) {
 	}
 	def := scan.Custom("tool", "tool-in-dir", "{target}")
 	def.VersionArgs = []string{"--version"}
-	table, err := scan.NewTable(def)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found = table.Available(t.Context()); len(found) != 0 {
+	if found = newBench(t, scan.Config{}, def).Available(t.Context()); len(found) != 0 {
 		t.Errorf("found outside of its directory: %+v", found)
 	}
-	if found = table.Available(t.Context(), dir); len(found) != 1 || found[0].Version != "4.5.6" {
+	in := newBench(t, scan.Config{BinDirs: []string{dir}}, def)
+	if found = in.Available(t.Context()); len(found) != 1 || found[0].Version != "4.5.6" {
 		t.Errorf("got %+v", found)
 	}
 }

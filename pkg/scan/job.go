@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,14 +15,16 @@ import (
 
 // scanJob is one scan. Its steps fill the fields in the order they are listed.
 type scanJob struct {
-	r   *Runner
-	req Request
-	res *Result
+	r       *Runner
+	req     Request
+	res     *Result
+	missing bool // the target is to be one that does not exist
 
 	def    Definition
-	path   string // of the executable
-	target string // absolute, without symbolic links
-	root   string // the target, or the directory of a target that is a file
+	inv    invocation // of def, by prepare
+	path   string     // of the executable
+	target string     // absolute, without symbolic links
+	root   string     // the target, or the directory of a target that is a file
 	asset  *report.Asset
 	branch *report.Branch
 	dir    string // private, removed at the end
@@ -42,7 +45,7 @@ func (j *scanJob) run(ctx context.Context, open OpenFunc) error {
 	if err != nil {
 		return j.fail(CauseStart, err)
 	}
-	version := j.r.versions.of(ctx, &j.def, j.path)
+	version := j.r.version(ctx, &j.def, j.path)
 
 	j.r.started(j.req, j.path)
 	j.start = time.Now()
@@ -71,6 +74,10 @@ func (j *scanJob) resolve() (err error) {
 	if j.path, err = find(j.def.Command, j.r.cfg.BinDirs); err != nil {
 		return j.fail(CauseScanner, fmt.Errorf("not installed: %w", err))
 	}
+	if j.missing {
+		j.target, j.root, j.asset = j.req.Target, filepath.Dir(j.req.Target), &report.Asset{ID: "target", Type: "repository", Value: j.req.Target}
+		return nil
+	}
 	// An absolute path is never taken for an option, and a scanner that resolves links names the files alike.
 	if j.target, err = filepath.Abs(j.req.Target); err == nil {
 		j.target, err = filepath.EvalSymlinks(j.target)
@@ -88,35 +95,37 @@ func (j *scanJob) resolve() (err error) {
 func (j *scanJob) prepare() (proc.Spec, error) {
 	cfg := &j.r.cfg
 	in := func(name string) string { return filepath.Join(j.dir, name) }
-	for _, name := range []string{"work", "tmp"} {
+	for _, name := range []string{"work", "tmp", "config", "out"} {
 		if err := os.Mkdir(in(name), 0o700); err != nil {
 			return proc.Spec{}, err
 		}
 	}
+	config := filepath.Join(in("config"), cmp.Or(j.def.ConfigName, defaultConfigName))
 	if j.def.Config != "" {
-		if err := os.WriteFile(in("config"), []byte(j.def.Config), 0o600); err != nil {
+		if err := os.WriteFile(config, []byte(j.def.Config), 0o600); err != nil {
 			return proc.Spec{}, err
 		}
 	}
-	j.output = in("report.sarif")
+	j.output = filepath.Join(in("out"), cmp.Or(j.def.OutputName, defaultOutputName))
+	var err error
+	if j.inv, err = j.r.invocation(&j.def, j.path, j.dir); err != nil {
+		return proc.Spec{}, err
+	}
+	j.inv.places["{target}"], j.inv.places["{config}"] = j.target, config
+	j.inv.places["{output}"], j.inv.places["{output_dir}"] = j.output, in("out")
 	spec := proc.Spec{
-		Path: j.path, Args: j.def.arguments(j.target, j.output, in("config")), Dir: in("work"),
-		Env: environment(&j.def, in("tmp"), cfg.MemoryLimitBytes), Marker: proc.MakeMarker(report.CleanID(j.req.ReportID)),
+		Path: j.path, Args: j.inv.arguments(), Dir: in("work"),
+		Env: environment(j.inv.env(), in("tmp"), cfg.MemoryLimitBytes), Marker: proc.MakeMarker(report.CleanID(j.req.ReportID)),
 		Stdout: in("stdout"), Stderr: in("stderr"), Report: j.output,
 		Timeout: cfg.Timeout, Grace: cfg.Grace, MaxOutputBytes: cfg.MaxOutputBytes, MaxLogBytes: cfg.MaxLogBytes,
-		MaxFileBytes: cfg.MaxFileBytes, Nice: cfg.Nice, Contain: j.r.contain, Record: in(recordName),
-		MemoryBytes: cfg.MemoryLimitBytes, SoftMemoryBytes: cfg.SoftMemoryLimitBytes, CPUTime: cfg.CPULimit,
-		MaxProcesses: cfg.MaxProcesses, StuckTimeout: cfg.StuckTimeout, SampleInterval: cfg.SampleInterval,
-		OnSoftMemory: j.warnOfMemory,
-	}
-	if tell := j.req.OnMemory; tell != nil {
-		spec.OnSample = func(u proc.Usage) { tell(u.Memory) }
+		MaxFileBytes: cfg.MaxFileBytes, MemoryBytes: cfg.MemoryLimitBytes, Nice: cfg.Nice,
+		MaxProcesses: cfg.MaxProcesses, OnMemory: j.req.OnMemory, Contain: j.r.contain, Record: in(recordName),
 	}
 	if j.def.Stdout {
 		j.output, spec.Report = spec.Stdout, ""
 	}
-	if j.def.InTarget {
-		spec.Dir = j.target
+	if j.def.InTarget || !j.inv.isolated {
+		spec.Dir = j.root
 	}
 	if j.req.Timeout > 0 {
 		spec.Timeout = j.req.Timeout

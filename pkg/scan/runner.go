@@ -26,6 +26,9 @@ func NewRunner(cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{cfg: cfg.withDefaults()}
+	if err := r.cfg.knows(r.cfg.AllowTargetConfig); err != nil {
+		return nil, err
+	}
 	var err error
 	if r.contain, err = proc.Contain(proc.Level(cfg.Containment)); err != nil {
 		return nil, err
@@ -37,11 +40,6 @@ func NewRunner(cfg Config) (*Runner, error) {
 
 // Table returns the scanners it can run.
 func (r *Runner) Table() *Table { return r.cfg.Table }
-
-// Available returns the scanners that are installed, in Config.BinDirs or on PATH. See Table.Available.
-func (r *Runner) Available(ctx context.Context) []Found {
-	return r.cfg.Table.Available(ctx, r.cfg.BinDirs...)
-}
 
 // Request asks for one scan. Scanner and Target must be set.
 type Request struct {
@@ -99,18 +97,6 @@ func (r *Runner) started(req Request, path string) {
 	r.cfg.Sink.Record(r.event(event.ScanStarted, req, req.Scanner+" starts", map[string]any{"path": path}))
 }
 
-// warnOfMemory says that the scanner is over its soft limit.
-func (j *scanJob) warnOfMemory(bytes int64) {
-	cfg := &j.r.cfg
-	message := fmt.Sprintf("%s uses %d bytes of memory, its soft limit is %d", j.req.Scanner, bytes, cfg.SoftMemoryLimitBytes)
-	j.res.warn(message)
-	e := j.r.event(event.ResourceWarning, j.req, message, map[string]any{
-		"resource": "scanner_memory", "value": bytes, "limit": cfg.SoftMemoryLimitBytes, "unit": "bytes",
-	})
-	e.Severity = event.Warn
-	cfg.Sink.Record(e)
-}
-
 func (r *Runner) completed(req Request, res *Result, d time.Duration) {
 	details := usage(res.Process)
 	details["findings"], details["parts"], details["partial"] = res.Summary.Findings, res.Summary.Parts, res.Partial
@@ -146,8 +132,7 @@ func usage(p *Process) map[string]any {
 		return map[string]any{}
 	}
 	return map[string]any{
-		"exit_code": p.ExitCode, "peak_memory_bytes": p.PeakMemory, "cpu_ms": p.CPU.Milliseconds(),
-		"peak_processes": p.PeakProcesses, "peak_threads": p.PeakThreads,
+		"exit_code": p.ExitCode, "peak_memory_bytes": p.PeakMemory, "cpu_ms": (p.UserCPU + p.SystemCPU).Milliseconds(),
 		"leftovers": p.Leftovers, "survivors": p.Survivors, "containment": string(p.Containment),
 	}
 }

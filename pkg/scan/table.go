@@ -1,15 +1,12 @@
 package scan
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 )
 
 // Table is an unchanging set of definitions by name. Its methods may be called concurrently.
@@ -63,36 +60,6 @@ func (t *Table) Names() []string {
 	}
 	return names
 }
-
-// Found is a scanner that is installed.
-type Found struct {
-	Definition
-	Path    string // of the executable, absolute
-	Version string // empty: unknown
-}
-
-// Available returns the scanners that are installed, in the order of the table: those found in one of dirs, then
-// on PATH. Scanners with VersionArgs are run with them, all at once and for 10 seconds at most.
-func (t *Table) Available(ctx context.Context, dirs ...string) []Found {
-	var found []Found
-	for i := range t.defs {
-		if path, err := find(t.defs[i].Command, dirs); err == nil {
-			found = append(found, Found{Definition: t.defs[i].clone(), Path: path})
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
-	defer cancel()
-	var wg sync.WaitGroup
-	for i := range found {
-		f := &found[i]
-		wg.Go(func() { f.Version = toolVersion(ctx, &f.Definition, f.Path) })
-	}
-	wg.Wait()
-	return found
-}
-
-// versionTimeout bounds the run of a scanner that is asked for its version.
-const versionTimeout = 10 * time.Second
 
 // find returns the absolute path of an executable: in one of dirs, then on PATH. One that PATH finds in the
 // working directory alone is refused, as a scanned repository could have put it there.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -39,7 +40,7 @@ func (j *scanJob) inspect() error {
 	return nil
 }
 
-// inspectDir warns of an empty directory and of files that silence the scanner.
+// inspectDir warns of an empty directory and of files that silence the scanner, and refuses those that control it.
 func (j *scanJob) inspectDir() error {
 	d, err := os.Open(j.target)
 	if err != nil {
@@ -50,6 +51,14 @@ func (j *scanJob) inspectDir() error {
 		j.res.warn("the target is empty")
 	} else if err != nil {
 		return err
+	}
+	for _, name := range j.def.RefusedBy {
+		if slices.Contains(j.r.cfg.AllowTargetConfig, j.def.Name) {
+			break
+		}
+		if _, err := os.Lstat(filepath.Join(j.target, name)); err == nil {
+			return fmt.Errorf("%s of the target could make the scanner run code; allow_target_config allows that", name)
+		}
 	}
 	for _, name := range j.def.SilencedBy {
 		if _, err := os.Lstat(filepath.Join(j.target, name)); err == nil {

@@ -4,18 +4,16 @@ import (
 	"context"
 	"debug/buildinfo"
 	"os"
-	"path/filepath"
 	"regexp"
 	"sync"
 	"time"
 
-	"github.com/rediverio/sdk/internal/proc"
 	"github.com/rediverio/sdk/internal/tail"
 )
 
 // toolVersion returns the version of an installed scanner, empty when it cannot be known. The build information of
 // a Go executable comes first: it is there without running anything, and some print a placeholder instead.
-func toolVersion(ctx context.Context, d *Definition, path string) string {
+func (r *Runner) toolVersion(ctx context.Context, d *Definition, path string) string {
 	if info, err := buildinfo.ReadFile(path); err == nil {
 		if v := info.Main.Version; v != "" && v != "(devel)" {
 			return v
@@ -24,21 +22,12 @@ func toolVersion(ctx context.Context, d *Definition, path string) string {
 	if len(d.VersionArgs) == 0 {
 		return ""
 	}
-	dir, err := makeDir(os.TempDir())
+	stdout, stderr, err := r.ask(ctx, d, path, d.VersionArgs)
 	if err != nil {
 		return ""
 	}
-	defer removeAll(dir) // best effort: it holds two small files
-	spec := proc.Spec{
-		Path: path, Args: d.VersionArgs, Dir: dir, Env: environment(d, dir, 0), Marker: proc.MakeMarker("version"),
-		Stdout: filepath.Join(dir, "stdout"), Stderr: filepath.Join(dir, "stderr"),
-		Timeout: versionTimeout, MaxOutputBytes: 1 << 20, MaxLogBytes: 1 << 20,
-	}
-	if res, err := proc.Run(ctx, spec); err != nil || res.Cause != proc.Exit {
-		return ""
-	}
-	for _, file := range []string{spec.Stdout, spec.Stderr} {
-		for _, line := range tail.File(file) {
+	for _, text := range []string{stdout, stderr} {
+		for _, line := range tail.Lines(text, false) {
 			if v := versionPattern.FindString(line); v != "" {
 				return v
 			}
@@ -61,8 +50,8 @@ type knownVersion struct {
 	version string
 }
 
-// of returns the version of the executable at path.
-func (v *versions) of(ctx context.Context, d *Definition, path string) string {
+// of returns the version of the executable at path, which ask finds out.
+func (v *versions) of(ctx context.Context, path string, ask func() string) string {
 	info, err := os.Stat(path)
 	if err != nil {
 		return ""
@@ -73,7 +62,7 @@ func (v *versions) of(ctx context.Context, d *Definition, path string) string {
 	if ok && k.size == info.Size() && k.modTime.Equal(info.ModTime()) {
 		return k.version
 	}
-	k = knownVersion{info.Size(), info.ModTime(), toolVersion(ctx, d, path)} // not under the lock: it may run the scanner
+	k = knownVersion{info.Size(), info.ModTime(), ask()} // not under the lock: it may run the scanner
 	if ctx.Err() != nil {
 		return k.version
 	}

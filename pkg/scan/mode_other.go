@@ -1,0 +1,8 @@
+//go:build !unix
+
+package scan
+
+import "io/fs"
+
+// writableByAll cannot tell: the bits of the mode do not say who may write here.
+func writableByAll(fs.FileMode) bool { return false }
