@@ -7,8 +7,8 @@ func (c *Controller) impossibleLocked(n need) error {
 	if c.closed {
 		return ErrClosed
 	}
-	if n.slots > c.max {
-		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(c.max)}
+	if most := c.mostLocked(); n.slots > most {
+		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(most)}
 	}
 	if n.memory > 0 && !n.guess && c.metrics.MemorySource != "" {
 		if limit := c.metrics.MemoryLimitBytes - c.reserve; n.memory > limit {
@@ -66,8 +66,12 @@ func (c *Controller) ceilingLocked() int64 {
 }
 
 // safeLocked reports whether admitting n cannot delay u: what was admitted past u, n and u fit together; or u waits
-// for memory that is not ours to give. Who guessed that much waits for the end of all jobs instead, which n may delay.
+// for slots or memory that are not ours to give. Who guessed that much memory waits for the end of all jobs instead,
+// which n may delay.
 func (c *Controller) safeLocked(u *waiter, n need) bool {
+	if u.need.slots > c.max {
+		return true
+	}
 	if u.late.slots+u.lateCount+n.slots+u.need.slots > c.max {
 		return false
 	}
