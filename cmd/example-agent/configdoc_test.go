@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
@@ -66,6 +67,8 @@ func TestConfigurationDoc(t *testing.T) {
 func configReference(t *testing.T) string {
 	r := &reference{t: t, packages: map[string]map[string]structDoc{}}
 	r.table(reflect.ValueOf(defaultConfig()).Elem(), nil)
+	fmt.Fprintf(&r.b, "\n## One entry of resource.budgets\n")
+	r.rows(reflect.ValueOf(resource.Budget{}), []string{"resource", "budgets", "…"}, false)
 	fmt.Fprintf(&r.b, "\n## One entry of scanners\n")
 	r.rows(reflect.ValueOf(scan.Definition{}), []string{"scanners", "…"}, false)
 	fmt.Fprintf(&r.b, "\n## One entry of limits.degradation.rules\n")

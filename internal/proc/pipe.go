@@ -66,8 +66,7 @@ func (c *Child) Exited() <-chan struct{} { return c.exited }
 func (c *Child) Memory(limit int64) (bytes int64, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u := c.c.sample()
-	return u.Memory, limit > 0 && u.Memory > limit && c.c.tree.share() > limit
+	return c.c.tree.measure(limit)
 }
 
 // Stop asks the tree to end, kills what has not ended within Spec.Grace, reaps the leader, closes the pipes and says how it

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// sizePoll is the time between looks at the sizes of files: a fast disk takes some 50 MB meanwhile.
-const sizePoll = 50 * time.Millisecond
+const (
+	sizePoll   = 50 * time.Millisecond  // between looks at file sizes: a fast disk takes some 50 MB meanwhile
+	memoryPoll = 250 * time.Millisecond // between looks at the tree, at least
+)
 
 // watch returns why the child ended or has to.
 func (c *child) watch(ctx context.Context, exited <-chan struct{}) Cause {
@@ -31,8 +33,11 @@ func (c *child) watch(ctx context.Context, exited <-chan struct{}) Cause {
 		case <-timeout:
 			return Timeout
 		case <-tick.C:
-			if cause := c.over(time.Now()); cause != "" {
-				return cause
+			if c.outputOver() {
+				return Output
+			}
+			if c.memoryOver() {
+				return Memory
 			}
 		}
 	}

@@ -83,8 +83,6 @@ const (
 	EventResourceResume   = event.ResourceResume
 	EventResourceWarning  = event.ResourceWarning
 
-	EventConcurrencyChanged = event.ConcurrencyChanged
-
 	EventDegradationChanged = event.DegradationChanged
 
 	EventProcessWarning = event.ProcessWarning

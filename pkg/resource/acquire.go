@@ -11,20 +11,45 @@ type Request struct {
 	MemoryBytes int64 // bytes it will take at its peak, reserved from the start; zero: not known, nothing is reserved
 	Guess       bool  // MemoryBytes may be wrong: while no job runs it keeps nothing from running, whatever it is
 	Priority    int   // higher is served first
+
+	// Component is whose budget pays, see ControllerConfig.Budgets. Empty: DefaultComponent. Where there are no budgets
+	// it says nothing.
+	Component   string
+	Goroutines  int // counted where a budget or a total says so; zero: none
+	Connections int // likewise
 }
 
 // need is what a grant takes away.
 type need struct {
 	slots  int
 	memory int64
-	guess  bool // of memory
+	guess  bool    // of memory
+	bill   *charge // nil where there are no budgets
 }
 
-func (r Request) need() (need, error) {
-	if r.Slots < 0 || r.MemoryBytes < 0 {
-		return need{}, fmt.Errorf("request: %d slots and %d bytes: neither may be negative", r.Slots, r.MemoryBytes)
+func (c *Controller) need(r Request) (need, error) {
+	if min(r.Slots, r.Goroutines, r.Connections) < 0 || r.MemoryBytes < 0 {
+		return need{}, fmt.Errorf("request: %d slots, %d bytes, %d goroutines, %d connections: none may be negative",
+			r.Slots, r.MemoryBytes, r.Goroutines, r.Connections)
 	}
-	return need{max(r.Slots, 1), r.MemoryBytes, r.Guess}, nil
+	n := need{slots: max(r.Slots, 1), memory: r.MemoryBytes, guess: r.Guess}
+	if c.ledger == nil {
+		return n, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	n.bill, err = c.ledger.bill(r)
+	return n, err
+}
+
+// oneSlot is what the counter API takes.
+func (c *Controller) oneSlot() need {
+	n := need{slots: 1}
+	if c.ledger != nil {
+		n.bill = &c.ledger.standard.plain
+	}
+	return n
 }
 
 // Slot is a grant. It must be released; its methods may be called concurrently and on nil.
@@ -34,6 +59,8 @@ type Slot struct {
 	number uint64 // which grant it is
 
 	// Guarded by c.mu.
+	revoked  chan struct{} // nil until Revoked is called
+	asked    bool          // revoked is closed
 	released bool
 	used     int64 // last reported
 	sampled  int64 // reported before the newest sample, and so no longer in its available memory
@@ -49,8 +76,16 @@ func (s *Slot) Release() {
 	if s.released {
 		return
 	}
+	s.endLocked()
+}
+
+// endLocked takes back the grant, which is in force.
+func (s *Slot) endLocked() {
 	s.released = true
 	delete(s.c.memory, s)
+	if l := s.c.ledger; l != nil {
+		delete(l.revocable, s)
+	}
 	s.c.takeBackLocked(s.need, s.number)
 }
 
@@ -65,10 +100,10 @@ func (s *Slot) SetUsed(bytes int64) {
 	s.used = max(bytes, 0)
 }
 
-// TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ErrThrottled, a *ErrTooLarge,
-// ErrClosed, or that of ctx.
+// TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ErrThrottled, a *ErrTooLarge, a
+// *ErrUnknownComponent, ErrClosed, or that of ctx.
 func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
-	n, err := r.need()
+	n, err := c.need(r)
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +112,13 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.impossibleLocked(n); err != nil {
+	w := c.candidate(n, r.Priority)
+	if err := c.impossibleLocked(w); err != nil {
 		if err != ErrClosed {
 			c.rejected++
 		}
 		return nil, err
 	}
-	w := c.candidate(n, r.Priority)
 	if why, ok := c.admissibleLocked(w); !ok {
 		c.rejected++
 		refusal := why // so that a grant does not pay for what only a refusal needs
@@ -93,10 +128,10 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 }
 
 // Acquire waits until what r asks for is granted. It fails with the error of ctx, with ErrClosed when the
-// controller stops, and with a *ErrTooLarge as soon as it is known that the request can never be met. A request
-// whose ctx is done is never granted.
+// controller stops, with a *ErrUnknownComponent, and with a *ErrTooLarge as soon as it is known that the request can
+// never be met. A request whose ctx is done is never granted.
 func (c *Controller) Acquire(ctx context.Context, r Request) (*Slot, error) {
-	n, err := r.need()
+	n, err := c.need(r)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +148,7 @@ func (c *Controller) AcquireSlot(ctx context.Context) bool {
 	if c.closed {
 		return false
 	}
-	w := waiter{need: need{slots: 1}, number: c.arrived + 1}
+	w := waiter{need: c.oneSlot(), number: c.arrived + 1}
 	if _, ok := c.admissibleLocked(&w); !ok {
 		c.rejected++
 		return false
@@ -125,7 +160,7 @@ func (c *Controller) AcquireSlot(ctx context.Context) bool {
 // AcquireSlotBlocking waits for one slot, in order of arrival. It fails with the error of ctx, or with ErrClosed
 // when the controller stops. Each nil answer needs one ReleaseSlot.
 func (c *Controller) AcquireSlotBlocking(ctx context.Context) error {
-	_, err := c.wait(ctx, need{slots: 1}, 0, true)
+	_, err := c.wait(ctx, c.oneSlot(), 0, true)
 	return err
 }
 
@@ -139,5 +174,5 @@ func (c *Controller) ReleaseSlot() {
 		return
 	}
 	c.counted--
-	c.takeBackLocked(need{slots: 1}, 0)
+	c.takeBackLocked(c.oneSlot(), 0)
 }

@@ -2,17 +2,29 @@ package resource
 
 import "time"
 
-// impossibleLocked says why n can never be granted: a *ErrTooLarge or ErrClosed.
-func (c *Controller) impossibleLocked(n need) error {
+// impossibleLocked says why w can never be granted: a *ErrTooLarge or ErrClosed. A guess of memory that is over the
+// budget becomes what the budget allows.
+func (c *Controller) impossibleLocked(w *waiter) error {
 	if c.closed {
 		return ErrClosed
 	}
-	if most := c.mostLocked(); n.slots > most {
-		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(most)}
+	if c.ledger != nil && w.need.guess {
+		w.need.memory = min(w.need.memory, w.need.bill.account.most[memory])
+	}
+	n := w.need
+	if n.slots > c.max {
+		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(c.max)}
 	}
 	if n.memory > 0 && !n.guess && c.metrics.MemorySource != "" {
 		if limit := c.metrics.MemoryLimitBytes - c.reserve; n.memory > limit {
 			return &ErrTooLarge{Resource: Memory, Need: n.memory, Limit: limit}
+		}
+	}
+	if c.ledger != nil {
+		for d, need := range n.amounts() {
+			if a := n.bill.account; need > a.most[d] {
+				return &ErrTooLarge{Resource: dimensions[d], Component: a.Component, Need: need, Limit: a.most[d]}
+			}
 		}
 	}
 	return nil
@@ -40,6 +52,11 @@ func (c *Controller) admissibleLocked(w *waiter) (why ErrThrottled, ok bool) {
 			return ErrThrottled{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)}, false
 		}
 	}
+	if c.ledger != nil {
+		if why, ok := c.coveredLocked(w); !ok {
+			return why, false
+		}
+	}
 	if c.blockedLocked(w) {
 		return ErrThrottled{Resource: Order, Value: float64(c.starved)}, false
 	}
@@ -65,14 +82,23 @@ func (c *Controller) ceilingLocked() int64 {
 	return sum
 }
 
-// safeLocked reports whether admitting n cannot delay u: what was admitted past u, n and u fit together; or u waits
-// for slots or memory that are not ours to give. Who guessed that much memory waits for the end of all jobs instead,
-// which n may delay.
-func (c *Controller) safeLocked(u *waiter, n need) bool {
-	if u.need.slots > c.max {
-		return true
+// beyondLocked reports whether u waits for memory that is not ours to give.
+func (c *Controller) beyondLocked(u *waiter) bool {
+	return u.need.memory > 0 && c.metrics.MemorySource != "" && u.need.memory > c.ceilingLocked()
+}
+
+// safeLocked reports whether admitting w cannot delay u: what was admitted past u, w and u fit together; or u waits
+// for memory that is not ours to give. Who guessed that much waits for the end of all jobs instead, which w may delay.
+func (c *Controller) safeLocked(u, w *waiter) bool {
+	if c.ledger != nil {
+		if c.apartLocked(u, w) {
+			return true
+		}
+		if !c.ledger.beside(u, w) {
+			return false
+		}
 	}
-	if u.late.slots+u.lateCount+n.slots+u.need.slots > c.max {
+	if u.late.slots+u.lateCount+w.need.slots+u.need.slots > c.max {
 		return false
 	}
 	if u.need.memory == 0 || c.metrics.MemorySource == "" {
@@ -82,7 +108,7 @@ func (c *Controller) safeLocked(u *waiter, n need) bool {
 	if u.need.memory > ceiling {
 		return !u.need.guess
 	}
-	return u.late.memory+n.memory+u.need.memory <= ceiling
+	return u.late.memory+w.need.memory+u.need.memory <= ceiling
 }
 
 // blockedLocked reports whether a starved waiter forbids w. Of two starved ones the older goes first, so that
@@ -95,7 +121,7 @@ func (c *Controller) blockedLocked(w *waiter) bool {
 		if u == w || !u.starved() || w.starved() && w.number < u.number {
 			continue
 		}
-		if !c.safeLocked(u, w.need) {
+		if !c.safeLocked(u, w) {
 			return true
 		}
 	}
@@ -118,8 +144,7 @@ func (c *Controller) grantLocked(w *waiter) *Slot {
 			u.ahead = append(u.ahead, c.grants)
 			continue
 		}
-		u.late.slots += w.need.slots
-		u.late.memory += w.need.memory
+		u.lateLocked(w.need, 1)
 	}
 	s := &Slot{c: c, need: w.need, number: c.grants}
 	if w.need.memory > 0 {
@@ -147,11 +172,14 @@ func (c *Controller) passLocked(w *waiter) {
 		c.granted(w.need)
 	}
 	for _, u := range c.waiters {
-		if w.passes(u) && !u.starved() && !c.safeLocked(u, w.need) {
+		if w.passes(u) && !u.starved() && !c.safeLocked(u, w) {
 			if u.passed++; u.starved() {
 				c.starved++
 			}
 		}
+	}
+	if c.ledger != nil { // now, because what w owns is seen from before its grant
+		c.ledger.book(w.need, 1)
 	}
 }
 
@@ -160,10 +188,12 @@ func (c *Controller) passLocked(w *waiter) {
 func (c *Controller) takeBackLocked(n need, number uint64) {
 	c.jobs--
 	c.slots -= n.slots
+	if c.ledger != nil {
+		c.ledger.book(n, -1)
+	}
 	for _, u := range c.waiters {
 		if number > u.after && !u.endAhead(number) {
-			u.late.slots -= n.slots
-			u.late.memory -= n.memory
+			u.lateLocked(n, -1)
 		}
 		u.lateCount = min(u.lateCount, c.counted)
 	}

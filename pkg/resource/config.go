@@ -53,18 +53,22 @@ type ControllerConfig struct {
 	// MinConcurrentJobs run even when throttled, except when memory is short; default 1.
 	MinConcurrentJobs int
 
-	// AdaptiveConcurrency lets the controller change the number of slots by itself, between MinConcurrentJobs and
-	// MaxConcurrentJobs: one more after a calm window in which a job found no free slot, one fewer after CPU trouble,
-	// half after memory trouble or a kill for want of memory. A window is 30 s or CooldownDuration, whatever is longer; each change
-	// is a concurrency_changed event. AdaptiveMaxJobs says the number in any case.
-	AdaptiveConcurrency bool
-
 	SampleInterval   time.Duration // between two samples; default 5s
 	CooldownDuration time.Duration // from the last sample that was too high to resumption, at least; default 30s
 
 	// ThrottleWhenStale makes a host that cannot be measured for three intervals count as overloaded, also when only a
 	// part of it cannot. Without it admission goes by what is still known, and else by slots alone.
 	ThrottleWhenStale bool
+
+	// Budgets divide what there is among components; see Budget and Request.Component. Without any, all compete for all.
+	Budgets []Budget
+	// MaxReservedBytes, MaxGoroutines and MaxConnections bound what all requests in force name together. Zero: what
+	// Budgets guarantee together; where they guarantee none, there is no bound.
+	MaxReservedBytes int64
+	MaxGoroutines    int
+	MaxConnections   int
+	// RevokeGrace is the time from Slot.Revoked to the release that its holder is expected to keep; default 15s.
+	RevokeGrace time.Duration
 
 	// Gate is asked before each admission: while it returns an error no job is admitted, not even MinConcurrentJobs,
 	// and whoever waits goes on waiting until it returns nil, at a sample or when another job ends. It must return at
@@ -112,6 +116,7 @@ func (c ControllerConfig) withDefaults() ControllerConfig {
 	orDefault(&c.MinConcurrentJobs, DefaultMinConcurrentJobs)
 	orDefault(&c.SampleInterval, DefaultSampleInterval)
 	orDefault(&c.CooldownDuration, DefaultCooldownDuration)
+	orDefault(&c.RevokeGrace, DefaultRevokeGrace)
 	return c
 }
 
@@ -164,7 +169,7 @@ func (c ControllerConfig) problems() []problem {
 		bad(func(c *ControllerConfig) { c.CooldownDuration = DefaultCooldownDuration },
 			"cooldown_duration: %v is outside 0 to %v", c.CooldownDuration, MaxCooldown)
 	}
-	return ps
+	return append(ps, c.budgetProblems()...)
 }
 
 // Validate returns every field that is out of range, in one error.

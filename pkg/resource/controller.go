@@ -35,6 +35,7 @@ type Controller struct {
 	waiters []*waiter          // by priority, then arrival
 	arrived uint64             // waiters ever, which numbers them
 	starved int                // waiters that were passed MaxBypass times
+	ledger  *ledger            // of budgets; nil, for good, where nothing is budgeted
 
 	rejected     int64
 	overReleased int64
@@ -65,7 +66,7 @@ func NewController(cfg *ControllerConfig) *Controller {
 		cfg: c, notify: newNotifier(), looped: make(chan struct{}),
 		max: c.MaxConcurrentJobs, memory: make(map[*Slot]struct{}),
 		gate: gate{cooldown: c.CooldownDuration}, warning: gate{cooldown: c.CooldownDuration},
-		adviser: adviser{advice: c.MaxConcurrentJobs},
+		adviser: adviser{advice: c.MaxConcurrentJobs}, ledger: newLedger(c),
 	}
 }
 
@@ -149,15 +150,14 @@ func (c *Controller) close() {
 
 // SetMaxConcurrentJobs changes the number of slots. More slots serve waiting requests at once. Fewer revoke
 // nothing: running jobs keep theirs, none is granted until enough were released, and waiting requests that now
-// need more than there are fail with ErrTooLarge. n is held between MinConcurrentJobs and MaxJobs. With
-// ControllerConfig.AdaptiveConcurrency the adaptation goes on from n.
+// need more than there are fail with ErrTooLarge. n is held between MinConcurrentJobs and MaxJobs.
 func (c *Controller) SetMaxConcurrentJobs(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.resizeLocked(min(max(n, c.cfg.MinConcurrentJobs), MaxJobs))
+	c.max = min(max(n, c.cfg.MinConcurrentJobs), MaxJobs)
+	if c.ledger != nil {
+		c.ledger.settle(c.max)
+	}
 	c.adviser.restart(time.Now(), c.max)
 	c.serveLocked()
 }
-
-// resizeLocked is the one way to change the number of slots. Who calls it serves those that wait.
-func (c *Controller) resizeLocked(n int) { c.max = n }

@@ -26,11 +26,17 @@ const (
 	Slots          = "slots"
 	Order          = "order" // there is room, but an earlier request is due first
 	Gate           = "gate"  // ControllerConfig.Gate lets nobody in
+
+	// These, and Slots, may be short in a budget or in a total of ControllerConfig.
+	ReservedMemory = "reserved memory"
+	Goroutines     = "goroutines"
+	Connections    = "connections"
 )
 
 // ErrThrottled says why a job was not admitted now. Functions return a *ErrThrottled; find it with errors.As.
 type ErrThrottled struct {
 	Resource   string        // which resource is short: CPU, Memory, … or Slots
+	Component  string        // whose budget is short; empty: no budget is
 	Value      float64       // what was measured: percent, bytes (memory reserve), seconds (age) or a count (slots)
 	Limit      float64       // the bound it is held against, in the same unit
 	Since      time.Time     // since when admission is stopped; zero for slots, order and a reservation
@@ -52,8 +58,10 @@ func (e *ErrThrottled) Reason() string {
 		return fmt.Sprintf("%.0f processes killed for want of memory", e.Value)
 	case Staleness:
 		return fmt.Sprintf("host not measured for %.0fs >= %.0fs", e.Value, e.Limit)
-	case Slots:
-		return fmt.Sprintf("%.0f of %.0f slots in use", e.Value, e.Limit)
+	case Slots, Goroutines, Connections:
+		return e.whose() + fmt.Sprintf("%.0f of %.0f %s in use", e.Value, e.Limit, e.Resource)
+	case ReservedMemory:
+		return e.whose() + fmt.Sprintf("%.0f of %.0f MB reserved", e.Value/(1<<20), e.Limit/(1<<20))
 	case Order:
 		return fmt.Sprintf("%.0f earlier requests are waiting", e.Value)
 	case Gate:
@@ -63,14 +71,22 @@ func (e *ErrThrottled) Reason() string {
 	return fmt.Sprintf("%s %s%% >= %s%%", e.Resource, value, limit)
 }
 
+// whose names the budget.
+func (e *ErrThrottled) whose() string {
+	if e.Component == "" {
+		return ""
+	}
+	return "budget " + e.Component + ": "
+}
+
 // unit is that of Value and Limit.
 func (e *ErrThrottled) unit() string {
 	switch e.Resource {
-	case MemoryReserve:
+	case MemoryReserve, ReservedMemory:
 		return "bytes"
 	case Staleness:
 		return "seconds"
-	case OOMKill, Slots, Order:
+	case OOMKill, Slots, Order, Goroutines, Connections:
 		return "count"
 	}
 	return "percent"
@@ -90,11 +106,15 @@ func percents(value, limit float64) (v, l string) {
 
 // ErrTooLarge says that a request can never be met under the present limits. Functions return a *ErrTooLarge.
 type ErrTooLarge struct {
-	Resource string // Slots or Memory
-	Need     int64  // slots or bytes asked for
-	Limit    int64  // the most that could ever be granted
+	Resource  string // Slots, Memory, or what a budget counts
+	Component string // whose budget is too small; empty: the host is
+	Need      int64  // slots or bytes asked for
+	Limit     int64  // the most that could ever be granted
 }
 
 func (e *ErrTooLarge) Error() string {
+	if e.Component != "" {
+		return fmt.Sprintf("request of %d is over the budget of %s, %d: %s", e.Need, e.Component, e.Limit, e.Resource)
+	}
 	return fmt.Sprintf("request of %d is over the limit of %d: %s", e.Need, e.Limit, e.Resource)
 }

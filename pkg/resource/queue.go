@@ -22,6 +22,7 @@ type waiter struct {
 	late      need     // in force and granted past it, as Slots
 	lateCount int      // the same by the counter API, at most
 	passed    int
+	past      *past // nil where there are no budgets
 
 	done chan struct{} // closed when slot and err are final
 	slot *Slot
@@ -43,8 +44,20 @@ func (w *waiter) endAhead(number uint64) bool {
 	return true
 }
 
+// lateLocked notes that n was granted past w, times 1, or came back, times -1.
+func (w *waiter) lateLocked(n need, times int) {
+	w.late.slots += times * n.slots
+	w.late.memory += int64(times) * n.memory
+	if w.past != nil {
+		w.past.add(n, int64(times), n.bill.account == w.need.bill.account)
+	}
+}
+
 // before is the order of the list.
 func (w *waiter) before(o *waiter) bool {
+	if w.need.bill != nil && w.need.bill.account.Priority != o.need.bill.account.Priority {
+		return w.need.bill.account.Priority > o.need.bill.account.Priority
+	}
 	if w.priority != o.priority {
 		return w.priority > o.priority
 	}
@@ -61,17 +74,18 @@ func (c *Controller) wait(ctx context.Context, n need, priority int, counting bo
 		return nil, err
 	}
 	c.mu.Lock()
-	if err := c.impossibleLocked(n); err != nil {
+	w := c.candidate(n, priority)
+	w.counting = counting
+	if err := c.impossibleLocked(w); err != nil {
 		c.mu.Unlock()
 		return nil, err
 	}
-	w := c.candidate(n, priority)
-	w.counting = counting
 	if _, ok := c.admissibleLocked(w); ok {
 		defer c.mu.Unlock()
 		return c.admitLocked(w), nil
 	}
 	c.enqueueLocked(w)
+	c.revokeLocked()
 	c.mu.Unlock()
 
 	select {
@@ -103,9 +117,7 @@ func (c *Controller) leave(w *waiter) {
 		c.counted--
 		c.takeBackLocked(w.need, 0)
 	default:
-		w.slot.released = true
-		delete(c.memory, w.slot)
-		c.takeBackLocked(w.need, w.slot.number)
+		w.slot.endLocked()
 	}
 }
 
@@ -113,6 +125,9 @@ func (c *Controller) enqueueLocked(w *waiter) {
 	c.arrived++
 	w.after = c.grants
 	w.done = make(chan struct{})
+	if c.ledger != nil {
+		w.past = new(past)
+	}
 	i := sort.Search(len(c.waiters), func(i int) bool { return w.before(c.waiters[i]) })
 	c.waiters = slices.Insert(c.waiters, i, w)
 }
@@ -136,7 +151,7 @@ func (c *Controller) settleLocked(w *waiter, s *Slot, err error) {
 func (c *Controller) serveLocked() {
 	for i := 0; i < len(c.waiters); {
 		w := c.waiters[i]
-		if err := c.impossibleLocked(w.need); err != nil {
+		if err := c.impossibleLocked(w); err != nil {
 			c.settleLocked(w, nil, err)
 			i = 0 // who was blocked by w may be free now
 			continue
@@ -150,4 +165,5 @@ func (c *Controller) serveLocked() {
 		close(w.done)
 		i = 0
 	}
+	c.revokeLocked()
 }

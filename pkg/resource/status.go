@@ -23,6 +23,9 @@ type ControllerStatus struct {
 	DroppedCallbacks int64 `json:"dropped_callbacks"` // calls of a callback left out because too many were waiting
 	CallbackPanics   int64 `json:"callback_panics"`
 
+	Budgets     []BudgetStatus `json:"budgets,omitempty"`     // that of DefaultComponent first; none where nothing is budgeted
+	Revocations int64          `json:"revocations,omitempty"` // grants that were asked back since the beginning
+
 	SampleError string        `json:"sample_error"` // of the newest attempt to measure the host; empty when it succeeded
 	Metrics     SystemMetrics `json:"metrics"`
 }
@@ -42,6 +45,9 @@ func (c *Controller) GetStatus() ControllerStatus {
 	}
 	if b := c.barredLocked(); b != nil {
 		s.Throttled, s.ThrottledAt, s.ThrottleReason = true, b.Since, b.Reason()
+	}
+	if s.Budgets = c.budgetsLocked(); s.Budgets != nil {
+		s.Revocations = c.ledger.revocations
 	}
 	for slot := range c.memory {
 		s.ReservedBytes += slot.need.memory

@@ -19,7 +19,6 @@ type run struct {
 	overrides  []override
 	levels     map[*rule]string // what the invocations override
 	bases      map[string]artifact
-	home       string // the absolute base that stands for the root, "" for none
 	artifacts  []artifact
 }
 
@@ -65,7 +64,6 @@ func (f *File) readHeader() error {
 			r.Tool.Name = "unknown"
 		}
 		r.index()
-		f.findHome(r)
 	}
 	return h.judge(end)
 }

@@ -23,12 +23,9 @@ type locationJSON struct {
 		} `json:"contextRegion"`
 	} `json:"physicalLocation"`
 	LogicalLocations json.RawMessage `json:"logicalLocations"`
-	Properties       markJSON        `json:"properties"`
-}
-
-// markJSON is the mark of a location, when it is true.
-type markJSON struct {
-	OutsideRoot any `json:"outside_root"`
+	Properties       struct {
+		OutsideRoot any `json:"outside_root"` // a mark, when it is true
+	} `json:"properties"`
 }
 
 type snippet struct {
@@ -39,7 +36,7 @@ type snippet struct {
 var (
 	mappedRegion  = set("startLine", "endLine", "startColumn", "endColumn", "snippet")
 	mappedContext = set("snippet")
-	locationMark  = set(outsideRoot)
+	locationMark  = set("outside_root")
 )
 
 // location returns a SARIF location. Its message, its ID and the like, and what else the region says, e.g.
@@ -69,15 +66,11 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 // extraOf returns the members of a location, and of its regions, that have no field, under the name "sarif".
 func extraOf(raw []byte) report.Extra {
 	var rest report.Extra
-	var mark markJSON
 	eachMember(raw, func(key, value []byte) {
 		switch string(key) {
 		case "logicalLocations":
 		case "properties":
-			if json.Unmarshal(value, &mark) == nil && mark.OutsideRoot == true {
-				value = without(value, locationMark)
-			}
-			put(&rest, "properties", value)
+			put(&rest, "properties", without(value, locationMark))
 		case "physicalLocation":
 			eachMember(value, func(key, value []byte) {
 				switch string(key) {

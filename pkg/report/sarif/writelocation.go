@@ -58,11 +58,11 @@ func locationOf(loc *report.Location) *locationOut {
 		*out = locationOut{}
 	}
 	out.LogicalLocations = array(loc.LogicalLocation)
-	if marked(loc) {
+	if string(loc.Extra["outside_root"]) == "true" {
 		if out.Properties == nil {
 			out.Properties = report.Properties{}
 		}
-		out.Properties[outsideRoot] = true
+		out.Properties["outside_root"] = true
 	}
 	p := physicalOut{Address: kept.Address, ArtifactLocation: artifactOut{uriOf(loc.Path)}, Region: kept.Region, ContextRegion: kept.ContextRegion}
 	p.region(loc)
