@@ -121,11 +121,17 @@ func (l *leaf) end(deadline time.Time) error {
 	return errors.Join(err, l.remove())
 }
 
+// cpu returns the user and system time of what is or was in it, 0 where the kernel does not say.
+func (l *leaf) cpu() time.Duration {
+	return time.Duration(readKernel(filepath.Join(l.dir, "cpu.stat"), "usage_usec")) * time.Microsecond
+}
+
 // account adds what the kernel has counted of the whole tree.
 func (l *leaf) account(r *Result) {
 	file := func(name string) string { return filepath.Join(l.dir, name) }
 	if user, system := readKernel(file("cpu.stat"), "user_usec"), readKernel(file("cpu.stat"), "system_usec"); user+system > 0 {
 		r.UserCPU, r.SystemCPU = time.Duration(user)*time.Microsecond, time.Duration(system)*time.Microsecond
+		r.CPU = r.UserCPU + r.SystemCPU
 	}
 	r.CgroupMemory = readKernel(file("memory.peak"), "")
 	r.OOMKills = readKernel(file("memory.events"), "oom_kill")

@@ -72,14 +72,12 @@ func parseProcess(b []byte, up time.Duration) (Process, bool) {
 	}
 	f := bytes.Fields(b[end+1:])
 	flags, err := strconv.ParseUint(string(f[6]), 10, 64)
-	user, uerr := strconv.ParseInt(string(f[11]), 10, 64)
-	system, serr := strconv.ParseInt(string(f[12]), 10, 64)
-	if errors.Join(err, uerr, serr) != nil {
+	if err != nil {
 		return Process{}, false
 	}
 	return Process{
 		PID: s.pid, Start: s.start, Parent: s.ppid, Name: string(b[open+1 : end]), Age: max(up-time.Duration(s.start)*tick, 0),
-		CPU: time.Duration(user+system) * tick, Memory: s.rss, Zombie: s.zombie, Kernel: flags&kthread != 0,
+		CPU: s.cpu, Memory: s.rss, Zombie: s.zombie, Kernel: flags&kthread != 0,
 	}, true
 }
 

@@ -66,7 +66,8 @@ func (c *Child) Exited() <-chan struct{} { return c.exited }
 func (c *Child) Memory(limit int64) (bytes int64, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.c.tree.measure(limit)
+	u := c.c.sample()
+	return u.Memory, limit > 0 && u.Memory > limit && c.c.tree.share() > limit
 }
 
 // Stop asks the tree to end, kills what has not ended within Spec.Grace, reaps the leader, closes the pipes and says how it

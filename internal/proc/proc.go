@@ -46,13 +46,22 @@ type Spec struct {
 	MaxOutputBytes int64         // of Stdout, and of Report, each; 0: no limit
 	MaxLogBytes    int64         // of Stderr; 0: no limit
 	MaxFileBytes   int64         // of any file the child writes, enforced by the kernel on Linux; 0: no limit
-	MemoryBytes    int64         // of the tree, on Linux; 0: no limit
 	Nice           int           // added to the niceness on Unix; 0: none
-	MaxProcesses   int           // threads included, held by the kernel where Contain has the controller "pids"; 0: no limit
 
-	// OnMemory is told the memory of the tree after each sample, summed as Result.PeakMemory is, and 0 once the tree
-	// is gone. Linux only; nil: nobody is told. It is called by Run, one call at a time, and must return soon.
-	OnMemory func(bytes int64)
+	// The limits of the tree. They are held by sampling it, so that it may be over one for as long as SampleInterval;
+	// where Supported().Memory is false they are not held at all. Contain may hold those of memory and processes besides.
+	MemoryBytes     int64         // resident memory; 0: no limit
+	SoftMemoryBytes int64         // resident memory from which on OnSoftMemory is told; 0: never
+	CPUTime         time.Duration // user and system time; 0: no limit
+	MaxProcesses    int           // 0: no limit; where Contain has the controller "pids" the kernel holds it, and counts threads
+	StuckTimeout    time.Duration // without any CPU time used or any change of an output file; 0: no limit
+	SampleInterval  time.Duration // 0: DefaultSampleInterval; longer where a sample takes long
+
+	// OnSample is told what the tree uses after each sample, and nothing but zeros once the tree is gone, where
+	// Supported().Memory is true. It is called by Run, one call at a time, and must return soon. Nil: nobody is told.
+	OnSample func(Usage)
+	// OnSoftMemory is told once, as OnSample is, what the tree uses that is over SoftMemoryBytes. Nil: nobody is told.
+	OnSoftMemory func(bytes int64)
 }
 
 // Cause says why the child ended.
@@ -64,9 +73,13 @@ const (
 	Timeout  Cause = "timeout"  // Spec.Timeout or the context's deadline passed
 	Cancel   Cause = "cancel"   // the context was cancelled
 	Shutdown Cause = "shutdown" // the context was cancelled because of ErrShutdown
-	Memory   Cause = "memory"   // the tree was over Spec.MemoryBytes
-	OOM      Cause = "oom"      // the kernel killed it, as there was no memory left; told only at Cgroup with its controllers
+	OOM      Cause = "oom"      // the kernel killed it, as there was no memory left
 	Output   Cause = "output"   // a file was over its limit
+
+	Memory    Cause = "memory"    // the tree was over Spec.MemoryBytes
+	CPU       Cause = "cpu"       // the tree was over Spec.CPUTime
+	Processes Cause = "processes" // the tree was over Spec.MaxProcesses
+	Stuck     Cause = "stuck"     // the tree did nothing for Spec.StuckTimeout
 )
 
 // Result says how the child ended and what it used.
@@ -76,12 +89,17 @@ type Result struct {
 	Cause     Cause
 	File      string        // of Output: the file that was over its limit
 	Duration  time.Duration // from start until the tree was gone
-	UserCPU   time.Duration // of the leader and the children it waited for
+	UserCPU   time.Duration // of the leader and the children it waited for; at Cgroup of the whole tree
 	SystemCPU time.Duration // the same
 
+	// CPU is the user and system time of the tree. On Linux below Cgroup that of a process which nobody of the tree
+	// waited for counts as far as the last sample that saw it. Elsewhere it is UserCPU and SystemCPU.
+	CPU time.Duration
 	// PeakMemory is the largest resident memory seen, in bytes. On Linux: of the tree, sampled, where pages
 	// that processes share count once for each. Elsewhere: of its largest process; 0 on Windows.
-	PeakMemory int64
+	PeakMemory    int64
+	PeakProcesses int // most processes of the tree in one sample; 0 where Supported().Memory is false
+	PeakThreads   int // the same of threads
 
 	// What the kernel has counted of the whole tree, at Cgroup with its controllers; 0 elsewhere.
 	CgroupMemory int64 // the most memory that it had, in bytes, files in memory included
@@ -97,6 +115,6 @@ type Result struct {
 type Support struct {
 	Group  bool `json:"group"`  // the whole process group is stopped, not the leader alone
 	Tree   bool `json:"tree"`   // descendants that left the group are found too, and leftovers are counted
-	Memory bool `json:"memory"` // the memory of the tree is measured and limited
+	Memory bool `json:"memory"` // memory, CPU time, processes and threads of the tree are measured and limited
 	Sweep  bool `json:"sweep"`  // Sweep finds what a killed agent left behind
 }

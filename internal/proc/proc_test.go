@@ -57,6 +57,48 @@ func beChild(mode string) {
 		for range 1024 {
 			_, _ = os.Stdout.Write(b)
 		}
+	case "busy": // for ever
+		fmt.Println("ready")
+		for {
+		}
+	case "spend": // CPU time, in a child that is waited for and ends
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "PROC_TEST_CHILD=spender")
+		if err := cmd.Run(); err != nil {
+			panic(err)
+		}
+	case "spend-unwaited": // the same in one whose parent ended before, and then this one hangs
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "PROC_TEST_CHILD=spend-daemon")
+		cmd.Stdout = os.Stdout
+		if err := cmd.Run(); err != nil {
+			panic(err)
+		}
+		time.Sleep(time.Minute)
+	case "spend-daemon":
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "PROC_TEST_CHILD=spender")
+		cmd.Stdout = os.Stdout
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+	case "spender":
+		for cpuTime() < spentCPU {
+		}
+		fmt.Println("spent")
+	case "fork":
+		for range forked {
+			if err := exec.Command("/bin/sleep", "60").Start(); err != nil {
+				panic(err)
+			}
+		}
+		fmt.Println("ready")
+		time.Sleep(time.Minute)
+	case "tick": // a line now and then, for next to no CPU time
+		for range 8 {
+			time.Sleep(100 * time.Millisecond)
+			fmt.Println("alive")
+		}
 	case "memory":
 		b := make([]byte, 200<<20)
 		for i := range b {
@@ -86,6 +128,18 @@ func beChild(mode string) {
 		}
 	}
 	os.Exit(0)
+}
+
+const (
+	spentCPU = 300 * time.Millisecond
+	forked   = 40
+)
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var ru syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &ru) // it does not fail
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
 // spec returns a child in the given mode with a limit that keeps a broken test short.

@@ -66,11 +66,16 @@ func closeAll(files []*os.File) {
 
 // child is a running one.
 type child struct {
-	cmd    *exec.Cmd
-	spec   Spec
-	tree   *tree
-	res    Result
-	sample time.Time // when the tree is looked at next
+	cmd  *exec.Cmd
+	spec Spec
+	tree *tree
+	res  Result
+
+	next   time.Time // when the tree is sampled next
+	last   Usage     // the last sample
+	peak   Usage     // the largest numbers of all samples
+	idle   idle
+	warned bool // OnSoftMemory was told
 }
 
 // begin starts cmd as the leader of a tree. Whoever begins a child finishes it.
@@ -80,7 +85,7 @@ func begin(cmd *exec.Cmd, spec Spec) (*child, error) {
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	confine(cmd.Process.Pid, spec)
-	c := &child{cmd: cmd, spec: spec, tree: tree}
+	c := &child{cmd: cmd, spec: spec, tree: tree, idle: idle{since: time.Now()}}
 	c.res.Containment = spec.Contain.Level()
 	return c, nil
 }
@@ -97,11 +102,12 @@ func (c *child) supervise(ctx context.Context) {
 		c.stop(exited)
 	}
 	c.finish(exited, reap)
-	c.tellMemory(0)
+	c.tell(Usage{})
 }
 
 // finish kills what is left of the tree, reaps the leader and fills what res says of them.
 func (c *child) finish(exited <-chan struct{}, reap func()) {
+	c.sample() // after the end of the leader, which has by then the times of those it waited for
 	c.res.Leftovers, c.res.Survivors = c.tree.clear()
 	if ended(exited, 0) {
 		reap()
@@ -110,7 +116,8 @@ func (c *child) finish(exited <-chan struct{}, reap func()) {
 		c.res.ExitCode = -1
 		c.res.Survivors++
 	}
-	c.res.PeakMemory = max(c.res.PeakMemory, c.tree.peak)
+	c.res.PeakMemory = max(c.res.PeakMemory, c.peak.Memory)
+	c.res.PeakProcesses, c.res.PeakThreads = c.peak.Processes, c.peak.Threads
 	c.tree.account(&c.res)
 	c.tree.release()
 }
@@ -118,6 +125,7 @@ func (c *child) finish(exited <-chan struct{}, reap func()) {
 // account takes the exit status and usage of the reaped leader.
 func (c *child) account() {
 	state := c.cmd.ProcessState
+	c.res.CPU = c.last.CPU
 	if state == nil { // Wait itself went wrong
 		c.res.ExitCode = -1
 		return
@@ -125,5 +133,6 @@ func (c *child) account() {
 	c.res.ExitCode = state.ExitCode()
 	c.res.Signal = signalName(state)
 	c.res.UserCPU, c.res.SystemCPU = state.UserTime(), state.SystemTime()
+	c.res.CPU = max(c.last.CPU, c.tree.cpuOfOthers()+c.res.UserCPU+c.res.SystemCPU)
 	c.res.PeakMemory = peakOf(state)
 }

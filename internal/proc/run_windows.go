@@ -20,11 +20,8 @@ func peakOf(*os.ProcessState) int64      { return 0 }
 // tree is what is in the job object, or the leader alone where there is none.
 type tree struct {
 	leader int
-	peak   int64          // unknown here: stays 0
 	job    windows.Handle // 0: none
 }
-
-func (t *tree) measure(int64) (int64, bool) { return 0, false }
 
 // terminate does nothing: a process without a console window cannot be asked to end.
 func (t *tree) terminate() bool { return false }

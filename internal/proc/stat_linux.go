@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // identity names a process for good: a pid is used again, the pair is not.
@@ -19,7 +20,10 @@ type stat struct {
 	ppid, pgrp int
 	session    int
 	rss        int64 // bytes
-	zombie     bool
+	threads    int
+	cpu        time.Duration // user and system time of its own
+	waited     time.Duration // of the children that it has waited for, and of those they have waited for
+	zombie     bool          // it has ended, and its parent has not noticed yet
 }
 
 // readStat reads one process; ok is false when there is none.
@@ -51,6 +55,8 @@ func parseStat(b []byte) (s stat, ok bool) {
 	s = stat{
 		identity: identity{int(num(b[:open])), uint64(num(f[19]))},
 		ppid:     int(num(f[1])), pgrp: int(num(f[2])), session: int(num(f[3])), rss: num(f[21]) * pageSize,
+		threads: int(num(f[17])), cpu: time.Duration(num(f[11])+num(f[12])) * tick,
+		waited: time.Duration(num(f[13])+num(f[14])) * tick,
 		zombie: f[0][0] == 'Z' || f[0][0] == 'X',
 	}
 	return s, ok
@@ -65,22 +71,32 @@ func processes() []stat {
 
 // withZombies reads all processes but our own.
 func withZombies() []stat {
+	all, _ := readAll(nil)
+	return all
+}
+
+// readAll reads all processes but our own and those to skip, and says which of the latter are still there.
+func readAll(skip map[int]bool) (all []stat, skipped []int) {
 	d, err := os.Open("/proc")
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer d.Close() // opened for reading
 	names, _ := d.Readdirnames(-1)
-	all := make([]stat, 0, len(names))
+	all = make([]stat, 0, max(len(names)-len(skip), 0))
 	self := os.Getpid()
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil || pid == self {
 			continue
 		}
+		if skip[pid] {
+			skipped = append(skipped, pid)
+			continue
+		}
 		if s, ok := readStat(pid); ok {
 			all = append(all, s)
 		}
 	}
-	return all
+	return all, skipped
 }

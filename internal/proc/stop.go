@@ -8,9 +8,10 @@ const killWait = 10 * time.Second
 // clearTime bounds how long what keeps forking is killed.
 const clearTime = 2 * time.Second
 
-// stop asks the tree to end and kills it when the leader does not within the grace period.
+// stop asks the tree to end and kills it when the leader does not within the grace period. What takes more of the host
+// than it may is killed at once: in the grace period it could take any amount.
 func (c *child) stop(exited <-chan struct{}) {
-	if c.spec.Grace > 0 && c.tree.terminate() && ended(exited, c.spec.Grace) {
+	if c.spec.Grace > 0 && !c.res.Cause.harmful() && c.tree.terminate() && ended(exited, c.spec.Grace) {
 		return
 	}
 	c.tree.kill()
@@ -33,3 +34,6 @@ func ended(exited <-chan struct{}, d time.Duration) bool {
 		return false
 	}
 }
+
+// harmful says whether the child was stopped as it took too much of what others need.
+func (c Cause) harmful() bool { return c == Memory || c == Processes || c == Output }

@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,21 +16,28 @@ type tree struct {
 	leader int
 	marker string
 	known  map[identity]bool // every living member seen so far
-	peak   int64             // largest sum of resident memory seen
 	leaf   *leaf             // nil: none
 	level  Level
+
+	last     []stat       // the members in the last sample
+	older    map[int]bool // the pids in it that were there before the leader
+	looks    int          // samples so far
+	cpu      cpuAccount
+	oomKills uint64 // of the whole system, before
 
 	letGo func() // ends what hold has begun; nil: nothing
 }
 
 func newTree(leader int, marker string) *tree {
-	return &tree{leader: leader, marker: marker, known: map[identity]bool{}}
+	return &tree{leader: leader, marker: marker, known: map[identity]bool{}, oomKills: oomKills()}
 }
 
 // members returns the living processes of the tree: those of the leader's group, those seen before, and their
 // children, wherever they have gone.
-func (t *tree) members() []stat {
-	all := processes()
+func (t *tree) members() []stat { return t.among(processes()) }
+
+// among returns those of all that are members.
+func (t *tree) among(all []stat) []stat {
 	alive := make(map[int]bool, len(t.known))
 	born := t.born(all)
 	var out []stat
@@ -121,13 +129,17 @@ func (t *tree) clear() (leftovers, survivors int) {
 	}, time.Time{})
 }
 
-// account adds what the kernel knows of the tree, which is gone by now.
+// account adds what the kernel knows of the tree, which is gone by now. Where it does not count the kills of this tree,
+// one of the host while the leader was killed by somebody else than us is taken for it.
 func (t *tree) account(r *Result) {
-	if t.leaf == nil {
-		return
+	starved := oomKills() > t.oomKills
+	if t.leaf != nil {
+		t.leaf.account(r)
+		if slices.Contains(t.leaf.limits, "memory") {
+			starved = r.OOMKills > 0
+		}
 	}
-	t.leaf.account(r)
-	if r.Cause == Exit && r.Signal == unix.SIGKILL.String() && r.OOMKills > 0 {
+	if r.Cause == Exit && r.Signal == unix.SIGKILL.String() && starved {
 		r.Cause = OOM
 	}
 }

@@ -15,17 +15,13 @@ func Supported() Support { return Support{Group: true} }
 func confine(pid int, spec Spec) { renice(pid, spec.Nice) }
 
 // tree is the process group of the leader.
-type tree struct {
-	leader int
-	peak   int64 // unknown here: stays 0
-}
+type tree struct{ leader int }
 
 func newTree(leader int, _ string) *tree { return &tree{leader: leader} }
 
-func (t *tree) measure(int64) (int64, bool) { return 0, false }
-func (t *tree) account(*Result)             {}
-func (t *tree) release()                    {}
-func (t *tree) kill()                       { _ = syscall.Kill(-t.leader, syscall.SIGKILL) }
+func (t *tree) account(*Result) {}
+func (t *tree) release()        {}
+func (t *tree) kill()           { _ = syscall.Kill(-t.leader, syscall.SIGKILL) }
 
 func (t *tree) terminate() bool {
 	_ = syscall.Kill(-t.leader, syscall.SIGTERM)

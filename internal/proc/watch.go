@@ -6,10 +6,8 @@ import (
 	"time"
 )
 
-const (
-	sizePoll   = 50 * time.Millisecond  // between looks at file sizes: a fast disk takes some 50 MB meanwhile
-	memoryPoll = 250 * time.Millisecond // between looks at the tree, at least
-)
+// sizePoll is the time between looks at the sizes of files: a fast disk takes some 50 MB meanwhile.
+const sizePoll = 50 * time.Millisecond
 
 // watch returns why the child ended or has to.
 func (c *child) watch(ctx context.Context, exited <-chan struct{}) Cause {
@@ -33,11 +31,8 @@ func (c *child) watch(ctx context.Context, exited <-chan struct{}) Cause {
 		case <-timeout:
 			return Timeout
 		case <-tick.C:
-			if c.outputOver() {
-				return Output
-			}
-			if c.memoryOver() {
-				return Memory
+			if cause := c.over(time.Now()); cause != "" {
+				return cause
 			}
 		}
 	}

@@ -46,6 +46,8 @@ var shapes = map[event.Type]struct {
 	event.ResourceResume:   {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", true},
 	event.ResourceWarning:  {"", "resource value limit unit samples active_jobs pending_jobs max_jobs rejected_jobs", false},
 
+	event.ConcurrencyChanged: {"", "from to reason active_jobs pending_jobs max_jobs rejected_jobs", true},
+
 	event.DegradationChanged: {"", "from to reason metric value limit vitals", true},
 
 	event.ProcessWarning: {"", "pid start boot_id name rule reason level value limit action", false},
@@ -63,6 +65,7 @@ func TestEveryTypeOfEventAppears(t *testing.T) {
 	l := newLife(t)
 	l.waitN(1, event.AgentStart)
 	l.busyHost()
+	l.adaptedHost()
 	l.goodScan()
 	l.badScans()
 	l.unwillingReceiver()

@@ -83,6 +83,8 @@ const (
 	EventResourceResume   = event.ResourceResume
 	EventResourceWarning  = event.ResourceWarning
 
+	EventConcurrencyChanged = event.ConcurrencyChanged
+
 	EventDegradationChanged = event.DegradationChanged
 
 	EventProcessWarning = event.ProcessWarning

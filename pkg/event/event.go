@@ -43,6 +43,8 @@ const (
 	ResourceResume   Type = "resource_resume"   // admission resumed
 	ResourceWarning  Type = "resource_warning"  // a limit is near
 
+	ConcurrencyChanged Type = "concurrency_changed" // more or fewer job slots, as the host bears
+
 	DegradationChanged Type = "degradation_changed" // the agent does less, or more again
 
 	ProcessWarning Type = "process_warning" // a process that the agent did not start is over a limit, or would be ended
@@ -62,7 +64,7 @@ func Types() []Type {
 		ScanStarted, ScanCompleted, ScanFailed,
 		UploadStarted, UploadCompleted, UploadFailed, UploadRetry,
 		ChunkCreated, ChunkUploaded, ChunkFailed, ChunkCleanup,
-		ResourceThrottle, ResourceResume, ResourceWarning, DegradationChanged,
+		ResourceThrottle, ResourceResume, ResourceWarning, ConcurrencyChanged, DegradationChanged,
 		ProcessWarning, ProcessStopped, CacheCleanup,
 		AuthFailed, RateLimited, ValidationError,
 	}

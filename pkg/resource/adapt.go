@@ -1,9 +1,12 @@
 package resource
 
 import (
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // minWindow is the shortest time between two changes of the advice.
@@ -13,43 +16,86 @@ const minWindow = 30 * time.Second
 // one fewer after CPU trouble, half after memory trouble, one change a window. It looks at pressure, not at how
 // long jobs take: that depends on the size of the repository, not on the load.
 type adviser struct {
-	since       time.Time // begin of the window
-	cpu, memory bool      // trouble in the window
-	bound       bool      // a request found no free slot
+	since       time.Time     // begin of the window
+	cpu, memory bool          // trouble in the window
+	why         *ErrThrottled // the trouble, that of memory first; nil: none
+	bound       bool          // a request found no free slot
 	advice      int
 }
 
 // restart begins a window with n as the advice.
 func (a *adviser) restart(now time.Time, n int) { *a = adviser{since: now, advice: n} }
 
-// observe takes a sample; c.mu is held.
-func (a *adviser) observe(now time.Time, levels []level, hard *ErrThrottled, c *Controller) {
-	a.memory = a.memory || hard != nil
+// observe takes what a sample says into the window.
+func (a *adviser) observe(levels []level, hard *ErrThrottled) {
+	if hard != nil {
+		a.memory, a.why = true, hard
+	}
 	for _, l := range levels {
-		if hot := l.value >= l.limit; hot && l.resource == CPU {
-			a.cpu = true
-		} else if hot {
-			a.memory = true
+		if l.value < l.limit {
+			continue
 		}
+		if a.why == nil || !a.memory && l.resource != CPU {
+			a.why = &ErrThrottled{Resource: l.resource, Value: l.value, Limit: l.limit}
+		}
+		a.cpu = a.cpu || l.resource == CPU
+		a.memory = a.memory || l.resource != CPU
 	}
-	if now.Sub(a.since) < max(minWindow, c.cfg.CooldownDuration) {
-		return
-	}
-	n := c.max
+}
+
+// next is the number of jobs after a window in which there were n.
+func (a *adviser) next(n int) int {
 	switch {
 	case a.memory:
-		n /= 2
+		return n / 2
 	case a.cpu:
-		n--
+		return n - 1
 	case a.bound:
-		n++
+		return n + 1
 	}
-	a.restart(now, min(max(n, c.cfg.MinConcurrentJobs), max(c.cfg.MaxConcurrentJobs, c.max)))
+	return n
+}
+
+// adaptLocked ends a window that is over with a new advice, and does as it says where the config wants that.
+func (c *Controller) adaptLocked(now time.Time) []note {
+	a := &c.adviser
+	if now.Sub(a.since) < max(minWindow, c.cfg.CooldownDuration) {
+		return nil
+	}
+	from, lasted, why := c.max, now.Sub(a.since), a.why
+	a.restart(now, min(max(a.next(from), c.cfg.MinConcurrentJobs), max(c.cfg.MaxConcurrentJobs, from)))
+	if !c.cfg.AdaptiveConcurrency || a.advice == from {
+		return nil
+	}
+	c.resizeLocked(a.advice)
+	return []note{c.adaptedLocked(from, lasted, why)}
+}
+
+// adaptedLocked is the event of a change. why is nil after a calm window.
+func (c *Controller) adaptedLocked(from int, lasted time.Duration, why *ErrThrottled) note {
+	reason, severity := "the host was calm and jobs waited", event.Info
+	var what *crossing
+	if why != nil {
+		reason, severity, what = why.Reason(), event.Warn, &crossing{ErrThrottled: why}
+	}
+	e := c.eventLocked(event.ConcurrencyChanged, severity, fmt.Sprintf("%d slots instead of %d: %s", c.max, from, reason), what)
+	delete(e.Details, "samples") // of the whole window
+	e.Details["from"], e.Details["to"], e.Details["reason"] = from, c.max, reason
+	e.Duration = lasted
+	return note{event: e}
+}
+
+// mostLocked is the number of slots that there can be without somebody's word: more than that is too large a request.
+func (c *Controller) mostLocked() int {
+	if c.cfg.AdaptiveConcurrency {
+		return max(c.cfg.MaxConcurrentJobs, c.max)
+	}
+	return c.max
 }
 
 // AdaptiveMaxJobs recommends a number of jobs for SetMaxConcurrentJobs: between MinConcurrentJobs and the
 // configured MaxConcurrentJobs, changed at most once each 30 seconds or CooldownDuration. Before there are samples
-// it is the present maximum.
+// it is the present maximum. With ControllerConfig.AdaptiveConcurrency the controller follows it by itself.
 func (c *Controller) AdaptiveMaxJobs() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

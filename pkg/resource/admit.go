@@ -12,8 +12,8 @@ func (c *Controller) impossibleLocked(w *waiter) error {
 		w.need.memory = min(w.need.memory, w.need.bill.account.most[memory])
 	}
 	n := w.need
-	if n.slots > c.max {
-		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(c.max)}
+	if most := c.mostLocked(); n.slots > most {
+		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(most)}
 	}
 	if n.memory > 0 && !n.guess && c.metrics.MemorySource != "" {
 		if limit := c.metrics.MemoryLimitBytes - c.reserve; n.memory > limit {
@@ -88,8 +88,12 @@ func (c *Controller) beyondLocked(u *waiter) bool {
 }
 
 // safeLocked reports whether admitting w cannot delay u: what was admitted past u, w and u fit together; or u waits
-// for memory that is not ours to give. Who guessed that much waits for the end of all jobs instead, which w may delay.
+// for slots or memory that are not ours to give. Who guessed that much memory waits for the end of all jobs instead,
+// which w may delay.
 func (c *Controller) safeLocked(u, w *waiter) bool {
+	if u.need.slots > c.max {
+		return true
+	}
 	if c.ledger != nil {
 		if c.apartLocked(u, w) {
 			return true

@@ -53,6 +53,12 @@ type ControllerConfig struct {
 	// MinConcurrentJobs run even when throttled, except when memory is short; default 1.
 	MinConcurrentJobs int
 
+	// AdaptiveConcurrency lets the controller change the number of slots by itself, between MinConcurrentJobs and
+	// MaxConcurrentJobs: one more after a calm window in which a job found no free slot, one fewer after CPU trouble,
+	// half after memory trouble or a kill for want of memory. A window is 30 s or CooldownDuration, whatever is longer; each change
+	// is a concurrency_changed event. AdaptiveMaxJobs says the number in any case.
+	AdaptiveConcurrency bool
+
 	SampleInterval   time.Duration // between two samples; default 5s
 	CooldownDuration time.Duration // from the last sample that was too high to resumption, at least; default 30s
 

@@ -150,14 +150,20 @@ func (c *Controller) close() {
 
 // SetMaxConcurrentJobs changes the number of slots. More slots serve waiting requests at once. Fewer revoke
 // nothing: running jobs keep theirs, none is granted until enough were released, and waiting requests that now
-// need more than there are fail with ErrTooLarge. n is held between MinConcurrentJobs and MaxJobs.
+// need more than there are fail with ErrTooLarge. n is held between MinConcurrentJobs and MaxJobs. With
+// ControllerConfig.AdaptiveConcurrency the adaptation goes on from n.
 func (c *Controller) SetMaxConcurrentJobs(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.max = min(max(n, c.cfg.MinConcurrentJobs), MaxJobs)
-	if c.ledger != nil {
-		c.ledger.settle(c.max)
-	}
+	c.resizeLocked(min(max(n, c.cfg.MinConcurrentJobs), MaxJobs))
 	c.adviser.restart(time.Now(), c.max)
 	c.serveLocked()
+}
+
+// resizeLocked is the one way to change the number of slots. Who calls it serves those that wait.
+func (c *Controller) resizeLocked(n int) {
+	c.max = n
+	if c.ledger != nil {
+		c.ledger.settle(n)
+	}
 }

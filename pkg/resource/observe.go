@@ -66,9 +66,9 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics, err error) []
 		s.sampled = s.used
 	}
 	levels, hard := c.cfg.levels(m), c.cfg.hard(m, c.reserve)
-	c.adviser.observe(now, levels, hard, c)
+	c.adviser.observe(levels, hard)
 
-	notes := c.missingLocked(err)
+	notes := append(c.missingLocked(err), c.adaptLocked(now)...)
 	was := c.gate.closed
 	switch c.gate.observe(now, levels, hard) {
 	case closedNow:

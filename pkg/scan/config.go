@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/proc"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report/sarif"
 )
@@ -33,15 +34,21 @@ type Config struct {
 	Timeout time.Duration // of a scan; default 30 minutes; -1: none
 	Grace   time.Duration // between the request to end and the kill; default 5 seconds; -1: none
 
-	MaxOutputBytes   int64 // of the SARIF; default 512 MiB
-	MaxLogBytes      int64 // of the scanner's standard error; default 64 MiB
-	MaxFileBytes     int64 // of any file the scanner writes, caches included, on Linux; default 4 GiB; -1: no limit
-	MemoryLimitBytes int64 // of the scanner and all it starts, on Linux; default and -1: no limit
-	Nice             int   // how much scanners yield to other work of the host, on Unix; default 10; -1: not at all
+	MaxOutputBytes int64 // of the SARIF; default 512 MiB
+	MaxLogBytes    int64 // of the scanner's standard error; default 64 MiB
+	MaxFileBytes   int64 // of any file the scanner writes, caches included, on Linux; default 4 GiB; -1: no limit
+	Nice           int   // how much scanners yield to other work of the host, on Unix; default 10; -1: not at all
 
-	// MaxProcesses is how many processes a scanner and all it starts may have, their threads included, where Containment
-	// is a control group with the controller "pids"; default 512; -1: no limit.
-	MaxProcesses int
+	// What the scanner and all it starts may use. It is sampled, so a scanner may be over a limit for as long as
+	// SampleInterval before it is stopped, unless the kernel holds it: see Containment. All of it is on Linux alone.
+
+	MemoryLimitBytes     int64         // resident memory; default and -1: no limit
+	SoftMemoryLimitBytes int64         // resident memory from which on an event warns; default 80 % of MemoryLimitBytes; -1: none
+	CPULimit             time.Duration // CPU time, that of all CPUs added up; default and -1: no limit
+	MaxProcesses         int           // processes at one time, threads too where the kernel counts them: see Containment; default 512; -1: no limit
+	StuckTimeout         time.Duration // without any CPU time used and any output; default 10 minutes; -1: no limit
+	SampleInterval       time.Duration // between two looks at all that, longer where a look takes long; default 250ms
+
 	// Containment is what holds all processes of a scanner together: auto, group, subreaper, pidns, cgroup or job; default
 	// auto. NewRunner fails where another one than auto is not to be had.
 	Containment Containment
@@ -55,7 +62,8 @@ type Config struct {
 
 	// SarifLimits bounds what a SARIF file may hold.
 	SarifLimits sarif.Limits
-	// Sink hears of scan_started, scan_completed and scan_failed. Nil: nobody does.
+	// Sink hears of scan_started, scan_completed and scan_failed, and as resource_warning of a scanner that is over
+	// SoftMemoryLimitBytes. Nil: nobody does.
 	Sink event.Sink
 }
 
@@ -68,11 +76,18 @@ const (
 	DefaultMaxFileBytes   = 4 << 30
 	DefaultNice           = 10
 	DefaultMaxProcesses   = 512
+	DefaultStuckTimeout   = 10 * time.Minute
+	DefaultSampleInterval = proc.DefaultSampleInterval
 	DefaultLearnScans     = 20
 )
 
 // MaxLearnScans is the most that Config.LearnScans may be.
 const MaxLearnScans = 1000
+
+const (
+	minSampleInterval = 10 * time.Millisecond
+	maxSampleInterval = time.Minute
+)
 
 // Validate returns every field that is out of range, in one error.
 func (c Config) Validate() error {
@@ -97,11 +112,22 @@ func (c Config) Validate() error {
 	if c.MemoryLimitBytes != -1 {
 		check("memory_limit_bytes", c.MemoryLimitBytes, 16<<20, 1<<50)
 	}
-	if c.Nice != -1 {
-		check("nice", int64(c.Nice), 1, 19)
+	if c.SoftMemoryLimitBytes != -1 {
+		check("soft_memory_limit_bytes", c.SoftMemoryLimitBytes, 1<<20, 1<<50)
 	}
+	if soft, hard := c.SoftMemoryLimitBytes, c.MemoryLimitBytes; hard > 0 && soft > hard {
+		errs = append(errs, fmt.Errorf("soft_memory_limit_bytes: %d is over memory_limit_bytes, %d", soft, hard))
+	}
+	duration("cpu_limit", c.CPULimit, 10*time.Millisecond, 30*24*time.Hour)
 	if c.MaxProcesses != -1 {
 		check("max_processes", int64(c.MaxProcesses), 1, 1<<22)
+	}
+	duration("stuck_timeout", c.StuckTimeout, 100*time.Millisecond, 30*24*time.Hour)
+	if c.SampleInterval != 0 && (c.SampleInterval < minSampleInterval || c.SampleInterval > maxSampleInterval) {
+		errs = append(errs, fmt.Errorf("sample_interval: %s is outside %s to %s", c.SampleInterval, minSampleInterval, maxSampleInterval))
+	}
+	if c.Nice != -1 {
+		check("nice", int64(c.Nice), 1, 19)
 	}
 	if err := c.Containment.validate(); err != nil {
 		errs = append(errs, err)
@@ -140,8 +166,12 @@ func (c Config) withDefaults() Config {
 	c.MaxLogBytes = orDefault(c.MaxLogBytes, DefaultMaxLogBytes)
 	c.MaxFileBytes = orDefault(c.MaxFileBytes, DefaultMaxFileBytes)
 	c.MemoryLimitBytes = orDefault(c.MemoryLimitBytes, 0)
-	c.Nice = orDefault(c.Nice, DefaultNice)
+	c.SoftMemoryLimitBytes = orDefault(c.SoftMemoryLimitBytes, c.MemoryLimitBytes/10*8)
+	c.CPULimit = orDefault(c.CPULimit, 0)
 	c.MaxProcesses = orDefault(c.MaxProcesses, DefaultMaxProcesses)
+	c.StuckTimeout = orDefault(c.StuckTimeout, DefaultStuckTimeout)
+	c.SampleInterval = orDefault(c.SampleInterval, DefaultSampleInterval)
+	c.Nice = orDefault(c.Nice, DefaultNice)
 	c.LearnScans = orDefault(c.LearnScans, DefaultLearnScans)
 	c.AllowTargetConfig = slices.Clone(c.AllowTargetConfig)
 	c.Sink = event.OrNop(c.Sink)

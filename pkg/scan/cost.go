@@ -34,7 +34,7 @@ func (r *Runner) learns(d *Definition) bool {
 // what ended it.
 func (j *scanJob) learn(failure error) {
 	p := j.res.Process
-	starved := p.Cause == CauseMemory || p.Cause == CauseExit && p.Signal != "" // by our limit, or by the kernel
+	starved := p.Cause == CauseMemory || p.Cause == CauseOOM || p.Cause == CauseExit && p.Signal != "" // by our limit, or by the kernel
 	if !j.r.learns(&j.def) || p.PeakMemory <= 0 || failure != nil && !starved {
 		return
 	}

@@ -16,13 +16,16 @@ type Cause string
 
 // Why a scanner ended.
 const (
-	CauseExit     = Cause(proc.Exit)     // by itself; as the cause of an Error: with an undeclared code, or by a signal
-	CauseTimeout  = Cause(proc.Timeout)  // stopped at its time limit
-	CauseCancel   = Cause(proc.Cancel)   // stopped because the context was cancelled
-	CauseShutdown = Cause(proc.Shutdown) // stopped because the context was cancelled with ErrShutdown
-	CauseMemory   = Cause(proc.Memory)   // stopped at its memory limit
-	CauseOutput   = Cause(proc.Output)   // stopped at its output limit
-	CauseOOM      = Cause(proc.OOM)      // killed by the kernel for want of memory; told only in a control group with a memory controller
+	CauseExit      = Cause(proc.Exit)      // by itself; as the cause of an Error: with an undeclared code, or by a signal
+	CauseTimeout   = Cause(proc.Timeout)   // stopped at its time limit
+	CauseCancel    = Cause(proc.Cancel)    // stopped because the context was cancelled
+	CauseShutdown  = Cause(proc.Shutdown)  // stopped because the context was cancelled with ErrShutdown
+	CauseOOM       = Cause(proc.OOM)       // killed by the kernel, as there was no memory left
+	CauseMemory    = Cause(proc.Memory)    // stopped at its memory limit
+	CauseCPU       = Cause(proc.CPU)       // stopped at its limit of CPU time
+	CauseProcesses = Cause(proc.Processes) // stopped at its limit of processes
+	CauseOutput    = Cause(proc.Output)    // stopped at its output limit
+	CauseStuck     = Cause(proc.Stuck)     // stopped because it did nothing any more
 )
 
 // Why else a scan failed.
@@ -61,7 +64,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // host could not give what it needs.
 func (e *Error) Temporary() bool {
 	switch e.Cause {
-	case CauseCancel, CauseShutdown, CauseStart, CauseReport:
+	case CauseCancel, CauseShutdown, CauseOOM, CauseStart, CauseReport:
 		return true
 	}
 	return false

@@ -118,8 +118,13 @@ func (j *scanJob) prepare() (proc.Spec, error) {
 		Env: environment(j.inv.env(), in("tmp"), cfg.MemoryLimitBytes), Marker: proc.MakeMarker(report.CleanID(j.req.ReportID)),
 		Stdout: in("stdout"), Stderr: in("stderr"), Report: j.output,
 		Timeout: cfg.Timeout, Grace: cfg.Grace, MaxOutputBytes: cfg.MaxOutputBytes, MaxLogBytes: cfg.MaxLogBytes,
-		MaxFileBytes: cfg.MaxFileBytes, MemoryBytes: cfg.MemoryLimitBytes, Nice: cfg.Nice,
-		MaxProcesses: cfg.MaxProcesses, OnMemory: j.req.OnMemory, Contain: j.r.contain, Record: in(recordName),
+		MaxFileBytes: cfg.MaxFileBytes, Nice: cfg.Nice, Contain: j.r.contain, Record: in(recordName),
+		MemoryBytes: cfg.MemoryLimitBytes, SoftMemoryBytes: cfg.SoftMemoryLimitBytes, CPUTime: cfg.CPULimit,
+		MaxProcesses: cfg.MaxProcesses, StuckTimeout: cfg.StuckTimeout, SampleInterval: cfg.SampleInterval,
+		OnSoftMemory: j.warnOfMemory,
+	}
+	if tell := j.req.OnMemory; tell != nil {
+		spec.OnSample = func(u proc.Usage) { tell(u.Memory) }
 	}
 	if j.def.Stdout {
 		j.output, spec.Report = spec.Stdout, ""

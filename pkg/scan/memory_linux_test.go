@@ -26,12 +26,12 @@ func TestMemoryIsToldWhileTheScannerGrows(t *testing.T) {
 		t.Fatalf("told %v", told)
 	}
 	steps, level := 0, int64(0)
-	for _, b := range told { // each step was seen before the next; the race detector takes memory of its own
-		if b >= level+step {
+	for _, b := range told { // each step was seen before the next, some of it perhaps half done
+		if b >= level+step/2 {
 			steps, level = steps+1, b
 		}
 	}
-	if steps < 3 {
+	if steps < 3 || level < 3*step {
 		t.Errorf("%d steps of %d bytes were told: %v", steps, step, told)
 	}
 	if peak := slices.Max(told); res.Process.PeakMemory < peak {

@@ -60,7 +60,13 @@ func stopReason(p *Process, file string, spec proc.Spec) error {
 	case CauseMemory:
 		return fmt.Errorf("stopped at %d bytes of memory, its limit is %d", p.PeakMemory, spec.MemoryBytes)
 	case CauseOOM:
-		return fmt.Errorf("the kernel killed it at %d bytes of memory, its limit is %d; the host may have had no more", p.CgroupMemory, spec.MemoryBytes)
+		return fmt.Errorf("killed by the kernel for want of memory, it had %d bytes", max(p.PeakMemory, p.CgroupMemory))
+	case CauseCPU:
+		return fmt.Errorf("stopped after %s of CPU time, its limit is %s", p.CPU.Round(time.Millisecond), spec.CPUTime)
+	case CauseProcesses:
+		return fmt.Errorf("stopped with %d processes, its limit is %d", p.PeakProcesses, spec.MaxProcesses)
+	case CauseStuck:
+		return fmt.Errorf("stopped after %s, as it used no CPU time and wrote nothing for %s", p.Duration.Round(time.Millisecond), spec.StuckTimeout)
 	case CauseOutput:
 		limit := spec.MaxOutputBytes
 		if file == spec.Stderr {

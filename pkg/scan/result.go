@@ -48,6 +48,7 @@ type Process struct {
 	Duration     time.Duration `json:"duration"`                // from start until all its processes were gone, in nanoseconds
 	UserCPU      time.Duration `json:"user_cpu"`                // of the scanner and the children it waited for, in nanoseconds
 	SystemCPU    time.Duration `json:"system_cpu"`              // the same
+	CPU          time.Duration `json:"cpu"`                     // of the scanner and all it started, in nanoseconds; see below
 	Containment  Containment   `json:"containment"`             // in force
 	CgroupMemory int64         `json:"cgroup_memory,omitempty"` // most memory of its control group, in bytes, files in memory included; 0: not counted
 	OOMKills     int64         `json:"oom_kills,omitempty"`     // processes of it that the kernel killed for want of memory, where its control group counts them
@@ -56,14 +57,19 @@ type Process struct {
 	Survivors    int           `json:"survivors,omitempty"`     // processes of it that could not be killed; Linux only
 
 	// PeakMemory is the largest resident memory seen, in bytes; 0: unknown. On Linux it is the sum over the
-	// scanner and all it started, sampled four times a second, elsewhere that of the largest process.
-	PeakMemory int64 `json:"peak_memory"`
+	// scanner and all it started, sampled every Config.SampleInterval, elsewhere that of the largest process. CPU holds,
+	// on Linux without a control group, a process that nobody waited for as far as the last sample saw it; on other
+	// systems it is UserCPU and SystemCPU.
+	PeakMemory    int64 `json:"peak_memory"`
+	PeakProcesses int   `json:"peak_processes,omitempty"` // most processes in one sample; Linux only
+	PeakThreads   int   `json:"peak_threads,omitempty"`   // the same of threads
 }
 
 func newProcess(path string, r *proc.Result) *Process {
 	return &Process{
 		Path: path, Cause: Cause(r.Cause), ExitCode: r.ExitCode, Signal: r.Signal, Duration: r.Duration,
-		UserCPU: r.UserCPU, SystemCPU: r.SystemCPU, PeakMemory: r.PeakMemory,
+		UserCPU: r.UserCPU, SystemCPU: r.SystemCPU, CPU: r.CPU,
+		PeakMemory: r.PeakMemory, PeakProcesses: r.PeakProcesses, PeakThreads: r.PeakThreads,
 		Containment: Containment(r.Containment), CgroupMemory: r.CgroupMemory, OOMKills: r.OOMKills, ForksRefused: r.ForksRefused,
 		Leftovers: r.Leftovers, Survivors: r.Survivors,
 	}
@@ -73,7 +79,7 @@ func newProcess(path string, r *proc.Result) *Process {
 type Support struct {
 	Group  bool `json:"group"`  // the whole process group of a scanner is stopped, not the scanner alone
 	Tree   bool `json:"tree"`   // what left the group is found too, and leftovers are counted
-	Memory bool `json:"memory"` // memory is measured over all processes of a scanner, and limited
+	Memory bool `json:"memory"` // memory, CPU time and processes are measured over all of a scanner, and limited
 	Sweep  bool `json:"sweep"`  // Sweep finds what a killed agent left behind
 }
 

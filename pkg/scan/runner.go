@@ -97,6 +97,18 @@ func (r *Runner) started(req Request, path string) {
 	r.cfg.Sink.Record(r.event(event.ScanStarted, req, req.Scanner+" starts", map[string]any{"path": path}))
 }
 
+// warnOfMemory says that the scanner is over its soft limit.
+func (j *scanJob) warnOfMemory(bytes int64) {
+	cfg := &j.r.cfg
+	message := fmt.Sprintf("%s uses %d bytes of memory, its soft limit is %d", j.req.Scanner, bytes, cfg.SoftMemoryLimitBytes)
+	j.res.warn(message)
+	e := j.r.event(event.ResourceWarning, j.req, message, map[string]any{
+		"resource": "scanner_memory", "value": bytes, "limit": cfg.SoftMemoryLimitBytes, "unit": "bytes",
+	})
+	e.Severity = event.Warn
+	cfg.Sink.Record(e)
+}
+
 func (r *Runner) completed(req Request, res *Result, d time.Duration) {
 	details := usage(res.Process)
 	details["findings"], details["parts"], details["partial"] = res.Summary.Findings, res.Summary.Parts, res.Partial
@@ -132,7 +144,8 @@ func usage(p *Process) map[string]any {
 		return map[string]any{}
 	}
 	return map[string]any{
-		"exit_code": p.ExitCode, "peak_memory_bytes": p.PeakMemory, "cpu_ms": (p.UserCPU + p.SystemCPU).Milliseconds(),
+		"exit_code": p.ExitCode, "peak_memory_bytes": p.PeakMemory, "cpu_ms": p.CPU.Milliseconds(),
+		"peak_processes": p.PeakProcesses, "peak_threads": p.PeakThreads,
 		"leftovers": p.Leftovers, "survivors": p.Survivors, "containment": string(p.Containment),
 	}
 }

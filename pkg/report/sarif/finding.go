@@ -72,7 +72,7 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 }
 
 // reserved are the properties of a finding that have a meaning of their own.
-var reserved = []string{"sarif", "tool", "outside_root", "withheld"}
+var reserved = []string{"sarif", "tool", outsideRoot, "withheld"}
 
 // properties takes the property bag. It returns the tags and the security-severity in it, and what a Writer has
 // put there.
@@ -177,11 +177,8 @@ func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 		if loc == nil {
 			continue
 		}
-		if outside && loc.Extra == nil {
-			loc.Extra = report.Extra{}
-		}
 		if outside {
-			loc.Extra["outside_root"] = json.RawMessage("true")
+			mark(loc)
 		}
 		if i < len(res.Locations) {
 			own++
@@ -189,7 +186,7 @@ func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 		if own == 1 && fd.Location == nil {
 			fd.Location = loc
 			if outside {
-				setProperty(fd, "outside_root", true)
+				setProperty(fd, outsideRoot, true)
 			}
 			continue
 		}
@@ -199,6 +196,18 @@ func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 		res.put("locations", own)
 	}
 }
+
+// outsideRoot marks findings and locations whose path is not below the root.
+const outsideRoot = "outside_root"
+
+func mark(loc *report.Location) {
+	if loc.Extra == nil {
+		loc.Extra = report.Extra{}
+	}
+	loc.Extra[outsideRoot] = json.RawMessage("true")
+}
+
+func marked(loc *report.Location) bool { return loc != nil && string(loc.Extra[outsideRoot]) == "true" }
 
 // wrap returns a SARIF array as the one member of an object, since that is what the schema has in its place.
 func wrap(name string, raw json.RawMessage) json.RawMessage {

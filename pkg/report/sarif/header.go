@@ -19,6 +19,7 @@ type run struct {
 	overrides  []override
 	levels     map[*rule]string // what the invocations override
 	bases      map[string]artifact
+	home       string // the absolute base that stands for the root, "" for none
 	artifacts  []artifact
 }
 
@@ -64,6 +65,7 @@ func (f *File) readHeader() error {
 			r.Tool.Name = "unknown"
 		}
 		r.index()
+		f.findHome(r)
 	}
 	return h.judge(end)
 }

@@ -23,9 +23,12 @@ type locationJSON struct {
 		} `json:"contextRegion"`
 	} `json:"physicalLocation"`
 	LogicalLocations json.RawMessage `json:"logicalLocations"`
-	Properties       struct {
-		OutsideRoot any `json:"outside_root"` // a mark, when it is true
-	} `json:"properties"`
+	Properties       markJSON        `json:"properties"`
+}
+
+// markJSON is the mark of a location, when it is true.
+type markJSON struct {
+	OutsideRoot any `json:"outside_root"`
 }
 
 type snippet struct {
@@ -36,7 +39,7 @@ type snippet struct {
 var (
 	mappedRegion  = set("startLine", "endLine", "startColumn", "endColumn", "snippet")
 	mappedContext = set("snippet")
-	locationMark  = set("outside_root")
+	locationMark  = set(outsideRoot)
 )
 
 // location returns a SARIF location. Its message, its ID and the like, and what else the region says, e.g.
@@ -66,11 +69,15 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 // extraOf returns the members of a location, and of its regions, that have no field, under the name "sarif".
 func extraOf(raw []byte) report.Extra {
 	var rest report.Extra
+	var mark markJSON
 	eachMember(raw, func(key, value []byte) {
 		switch string(key) {
 		case "logicalLocations":
 		case "properties":
-			put(&rest, "properties", without(value, locationMark))
+			if json.Unmarshal(value, &mark) == nil && mark.OutsideRoot == true {
+				value = without(value, locationMark)
+			}
+			put(&rest, "properties", value)
 		case "physicalLocation":
 			eachMember(value, func(key, value []byte) {
 				switch string(key) {

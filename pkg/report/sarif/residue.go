@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -81,15 +82,26 @@ func (f *File) restore(fd *report.Finding, residue map[string]any) *report.Findi
 	if f.opt.Type != "" {
 		back.Type = fd.Type
 	}
-	if outside, _ := fd.Properties["outside_root"].(bool); outside {
-		setProperty(back, "outside_root", true) // a residue takes no mark away
-	}
+	f.markAll(back)
 	back.Title = cut(back.Title, maxTitle)
 	back.Message = cut(back.Message, f.lim.MaxMessageBytes)
 	if back.Type == report.TypeSecret {
 		withhold(back)
 	}
 	return back
+}
+
+// markAll marks what is outside of the root, whatever a file says.
+func (f *File) markAll(fd *report.Finding) {
+	for _, loc := range append([]*report.Location{fd.Location}, fd.RelatedLocations...) {
+		if loc != nil && f.isOutside(clean(strings.ReplaceAll(loc.Path, `\`, "/"))) {
+			mark(loc)
+		}
+	}
+	if marked(fd.Location) {
+		setProperty(fd, outsideRoot, true)
+		fd.Properties[outsideRoot] = true
+	}
 }
 
 // merge returns fd with the members of residue in place of its own.

@@ -56,6 +56,7 @@ type File struct {
 	lim  Limits
 	runs []*run
 	root []string // Root, cleaned, in its spellings
+	links
 
 	warn    warnings
 	partial bool // the file ends early
@@ -102,7 +103,7 @@ func Open(r io.ReadSeeker, opt Options) (*File, error) {
 	if err := opt.Limits.Validate(); err != nil {
 		return nil, err
 	}
-	f := &File{opt: opt, lim: opt.Limits.withDefaults(), root: rootSpellings(opt.Root)}
+	f := &File{opt: opt, lim: opt.Limits.withDefaults(), root: rootSpellings(opt.Root), links: newLinks(opt.Root)}
 	var err error
 	if f.in, err = sniff(r, f.lim.MaxBytes); err != nil {
 		return nil, err

@@ -1,9 +1,10 @@
 package sarif
 
 import (
+	"fmt"
+	"maps"
 	"net/url"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,9 +65,6 @@ func (h *header) artifact(r *run) error {
 
 // resolve returns the path of an artifact: relative to the root where it is below it, with slashes. outside says
 // that it is not below the root, and not to be opened without a look.
-//
-// Where a base is no directory below the root – the scan ran in a container, or the base is a made-up "/" – what
-// is relative to the base is taken for relative to the root.
 func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 	if i, ok := place(a.Index, len(r.artifacts)); ok && a.URI == "" {
 		a = r.artifacts[i]
@@ -78,26 +76,81 @@ func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 	if hasScheme(uri) {
 		return cut(uri, maxURI), false
 	}
-	rel := filePath(uri)
+	rel, dir := r.relative(filePath(uri), a.BaseID)
 	full := rel
-	var seen []text // bases that refer to each other in a circle end where it closes
-	for base := a.BaseID; base != "" && !isAbs(full) && len(seen) < maxHops && !slices.Contains(seen, base); {
+	if dir != "" {
+		full = dir + "/" + rel
+	}
+	if inside, ok := f.below(full); ok {
+		return cut(inside, maxURI), f.leaves(inside)
+	}
+	if below, ok := f.below(dir + "/x"); ok { // a path that climbs from there
+		rel = path.Dir(below) + "/" + rel
+	} else if dir != "" && dir != r.home {
+		rel = full
+	}
+	p = clean(rel)
+	return cut(p, maxURI), f.isOutside(p) || p != rel && f.leaves(rel)
+}
+
+// relative follows the bases of a path: it returns the path from the absolute directory at which they end, "" if they
+// end at none. Bases that refer to each other in a circle end where it closes.
+func (r *run) relative(p string, base text) (rel, dir string) {
+	rel = p
+	var seen []text
+	for base != "" && !isAbs(rel) && len(seen) < maxHops && !slices.Contains(seen, base) {
 		seen = append(seen, base)
 		b := r.bases[string(base)]
-		if dir := filePath(strings.TrimSpace(string(b.URI))); isAbs(dir) {
-			full = dir + "/" + rel
-		} else {
-			rel = path.Join(dir, rel)
-			full = rel
+		if dir := b.dir(); isAbs(dir) {
+			return rel, dir
+		} else if dir != "" {
+			rel = strings.TrimSuffix(dir, "/") + "/" + rel
 		}
 		base = b.BaseID
 	}
-	if inside, ok := f.below(full); ok {
-		return cut(inside, maxURI), false
+	return rel, ""
+}
+
+// dir returns the path of a base.
+func (a artifact) dir() string { return filePath(strings.TrimSpace(string(a.URI))) }
+
+// findHome sets the base that stands for the root in a run that was made elsewhere, in a container or on another
+// machine, so that none of its bases is below the root: its only absolute one, or the one that is called a root, like
+// SRCROOT. What is relative to it is relative to the root; what is relative to other absolute bases is not.
+func (f *File) findHome(r *run) {
+	var all, roots []string
+	for _, name := range slices.Sorted(maps.Keys(r.bases)) {
+		dir := r.bases[name].dir()
+		if !isAbs(dir) || slices.Contains(all, dir) {
+			continue
+		}
+		if _, ok := f.below(dir); ok {
+			return
+		}
+		all = append(all, dir)
+		if strings.Contains(strings.ToUpper(name), "ROOT") {
+			roots = append(roots, dir)
+		}
 	}
-	rel = path.Clean(rel)
-	outside = rel == ".." || strings.HasPrefix(rel, "../") || isAbs(rel) && len(f.root) > 0
-	return cut(rel, maxURI), outside
+	switch {
+	case len(all) == 1:
+		r.home = all[0]
+	case len(roots) == 1:
+		r.home = roots[0]
+	}
+}
+
+// isOutside says whether a clean path is not below the root: an absolute one, one that climbs, and one that a symbolic
+// link leads out of it.
+func (f *File) isOutside(p string) bool {
+	if hasScheme(p) {
+		return false
+	}
+	if isAbs(p) {
+		_, inside := f.below(p)
+		return len(f.root) > 0 && !inside
+	}
+	return p == ".." || strings.HasPrefix(p, "../") || f.leaves(p)
 }
 
 // below returns an absolute path relative to the root, if it is below it.
@@ -105,7 +158,7 @@ func (f *File) below(p string) (string, bool) {
 	if !isAbs(p) {
 		return "", false
 	}
-	p = path.Clean(p)
+	p = clean(p)
 	for _, root := range f.root {
 		head, tail := p[:min(len(p), len(root))], p[min(len(p), len(root)):]
 		same := head == root || isDrive(root) && strings.EqualFold(head, root)
@@ -119,21 +172,8 @@ func (f *File) below(p string) (string, bool) {
 	return "", false
 }
 
-// rootSpellings returns the root as it is given and, if that is another, with its symbolic links followed, since
-// scanners report either.
-func rootSpellings(root string) []string {
-	if root == "" {
-		return nil
-	}
-	if abs, err := filepath.Abs(root); err == nil {
-		root = abs
-	}
-	out := []string{path.Clean(filePath(filepath.ToSlash(root)))}
-	if real, err := filepath.EvalSymlinks(root); err == nil && filepath.ToSlash(real) != out[0] {
-		out = append(out, filepath.ToSlash(real))
-	}
-	return out
-}
+// controls are not for paths: they stay escaped.
+var controls = regexp.MustCompile(`[\x00-\x1f]`)
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+://`)
 
@@ -157,18 +197,24 @@ func filePath(uri string) string {
 			}
 		}
 	}
-	if dec, err := url.PathUnescape(p); err == nil && !strings.ContainsFunc(dec, func(r rune) bool { return r < ' ' }) {
+	if dec, err := url.PathUnescape(p); err == nil {
 		p = dec
 	}
+	p = controls.ReplaceAllStringFunc(p, func(c string) string { return fmt.Sprintf("%%%02x", c[0]) })
 	p = strings.ReplaceAll(p, `\`, "/")
-	if len(p) > 2 && p[0] == '/' && isDrive(p[1:]) {
+	return p
+}
+
+// clean is path.Clean, and takes the slash away that a URI has before a drive.
+func clean(p string) string {
+	if p = path.Clean(p); len(p) > 2 && p[0] == '/' && isDrive(p[1:]) && isAbs(p[1:]) {
 		p = p[1:]
 	}
 	return p
 }
 
 func isAbs(p string) bool {
-	return strings.HasPrefix(p, "/") || isDrive(p) && len(p) > 2 && p[2] == '/'
+	return strings.HasPrefix(p, "/") || isDrive(p) && (len(p) == 2 || p[2] == '/')
 }
 
 // isDrive says whether p begins with a Windows drive.

@@ -1,6 +1,10 @@
 package sarif
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestPaths(t *testing.T) {
 	index := func(f float64) *float64 { return &f }
@@ -38,8 +42,8 @@ func TestPaths(t *testing.T) {
 		{artifact{URI: "a.go", BaseID: "SRC"}, "src/a.go", false},
 		{artifact{URI: "../../a.go", BaseID: "SRC"}, "../a.go", true},
 		{artifact{URI: "a.go", BaseID: "UP"}, "../../a.go", true},
-		{artifact{URI: "a.go", BaseID: "BOX"}, "a.go", false},
-		{artifact{URI: "a.go", BaseID: "FS"}, "a.go", false},
+		{artifact{URI: "a.go", BaseID: "BOX"}, "/container/a.go", true},
+		{artifact{URI: "a.go", BaseID: "FS"}, "/a.go", true},
 		{artifact{URI: "a.go", BaseID: "%SRCROOT%"}, "a.go", false},
 		{artifact{URI: "a.go", BaseID: "A"}, "b/a/a.go", false},
 		{artifact{Index: index(0)}, "src/by-index.go", false},
@@ -60,5 +64,73 @@ func TestPaths(t *testing.T) {
 	none := &File{}
 	if got, outside := none.resolve(r, artifact{URI: "/x/a.go"}); got != "/x/a.go" || outside {
 		t.Errorf("without a root: %q %t", got, outside)
+	}
+}
+
+// A run that was made elsewhere has a base for the root, and perhaps others, which are not.
+func TestForeignBases(t *testing.T) {
+	file := func(uri string) artifact { return artifact{URI: text(uri)} }
+	for name, tc := range map[string]struct {
+		bases map[string]artifact
+		base  text
+		want  string
+		out   bool
+	}{
+		"its only base":                {map[string]artifact{"ANY": file("file:///builds/x/")}, "ANY", "a/b.go", false},
+		"a base without a place":       {map[string]artifact{"ROOTPATH": file("file:///")}, "ROOTPATH", "a/b.go", false},
+		"the one that is called root":  {map[string]artifact{"%SRCROOT%": file("file:///ci/"), "HOME": file("file:///home/u/")}, "%SRCROOT%", "a/b.go", false},
+		"the other one":                {map[string]artifact{"%SRCROOT%": file("file:///ci/"), "HOME": file("file:///home/u/")}, "HOME", "/home/u/a/b.go", true},
+		"of two none is called root":   {map[string]artifact{"A": file("file:///a/"), "B": file("file:///b/")}, "A", "/a/a/b.go", true},
+		"of two both are called root":  {map[string]artifact{"ROOT1": file("file:///a/"), "ROOT2": file("file:///b/")}, "ROOT2", "/b/a/b.go", true},
+		"one is the root of the scan":  {map[string]artifact{"SRC": file("file:///repo/src/"), "TMP": file("file:///tmp/")}, "TMP", "/tmp/a/b.go", true},
+		"and what is in it is in it":   {map[string]artifact{"SRC": file("file:///repo/src/"), "TMP": file("file:///tmp/")}, "SRC", "src/a/b.go", false},
+		"below the only base":          {map[string]artifact{"R": file("file:///ci/"), "S": {URI: "sub/", BaseID: "R"}}, "S", "sub/a/b.go", false},
+		"no such base":                 {nil, "%SRCROOT%", "a/b.go", false},
+		"a base on a Windows machine":  {map[string]artifact{"SRCROOT": file("file:///C:/agent/_work/1/s/")}, "SRCROOT", "a/b.go", false},
+		"a share on a Windows machine": {map[string]artifact{"SRCROOT": file(`\\build\s`), "T": file("file:///D:/t")}, "T", "D:/t/a/b.go", true},
+	} {
+		f, r := &File{root: []string{"/repo"}}, &run{bases: tc.bases}
+		f.findHome(r)
+		if got, out := f.resolve(r, artifact{URI: "a/b.go", BaseID: tc.base}); got != tc.want || out != tc.out {
+			t.Errorf("%s: %q outside %t, want %q %t", name, got, out, tc.want, tc.out)
+		}
+	}
+}
+
+// A path that a symbolic link leads out of the root is marked, also where .. hides behind the link.
+func TestLinksThatLeaveTheRoot(t *testing.T) {
+	dir := t.TempDir()
+	root, away := filepath.Join(dir, "root"), filepath.Join(dir, "away")
+	for _, d := range []string{filepath.Join(root, "src"), filepath.Join(away, "deep")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{
+		"out": away, "src/up": "../../away", "src/self": "../src", "file": filepath.Join(away, "secret"), "src/loop": "loop", "deep": filepath.Join(away, "deep"),
+	} {
+		if err := os.Symlink(to, filepath.Join(root, filepath.FromSlash(link))); err != nil {
+			t.Skip(err) // on Windows it takes a privilege
+		}
+	}
+	if err := os.WriteFile(filepath.Join(away, "secret"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := &File{root: rootSpellings(root), links: newLinks(root)}
+	for uri, tc := range map[string]struct {
+		path    string
+		outside bool
+	}{
+		"src/a.go": {"src/a.go", false}, "src/self/a.go": {"src/self/a.go", false}, "new/a.go": {"new/a.go", false},
+		"out/a.go": {"out/a.go", true}, "out/not/there.go": {"out/not/there.go", true}, "src/up/secret": {"src/up/secret", true},
+		"src/self/up/secret": {"src/self/up/secret", true}, "file": {"file", true}, "src/loop/x": {"src/loop/x", false},
+		"deep/../secret": {"secret", true}, "src/../src/a.go": {"src/a.go", false}, "": {"", false}, ".": {".", false},
+		filepath.ToSlash(root) + "/out/a.go": {"out/a.go", true}, filepath.ToSlash(root) + "/src/a.go": {"src/a.go", false},
+	} {
+		for range 2 { // the second time from memory
+			if got, outside := f.resolve(&run{}, artifact{URI: text(uri)}); got != tc.path || outside != tc.outside {
+				t.Errorf("%q: %q outside %t, want %q %t", uri, got, outside, tc.path, tc.outside)
+			}
+		}
 	}
 }

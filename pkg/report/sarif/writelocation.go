@@ -58,11 +58,11 @@ func locationOf(loc *report.Location) *locationOut {
 		*out = locationOut{}
 	}
 	out.LogicalLocations = array(loc.LogicalLocation)
-	if string(loc.Extra["outside_root"]) == "true" {
+	if marked(loc) {
 		if out.Properties == nil {
 			out.Properties = report.Properties{}
 		}
-		out.Properties["outside_root"] = true
+		out.Properties[outsideRoot] = true
 	}
 	p := physicalOut{Address: kept.Address, ArtifactLocation: artifactOut{uriOf(loc.Path)}, Region: kept.Region, ContextRegion: kept.ContextRegion}
 	p.region(loc)

@@ -1,0 +1,110 @@
+package sarif
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+// FuzzRoundTrip takes anything for a file: what is read of it, written and read again is what was read first.
+func FuzzRoundTrip(f *testing.F) {
+	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
+		names, _ := filepath.Glob(filepath.Join(dir, "*.sarif"))
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if len(b) < 32<<10 {
+				f.Add(b)
+			}
+		}
+	}
+	f.Add([]byte(file(`{"ruleId":"a","message":{"text":"{{0} {0","arguments":["}"]},"locations":[null,{"physicalLocation":{"region":{"startLine":2,"snippet":{}}}}]}`)))
+	f.Add([]byte(file(`{"ruleId":"a/b","rank":0,"level":"Error","kind":"notApplicable","suppressions":[{"status":"accepted"}],"properties":{"sarif":1,"rediver/finding":{"title":""}}}`)))
+	f.Fuzz(func(t *testing.T, b []byte) { roundTrip(t, b, Options{Root: "/home/me/repo"}) })
+}
+
+// FuzzWriter takes anything for a finding, e.g. one that another agent has sent: it is written as JSON, and reading it
+// gives the same finding, but for what a reader takes from nobody.
+func FuzzWriter(f *testing.F) {
+	golden, _ := filepath.Glob("testdata/*.golden.json")
+	for _, name := range golden {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var all struct{ Findings []json.RawMessage }
+		if err := json.Unmarshal(b, &all); err != nil {
+			f.Fatal(err)
+		}
+		for _, raw := range all.Findings {
+			f.Add([]byte(raw), "tool")
+		}
+	}
+	f.Add([]byte(`{"type":"secret","title":"t","severity":"low","location":{"path":"..\\x","snippet":"hunter2"},"impact":"i","made_up":[null],"tags":["a","a"]}`), "gitleaks")
+	f.Add([]byte(`{"type":"web3","title":"t","severity":"critical","rule_id":"r","message":"m","confidence":9,"references":["x","https://e.com"],"properties":{"outside_root":false,"withheld":1,"sarif":{"taxa":[5],"level":"x","message":7,"fingerprints":["k"],"locations":3}}}`), "")
+	f.Fuzz(func(t *testing.T, b []byte, tool string) {
+		var want report.Finding
+		if json.Unmarshal(b, &want) != nil || (&report.Report{Findings: []*report.Finding{&want}}).Validate() != nil {
+			t.Skip("no finding")
+		}
+		out := export(t, &report.Report{Tool: &report.Tool{Name: tool}}, []*report.Finding{&want})
+		if !json.Valid(out) {
+			t.Fatalf("no JSON: %s", out)
+		}
+		sum, got, err := check(t, out, Options{})
+		if err != nil || sum.Findings != 1 || len(sum.Warnings) > 0 {
+			t.Fatalf("%v %+v\n%s", err, sum, out)
+		}
+		own := stored(t, []*report.Finding{&want})[0]
+		own.AssetRef = ""
+		own.Title, own.Message = cut(own.Title, maxTitle), cut(own.Message, DefaultMaxMessageBytes)
+		if own.Type == report.TypeSecret {
+			withhold(own)
+		}
+		(&File{}).markAll(own)
+		same(t, "finding", own, got[0])
+	})
+}
+
+// FuzzPath takes anything for a URI. Its path climbs out of the root or is absolute only where it is marked, and a path
+// written as a URI is the same path.
+func FuzzPath(f *testing.F) {
+	for _, uri := range []string{
+		"a/b.go", "../x", "%2e%2e/x", "..%5c..%5cx", "file:///repo/../etc", "file://localhost/repo/a b", `C:\x`, "file:///C:/x", "//h/s", "a:b", "./a:b",
+		"a%00/%2e%2e/..", "https://e.com/a?b", "file:..", "%", "~", "\x01",
+	} {
+		f.Add(uri, "SRC")
+		f.Add(uri, "FAR")
+	}
+	f.Fuzz(func(t *testing.T, uri, base string) {
+		r := &run{bases: map[string]artifact{"SRC": {URI: "s/", BaseID: "ROOT"}, "ROOT": {URI: "file:///repo"}, "FAR": {URI: "file:///far"}}}
+		file := &File{root: []string{"/repo"}}
+		p, outside := file.resolve(r, artifact{URI: text(uri), BaseID: text(base)})
+		if hasScheme(p) {
+			return
+		}
+		if climbs := p == ".." || strings.HasPrefix(p, "../") || isAbs(p); climbs != outside {
+			t.Errorf("%q of %q: %q, outside %t", uri, base, p, outside)
+		}
+		if p != "" && path.Clean(p) != p && len(p) < maxURI {
+			t.Errorf("%q of %q: %q is not clean", uri, base, p)
+		}
+		if bytes.ContainsAny([]byte(p), `\`) {
+			t.Errorf("%q of %q: %q has backslashes", uri, base, p)
+		}
+		if len(p) >= maxURI {
+			return // it was cut
+		}
+		if back, out := file.resolve(r, artifact{URI: text(uriOf(p))}); back != p || out != outside {
+			t.Errorf("%q, written as %q, is read as %q, outside %t and %t", p, uriOf(p), back, outside, out)
+		}
+	})
+}
