@@ -3,10 +3,15 @@ package sarif
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"text/tabwriter"
+	"time"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -60,34 +65,67 @@ func check(t *testing.T, b []byte, opt Options) (Summary, []*report.Finding, err
 	return sum, got, nil
 }
 
-// corpus reads all .sarif files below a directory and compares the counts with a full decode.
-func corpus(t *testing.T, dir string) {
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".sarif" {
+// corpusFiles returns all .sarif files below testdata and, with SARIF_CORPUS=dir[:dir…], there.
+func corpusFiles(t testing.TB) (paths []string) {
+	t.Helper()
+	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && filepath.Ext(path) == ".sarif" {
+				paths = append(paths, path)
+			}
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
+	}
+	return paths
+}
+
+// TestEveryResultIsAccountedFor reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too. The results of
+// each file are what it opens as findings, what it suppresses, which are findings that say so, and what is quarantined;
+// and they are as many as a full decode counts. With -v it prints a table.
+func TestEveryResultIsAccountedFor(t *testing.T) {
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "bytes\tresults\topen\tsuppressed\tquarantined\tms\tMB allocated\t  file and what is said of it")
+	for _, path := range corpusFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			b, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum, _, err := check(t, b, Options{Root: "/src"})
-			t.Logf("%d results, %d quarantined, %d suppressed, partial %t, unsuccessful %t, error %v, %q %v",
-				sum.Results, sum.Quarantined, sum.Suppressed, sum.Partial, sum.Unsuccessful, err, sum.Warnings, sum.Rejected)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			begun := time.Now()
+			sum, got, err := check(t, b, Options{Root: "/src"})
+			took := time.Since(begun)
+			runtime.ReadMemStats(&after)
+			suppressed := 0
+			for _, f := range got {
+				if f.Suppression != nil {
+					suppressed++
+				}
+			}
+			if open := len(got) - suppressed; sum.Results != open+suppressed+sum.Quarantined || sum.Suppressed != suppressed {
+				t.Errorf("%+v, and %d findings are suppressed", sum, suppressed)
+			}
 			if want, ok := fullCount(b); ok && err == nil && want != sum.Results && !slices.Contains(sum.Warnings, "run 0 has results twice: all are taken") {
 				t.Errorf("%d results, a full decode counts %d", sum.Results, want)
 			}
+			said := filepath.Base(path)
+			if sum.Partial {
+				said += ", partial"
+			}
+			if err != nil {
+				said += ": " + err.Error()
+			}
+			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t  %s\n", len(b), sum.Results, len(got)-suppressed, suppressed, sum.Quarantined,
+				float64(took.Microseconds())/1000, float64(after.TotalAlloc-before.TotalAlloc)/1e6, cut(said, 120))
 		})
-		return nil
-	})
-	if err != nil {
+	}
+	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// TestOurFiles reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too.
-func TestOurFiles(t *testing.T) {
-	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
-		corpus(t, dir)
-	}
+	t.Logf("\n%s", table.String())
 }

@@ -18,6 +18,7 @@ const (
 
 // finding turns a result of a run into a finding. Its Fingerprint and ID are left to whoever takes it.
 func (f *File) finding(r *run, res *resultJSON) *report.Finding {
+	f.relocate(r, res)
 	rule := r.find(res.Rule, string(res.RuleID), res.RuleIndex)
 	kind := strings.ToLower(string(res.Kind))
 	fd := &report.Finding{

@@ -14,16 +14,13 @@ import (
 
 // FuzzRoundTrip takes anything for a file: what is read of it, written and read again is what was read first.
 func FuzzRoundTrip(f *testing.F) {
-	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
-		names, _ := filepath.Glob(filepath.Join(dir, "*.sarif"))
-		for _, name := range names {
-			b, err := os.ReadFile(name)
-			if err != nil {
-				f.Fatal(err)
-			}
-			if len(b) < 32<<10 {
-				f.Add(b)
-			}
+	for _, path := range corpusFiles(f) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(b) < 32<<10 {
+			f.Add(b)
 		}
 	}
 	f.Add([]byte(file(`{"ruleId":"a","message":{"text":"{{0} {0","arguments":["}"]},"locations":[null,{"physicalLocation":{"region":{"startLine":2,"snippet":{}}}}]}`)))

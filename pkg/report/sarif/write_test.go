@@ -110,28 +110,23 @@ func roundTrip(t *testing.T, b []byte, opt Options) (exported []byte) {
 	return exported
 }
 
-// TestRoundTrip reads, writes and reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too.
+// TestRoundTrip reads, writes and reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too. With
+// SARIF_EXPORT=dir what was written is left there, for other tools to look at.
 func TestRoundTrip(t *testing.T) {
-	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
-		names, err := filepath.Glob(filepath.Join(dir, "*.sarif"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			t.Run(filepath.Base(name), func(t *testing.T) {
-				b, err := os.ReadFile(name)
-				if err != nil {
+	for _, path := range corpusFiles(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt := Options{Root: "/home/me/repo", AssetRef: "a", AssetType: "repository", AssetValue: "r"}
+			out := roundTrip(t, b, opt)
+			t.Logf("%d bytes, written %d, results with a residue: %d", len(b), len(out), bytes.Count(out, []byte(`"`+residueName+`"`)))
+			if dir := os.Getenv("SARIF_EXPORT"); dir != "" {
+				if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), out, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				opt := Options{Root: "/home/me/repo", AssetRef: "a", AssetType: "repository", AssetValue: "r"}
-				out := roundTrip(t, b, opt)
-				t.Logf("%d bytes, written %d, with residue: %d", len(b), len(out), bytes.Count(out, []byte(`"`+residueName+`"`)))
-				if dir := os.Getenv("SARIF_EXPORT"); dir != "" {
-					if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), out, 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
-		}
+			}
+		})
 	}
 }
