@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// treeScript is a scanner that is deaf to TERM and starts a process of every kind that is hard to find again: in its
+// group, in a session of its own, with its parent gone, without environment, and all of that. All have the token in their
+// names.
+const treeScript = `trap '' TERM
+sleep=$(dirname "$0")/sleep-$TOKEN
+$sleep 600 &
+setsid $sleep 600 &
+(setsid $sleep 600 &)
+env -i setsid $sleep 600 &
+(env -i setsid $sleep 600 &)
+exec $sleep 600
+`
+
+// treeSize is how many processes it has.
+const treeSize = 6
+
+// tokened returns how many living processes have the token among their arguments or in their environment.
+func tokened(t *testing.T, token string) (n int) {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		args, _ := os.ReadFile(filepath.Join(dir, "cmdline")) // gone, or a zombie: empty
+		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		if bytes.Contains(args, []byte(token)) || bytes.Contains(env, []byte(token)) {
+			n++
+		}
+	}
+	return n
+}
+
+// The agent is killed again and again while a scanner starts or runs, at every level of containment. When the next agent
+// is up, which may have another level, no process of the scanner is left.
+func TestNoScannerOutlivesTheAgentsRestart(t *testing.T) {
+	t.Parallel()
+	rounds := 100
+	if testing.Short() {
+		rounds = 12
+	}
+	token := "tok" + rand.Text()
+	h := newHome(t, scanners(t, newTree(t, token)))
+	killed := 0
+	for i := range rounds {
+		level := []string{"auto", "group", "subreaper", "pidns"}[i%4]
+		h.env = []string{"REDIVER_SCAN_CONTAINMENT=" + level}
+		d := h.daemon()
+		if n := tokened(t, token); n > 0 {
+			t.Fatalf("round %d: %d processes are left after a restart", i, n)
+		}
+		dropJob(t, h.state, "tree", "tree", t.TempDir())
+		scans := filepath.Join(h.state, "scans", "*")
+		until(t, "a scan", func() bool {
+			dirs, err := filepath.Glob(scans)
+			return err == nil && len(dirs) > 0
+		})
+		if i%8 < 4 {
+			until(t, "all processes", func() bool { return tokened(t, token) >= treeSize })
+		} else { // at any moment of the start: that is the point of this test
+			time.Sleep(time.Duration(mathrand.IntN(20)) * time.Millisecond)
+		}
+		d.signal(syscall.SIGKILL)
+		if d.wait() != -1 {
+			t.Fatal("the agent ended by itself")
+		}
+		killed += tokened(t, token)
+		if err := os.RemoveAll(filepath.Join(h.state, "jobs")); err != nil { // or the next agent would begin anew
+			t.Fatal(err)
+		}
+	}
+	h.daemon().end()
+	if n := tokened(t, token); n > 0 {
+		t.Errorf("%d processes are left in the end", n)
+	}
+	t.Logf("%d restarts, %d processes were left by killed agents, 0 by restarted ones", rounds, killed)
+}
+
+// newTree returns the scanner.
+func newTree(t *testing.T, token string) scan.Definition {
+	t.Helper()
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip(err)
+	}
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip(err)
+	}
+	s := newScript(t, "tree", "", treeScript)
+	s.def.Env = append(s.def.Env, "TOKEN="+token)
+	if err := os.Symlink(sleep, filepath.Join(filepath.Dir(s.def.Command), "sleep-"+token)); err != nil {
+		t.Fatal(err)
+	}
+	return s.def
+}
