@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -30,8 +31,8 @@ exec $sleep 600
 // treeSize is how many processes it has.
 const treeSize = 6
 
-// tokened returns how many living processes have the token among their arguments or in their environment.
-func tokened(t *testing.T, token string) (n int) {
+// tokened returns the living processes that have the token among their arguments or in their environment.
+func tokened(t *testing.T, token string) (found []string) {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -41,10 +42,10 @@ func tokened(t *testing.T, token string) (n int) {
 		args, _ := os.ReadFile(filepath.Join(dir, "cmdline")) // gone, or a zombie: empty
 		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		if bytes.Contains(args, []byte(token)) || bytes.Contains(env, []byte(token)) {
-			n++
+			found = append(found, filepath.Base(dir)+" "+strings.ReplaceAll(string(args), "\x00", " "))
 		}
 	}
-	return n
+	return found
 }
 
 // The agent is killed again and again while a scanner starts or runs, at every level of containment. When the next agent
@@ -62,8 +63,8 @@ func TestNoScannerOutlivesTheAgentsRestart(t *testing.T) {
 		level := []string{"auto", "group", "subreaper", "pidns"}[i%4]
 		h.env = []string{"REDIVER_SCAN_CONTAINMENT=" + level}
 		d := h.daemon()
-		if n := tokened(t, token); n > 0 {
-			t.Fatalf("round %d: %d processes are left after a restart", i, n)
+		if left := tokened(t, token); len(left) > 0 {
+			t.Fatalf("round %d: left after a restart: %q", i, left)
 		}
 		dropJob(t, h.state, "tree", "tree", t.TempDir())
 		scans := filepath.Join(h.state, "scans", "*")
@@ -71,23 +72,26 @@ func TestNoScannerOutlivesTheAgentsRestart(t *testing.T) {
 			dirs, err := filepath.Glob(scans)
 			return err == nil && len(dirs) > 0
 		})
-		if i%8 < 4 {
-			until(t, "all processes", func() bool { return tokened(t, token) >= treeSize })
-		} else { // at any moment of the start: that is the point of this test
+		switch i / 4 % 3 { // at any moment: that is the point of this test
+		case 0:
+			until(t, "all processes", func() bool { return len(tokened(t, token)) >= treeSize })
+		case 1:
+			until(t, "a process", func() bool { return len(tokened(t, token)) > 0 })
+		case 2:
 			time.Sleep(time.Duration(mathrand.IntN(20)) * time.Millisecond)
 		}
 		d.signal(syscall.SIGKILL)
 		if d.wait() != -1 {
 			t.Fatal("the agent ended by itself")
 		}
-		killed += tokened(t, token)
+		killed += len(tokened(t, token))
 		if err := os.RemoveAll(filepath.Join(h.state, "jobs")); err != nil { // or the next agent would begin anew
 			t.Fatal(err)
 		}
 	}
 	h.daemon().end()
-	if n := tokened(t, token); n > 0 {
-		t.Errorf("%d processes are left in the end", n)
+	if left := tokened(t, token); len(left) > 0 {
+		t.Errorf("left in the end: %q", left)
 	}
 	t.Logf("%d restarts, %d processes were left by killed agents, 0 by restarted ones", rounds, killed)
 }

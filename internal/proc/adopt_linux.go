@@ -19,16 +19,18 @@ var family = struct {
 	zombies   map[identity]time.Time // that nobody is known to wait for, with the time they were first seen
 }{started: map[int]bool{}, trees: map[*tree]uint64{}}
 
-// launch starts cmd as a child that is waited for. The lock keeps a child that is not noted yet from being taken for an
-// orphan. The caller calls forget when it has waited.
-func launch(cmd *exec.Cmd) error {
+// launch starts cmd, with the mark of marker, as a child that is waited for. The lock keeps a child that is not noted yet
+// from being taken for an orphan. The caller calls forget when it has waited.
+func launch(cmd *exec.Cmd, marker string) error {
 	family.Lock()
 	defer family.Unlock()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	family.started[cmd.Process.Pid] = true
-	return nil
+	return marked(marker, func() error {
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		family.started[cmd.Process.Pid] = true
+		return nil
+	})
 }
 
 func forget(pid int) {
@@ -72,7 +74,7 @@ func (t *tree) adopted(all []stat) map[int]bool {
 		if s.ppid != self || s.pgrp == group || family.started[s.pid] {
 			continue
 		}
-		if carries(s.pid, t.marker) || readMark(s.pid) == 0 && markerOf(s.pid) == "" && t.only(s) {
+		if carries(s, t.marker) || readMark(s.pid) == 0 && markerOf(s.pid) == "" && t.only(s) {
 			orphans[s.pid] = true
 		}
 	}

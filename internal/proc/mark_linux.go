@@ -2,6 +2,10 @@ package proc
 
 import (
 	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,22 +23,53 @@ func markOf(marker string) uint64 {
 	return markBit | h.Sum64()>>2
 }
 
-// mark marks a process; best effort.
-func mark(pid int, marker string) {
+// marked calls start while this process has the mark, so that what start forks is born with it: a child that got it a
+// moment later could have children without it by then. It is best effort. The lock of family is held: there is one mark
+// at a time.
+func marked(marker string, start func() error) error {
+	var old unix.Rlimit
+	if marker == "" || unix.Prlimit(0, unix.RLIMIT_RTTIME, nil, &old) != nil {
+		return start()
+	}
 	n := markOf(marker)
-	_ = unix.Prlimit(pid, unix.RLIMIT_RTTIME, &unix.Rlimit{Cur: n, Max: n}, nil)
+	if unix.Prlimit(0, unix.RLIMIT_RTTIME, &unix.Rlimit{Cur: n, Max: old.Max}, nil) != nil {
+		return start()
+	}
+	defer func() {
+		_ = unix.Prlimit(0, unix.RLIMIT_RTTIME, &old, nil) // it was allowed before
+		unmarkStrays(n, &old)
+	}()
+	return start()
+}
+
+// unmarkStrays takes the mark from children that somebody else in this program has started at the same moment. Where
+// orphans become our children it does nothing, for some of them have the mark for good reason.
+func unmarkStrays(n uint64, old *unix.Rlimit) {
+	if family.subreaper || os.Getpid() == 1 {
+		return
+	}
+	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // not on every kernel
+	for _, file := range files {
+		b, _ := os.ReadFile(file) // the thread has ended: its children are another's now
+		for _, f := range strings.Fields(string(b)) {
+			if pid, err := strconv.Atoi(f); err == nil && !family.started[pid] && readMark(pid) == n {
+				_ = unix.Prlimit(pid, unix.RLIMIT_RTTIME, old, nil)
+			}
+		}
+	}
 }
 
 // readMark returns the mark of a process, 0 for none or when it is not ours to see.
 func readMark(pid int) uint64 {
 	var l unix.Rlimit
-	if unix.Prlimit(pid, unix.RLIMIT_RTTIME, nil, &l) != nil || l.Max < markBit || l.Max == unix.RLIM_INFINITY {
+	if unix.Prlimit(pid, unix.RLIMIT_RTTIME, nil, &l) != nil || l.Cur < markBit || l.Cur == unix.RLIM_INFINITY {
 		return 0
 	}
-	return l.Max
+	return l.Cur
 }
 
-// carries says whether a process was started, by whatever way, by the child with the marker.
-func carries(pid int, marker string) bool {
-	return marker != "" && (readMark(pid) == markOf(marker) || markerOf(pid) == marker)
+// carries says whether a process comes, by whatever way, from the child with the marker. No process of a tree is in our
+// own process group.
+func carries(s stat, marker string) bool {
+	return marker != "" && s.pgrp != unix.Getpgrp() && (readMark(s.pid) == markOf(marker) || markerOf(s.pid) == marker)
 }

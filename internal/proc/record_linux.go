@@ -93,29 +93,16 @@ func bootID() string {
 // execTime is how long a child that has been forked may take to its program, where it gets its marker.
 const execTime = 500 * time.Millisecond
 
-// find returns the living processes of the child.
-func (r record) find() (left []stat) {
-	all := processes()
-	alive, marked := map[int]bool{}, map[int]bool{}
-	for _, s := range all {
-		marked[s.pid] = carries(s.pid, r.Marker)
-	}
+// find returns those of all processes that are the child, in its group, or carry its marker.
+func (r record) find(all []stat) (found []stat) {
 	now, ok := readStat(r.PID)
-	leader := r.PID > 0 && ok && now.start == r.Start && !now.zombie
-	reused := r.PID > 0 && ok && now.start != r.Start
-	for grown := true; grown; { // a child may be listed before its parent
-		grown = false
-		for _, s := range all {
-			if alive[s.pid] || s.start < r.Start {
-				continue
-			}
-			group := r.PID > 0 && !reused && s.pgrp == r.PID && s.session == r.Session
-			if group || leader && s.pid == r.PID || alive[s.ppid] || marked[s.pid] {
-				alive[s.pid] = true
-				left = append(left, s)
-				grown = true
-			}
+	reused := ok && now.start != r.Start // then the group is another's, too
+	for _, s := range all {
+		leader := s.pid == r.PID && s.start == r.Start
+		group := r.PID > 0 && !reused && s.pgrp == r.PID && s.session == r.Session && s.start >= r.Start
+		if leader || group || carries(s, r.Marker) {
+			found = append(found, s)
 		}
 	}
-	return left
+	return found
 }

@@ -59,13 +59,10 @@ func (t *tree) start(cmd *exec.Cmd, spec Spec) error {
 		defer unix.Close(fd)
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, fd
 	}
-	if err := launch(cmd); err != nil {
+	if err := launch(cmd, spec.Marker); err != nil {
 		return err
 	}
 	t.leader = cmd.Process.Pid
-	if spec.Marker != "" {
-		mark(t.leader, spec.Marker)
-	}
 	if s, ok := readStat(t.leader); ok && spec.Record != "" {
 		rec.PID, rec.Start = s.pid, s.start
 		_ = rec.append(spec.Record) // without it marker and leaf find the child

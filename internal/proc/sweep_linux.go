@@ -1,7 +1,9 @@
 package proc
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +14,7 @@ import (
 // the records (Spec.Record) of one tell. It returns how many it killed, and how many of them are still alive. The
 // caller itself is never among them.
 func Sweep(records ...string) (killed, left int) {
-	s := leftBehind{parent: os.Getppid()}
+	var s leftBehind
 	s.read(records)
 	s.addLeaves()
 	least := time.Now()
@@ -28,7 +30,6 @@ func Sweep(records ...string) (killed, left int) {
 
 // leftBehind is where to look for what dead agents have started.
 type leftBehind struct {
-	parent  int
 	records []record
 	leaves  map[string]*leaf // by directory
 	unborn  bool             // a child may have been forked that has not got its marker yet
@@ -61,32 +62,53 @@ func (s *leftBehind) addLeaves() {
 	}
 }
 
-// find returns what is alive of all that.
-func (s *leftBehind) find() (found []stat) {
-	seen := map[identity]bool{}
-	add := func(p stat) {
-		if p.pid != s.parent && p.pid != os.Getpid() && !seen[p.identity] {
-			seen[p.identity] = true
-			found = append(found, p)
-		}
-	}
+// find returns what is alive of all that, with all descendants.
+func (s *leftBehind) find() []stat {
+	all := othersThan(ancestors())
+	found := map[int]bool{}
 	for _, r := range s.records {
-		for _, p := range r.find() {
-			add(p)
+		for _, p := range r.find(all) {
+			found[p.pid] = true
 		}
 	}
 	for _, l := range s.leaves {
-		for pid := range l.procs() {
-			if p, ok := readStat(pid); ok && !p.zombie {
-				add(p)
-			}
-		}
+		maps.Copy(found, l.procs())
 		_ = l.kill() // also those being forked; what has no groups has no processes in them
 	}
 	ns := pidNamespace()
-	for _, p := range processes() {
-		if ownerDead(ownerIn(markerOf(p.pid)), ns) {
-			add(p)
+	for _, p := range all {
+		if !found[p.pid] && ownerDead(ownerIn(markerOf(p.pid)), ns) {
+			found[p.pid] = true
+		}
+	}
+	return descendants(all, found)
+}
+
+// ancestors returns the processes above this one.
+func ancestors() map[int]bool {
+	above := map[int]bool{}
+	for s, ok := readStat(os.Getpid()); ok && !above[s.ppid]; s, ok = readStat(s.ppid) {
+		above[s.ppid] = true
+	}
+	return above
+}
+
+// othersThan returns all living processes but these and our own.
+func othersThan(pids map[int]bool) []stat {
+	return slices.DeleteFunc(processes(), func(s stat) bool { return pids[s.pid] })
+}
+
+// descendants returns those of all that are among roots, or below one that is.
+func descendants(all []stat, roots map[int]bool) (found []stat) {
+	in := map[int]bool{}
+	for grown := true; grown; { // a child may be listed before its parent
+		grown = false
+		for _, p := range all {
+			if !in[p.pid] && (roots[p.pid] || in[p.ppid]) {
+				in[p.pid] = true
+				found = append(found, p)
+				grown = true
+			}
 		}
 	}
 	return found

@@ -158,7 +158,7 @@ func (t *tree) leftovers() []stat {
 		return left
 	}
 	for _, s := range processes() {
-		if !found[s.pid] && carries(s.pid, t.marker) {
+		if !found[s.pid] && carries(s, t.marker) {
 			t.known[s.identity] = true
 			left = append(left, s)
 		}
