@@ -126,6 +126,11 @@ func (l *leaf) cpu() time.Duration {
 	return time.Duration(readKernel(filepath.Join(l.dir, "cpu.stat"), "usage_usec")) * time.Microsecond
 }
 
+// overMemory says whether it ran into its own limit of memory.
+func (l *leaf) overMemory() bool {
+	return readKernel(filepath.Join(l.dir, "memory.events"), "oom") > 0
+}
+
 // account adds what the kernel has counted of the whole tree.
 func (l *leaf) account(r *Result) {
 	file := func(name string) string { return filepath.Join(l.dir, name) }

@@ -17,6 +17,7 @@ func (t *tree) measure() Usage {
 	if t.looks++; t.looks%fullLook == 0 {
 		t.older = nil
 	}
+	reap()
 	all, skipped := readAll(t.older)
 	t.last = t.among(all)
 	t.older = t.olderThanLeader(all, skipped)

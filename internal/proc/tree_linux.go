@@ -38,22 +38,13 @@ func (t *tree) members() []stat { return t.among(processes()) }
 
 // among returns those of all that are members.
 func (t *tree) among(all []stat) []stat {
-	alive := make(map[int]bool, len(t.known))
-	born := t.born(all)
-	var out []stat
-	for grown := true; grown; { // a child may be listed before its parent
-		grown = false
-		for _, s := range all {
-			if alive[s.pid] {
-				continue
-			}
-			if s.pgrp == t.leader || s.ppid == t.leader || alive[s.ppid] || t.known[s.identity] || born[s.pid] {
-				alive[s.pid] = true
-				out = append(out, s)
-				grown = true
-			}
+	roots := t.born(all)
+	for _, s := range all {
+		if s.pgrp == t.leader || s.ppid == t.leader || t.known[s.identity] {
+			roots[s.pid] = true
 		}
 	}
+	out := descendants(all, roots)
 	clear(t.known) // the dead are forgotten, so that the map stays as small as the tree
 	for _, s := range out {
 		t.known[s.identity] = true
@@ -69,7 +60,7 @@ func (t *tree) born(all []stat) map[int]bool {
 	case Subreaper:
 		return t.adopted(all)
 	}
-	return nil
+	return map[int]bool{}
 }
 
 // terminate asks the tree to end. It says whether it is any use to wait for that.
@@ -129,8 +120,9 @@ func (t *tree) clear() (leftovers, survivors int) {
 	}, time.Time{})
 }
 
-// account adds what the kernel knows of the tree, which is gone by now. Where it does not count the kills of this tree,
-// one of the host while the leader was killed by somebody else than us is taken for it.
+// account adds what the kernel knows of the tree, which is gone by now. When somebody else than us has killed the leader,
+// it says whether that was for want of memory. Where it does not count the kills of this tree, one of the host is taken
+// for it.
 func (t *tree) account(r *Result) {
 	starved := oomKills() > t.oomKills
 	if t.leaf != nil {
@@ -139,8 +131,11 @@ func (t *tree) account(r *Result) {
 			starved = r.OOMKills > 0
 		}
 	}
-	if r.Cause == Exit && r.Signal == unix.SIGKILL.String() && starved {
-		r.Cause = OOM
+	if r.Cause != Exit || r.Signal != unix.SIGKILL.String() || !starved {
+		return
+	}
+	if r.Cause = OOM; t.leaf != nil && t.leaf.overMemory() {
+		r.Cause = Memory
 	}
 }
 
