@@ -28,7 +28,7 @@ var shapes = map[event.Type]struct {
 	event.JobFailed:    {"tenant job", "scanner target cause exit_code stderr", true},
 	event.JobTimeout:   {"tenant job", "scanner target cause", true},
 
-	event.ScanStarted:   {"tenant job report", "scanner target path", false},
+	event.ScanStarted:   {"tenant job report", "scanner target path target_files target_bytes", false},
 	event.ScanCompleted: {"tenant job report", "scanner target findings parts partial exit_code peak_memory_bytes cpu_ms containment", true},
 	event.ScanFailed:    {"tenant job report", "scanner target cause exit_code", true},
 

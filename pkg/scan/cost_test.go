@@ -164,12 +164,12 @@ func TestSizeClass(t *testing.T) {
 			continue // a file system without such files
 		}
 		for _, target := range targets {
-			if got := sizeClass(target); got != want {
+			if got := sizeOf(target).class(); got != want {
 				t.Errorf("%s with %d bytes: class %d, want %d", target, size, got, want)
 			}
 		}
 	}
-	if got := sizeClass(filepath.Join(dir, "none")); got != 0 {
+	if got := sizeOf(filepath.Join(dir, "none")).class(); got != 0 {
 		t.Errorf("class %d of nothing", got)
 	}
 }

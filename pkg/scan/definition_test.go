@@ -78,18 +78,24 @@ func TestArguments(t *testing.T) {
 func TestConfigNamesEveryProblem(t *testing.T) {
 	cfg := Config{
 		Timeout: -2, Grace: 2 * time.Hour, MaxOutputBytes: -1, MaxLogBytes: -1, MaxFileBytes: 1, MemoryLimitBytes: 1, Nice: 20,
+		SoftMemoryLimitBytes: 2, CPULimit: 1, MaxProcesses: -2, StuckTimeout: 1, SampleInterval: 1,
 	}
 	cfg.SarifLimits.MaxDepth = -1
 	_, err := NewRunner(cfg)
 	for _, want := range []string{
 		"timeout: -2ns", "grace: 2h", "max_output_bytes: -1", "max_log_bytes: -1", "max_file_bytes: 1", "memory_limit_bytes: 1",
-		"nice: 20", "MaxDepth: -1",
+		"nice: 20", "MaxDepth: -1", "soft_memory_limit_bytes: 2 is outside", "soft_memory_limit_bytes: 2 is over memory_limit_bytes, 1",
+		"cpu_limit: 1ns", "max_processes: -2", "stuck_timeout: 1ns", "sample_interval: 1ns",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}
 	}
-	if err := (Config{Timeout: -1, Grace: -1, MaxFileBytes: -1, MemoryLimitBytes: -1, Nice: -1}).Validate(); err != nil {
+	off := Config{
+		Timeout: -1, Grace: -1, MaxFileBytes: -1, MemoryLimitBytes: -1, Nice: -1,
+		SoftMemoryLimitBytes: -1, CPULimit: -1, MaxProcesses: -1, StuckTimeout: -1,
+	}
+	if err := off.Validate(); err != nil {
 		t.Errorf("-1 means off: %v", err)
 	}
 }

@@ -25,6 +25,7 @@ type scanJob struct {
 	path   string     // of the executable
 	target string     // absolute, without symbolic links
 	root   string     // the target, or the directory of a target that is a file
+	size   targetSize
 	asset  *report.Asset
 	branch *report.Branch
 	dir    string // private, removed at the end
@@ -47,7 +48,7 @@ func (j *scanJob) run(ctx context.Context, open OpenFunc) error {
 	}
 	version := j.r.version(ctx, &j.def, j.path)
 
-	j.r.started(j.req, j.path)
+	j.started()
 	j.start = time.Now()
 	ended, err := proc.Run(ctx, spec)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -101,7 +102,7 @@ func (j *scanJob) report(ctx context.Context, version string, open OpenFunc) err
 		ID: j.req.ReportID, Timestamp: time.Now().UTC(), DurationMS: j.res.Process.Duration.Milliseconds(),
 		SourceType: report.SourceScanner, SourceRef: j.req.JobID, Branch: j.branch,
 		Scope:      &report.Scope{Name: filepath.Base(j.target), Type: j.asset.Type, Includes: []string{j.target}},
-		Properties: report.Properties{"scanner": j.def.Name, "exit_code": j.res.Process.ExitCode, "arguments": j.def.Args},
+		Properties: j.properties(),
 	}}
 	opt := ImportOptions{
 		Asset: j.asset, Root: j.root, Type: j.def.Type, Limits: j.r.cfg.SarifLimits, Tool: report.Tool{Version: version},
@@ -119,6 +120,14 @@ func (j *scanJob) report(ctx context.Context, version string, open OpenFunc) err
 		return j.fail(CauseSarif, err)
 	}
 	return nil
+}
+
+// properties are what the report says of how it came about: the process, and what there was to scan.
+func (j *scanJob) properties() report.Properties {
+	p := report.Properties(usage(j.res.Process))
+	maps.Copy(p, j.size.details())
+	p["scanner"], p["arguments"] = j.def.Name, j.def.Args
+	return p
 }
 
 // openOutput opens the SARIF that this run has written.

@@ -93,8 +93,10 @@ func (r *Runner) event(t event.Type, req Request, message string, details map[st
 	}
 }
 
-func (r *Runner) started(req Request, path string) {
-	r.cfg.Sink.Record(r.event(event.ScanStarted, req, req.Scanner+" starts", map[string]any{"path": path}))
+func (j *scanJob) started() {
+	details := j.size.details()
+	details["path"] = j.path
+	j.r.cfg.Sink.Record(j.r.event(event.ScanStarted, j.req, j.req.Scanner+" starts", details))
 }
 
 // warnOfMemory says that the scanner is over its soft limit.

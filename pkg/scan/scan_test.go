@@ -292,7 +292,7 @@ func TestScanWarns(t *testing.T) {
 	}
 	b.target = t.TempDir()
 	res, err = b.scan(t.Context())
-	if err != nil || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "empty") {
+	if err != nil || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "empty") || !res.Partial {
 		t.Errorf("empty target: got %+v, %v", res, err)
 	}
 }

@@ -3,7 +3,6 @@ package scan
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +24,17 @@ func (j *scanJob) inspect() error {
 	case !info.IsDir() && j.def.InTarget:
 		return fmt.Errorf("target %s is no directory, as the scanner needs", j.target)
 	}
+	f, err := os.Open(j.target)
+	if err != nil {
+		return err
+	}
+	_ = f.Close() // opened to see that it can be read
+	if j.size = sizeOf(j.target); j.size.files == 0 {
+		j.res.partial("the target is empty: it has no file that could have been scanned")
+	}
+	if n := j.size.unread; n > 0 {
+		j.res.partial(fmt.Sprintf("%d files and directories of the target cannot be read", n))
+	}
 	j.root = filepath.Dir(j.target)
 	if info.IsDir() {
 		j.root = j.target
@@ -40,18 +50,8 @@ func (j *scanJob) inspect() error {
 	return nil
 }
 
-// inspectDir warns of an empty directory and of files that silence the scanner, and refuses those that control it.
+// inspectDir warns of files that silence the scanner, and refuses those that control it.
 func (j *scanJob) inspectDir() error {
-	d, err := os.Open(j.target)
-	if err != nil {
-		return err
-	}
-	defer d.Close() // opened for reading
-	if _, err := d.Readdirnames(1); errors.Is(err, io.EOF) {
-		j.res.warn("the target is empty")
-	} else if err != nil {
-		return err
-	}
 	for _, name := range j.def.RefusedBy {
 		if slices.Contains(j.r.cfg.AllowTargetConfig, j.def.Name) {
 			break
