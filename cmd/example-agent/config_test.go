@@ -75,7 +75,7 @@ func TestEverySettingFromFileAndEnvironment(t *testing.T) {
 		names[f.env()] = f.key()
 		text, want := sample(t, f, i)
 		if want == nil {
-			if f.key() != "scanners" { // a list of mappings, for the file alone
+			if f.value.Kind() != reflect.Slice || f.value.Type().Elem().Kind() != reflect.Struct { // a list of mappings, for the file alone
 				t.Errorf("%s, a %s, cannot be set", f.key(), f.value.Type())
 			}
 			continue

@@ -13,14 +13,14 @@ import (
 // last bytes that the store and the audit log need.
 type diskGuard struct {
 	*scan.Runner
-	limits limits.FileSystemLimits
-	dir    string
-	sink   event.Sink
+	space *limits.Space
+	dir   string // on that disk
+	sink  event.Sink
 }
 
 // Scan checks the disk first. The job is tried again later, for space may be freed.
 func (g *diskGuard) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
-	if err := g.limits.FreeSpace(g.dir); err != nil {
+	if err := g.space.Check(); err != nil {
 		g.warn(req, err)
 		return nil, &passingError{err}
 	}

@@ -18,7 +18,8 @@ func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
 	}
 	var events sdktest.Recorder
 	const moreThanThereIs = 1 << 30 // MiB: a pebibyte
-	g := &diskGuard{r, limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, t.TempDir(), &events}
+	dir := t.TempDir()
+	g := &diskGuard{r, limits.NewSpace(limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, dir), dir, &events}
 	_, err = g.Scan(t.Context(), scan.Request{JobID: "job", Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (report.Writer, error) {
 		t.Error("a report was begun")
 		return nil, errors.New("unwanted")

@@ -15,6 +15,7 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
@@ -28,13 +29,22 @@ type engine struct {
 	agent  *agent.Agent
 	undo   func() // of the memory limits
 
+	transport *limits.RoundTripper // of all requests
+	space     *limits.Space        // of the disk of the state directory
+	heap      *limits.HeapGuard    // nil without limits.memory.heap_guard
+	jobLimits resource.ControllerConfig
+
 	containment scan.Contained // of scanners, once there is a runner
 }
 
 // newEngine wires an agent; build gives it a source and a scanner. What it opened is closed again when it fails.
 func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) error) (_ *engine, err error) {
 	c := a.cfg
-	e := &engine{cfg: c, undo: func() {}}
+	e := &engine{cfg: c, undo: func() {}, space: limits.NewSpace(c.Limits.FileSystem, c.Agent.StateDir)}
+	memory := heapLimits(ctx, c.Limits.Memory)
+	if memory.HeapGuard {
+		e.heap = limits.NewHeapGuard(memory)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -46,8 +56,8 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	// 1. The audit log hears of everything, directly: no queue that drops stands between.
 	lc := c.Audit
 	lc.Output = a.errw
-	transport := limits.Transport(c.Limits.Network, nil)
-	lc.RemoteTransport = transport
+	e.transport = limits.Transport(c.Limits.Network, nil)
+	lc.RemoteTransport = e.transport
 	if c.Server.TokenFile != "" {
 		lc.RemoteToken = tokenFile(c.Server.TokenFile)
 	}
@@ -67,13 +77,14 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 
 	// 3. The uploader: the server's client, with the network limits below it.
-	if err := e.connect(transport); err != nil {
+	if err := e.connect(); err != nil {
 		return nil, err
 	}
 
 	// 4. The agent ties source, scanner and pipeline together.
+	e.jobLimits = c.Limits.ControllerConfig(c.Resource)
 	ac := agent.Config{
-		TenantID: c.Agent.TenantID, Version: version, Uploader: e.client, Pipeline: c.Pipeline, Resource: c.Limits.ControllerConfig(c.Resource),
+		TenantID: c.Agent.TenantID, Version: version, Uploader: e.client, Pipeline: c.Pipeline, Resource: e.jobLimits,
 		PollWait: c.Agent.PollWait, RetryDelay: c.Agent.RetryDelay, MaxAttempts: c.Agent.MaxAttempts, DrainTimeout: c.Agent.DrainTimeout,
 		FlushTimeout: c.Agent.Wait, Sink: e.log,
 	}
@@ -86,31 +97,13 @@ func (a *app) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	if e.agent, err = agent.New(ac); err != nil {
 		return nil, err
 	}
-	e.undo = c.Limits.Memory.Apply()
+	e.undo = memory.Apply()
+	a.warn(e)
 	return e, nil
 }
 
-// gate admits no job that the audit log would not take, where audit.fail_closed asks for that.
-func (e *engine) gate() error {
-	if err := e.log.Err(); err != nil {
-		return fmt.Errorf("audit.fail_closed is set and the audit log fails: %w", err)
-	}
-	return nil
-}
-
-// vitals adds what the store and the audit log say to what the agent is judged by.
-func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
-	if s, err := e.store.GetStats(ctx); err == nil && s.MaxBytes > 0 {
-		v[limits.MetricStore] = 100 * float64(s.UsedBytes) / float64(s.MaxBytes)
-	}
-	v[limits.MetricAudit] = 0
-	if e.log.Stats().Failing {
-		v[limits.MetricAudit] = 1
-	}
-}
-
 // connect makes the client, and the ingest server of the agent's own where no other is named.
-func (e *engine) connect(transport http.RoundTripper) (err error) {
+func (e *engine) connect() (err error) {
 	s := e.cfg.Server
 	cc := ingest.ClientConfig{BaseURL: s.URL, AgentID: e.cfg.Agent.ID, Paths: s.Paths, MaxRetryAfter: s.MaxRetryAfter, UserAgent: "example-agent/" + version}
 	if s.URL == "" {
@@ -124,7 +117,7 @@ func (e *engine) connect(transport http.RoundTripper) (err error) {
 		}
 		cc.TokenSource = tokenFile(s.TokenFile).Token
 	}
-	cc.HTTPClient = &http.Client{Transport: transport}
+	cc.HTTPClient = &http.Client{Transport: e.transport}
 	e.client, err = ingest.NewClient(cc)
 	return err
 }

@@ -153,7 +153,7 @@ func (a *app) newRunner(e *engine) (agent.Scanner, error) {
 	if err != nil {
 		e.log.Record(event.Event{Type: event.AgentError, Severity: event.Error, Message: "leftovers of a killed agent stay", Error: err.Error()})
 	}
-	return &diskGuard{r, a.cfg.Limits.FileSystem, a.cfg.Agent.StateDir, e.log}, nil
+	return &diskGuard{r, e.space, a.cfg.Agent.StateDir, e.log}, nil
 }
 
 // runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.

@@ -14,6 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
@@ -30,6 +31,8 @@ type daemonStatus struct {
 
 	Containment scan.Contained `json:"containment"` // what holds the processes of a scanner together
 
+	Limits []limits.Usage `json:"limits"` // how near each is, and what it refused
+
 	Healthy bool     `json:"healthy"`
 	Reasons []string `json:"reasons"` // why not, most important first
 }
@@ -40,7 +43,7 @@ const problemAge = 5 * time.Minute
 func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, error) {
 	s := &daemonStatus{
 		AgentID: e.cfg.Agent.ID, Version: version, PID: os.Getpid(), Started: started, Server: e.where(),
-		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Reasons: []string{},
+		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Limits: e.usage(), Reasons: []string{},
 	}
 	var err error
 	if s.Store, err = e.store.GetStats(ctx); err != nil {

@@ -31,8 +31,15 @@ func (a *app) validateCommand() *cobra.Command {
 				return &exitError{exitConfig, fmt.Errorf("server.token_file: %w", err)}
 			}
 		}
+		warnings := []string{}
+		for _, w := range c.warnings() {
+			warnings = append(warnings, w.Error())
+		}
 		if a.json() {
-			return a.printJSON(map[string]any{"valid": true, "file": a.flags.config})
+			return a.printJSON(map[string]any{"valid": true, "file": a.flags.config, "warnings": warnings})
+		}
+		for _, w := range warnings {
+			fmt.Fprintf(a.out, "warning: %s\n", w)
 		}
 		fmt.Fprintf(a.out, "%s is valid\n", cmp.Or(a.flags.config, "the default configuration"))
 		return nil

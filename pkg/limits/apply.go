@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -31,9 +32,44 @@ func (l ComputationalLimits) ControllerConfig(base resource.ControllerConfig) re
 	tightenPercent(&base.CPUThreshold, d.CPUThreshold, l.CPUThresholdCrit)
 	tightenPercent(&base.CPUWarning, warning(base.CPUThreshold), l.CPUThresholdWarn)
 	tighten(&base.SampleInterval, d.SampleInterval, l.CPUMonitorInterval)
-	tighten(&base.MaxConcurrentJobs, d.MaxConcurrentJobs, min(l.MaxConcurrentOps, max(l.MaxGoroutines/GoroutinesPerJob, 1)))
+	tighten(&base.MaxConcurrentJobs, d.MaxConcurrentJobs, min(l.MaxConcurrentOps, l.jobs()))
 	return base
 }
+
+// JobsBound says that a limit leaves fewer jobs at once than a controller was configured for.
+type JobsBound struct {
+	Field string // max_goroutines or max_concurrent_ops
+	Value int    // of it
+	Asked int    // resource.max_concurrent_jobs
+	Jobs  int    // that can run at once
+}
+
+func (b *JobsBound) Error() string {
+	each := ""
+	if b.Field == "max_goroutines" {
+		each = fmt.Sprintf(", which take %d goroutines each", GoroutinesPerJob)
+	}
+	return fmt.Sprintf("limits.computational.%s is %d: no more than %d jobs run at once%s, though resource.max_concurrent_jobs is %d",
+		b.Field, b.Value, b.Jobs, each, b.Asked)
+}
+
+// JobsBound returns a *JobsBound where l leaves fewer jobs at once than base has slots. Nothing is wrong then, but
+// who set the one field may not know of the other.
+func (l ComputationalLimits) JobsBound(base resource.ControllerConfig) error {
+	l = l.WithDefaults()
+	asked := base.MaxConcurrentJobs
+	orDefault(&asked, resource.DefaultControllerConfig().MaxConcurrentJobs)
+	switch {
+	case l.jobs() < asked && l.jobs() <= l.MaxConcurrentOps:
+		return &JobsBound{"max_goroutines", l.MaxGoroutines, asked, l.jobs()}
+	case l.MaxConcurrentOps < asked:
+		return &JobsBound{"max_concurrent_ops", l.MaxConcurrentOps, asked, l.MaxConcurrentOps}
+	}
+	return nil
+}
+
+// jobs is how many jobs at once MaxGoroutines leaves.
+func (l ComputationalLimits) jobs() int { return max(l.MaxGoroutines/GoroutinesPerJob, 1) }
 
 // ControllerConfig returns base, tightened by l as by ComputationalLimits.ControllerConfig.
 func (l MemoryLimits) ControllerConfig(base resource.ControllerConfig) resource.ControllerConfig {

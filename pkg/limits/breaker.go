@@ -123,6 +123,19 @@ func (b *breaker) leave(host string, probe *circuit, o outcome, err error) {
 	}
 }
 
+// worst is the most failures in a row of any host.
+func (b *breaker) worst() (n int) {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.hosts {
+		n = max(n, c.failures)
+	}
+	return n
+}
+
 func (b *breaker) addLocked(host string) *circuit {
 	for other := range b.hosts {
 		if len(b.hosts) < maxCircuits {

@@ -76,7 +76,7 @@ func get(ctx context.Context, rt http.RoundTripper, url string) error {
 }
 
 // broken returns a transport over h, whose circuit to host a is open: threshold 3, pauses 1s, 2s, 4s, 4s.
-func broken(t *testing.T, h *hosts) http.RoundTripper {
+func broken(t *testing.T, h *hosts) *RoundTripper {
 	t.Helper()
 	rt := Transport(NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 3, CircuitBreakerTimeout: 4 * time.Second}, h)
 	h.down = map[string]bool{"a": true}
@@ -125,7 +125,7 @@ func TestCircuitOpensProbesAndCloses(t *testing.T) {
 				t.Error("after the host is back:", err)
 			}
 		}
-		if n := len(rt.(*transport).breaker.hosts); n != 0 {
+		if n := len(rt.breaker.hosts); n != 0 {
 			t.Errorf("%d hosts are remembered", n)
 		}
 		h.set(func() { h.down["a"] = true })
@@ -281,7 +281,7 @@ func TestBreakerForgetsRatherThanGrows(t *testing.T) {
 		h.down[host] = true
 		get(t.Context(), rt, "http://"+host+"/")
 	}
-	if n := len(rt.(*transport).breaker.hosts); n != maxCircuits {
+	if n := len(rt.breaker.hosts); n != maxCircuits {
 		t.Errorf("%d hosts are remembered, want %d", n, maxCircuits)
 	}
 }
@@ -312,7 +312,7 @@ func TestBreakerUnderLoad(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if n := len(rt.(*transport).breaker.hosts); n != 0 {
+		if n := len(rt.breaker.hosts); n != 0 {
 			t.Errorf("%d hosts are remembered", n)
 		}
 	})

@@ -21,6 +21,8 @@ type Degradation struct {
 	level Level
 	since time.Time // of the level
 	cause cause     // of the level; none when full
+
+	refused int64 // jobs
 }
 
 // cause is what brought the agent to its level.
@@ -160,13 +162,21 @@ func (d *Degradation) Gate() error {
 func (d *Degradation) Refuse(priority int, memory int64) error {
 	switch l := d.Level(); {
 	case l == LevelPaused:
-		return d.refusal("")
+		return d.refuse("")
 	case l != LevelFull && priority < 0:
-		return d.refusal(fmt.Sprintf("priority %d", priority))
+		return d.refuse(fmt.Sprintf("priority %d", priority))
 	case l == LevelMinimal && memory > int64(d.cfg.BigJobMB)<<20:
-		return d.refusal(fmt.Sprintf("a reservation of %d MiB, over %d", memory>>20, d.cfg.BigJobMB))
+		return d.refuse(fmt.Sprintf("a reservation of %d MiB, over %d", memory>>20, d.cfg.BigJobMB))
 	}
 	return nil
+}
+
+// refuse is the refusal of a job that has come already.
+func (d *Degradation) refuse(job string) error {
+	d.mu.Lock()
+	d.refused++
+	d.mu.Unlock()
+	return d.refusal(job)
 }
 
 func (d *Degradation) refusal(job string) error {
@@ -181,6 +191,8 @@ type DegradationState struct {
 	Off    string    `json:"off"`              // what the level turns off
 	Reason string    `json:"reason,omitempty"` // empty at LevelFull
 	Forced bool      `json:"forced,omitempty"` // the configuration says so, not the rules
+
+	Refused int64 `json:"refused"` // jobs that Refuse found too much for the level, since the beginning
 }
 
 // State returns the present state.
@@ -190,5 +202,5 @@ func (d *Degradation) State() DegradationState {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return DegradationState{Level: d.level, Since: d.since, Off: d.level.Describe(), Reason: d.cause.reason, Forced: d.forced}
+	return DegradationState{Level: d.level, Since: d.since, Off: d.level.Describe(), Reason: d.cause.reason, Forced: d.forced, Refused: d.refused}
 }

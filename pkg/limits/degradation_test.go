@@ -267,6 +267,15 @@ func TestWhatALevelRefuses(t *testing.T) {
 				t.Errorf("%s, %s: %v", c.level, what, got.err)
 			}
 		}
+		want := int64(0)
+		for _, refused := range []bool{c.gate, c.low, c.bigJob} { // one job each
+			if refused {
+				want++
+			}
+		}
+		if n := w.State().Refused; n != want {
+			t.Errorf("%s: %d jobs refused, want %d", c.level, n, want)
+		}
 	}
 	var none *Degradation
 	if none.Level() != LevelFull || none.Gate() != nil || none.Refuse(-9, big) != nil || none.State().Level != LevelFull {

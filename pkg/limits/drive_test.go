@@ -2,6 +2,7 @@ package limits
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +28,7 @@ func (h *host) Sample(context.Context) (resource.SystemMetrics, error) {
 	defer h.mu.Unlock()
 	h.samples++
 	return resource.SystemMetrics{CPUPercent: h.cpu, CPUSource: "host", MemoryPercent: h.memory, MemorySource: "host",
-		MemoryTotalMB: 16 << 10, MemoryUsedMB: h.memory / 100 * (16 << 10), MemoryAvailableBytes: int64((100 - h.memory) / 100 * (16 << 30))}, nil
+		MemoryTotalMB: 16 << 10, MemoryUsedMB: h.memory / 100 * (16 << 10), HeapBytes: 600 << 20, MemoryAvailableBytes: int64((100 - h.memory) / 100 * (16 << 30))}, nil
 }
 
 func (h *host) count() int {
@@ -120,6 +121,13 @@ func TestJobsAtOnce(t *testing.T) {
 		got := 0
 		for ctl.AcquireSlot(t.Context()) {
 			got++
+		}
+		var bound *JobsBound
+		if err := c.l.JobsBound(resource.ControllerConfig{MaxConcurrentJobs: 16}); !errors.As(err, &bound) || bound.Jobs != c.jobs || bound.Asked != 16 {
+			t.Errorf("%+v: %v, want %d jobs", c.l, err, c.jobs)
+		}
+		if err := c.l.JobsBound(resource.ControllerConfig{MaxConcurrentJobs: c.jobs}); err != nil {
+			t.Errorf("%+v: %v", c.l, err)
 		}
 		if got != c.jobs {
 			t.Errorf("%+v: %d jobs at once, want %d", c.l, got, c.jobs)

@@ -64,3 +64,9 @@ func (g *Group) Stats() GroupStats {
 	defer g.mu.Unlock()
 	return GroupStats{g.budget, g.running, g.peak, g.refused}
 }
+
+// Usage returns the functions that run and those that were refused.
+func (g *Group) Usage() Usage {
+	s := g.Stats()
+	return Usage{Name: "computational.max_goroutines", Used: float64(s.Running), Limit: float64(s.Budget), Refused: s.Refused}
+}

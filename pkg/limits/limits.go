@@ -66,6 +66,12 @@ type MemoryLimits struct {
 	// GCTargetPercent is the growth of the heap at which garbage is collected, set by Apply; default 100; -1: the
 	// collector runs only near MaxHeapSizeMB.
 	GCTargetPercent int `json:"gc_target_percent" yaml:"gc_target_percent"`
+	// HeapShare lowers MaxHeapSizeMB to this fraction of the memory that the agent and its scanners may take together,
+	// where that is less: 0.25 for a quarter, at most 0.5, for the scanners need the rest; default 0: it does not.
+	HeapShare float64 `json:"heap_share" yaml:"heap_share"`
+	// HeapGuard lets no job begin while the heap is over 80 percent of MaxHeapSizeMB and collecting garbage does not
+	// help; default false.
+	HeapGuard bool `json:"heap_guard" yaml:"heap_guard"`
 
 	// The next three are held by the resource controller: see Limits.ControllerConfig.
 

@@ -156,6 +156,9 @@ func TestGroup(t *testing.T) {
 	if err := g.Go(func() { t.Error("ran over budget") }); !errors.As(err, &limit) || limit.Value != 4 || limit.Bound != 3 || limit.Field != "max_goroutines" {
 		t.Errorf("the fourth of three: %v", err)
 	}
+	if u := g.Usage(); u != (Usage{Name: "computational.max_goroutines", Used: 3, Limit: 3, Refused: 1}) {
+		t.Errorf("%+v", u)
+	}
 	close(release)
 	g.Wait()
 	if s := g.Stats(); s != (GroupStats{Budget: 3, Peak: 3, Refused: 1}) {

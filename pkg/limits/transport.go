@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -15,16 +16,17 @@ import (
 // host that does not answer fails at once, with an *ErrCircuitOpen.
 //
 // As ever with net/http, response bodies must be closed: a body that is not keeps its connection.
-func Transport(l NetworkLimits, base http.RoundTripper) http.RoundTripper {
+func Transport(l NetworkLimits, base http.RoundTripper) *RoundTripper {
 	l = l.WithDefaults()
-	t := &transport{limits: l, base: base, inUse: make(chan struct{}, max(l.MaxTotalConnections, 1)), breaker: newBreaker(l)}
+	t := &RoundTripper{limits: l, base: base, inUse: make(chan struct{}, max(l.MaxTotalConnections, 1)), breaker: newBreaker(l)}
 	if base == nil {
 		t.base = ownTransport(l)
 	}
+	t.traffic.requests.span, t.traffic.window.span, t.traffic.bytes.span = time.Second, l.RateLimitWindow, time.Second
 	if l.EnableRateLimit {
-		t.rates = []*rate.Limiter{
-			window(l.MaxRequestsPerSecond, time.Second),
-			window(l.RateLimitMaxRequests, l.RateLimitWindow),
+		t.rates = []counted{
+			{window(l.MaxRequestsPerSecond, time.Second), &t.traffic.secondWaited, &t.traffic.secondRefused},
+			{window(l.RateLimitMaxRequests, l.RateLimitWindow), &t.traffic.windowWaited, &t.traffic.windowRefused},
 		}
 	}
 	if l.MaxBandwidthMbps > 0 {
@@ -52,20 +54,30 @@ func window(n int, length time.Duration) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(fill)/length.Seconds()), burst)
 }
 
-type transport struct {
+// RoundTripper is what Transport returns. Its methods may be called concurrently.
+type RoundTripper struct {
 	limits    NetworkLimits
 	base      http.RoundTripper
 	inUse     chan struct{} // one token for each request under way
-	rates     []*rate.Limiter
+	rates     []counted
 	bandwidth *rate.Limiter // bytes; nil: no limit
 	breaker   *breaker      // nil: none
+	traffic   traffic
+}
+
+// counted is a limiter with what it does.
+type counted struct {
+	*rate.Limiter
+	waited, refused *atomic.Int64
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	host := hostOf(req)
 	probe, err := t.breaker.enter(host)
-	if err == nil {
+	if err != nil {
+		t.traffic.opened.Add(1)
+	} else {
 		if err = t.enter(req.Context()); err != nil {
 			t.breaker.leave(host, probe, nothing, nil)
 		}
@@ -76,8 +88,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	w := newWatch(req.Context(), t.limits)
-	resp, err := t.base.RoundTrip(w.request(req, t.bandwidth))
+	w := t.newWatch(req.Context())
+	resp, err := t.base.RoundTrip(w.request(req))
 	if err != nil {
 		err = w.explain(err)
 		t.breaker.leave(host, probe, w.blame(req.Context()), err)
@@ -100,34 +112,72 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the base.
-func (t *transport) CloseIdleConnections() {
+func (t *RoundTripper) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
 // enter waits for a rate and a connection.
-func (t *transport) enter(ctx context.Context) error {
-	select {
-	case t.inUse <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for one of %d connections: %w", cap(t.inUse), context.Cause(ctx))
+func (t *RoundTripper) enter(ctx context.Context) error {
+	if err := t.takeConnection(ctx); err != nil {
+		return err
 	}
 	for _, r := range t.rates {
+		if r.Allow() {
+			continue
+		}
+		r.waited.Add(1)
 		if err := r.Wait(ctx); err != nil {
+			r.refused.Add(1)
 			<-t.inUse
 			return fmt.Errorf("wait for the request rate: %w", err)
 		}
 	}
+	t.traffic.requests.add(1)
+	t.traffic.window.add(1)
 	return nil
 }
 
-func (t *transport) leave(w *watch) {
+func (t *RoundTripper) takeConnection(ctx context.Context) error {
+	select {
+	case t.inUse <- struct{}{}:
+		return nil
+	default:
+	}
+	t.traffic.connWaited.Add(1)
+	select {
+	case t.inUse <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		t.traffic.connRefused.Add(1)
+		return fmt.Errorf("wait for one of %d connections: %w", cap(t.inUse), context.Cause(ctx))
+	}
+}
+
+func (t *RoundTripper) leave(w *watch) {
 	w.end()
 	<-t.inUse
 }
 
-func (t *transport) tooLarge(size int64) error {
+// spend waits until n bytes may pass. The limiter takes no more than its burst at once.
+func (t *RoundTripper) spend(ctx context.Context, n int) error {
+	t.traffic.bytes.add(n)
+	for r := t.bandwidth; r != nil && n > 0; {
+		piece := min(n, r.Burst())
+		if !r.AllowN(time.Now(), piece) {
+			t.traffic.bytesWaited.Add(1)
+			if err := r.WaitN(ctx, piece); err != nil {
+				return err
+			}
+		}
+		n -= piece
+	}
+	return nil
+}
+
+func (t *RoundTripper) tooLarge(size int64) error {
+	t.traffic.tooLarge.Add(1)
 	return fmt.Errorf("response of %d bytes: %w", size, &ErrLimit{
 		Field: "max_response_size_mb", Value: float64(size) / (1 << 20), Bound: float64(t.limits.MaxResponseSizeMB),
 	})

@@ -46,12 +46,19 @@ func (l ComputationalLimits) Validate() error {
 	return p.err()
 }
 
+// minHeapMB is the least heap that an agent can work with, in MiB.
+const minHeapMB = 16
+
 // Validate returns every field that is out of range, in one error.
 func (l MemoryLimits) Validate() error {
 	l = l.WithDefaults()
 	var p problems
-	checkOff(&p, "max_heap_size_mb", l.MaxHeapSizeMB, 16, 1<<24) // 1<<24 MiB is 16 TiB: a number of bytes is over it
+	checkOff(&p, "max_heap_size_mb", l.MaxHeapSizeMB, minHeapMB, 1<<24) // 1<<24 MiB is 16 TiB: a number of bytes is over it
 	checkOff(&p, "gc_target_percent", l.GCTargetPercent, 1, 10000)
+	check(&p, "heap_share", l.HeapShare, 0, 0.5)
+	if l.MaxHeapSizeMB == -1 && (l.HeapShare > 0 || l.HeapGuard) {
+		p = append(p, errors.New("max_heap_size_mb: -1 leaves heap_share and heap_guard nothing to hold"))
+	}
 	if l.MaxHeapSizeMB == -1 && l.GCTargetPercent == -1 {
 		p = append(p, errors.New("gc_target_percent: -1 needs max_heap_size_mb, or garbage is never collected"))
 	}

@@ -8,15 +8,13 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // watch cancels a request that makes no progress. It knows one phase at a time: connecting, writing, reading.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	limits NetworkLimits
+	t      *RoundTripper
 
 	mu       sync.Mutex
 	timer    *time.Timer // nil: not watching
@@ -25,15 +23,15 @@ type watch struct {
 	ownFault bool // the caller's body could not be read
 }
 
-func newWatch(ctx context.Context, l NetworkLimits) *watch {
-	w := &watch{limits: l}
+func (t *RoundTripper) newWatch(ctx context.Context) *watch {
+	w := &watch{t: t}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	return w
 }
 
-func (w *watch) connecting() { w.sending("connection_timeout", w.limits.ConnectionTimeout) }
-func (w *watch) writing()    { w.sending("write_timeout", w.limits.WriteTimeout) }
-func (w *watch) awaiting()   { w.sending("read_timeout", w.limits.ReadTimeout) }
+func (w *watch) connecting() { w.sending("connection_timeout", w.t.limits.ConnectionTimeout) }
+func (w *watch) writing()    { w.sending("write_timeout", w.t.limits.WriteTimeout) }
+func (w *watch) awaiting()   { w.sending("read_timeout", w.t.limits.ReadTimeout) }
 func (w *watch) pause()      { w.sending("", 0) }
 
 // sending starts the clock of a phase before the response. A server may answer before it has the whole request:
@@ -58,7 +56,7 @@ func (w *watch) answer() {
 func (w *watch) reading() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.startLocked("read_timeout", w.limits.ReadTimeout)
+	w.startLocked("read_timeout", w.t.limits.ReadTimeout)
 }
 
 func (w *watch) stop() {
@@ -74,6 +72,7 @@ func (w *watch) startLocked(field string, limit time.Duration) {
 	}
 	if limit > 0 && !w.ended {
 		w.timer = time.AfterFunc(limit, func() {
+			w.t.traffic.timedOut(field)
 			w.cancel(&ErrLimit{Field: field, Value: limit.Seconds(), Bound: limit.Seconds()})
 		})
 	}
@@ -115,7 +114,7 @@ func (w *watch) explain(err error) error {
 }
 
 // request returns req with the watch on it.
-func (w *watch) request(req *http.Request, bandwidth *rate.Limiter) *http.Request {
+func (w *watch) request(req *http.Request) *http.Request {
 	w.connecting()
 	req = req.WithContext(httptrace.WithClientTrace(w.ctx, &httptrace.ClientTrace{
 		GotConn:      func(httptrace.GotConnInfo) { w.writing() },
@@ -124,14 +123,14 @@ func (w *watch) request(req *http.Request, bandwidth *rate.Limiter) *http.Reques
 	if req.Body == nil || req.Body == http.NoBody {
 		return req
 	}
-	req.Body = &upload{w: w, from: req.Body, bandwidth: bandwidth}
+	req.Body = &upload{t: w.t, w: w, from: req.Body}
 	if get := req.GetBody; get != nil {
 		req.GetBody = func() (io.ReadCloser, error) {
 			from, err := get()
 			if err != nil {
 				return nil, err
 			}
-			return &upload{w: w, from: from, bandwidth: bandwidth}, nil
+			return &upload{t: w.t, w: w, from: from}, nil
 		}
 	}
 	return req

@@ -121,6 +121,7 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	}
 	if why, ok := c.admissibleLocked(w); !ok {
 		c.rejected++
+		c.tally.refused.add(why.Resource)
 		refusal := why // so that a grant does not pay for what only a refusal needs
 		return nil, &refusal
 	}
@@ -149,8 +150,9 @@ func (c *Controller) AcquireSlot(ctx context.Context) bool {
 		return false
 	}
 	w := waiter{need: c.oneSlot(), number: c.arrived + 1}
-	if _, ok := c.admissibleLocked(&w); !ok {
+	if why, ok := c.admissibleLocked(&w); !ok {
 		c.rejected++
+		c.tally.refused.add(why.Resource)
 		return false
 	}
 	c.countLocked(&w)

@@ -38,6 +38,7 @@ type Controller struct {
 	ledger  *ledger            // of budgets; nil, for good, where nothing is budgeted
 
 	rejected     int64
+	tally        tally
 	overReleased int64
 
 	metrics   SystemMetrics

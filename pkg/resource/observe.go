@@ -81,6 +81,7 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics, err error) []
 		}
 	}
 	if c.warning.observe(now, c.cfg.warnings(m), nil) == closedNow && c.gate.closed == nil {
+		c.tally.warned.add(c.warning.closed.Resource)
 		notes = append(notes, c.warningLocked(c.warning.closed.Reason(), &crossing{c.warning.closed, c.warning.up}))
 	}
 	return notes

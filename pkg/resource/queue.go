@@ -80,10 +80,12 @@ func (c *Controller) wait(ctx context.Context, n need, priority int, counting bo
 		c.mu.Unlock()
 		return nil, err
 	}
-	if _, ok := c.admissibleLocked(w); ok {
+	why, ok := c.admissibleLocked(w)
+	if ok {
 		defer c.mu.Unlock()
 		return c.admitLocked(w), nil
 	}
+	c.tally.waited.add(why.Resource)
 	c.enqueueLocked(w)
 	c.revokeLocked()
 	c.mu.Unlock()

@@ -11,10 +11,14 @@ type ControllerStatus struct {
 	ThrottledAt    time.Time `json:"throttled_at,omitzero"` // zero when not throttled
 	ThrottleReason string    `json:"throttle_reason"`       // e.g. "CPU 90% >= 85%"; empty when not throttled
 
-	ActiveJobs   int   `json:"active_jobs"`   // grants in force
-	ActiveSlots  int   `json:"active_slots"`  // slots they hold; more than ActiveJobs when some weigh more than 1
-	PendingJobs  int   `json:"pending_jobs"`  // requests that wait right now
-	RejectedJobs int64 `json:"rejected_jobs"` // refusals of AcquireSlot and TryAcquire since the beginning
+	ActiveJobs   int              `json:"active_jobs"`       // grants in force
+	ActiveSlots  int              `json:"active_slots"`      // slots they hold; more than ActiveJobs when some weigh more than 1
+	PendingJobs  int              `json:"pending_jobs"`      // requests that wait right now
+	RejectedJobs int64            `json:"rejected_jobs"`     // refusals of AcquireSlot and TryAcquire since the beginning
+	Refused      map[string]int64 `json:"refused,omitempty"` // the same by resource, but for requests that were too large
+	Waited       map[string]int64 `json:"waited,omitempty"`  // requests that had to wait, by the resource that was short when they came
+	Warned       map[string]int64 `json:"warned,omitempty"`  // resource_warning events about a bound, by resource
+
 	OverReleases int64 `json:"over_releases"` // calls of ReleaseSlot that had nothing to release
 	MaxJobs      int   `json:"max_jobs"`      // slots
 
@@ -49,6 +53,7 @@ func (c *Controller) GetStatus() ControllerStatus {
 	if s.Budgets = c.budgetsLocked(); s.Budgets != nil {
 		s.Revocations = c.ledger.revocations
 	}
+	s.Refused, s.Waited, s.Warned = c.tally.refused.byName(), c.tally.waited.byName(), c.tally.warned.byName()
 	for slot := range c.memory {
 		s.ReservedBytes += slot.need.memory
 		s.UsedBytes += slot.used
