@@ -62,6 +62,7 @@ var rooms = map[string][]string{
 	"pkg/scan":   {"pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
 
 	"pkg/scan/watch": {"pkg/event", "internal/proc"},
+	"pkg/scan/pool":  {"pkg/event", "internal/proc", "internal/tail"},
 
 	// level 3
 	"pkg/agent": {"pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/filelock"},

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"math/big"
 	"os"
 	"os/exec"
@@ -11,11 +12,28 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/scan/pool"
 	"github.com/rediverio/sdk/pkg/scan/watch"
 )
 
 // watchedTypes are recorded by a watcher, where the system has one.
 var watchedTypes = []event.Type{event.ProcessWarning, event.ProcessStopped, event.CacheCleanup}
+
+// pooledServers has one that answers its first call, and to the second with the number of the first.
+func (l *life) pooledServers() {
+	l.t.Helper()
+	p, err := pool.New(pool.Config{
+		Command: []string{"/bin/sh", "-c", `while read request; do echo '{"jsonrpc":"2.0","id":1,"result":"pong"}'; done`}, Sink: &l.events,
+	})
+	must(l.t, err)
+	defer p.Close(l.t.Context())
+	must(l.t, p.Start(l.t.Context()))
+	must(l.t, p.Call(l.t.Context(), "ping", nil, nil))
+	var broken *pool.Error
+	if err := p.Call(l.t.Context(), "ping", nil, nil); !errors.As(err, &broken) || broken.Cause != pool.Garbage {
+		l.t.Errorf("the second call: %v", err)
+	}
+}
 
 // watchedHost has a process that is nobody's child, first watched in a dry run and then for good, and a cache over its size.
 func (l *life) watchedHost() {

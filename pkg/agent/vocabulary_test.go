@@ -54,6 +54,9 @@ var shapes = map[event.Type]struct {
 	event.ProcessStopped: {"", "pid start boot_id name command rule reason level value limit action memory_bytes age_ms", false},
 	event.CacheCleanup:   {"", "path bytes limit files bytes_freed removed_files in_use young action", false},
 
+	event.InstanceStarted: {"", "name pid", true},
+	event.InstanceStopped: {"", "name cause pid calls exit_code peak_memory_bytes survivors", true},
+
 	event.AuthFailed:      {"", "status", false},
 	event.RateLimited:     {"", "status", false},
 	event.ValidationError: {"", "", false},
@@ -72,6 +75,7 @@ func TestEveryTypeOfEventAppears(t *testing.T) {
 	l.refusedReport()
 	l.unwillingSource()
 	l.watchedHost()
+	l.pooledServers()
 	l.cancel()
 	must(t, l.end(t))
 

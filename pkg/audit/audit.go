@@ -91,6 +91,9 @@ const (
 	EventProcessStopped = event.ProcessStopped
 	EventCacheCleanup   = event.CacheCleanup
 
+	EventInstanceStarted = event.InstanceStarted
+	EventInstanceStopped = event.InstanceStopped
+
 	EventAuthFailed      = event.AuthFailed
 	EventRateLimited     = event.RateLimited
 	EventValidationError = event.ValidationError

@@ -78,7 +78,7 @@ func TestTheVocabularyIsThatOfPackageEvent(t *testing.T) {
 		EventJobFailed, EventJobTimeout, EventScanStarted, EventScanCompleted, EventScanFailed, EventUploadStarted,
 		EventUploadCompleted, EventUploadFailed, EventUploadRetry, EventChunkCreated, EventChunkUploaded, EventChunkFailed,
 		EventChunkCleanup, EventResourceThrottle, EventResourceResume, EventResourceWarning, EventConcurrencyChanged, EventDegradationChanged, EventProcessWarning,
-		EventProcessStopped, EventCacheCleanup, EventAuthFailed, EventRateLimited, EventValidationError}
+		EventProcessStopped, EventCacheCleanup, EventInstanceStarted, EventInstanceStopped, EventAuthFailed, EventRateLimited, EventValidationError}
 	for i, want := range event.Types() {
 		if i >= len(ours) || ours[i] != want {
 			t.Fatalf("type %d is not %s", i, want)

@@ -51,6 +51,9 @@ const (
 	ProcessStopped Type = "process_stopped" // one was ended
 	CacheCleanup   Type = "cache_cleanup"   // a directory was over its size
 
+	InstanceStarted Type = "instance_started" // a pool has started a scanner server
+	InstanceStopped Type = "instance_stopped" // it ended: idle, replaced, or crashed; or it could not be started
+
 	AuthFailed      Type = "auth_failed"      // the server refused the credentials
 	RateLimited     Type = "rate_limited"     // the server asked for fewer requests
 	ValidationError Type = "validation_error" // input was refused or quarantined
@@ -65,7 +68,7 @@ func Types() []Type {
 		UploadStarted, UploadCompleted, UploadFailed, UploadRetry,
 		ChunkCreated, ChunkUploaded, ChunkFailed, ChunkCleanup,
 		ResourceThrottle, ResourceResume, ResourceWarning, ConcurrencyChanged, DegradationChanged,
-		ProcessWarning, ProcessStopped, CacheCleanup,
+		ProcessWarning, ProcessStopped, CacheCleanup, InstanceStarted, InstanceStopped,
 		AuthFailed, RateLimited, ValidationError,
 	}
 }

@@ -1,0 +1,291 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/internal/proc"
+)
+
+// Pool holds servers and hands them out. Its methods may be called concurrently.
+type Pool struct {
+	cfg    Config
+	launch func(ctx context.Context) (link, error)
+	wg     sync.WaitGroup  // every goroutine of the pool
+	ctx    context.Context // done when the pool is closed: starts are given up
+	cancel context.CancelFunc
+
+	mu       sync.Mutex // guards the following
+	phase    phase
+	all      map[*instance]bool // that run, or are being stopped
+	idle     []*instance        // those that are free, the newest last; empty while somebody waits
+	starting int
+	waiters  []*waiter // in order of arrival
+	trouble  trouble
+	empty    chan struct{} // closed when the pool is closed and no caller has an instance
+	count    counters
+}
+
+type phase int
+
+const (
+	fresh phase = iota
+	open
+	closing
+)
+
+// New returns a pool. The error names every field of cfg that is out of range. Nothing is started before Start.
+func New(cfg Config) (*Pool, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Pool{cfg: cfg.withDefaults(), all: map[*instance]bool{}, empty: make(chan struct{}), count: counters{stopped: map[Cause]int64{}}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	contain, err := proc.Contain(proc.Auto)
+	if err != nil {
+		return nil, err
+	}
+	p.launch = (&launcher{&p.cfg, contain}).launch
+	return p, nil
+}
+
+// Start opens the pool and starts Config.MinIdle instances. It returns when they are free, and with an *Error
+// when the pool has given up to start them: it is open all the same, and tries again later. A done ctx ends the wait alone.
+// A second Start does nothing; after Close it returns ErrClosed.
+func (p *Pool) Start(ctx context.Context) error {
+	p.mu.Lock()
+	if p.phase == closing {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	if p.phase == open {
+		p.mu.Unlock()
+		return nil
+	}
+	p.phase = open
+	p.growLocked()
+	p.wg.Go(p.tend)
+	p.mu.Unlock()
+	for {
+		p.mu.Lock()
+		warm, err, changed := p.runningLocked(), p.trouble.givenUp(p.cfg.MaxFailures), p.trouble.watch()
+		p.mu.Unlock()
+		if warm >= p.cfg.MinIdle {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Close takes no more callers, sends those who wait away with ErrClosed, stops free instances, and waits for those that
+// callers have until ctx is done: then they are stopped too, in the middle of a call. When it returns, nothing of the pool is
+// left. It is safe to call it again, and before Start.
+func (p *Pool) Close(ctx context.Context) {
+	p.mu.Lock()
+	if p.phase != closing {
+		p.phase = closing
+		for _, w := range p.waiters {
+			w.got <- grant{err: ErrClosed}
+		}
+		p.count.failed += int64(len(p.waiters))
+		p.waiters = nil
+		for _, i := range slices.Clone(p.idle) {
+			p.retireLocked(i, Shutdown)
+		}
+		p.cancel()
+		p.trouble.stop()
+		p.emptyLocked()
+	}
+	p.mu.Unlock()
+	select {
+	case <-p.empty:
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	for i := range p.all {
+		if i.state != ending {
+			i.conn.fail(Shutdown, context.Cause(ctx)) // its calls end
+			p.retireLocked(i, Shutdown)
+		}
+	}
+	p.mu.Unlock()
+	p.wg.Wait()
+}
+
+// emptyLocked says when no caller has an instance any more.
+func (p *Pool) emptyLocked() {
+	if p.phase != closing || p.starting > 0 {
+		return
+	}
+	for i := range p.all {
+		if i.state == leased || i.state == resting {
+			return
+		}
+	}
+	select {
+	case <-p.empty:
+	default:
+		close(p.empty)
+	}
+}
+
+// growLocked starts what callers wait for, and what is to be kept warm.
+func (p *Pool) growLocked() {
+	if p.phase != open {
+		return
+	}
+	want := max(len(p.waiters), p.cfg.MinIdle-len(p.idle)) - p.starting
+	n := min(want, p.cfg.Max-len(p.all)-p.starting)
+	if p.trouble.failures > 0 { // one after the other, with pauses
+		n = min(n, 1-p.starting)
+		if wait := time.Until(p.trouble.again); n > 0 && wait > 0 {
+			p.trouble.later(wait, p.retry)
+			return
+		}
+	}
+	for range n {
+		p.starting++
+		p.wg.Go(p.start)
+	}
+}
+
+func (p *Pool) retry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.growLocked()
+}
+
+// start starts one instance.
+func (p *Pool) start() {
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.StartTimeout)
+	defer cancel()
+	i, err := p.begin(ctx)
+	p.mu.Lock()
+	p.starting--
+	if err != nil {
+		p.count.startFailed++
+		p.failedLocked(err)
+		p.growLocked()
+		p.emptyLocked()
+		p.mu.Unlock()
+		p.recordStart(nil, err, time.Since(begin))
+		return
+	}
+	p.all[i], i.since = true, time.Now()
+	p.count.started++
+	p.trouble.tell()
+	p.wg.Go(func() { p.guard(i) })
+	p.freeLocked(i)
+	p.mu.Unlock()
+	p.recordStart(i, nil, time.Since(begin))
+}
+
+// begin starts a server and shakes its hand.
+func (p *Pool) begin(ctx context.Context) (*instance, *Error) {
+	l, err := p.launch(ctx)
+	if err != nil {
+		return nil, &Error{Name: p.cfg.Name, Cause: Start, Stderr: l.said.lines(), Err: err}
+	}
+	i := newInstance(&p.cfg, l)
+	err = p.initialize(ctx, i)
+	if err == nil && !i.conn.hasFailed() {
+		return i, nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("not ready after %s: %w", p.cfg.StartTimeout, err)
+	}
+	i.conn.fail(Start, err)
+	i.end()
+	e := i.failure("", true)
+	if e.Cause != Start {
+		e.Err = errors.Join(fmt.Errorf("%s while it was started", e.Cause), e.Err)
+		e.Cause = Start
+	}
+	return nil, e
+}
+
+func (p *Pool) initialize(ctx context.Context, i *instance) (err error) {
+	if p.cfg.Initialize == nil {
+		return nil
+	}
+	s := &Server{pool: p, i: i, early: true}
+	defer func() {
+		s.released.Store(true)
+		if r := recover(); r != nil {
+			err = fmt.Errorf("initialize: panic: %v", r)
+		}
+	}()
+	return p.cfg.Initialize(ctx, s)
+}
+
+// guard retires an instance whose connection fails, or which ends.
+func (p *Pool) guard(i *instance) {
+	select {
+	case <-i.conn.failed:
+	case <-i.process.Exited():
+		i.lastAnswers()
+	case <-i.retired:
+		return
+	}
+	cause, err := i.conn.failure()
+	p.mu.Lock()
+	if i.state != ending && cause.failure() {
+		p.failedLocked(&Error{Name: p.cfg.Name, Cause: cause, PID: i.process.PID(), Stderr: i.said.lines(), Err: err})
+	}
+	p.retireLocked(i, cause)
+	p.mu.Unlock()
+}
+
+// retireLocked stops an instance, once.
+func (p *Pool) retireLocked(i *instance, cause Cause) {
+	if i.state == ending {
+		return
+	}
+	p.idle = slices.DeleteFunc(p.idle, func(x *instance) bool { return x == i })
+	i.state = ending
+	close(i.retired)
+	p.wg.Go(func() {
+		i.end()
+		p.mu.Lock()
+		delete(p.all, i) // not before it is gone: Max is kept at every moment
+		p.count.stopped[cause]++
+		p.growLocked()
+		p.emptyLocked()
+		p.mu.Unlock()
+		p.recordStop(i, cause)
+	})
+	p.emptyLocked()
+}
+
+// freeLocked gives an instance to whoever waits longest, or keeps it.
+func (p *Pool) freeLocked(i *instance) {
+	if i.state == ending {
+		return
+	}
+	if p.phase == closing {
+		p.retireLocked(i, Shutdown)
+		return
+	}
+	if len(p.waiters) == 0 {
+		i.state = free
+		p.idle = append(p.idle, i)
+		return
+	}
+	w := p.waiters[0]
+	p.waiters = p.waiters[1:]
+	p.leaseLocked(i)
+	w.got <- grant{i: i}
+	p.growLocked()
+}
