@@ -137,7 +137,7 @@ func alive(t *testing.T, p proc.Process) bool {
 func watcher(t *testing.T, token string, change func(*Config, *Rule)) (*Watcher, *sdktest.Recorder) {
 	t.Helper()
 	events := &sdktest.Recorder{}
-	c := Config{Sink: events, Grace: 200 * time.Millisecond}
+	c := Config{Sink: events, Grace: 200 * time.Millisecond, MaxZombies: -1} // other tests of this host may have some
 	r := Rule{Name: "test", Pattern: regexp.QuoteMeta(token), HardMemoryBytes: 1 << 20}
 	if change != nil {
 		change(&c, &r)
