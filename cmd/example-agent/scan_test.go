@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
@@ -17,19 +18,20 @@ func TestScanBearsBadScanners(t *testing.T) {
 		name   string
 		does   []scantest.Behaviour
 		config string
+		cause  scan.Cause
 		says   []string
 	}{
-		{name: "undeclared-exit-code", does: []scantest.Behaviour{scantest.Exit(7), scantest.Stderr("starting\ncannot read the rules\n")},
+		{name: "undeclared-exit-code", cause: scan.CauseExit, does: []scantest.Behaviour{scantest.Exit(7), scantest.Stderr("starting\ncannot read the rules\n")},
 			says: []string{"exit code 7 is not declared", "cannot read the rules"}},
-		{name: "writes-nothing", does: []scantest.Behaviour{scantest.NoReport(), scantest.Stderr("nothing to do\n")},
+		{name: "writes-nothing", cause: scan.CauseSarif, does: []scantest.Behaviour{scantest.NoReport(), scantest.Stderr("nothing to do\n")},
 			says: []string{"exit code 0, but no SARIF was written", "nothing to do"}},
-		{name: "writes-garbage", does: []scantest.Behaviour{scantest.Sarif("what?"), scantest.Stderr("done\n")}, says: []string{"no JSON object"}},
-		{name: "is-killed", does: []scantest.Behaviour{scantest.Killed()}, says: []string{"ended by signal"}},
-		{name: "hangs", does: []scantest.Behaviour{scantest.Hang(), scantest.Stderr("looking around\n")}, config: "scan: {timeout: 2s, grace: 100ms}",
+		{name: "writes-garbage", cause: scan.CauseSarif, does: []scantest.Behaviour{scantest.Sarif("what?"), scantest.Stderr("done\n")}, says: []string{"no JSON object"}},
+		{name: "is-killed", cause: scan.CauseExit, does: []scantest.Behaviour{scantest.Killed()}, says: []string{"ended by signal"}},
+		{name: "hangs", cause: scan.CauseTimeout, does: []scantest.Behaviour{scantest.Hang(), scantest.Stderr("looking around\n")}, config: "scan: {timeout: 2s, grace: 100ms}",
 			says: []string{"by its time limit of 2s", "looking around"}},
-		{name: "hangs-and-ignores-term", does: []scantest.Behaviour{scantest.Hang(), scantest.IgnoreTerm(), scantest.Fork(2)},
+		{name: "hangs-and-ignores-term", cause: scan.CauseTimeout, does: []scantest.Behaviour{scantest.Hang(), scantest.IgnoreTerm(), scantest.Fork(2)},
 			config: "scan: {timeout: 500ms, grace: 100ms}", says: []string{"by its time limit of 500ms"}},
-		{name: "prints-a-lot", does: []scantest.Behaviour{scantest.Flood(64 << 20), scantest.NoReport(), scantest.Hang()},
+		{name: "prints-a-lot", cause: scan.CauseOutput, does: []scantest.Behaviour{scantest.Flood(64 << 20), scantest.NoReport(), scantest.Hang()},
 			config: "scan: {max_output_bytes: 1048576, max_log_bytes: 1048576, grace: 100ms}", says: []string{"over 1048576 bytes"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -39,6 +41,9 @@ func TestScanBearsBadScanners(t *testing.T) {
 			s := h.run("scan", "-o", "json", "--scanner", "bad", "--scanner", "good", t.TempDir()).want(exitRuntime).summary()
 			if len(s.Jobs) != 2 || s.Jobs[1].Error != "" || s.Jobs[1].Findings != 3 || s.Created != 3 {
 				t.Fatalf("the good scanner: %+v", s.Jobs[1])
+			}
+			if bad := s.Jobs[0]; bad.Cause != c.cause || bad.Process == nil || bad.Process.Duration <= 0 || s.Jobs[1].Process == nil || s.Jobs[1].Cause != "" {
+				t.Errorf("cause %s, process %+v, want %s", bad.Cause, bad.Process, c.cause)
 			}
 			for _, says := range c.says {
 				if !strings.Contains(s.Jobs[0].Error, says) {

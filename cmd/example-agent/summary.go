@@ -14,6 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/scan"
 )
 
 // summary is what a one-shot command did; its JSON is what -o json prints.
@@ -61,6 +62,9 @@ type jobSummary struct {
 	Warnings    []string `json:"warnings,omitempty"`
 	Rejected    []string `json:"rejected,omitempty"`
 	Error       string   `json:"error,omitempty"`
+
+	Cause   scan.Cause    `json:"cause,omitempty"`   // of a scan that failed
+	Process *scan.Process `json:"process,omitempty"` // how the scanner ended and what it used; of a failed one, too
 }
 
 func newSummary(specs []job.Spec) *summary {
@@ -79,8 +83,14 @@ func (s *summary) add(r agent.JobResult) {
 	defer s.mu.Unlock()
 	j := s.byID[r.Spec.ID]
 	j.Error = ""
+	j.Cause, j.Process = "", nil
 	if r.Err != nil {
 		j.Error = r.Err.Error()
+		var failed *scan.Error
+		if errors.As(r.Err, &failed) {
+			j.Cause = failed.Cause
+			s.used(j, failed.Process)
+		}
 		return
 	}
 	res := r.Result
@@ -90,14 +100,20 @@ func (s *summary) add(r agent.JobResult) {
 	for _, rej := range res.Sarif.Rejected {
 		j.Rejected = append(j.Rejected, fmt.Sprintf("run %d, result %d, at byte %d: %s", rej.Run, rej.Index, rej.Offset, rej.Reason))
 	}
-	if p := res.Process; p != nil {
-		j.PeakMemory, j.DurationMS = p.PeakMemory, p.Duration.Milliseconds()
-		s.PeakMemory = max(s.PeakMemory, p.PeakMemory)
-	}
+	s.used(j, res.Process)
 	s.Findings += res.Summary.Findings
 	for sev, n := range res.Summary.BySeverity {
 		s.Severities[sev] += n
 	}
+}
+
+// used notes what the processes of a scanner used; p is nil where it was not started.
+func (s *summary) used(j *jobSummary, p *scan.Process) {
+	if p == nil {
+		return
+	}
+	j.Process, j.PeakMemory, j.DurationMS = p, p.PeakMemory, p.Duration.Milliseconds()
+	s.PeakMemory = max(s.PeakMemory, p.PeakMemory)
 }
 
 func (s *summary) uploaded(_ *pipeline.QueueItem, r *pipeline.Result) {

@@ -2,6 +2,7 @@ package scantest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -42,6 +43,12 @@ func (p *plan) run(args []string) (code int) {
 	for i := range p.Children + p.Detached {
 		p.start(i >= p.Children)
 	}
+	for range p.Crowd {
+		if err := exec.Command("sleep", fmt.Sprint(int(hangTime.Seconds()))).Start(); err != nil {
+			break // at a limit of the system
+		}
+	}
+	p.work()
 	ballast := make([]byte, p.Memory)
 	steps := max(p.Steps, 1)
 	for step := range steps {
@@ -87,6 +94,13 @@ func (p *plan) start(detached bool) {
 	}
 	if err := cmd.Start(); err != nil {
 		panic(err)
+	}
+}
+
+func (p *plan) work() {
+	block, h := make([]byte, 1<<20), sha256.New()
+	for range p.Work {
+		h.Write(block)
 	}
 }
 

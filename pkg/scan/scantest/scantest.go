@@ -39,10 +39,12 @@ type plan struct {
 	IgnoreTerm bool
 	Children   int // that hang, in its process group
 	Detached   int // that hang, in a session of their own
+	Crowd      int // processes that hang and are as small as there are
 	Memory     int64
 	Steps      int           // in which Memory is taken; 0: 1
 	Pause      time.Duration // after each
 	Flood      int64
+	Work       int // MiB that are hashed
 
 	Results      int
 	Sarif        *string // instead of Results
@@ -97,6 +99,12 @@ func Fork(n int) Behaviour { return func(p *plan) { p.Children = n } }
 
 // Detach makes it start n children that hang in a session of their own, out of reach of its process group.
 func Detach(n int) Behaviour { return func(p *plan) { p.Detached = n } }
+
+// Crowd makes it start n processes of the program sleep, and leave them behind.
+func Crowd(n int) Behaviour { return func(p *plan) { p.Crowd = n } }
+
+// Work makes it hash that many MiB: CPU time that does not depend on how busy the host is.
+func Work(mib int) Behaviour { return func(p *plan) { p.Work = mib } }
 
 // Memory makes it use that much.
 func Memory(bytes int64) Behaviour { return func(p *plan) { p.Memory = bytes } }
