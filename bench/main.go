@@ -1,4 +1,4 @@
-// Command bench measures this SDK's durable queue and audit log beside others, alone, and beside an earlier commit of itself.
+// Command bench measures this SDK's durable queue, audit log and admission beside others, alone, and beside an earlier commit of itself.
 package main
 
 import (
@@ -20,12 +20,13 @@ import (
 	"github.com/rediverio/sdk/bench/internal/baseline"
 	"github.com/rediverio/sdk/bench/internal/logs"
 	"github.com/rediverio/sdk/bench/internal/meter"
+	"github.com/rediverio/sdk/bench/internal/slots"
 	"github.com/rediverio/sdk/bench/internal/versus"
 )
 
-const usage = `Measures the durable queue and the audit log of this SDK: beside others, alone, or beside an earlier commit.
+const usage = `Measures the durable queue, the audit log and the admission of jobs of this SDK: beside others, alone, or beside an earlier commit.
 
-  bench [flags]         other queues, other loggers, then this SDK alone: under a minute; with -full about a quarter of an hour
+  bench [flags]         other queues, other loggers, a semaphore, then this SDK alone: under a minute; with -full about a quarter of an hour
   bench check [flags]   this checkout beside a commit; fails when it is slower than the limit allows
 
 Examples:
@@ -34,11 +35,12 @@ Examples:
   bench -filter 'queues/16KB/64'             one cell of the comparison
   bench -filter '/(ours|raw)$' -rounds 9     two queues in all cells of the quick mode
   bench -filter '^log'                       the audit log beside zerolog, zap and slog
+  bench -filter '^slots'                     the admission of jobs beside a semaphore
   bench -filter '^(submit|drain)'            this SDK alone
   bench -dir /mnt/disk                       on another disk; the default is where temporary files go
   bench check -base v1.2.0 -limit 20         slower than v1.2.0 by more than 20 %?
 
-Names that -filter matches: queues/<payload>/<producers>/<queue>, log/<logger>, submit/<findings>, drain/200/<workers>_workers,
+Names that -filter matches: queues/<payload>/<producers>/<queue>, log/<logger>, slots/<what>, submit/<findings>, drain/200/<workers>_workers,
 memory/put/<findings>, memory/stream/<findings>, space/<size>.
 
 Flags:
@@ -117,6 +119,7 @@ type results struct {
 	LoadAfter  float64         `json:"load_after"`
 	Queues     []versus.Result `json:"queues"`
 	Logs       []logs.Result   `json:"logs"`
+	Slots      []slots.Result  `json:"slots"`
 	Alone      []alone.Result  `json:"alone"`
 }
 
@@ -146,13 +149,17 @@ func measure(ctx context.Context, args []string, out, progress io.Writer) error 
 	if err != nil {
 		return err
 	}
+	r.Slots, err = slots.Run(ctx, slots.Options{Rounds: f.rounds, Duration: f.duration, Match: match.MatchString, Progress: progress})
+	if err != nil {
+		return err
+	}
 	r.Alone, err = alone.Run(ctx, alone.Options{
 		Full: *full, Rounds: f.rounds, Duration: f.duration, Match: match.MatchString, Dir: f.dir, Progress: progress,
 	})
 	if err != nil {
 		return err
 	}
-	if len(r.Queues)+len(r.Logs)+len(r.Alone) == 0 {
+	if len(r.Queues)+len(r.Logs)+len(r.Slots)+len(r.Alone) == 0 {
 		return fmt.Errorf("-filter %q matches nothing", *filter)
 	}
 	r.LoadAfter = meter.Load()
@@ -168,6 +175,12 @@ func measure(ctx context.Context, args []string, out, progress io.Writer) error 
 	}
 	if len(r.Logs) > 0 {
 		if err := logs.Print(out, r.Logs); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	if len(r.Slots) > 0 {
+		if err := slots.Print(out, r.Slots); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)

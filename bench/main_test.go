@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -53,6 +54,24 @@ func TestQueues(t *testing.T) {
 		}
 		if q.Queue == queue.Ours && (q.OursPut != 1 || q.OursAck != 1) {
 			t.Errorf("ours is %g and %g times ours", q.OursPut, q.OursAck)
+		}
+	}
+}
+
+// What is granted is measured beside the semaphore, and what the comparison stands on holds: no allocation for a counted
+// slot, one for a lease.
+func TestSlots(t *testing.T) {
+	r := bench(t, "-filter", "^slots")
+	if len(r.Slots) != 8 || len(r.Queues)+len(r.Logs)+len(r.Alone) != 0 {
+		t.Fatalf("%d results of admission: %+v", len(r.Slots), r)
+	}
+	allocs := map[string]float64{"slots/grant/counter": 0, "slots/refuse/counter": 0, "slots/grant/lease": 1}
+	for _, s := range r.Slots {
+		if s.Nanos <= 0 || (s.Beside != "") != (s.Ratio > 0) {
+			t.Errorf("%+v", s)
+		}
+		if want, ok := allocs[s.Name]; ok && math.Round(s.Allocs) != want {
+			t.Errorf("%s: %v allocations, want %v", s.Name, s.Allocs, want)
 		}
 	}
 }
