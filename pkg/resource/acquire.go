@@ -43,15 +43,6 @@ func (c *Controller) need(r Request) (need, error) {
 	return n, err
 }
 
-// oneSlot is what the counter API takes.
-func (c *Controller) oneSlot() need {
-	n := need{slots: 1}
-	if c.ledger != nil {
-		n.bill = &c.ledger.standard.plain
-	}
-	return n
-}
-
 // Slot is a grant. It must be released; its methods may be called concurrently and on nil.
 type Slot struct {
 	c      *Controller
@@ -122,7 +113,7 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	if why, ok := c.admissibleLocked(w); !ok {
 		c.rejected++
 		c.tally.refused.add(why.Resource)
-		refusal := why // so that a grant does not pay for what only a refusal needs
+		refusal := *why
 		return nil, &refusal
 	}
 	return c.grantLocked(w), nil
@@ -145,24 +136,30 @@ func (c *Controller) AcquireSlot(ctx context.Context) bool {
 		return false
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	ok := c.countOneLocked()
+	c.mu.Unlock()
+	return ok
+}
+
+func (c *Controller) countOneLocked() bool {
 	if c.closed {
 		return false
 	}
-	w := waiter{need: c.oneSlot(), number: c.arrived + 1}
-	if why, ok := c.admissibleLocked(&w); !ok {
+	w := &c.single
+	w.number = c.arrived + 1
+	if why, ok := c.admissibleLocked(w); !ok {
 		c.rejected++
 		c.tally.refused.add(why.Resource)
 		return false
 	}
-	c.countLocked(&w)
+	c.countLocked(w)
 	return true
 }
 
 // AcquireSlotBlocking waits for one slot, in order of arrival. It fails with the error of ctx, or with ErrClosed
 // when the controller stops. Each nil answer needs one ReleaseSlot.
 func (c *Controller) AcquireSlotBlocking(ctx context.Context) error {
-	_, err := c.wait(ctx, c.oneSlot(), 0, true)
+	_, err := c.wait(ctx, c.single.need, 0, true)
 	return err
 }
 
@@ -170,11 +167,11 @@ func (c *Controller) AcquireSlotBlocking(ctx context.Context) error {
 // ControllerStatus.OverReleases and does no harm: it cannot free a Slot, nor lead to negative numbers.
 func (c *Controller) ReleaseSlot() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counted == 0 {
+	if c.counted > 0 {
+		c.counted--
+		c.takeBackLocked(c.single.need, 0)
+	} else {
 		c.overReleased++
-		return
 	}
-	c.counted--
-	c.takeBackLocked(c.oneSlot(), 0)
+	c.mu.Unlock()
 }

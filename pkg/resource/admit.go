@@ -30,17 +30,19 @@ func (c *Controller) impossibleLocked(w *waiter) error {
 	return nil
 }
 
-// admissibleLocked reports whether w may be granted now, and otherwise why not.
-func (c *Controller) admissibleLocked(w *waiter) (why ErrThrottled, ok bool) {
+// admissibleLocked reports whether w may be granted now, and otherwise why not, which is valid until the next call.
+func (c *Controller) admissibleLocked(w *waiter) (why *ErrThrottled, ok bool) {
 	if c.slots+w.need.slots > c.max {
 		c.adviser.bound = true
-		return ErrThrottled{Resource: Slots, Value: float64(c.slots), Limit: float64(c.max)}, false
+		return c.refuseLocked(ErrThrottled{Resource: Slots, Value: float64(c.slots), Limit: float64(c.max)})
 	}
-	if why := c.barredLocked(); why != nil {
-		return *why, false
+	if c.cfg.Gate != nil {
+		if why := c.barredLocked(); why != nil {
+			return why, false
+		}
 	}
 	if c.gate.hard || c.gate.closed != nil && c.jobs >= c.cfg.MinConcurrentJobs {
-		why = *c.gate.closed
+		why, _ := c.refuseLocked(*c.gate.closed)
 		why.RetryAfter = c.cfg.SampleInterval // the next sample may let the minimum run
 		if c.jobs >= c.cfg.MinConcurrentJobs {
 			why.RetryAfter = c.gate.retryAfter(time.Now(), c.cfg.SampleInterval)
@@ -49,18 +51,24 @@ func (c *Controller) admissibleLocked(w *waiter) (why ErrThrottled, ok bool) {
 	}
 	if w.need.memory > 0 && c.metrics.MemorySource != "" && !(w.need.guess && c.jobs == 0) {
 		if left := c.metrics.MemoryAvailableBytes - c.promisedLocked() - w.need.memory; left < c.reserve {
-			return ErrThrottled{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)}, false
+			return c.refuseLocked(ErrThrottled{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)})
 		}
 	}
 	if c.ledger != nil {
 		if why, ok := c.coveredLocked(w); !ok {
-			return why, false
+			return c.refuseLocked(why)
 		}
 	}
-	if c.blockedLocked(w) {
-		return ErrThrottled{Resource: Order, Value: float64(c.starved)}, false
+	if c.starved > 0 && c.blockedLocked(w) {
+		return c.refuseLocked(ErrThrottled{Resource: Order, Value: float64(c.starved)})
 	}
-	return ErrThrottled{}, true
+	return nil, true
+}
+
+// refuseLocked keeps the reason in the controller: most callers drop it, and none pays for an allocation or a copy.
+func (c *Controller) refuseLocked(why ErrThrottled) (*ErrThrottled, bool) {
+	c.refusal = why
+	return &c.refusal, false
 }
 
 // promisedLocked is the memory that was reserved but was not yet taken when the newest sample was made. Without
@@ -118,9 +126,6 @@ func (c *Controller) safeLocked(u, w *waiter) bool {
 // blockedLocked reports whether a starved waiter forbids w. Of two starved ones the older goes first, so that
 // there is always one that nothing but room can hold up.
 func (c *Controller) blockedLocked(w *waiter) bool {
-	if c.starved == 0 {
-		return false
-	}
 	for _, u := range c.waiters {
 		if u == w || !u.starved() || w.starved() && w.number < u.number {
 			continue
@@ -194,6 +199,9 @@ func (c *Controller) takeBackLocked(n need, number uint64) {
 	c.slots -= n.slots
 	if c.ledger != nil {
 		c.ledger.book(n, -1)
+	}
+	if len(c.waiters) == 0 {
+		return
 	}
 	for _, u := range c.waiters {
 		if number > u.after && !u.endAhead(number) {

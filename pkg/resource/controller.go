@@ -29,6 +29,7 @@ type Controller struct {
 	max     int                // slots
 	slots   int                // of them in use
 	jobs    int                // grants in force, whatever their slots
+	single  waiter             // what the counter API asks for
 	counted int                // of them taken with AcquireSlot or AcquireSlotBlocking, one slot each
 	memory  map[*Slot]struct{} // of them with a memory reservation
 	grants  uint64             // grants ever, which numbers them
@@ -49,6 +50,7 @@ type Controller struct {
 	bar       bar
 	warning   gate
 	adviser   adviser
+	refusal   ErrThrottled // the newest; see refuseLocked
 
 	granted func(need) // looks at every grant before it counts as memory; of a test, else nil
 }
@@ -63,12 +65,17 @@ func NewController(cfg *ControllerConfig) *Controller {
 		c = *cfg
 	}
 	c = c.normalise()
-	return &Controller{
+	ctl := &Controller{
 		cfg: c, notify: newNotifier(), looped: make(chan struct{}),
 		max: c.MaxConcurrentJobs, memory: make(map[*Slot]struct{}),
 		gate: gate{cooldown: c.CooldownDuration}, warning: gate{cooldown: c.CooldownDuration},
 		adviser: adviser{advice: c.MaxConcurrentJobs}, ledger: newLedger(c),
+		single: waiter{need: need{slots: 1}},
 	}
+	if ctl.ledger != nil {
+		ctl.single.need.bill = &ctl.ledger.standard.plain
+	}
+	return ctl
 }
 
 // Start takes the first sample, and then one each SampleInterval until ctx is done or Stop is called. When ctx is
