@@ -31,7 +31,7 @@ help: ## list the targets
 
 .PHONY: run
 run: build bin/gitleaks ## scan TARGET (default: this repository) from end to end, with gitleaks
-	./bin/example-agent scan "$(TARGET)" --state-dir "$(STATE_DIR)" $(SCAN_FLAGS)
+	./bin/example-agent scan "$(TARGET)" --scanner gitleaks --state-dir "$(STATE_DIR)" $(SCAN_FLAGS)
 
 .PHONY: build
 build: ## build bin/example-agent
@@ -93,9 +93,9 @@ torture: ## kill agent and server for ROUNDS rounds, a tenth as many on a full d
 	go test -count=1 -timeout 0 -v -run '^TestTorture' $(TEST_FLAGS) ./internal/crashtest -args -rounds $(ROUNDS) -seed $(SEED)
 
 .PHONY: docs
-docs: ## write docs/configuration.md again from the code, then check all of the documentation
-	go test ./cmd/example-agent -run TestConfigurationDoc -count=1 -args -update
-	go test ./cmd/example-agent -run 'TestDocs|TestConfigurationDoc|TestExampleConfiguration' -count=1
+docs: ## write docs/configuration.md and docs/scanners.md again from the code, then check all of the documentation
+	go test ./cmd/example-agent -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
+	go test ./cmd/example-agent -run 'TestDocs|TestConfigurationDoc|TestScannersDoc|TestExampleConfiguration' -count=1
 
 .PHONY: tools
 tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin

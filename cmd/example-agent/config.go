@@ -213,8 +213,10 @@ func (c *Config) scanConfig() (scan.Config, error) {
 	if err != nil {
 		return sc, err
 	}
-	sc.Table, err = scan.NewTable(slices.Concat(scan.Builtin(), own, c.Scanners)...)
-	return sc, err
+	if sc.Table, err = scan.NewTable(slices.Concat(scan.Builtin(), own, c.Scanners)...); err != nil {
+		return sc, err
+	}
+	return sc, sc.Validate() // again: now with the table
 }
 
 // expandHome is homedir.Expand for a path that an operator gave.

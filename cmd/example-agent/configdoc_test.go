@@ -42,7 +42,13 @@ var variable = map[string]string{
 // TestConfigurationDoc holds docs/configuration.md to the code: each setting is in it, with the comment, the default
 // and the type that the code has.
 func TestConfigurationDoc(t *testing.T) {
-	path := filepath.Join(repoRoot, "docs", "configuration.md")
+	holdGenerated(t, "configuration.md", configReference(t))
+}
+
+// holdGenerated holds the generated part of a page to what the code says; with -update it is written again.
+func holdGenerated(t *testing.T, page, generated string) {
+	t.Helper()
+	path := filepath.Join(repoRoot, "docs", page)
 	old, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -51,12 +57,12 @@ func TestConfigurationDoc(t *testing.T) {
 	if begin < 0 || end < begin {
 		t.Fatalf("%s has no lines %q and %q", path, referenceBegin, referenceEnd)
 	}
-	want := slices.Concat(old[:begin+len(referenceBegin)], []byte(configReference(t)), old[end:])
+	want := slices.Concat(old[:begin+len(referenceBegin)], []byte(generated), old[end:])
 	if bytes.Equal(old, want) {
 		return
 	}
 	if !*update {
-		t.Fatalf("docs/configuration.md is not what the code says; write it again with: make docs")
+		t.Fatalf("docs/%s is not what the code says; write it again with: make docs", page)
 	}
 	if err := os.WriteFile(path, want, 0o644); err != nil {
 		t.Fatal(err)

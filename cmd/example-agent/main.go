@@ -72,7 +72,8 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
   example-agent import results.sarif                   # or - for standard input
   example-agent findings --min-severity high
   example-agent run --config agent.yaml                # the daemon
-  example-agent status                                 # what the daemon does`,
+  example-agent status                                 # what the daemon does
+  example-agent doctor                                 # whether everything is in place`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd.Name()) },
@@ -85,7 +86,7 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
 	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server of the agent's own)")
 	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
 	root.AddCommand(a.scanCommand(), a.importCommand(), a.runCommand(), a.ingestCommand(), a.findingsCommand(),
-		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.validateCommand(), a.versionCommand())
+		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.scannersCommand(), a.doctorCommand(), a.validateCommand(), a.versionCommand())
 	return root
 }
 

@@ -38,15 +38,11 @@ func (a *app) scanCommand() *cobra.Command {
 		if err := a.loadOneShot(cmd, &o); err != nil {
 			return err
 		}
-		sc, err := a.cfg.scanConfig()
+		runner, err := a.scanRunner(nil)
 		if err != nil {
-			return &exitError{exitConfig, err}
+			return err
 		}
-		runner, err := scan.NewRunner(sc)
-		if err != nil {
-			return &exitError{exitConfig, err}
-		}
-		names, err := a.chooseScanners(ctx, runner, scanners)
+		names, asked, err := a.chooseScanners(ctx, runner, scanners)
 		if err != nil {
 			return err
 		}
@@ -58,13 +54,19 @@ func (a *app) scanCommand() *cobra.Command {
 				return err
 			}
 			for _, name := range names {
+				if d, _ := runner.Table().Lookup(name); !asked && !d.Fits(abs) {
+					continue // nobody asked for it: gosec, say, of what is no Go module
+				}
 				id := report.CleanID(fmt.Sprintf("scan-%s-%d-%s", strings.Replace(stamp, ".", "", 1), len(specs)+1, name))
 				specs = append(specs, job.Spec{ID: id, Scanner: name, Target: abs})
 			}
 		}
+		if len(specs) == 0 {
+			return fmt.Errorf("none of the scanners that are installed fits: %s", strings.Join(names, ", "))
+		}
 		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) { return a.newRunner(e) })
 	})
-	cmd.Flags().StringArrayVar(&scanners, "scanner", nil, "scanner to use; may be given again (default: all that are installed)")
+	cmd.Flags().StringArrayVar(&scanners, "scanner", nil, "scanner to use; may be given again (default: all that are installed and fit)")
 	cmd.Example = "  example-agent scan .\n  example-agent scan --scanner gitleaks --scanner gosec --fail-on high ~/src/app"
 	o.flags(cmd)
 	return cmd
@@ -106,44 +108,32 @@ func (a *app) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	return nil
 }
 
-// chooseScanners returns the scanners asked for, or all that are installed.
-func (a *app) chooseScanners(ctx context.Context, r *scan.Runner, asked []string) ([]string, error) {
-	if len(asked) == 0 {
-		asked = a.cfg.Agent.Scanners
+// chooseScanners returns the scanners that were asked for, or else all that are installed.
+func (a *app) chooseScanners(ctx context.Context, r *scan.Runner, scanners []string) (names []string, asked bool, err error) {
+	if len(scanners) == 0 {
+		scanners = a.cfg.Agent.Scanners
 	}
-	for _, name := range asked {
-		if _, ok := r.Table().Lookup(name); !ok {
-			hint := ""
-			if near := nearest(name, r.Table().Names()); near != "" {
-				hint = fmt.Sprintf("; did you mean %q?", near)
-			}
-			return nil, usage("scanner %q is not in the table: %s%s", name, strings.Join(r.Table().Names(), ", "), hint)
-		}
+	if err := checkScanners(r, scanners); err != nil {
+		return nil, false, err
 	}
-	if len(asked) > 0 {
-		return slices.Compact(slices.Sorted(slices.Values(asked))), nil
+	if len(scanners) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(scanners))), true, nil
 	}
-	var names []string
 	for _, f := range r.Available(ctx) {
 		names = append(names, f.Name)
 	}
 	if len(names) == 0 {
-		return nil, &exitError{exitRuntime, fmt.Errorf("no scanner is installed: none of %s in %s or on PATH",
+		return nil, false, &exitError{exitRuntime, fmt.Errorf("no scanner is installed: none of %s in %s or on PATH",
 			strings.Join(r.Table().Names(), ", "), strings.Join(a.cfg.Scan.BinDirs, ", "))}
 	}
-	return names, nil
+	return names, false, nil
 }
 
 // newRunner makes what runs scanners, and ends what an agent that was killed has left running.
 func (a *app) newRunner(e *engine) (agent.Scanner, error) {
-	sc, err := a.cfg.scanConfig()
+	r, err := a.scanRunner(e.log)
 	if err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	sc.Sink = e.log
-	r, err := scan.NewRunner(sc)
-	if err != nil {
-		return nil, &exitError{exitConfig, err}
+		return nil, err
 	}
 	e.containment = r.Containment()
 	processes, dirs, err := r.Sweep()

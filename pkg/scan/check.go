@@ -77,7 +77,7 @@ func (r *Runner) Check(ctx context.Context, name string) Check {
 		c.Err = err
 		return c
 	}
-	defer removeAll(dir)        // what cannot be removed now is swept at the next start
+	defer removeAll(dir)                            // what cannot be removed now is swept at the next start
 	quiet := Runner{cfg: r.cfg, contain: r.contain} // nobody hears of it, and nothing is learned
 	quiet.cfg.Sink, quiet.cfg.LearnScans = event.OrNop(nil), 0
 	c.Err = quiet.trials(ctx, &c, &d, dir)

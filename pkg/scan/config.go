@@ -135,28 +135,22 @@ func (c Config) Validate() error {
 	if c.LearnScans != -1 {
 		check("learn_scans", int64(c.LearnScans), 1, MaxLearnScans)
 	}
+	for _, name := range c.AllowTargetConfig {
+		if c.Table == nil {
+			break // it is judged with the table
+		}
+		if _, ok := c.Table.Lookup(name); !ok {
+			errs = append(errs, fmt.Errorf("allow_target_config: no scanner %q in the table, which has: %s", name, strings.Join(c.Table.Names(), ", ")))
+		}
+	}
 	if err := c.SarifLimits.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("sarif_limits: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
-// knows returns an error for names that are not in the table.
-func (c *Config) knows(names []string) error {
-	var errs []error
-	for _, name := range names {
-		if _, ok := c.Table.Lookup(name); !ok {
-			errs = append(errs, fmt.Errorf("allow_target_config: no scanner %q in the table, which has: %s", name, strings.Join(c.Table.Names(), ", ")))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // withDefaults returns c with every default in place, and 0 for what is off.
 func (c Config) withDefaults() Config {
-	if c.Table == nil {
-		c.Table, _ = NewTable() // the built-in definitions are valid, as a test shows
-	}
 	if c.Dir == "" {
 		c.Dir = os.TempDir()
 	}

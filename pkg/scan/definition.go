@@ -2,6 +2,8 @@ package scan
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -32,6 +34,10 @@ type Definition struct {
 	// InTarget runs the scanner with the target as its working directory. Otherwise it is an empty private
 	// one, so that configuration files lying in the target are not found by accident.
 	InTarget bool `yaml:"in_target"`
+
+	// Needs lists files of which one must lie in the root of a target for the scanner to make sense of it, e.g. go.mod.
+	// See Fits. Empty: it takes any target.
+	Needs []string `yaml:"needs"`
 
 	ExitCodes ExitCodes `yaml:"exit_codes"`
 	// MissingTarget is what the scanner by itself takes a target for that does not exist: "clean" or "error". The
@@ -124,12 +130,21 @@ func (c ExitCodes) String() string {
 	return fmt.Sprintf("clean %v, findings %v", clean, c.Findings)
 }
 
+// Fits says whether the target has one of the files that the scanner needs. A scan of one that does not fit is not
+// refused; who chooses scanners for a target leaves those out that do not fit.
+func (d *Definition) Fits(target string) bool {
+	return len(d.Needs) == 0 || slices.ContainsFunc(d.Needs, func(name string) bool {
+		_, err := os.Stat(filepath.Join(target, name))
+		return err == nil
+	})
+}
+
 // clone returns a copy that shares nothing with d.
 func (d *Definition) clone() Definition {
 	c := *d
 	c.ExitCodes = ExitCodes{slices.Clone(d.ExitCodes.Clean), slices.Clone(d.ExitCodes.Findings), slices.Clone(d.ExitCodes.Error)}
 	for _, list := range []*[]string{
-		&c.Args, &c.Env, &c.VersionArgs, &c.SilencedBy, &c.RefusedBy, &c.Database.Args,
+		&c.Args, &c.Env, &c.VersionArgs, &c.Needs, &c.SilencedBy, &c.RefusedBy, &c.Database.Args,
 		&c.Isolation.Args, &c.Isolation.Env, &c.Offline.Args, &c.Offline.Env,
 	} {
 		*list = slices.Clone(*list)

@@ -97,9 +97,9 @@ func (v *validator) files(d *Definition) {
 	if slices.Contains([]string{"stdout", "stderr"}, d.OutputName) {
 		v.add("output_name: %q is what the scanner prints", d.OutputName)
 	}
-	for _, name := range slices.Concat(d.SilencedBy, d.RefusedBy) {
+	for _, name := range slices.Concat(d.Needs, d.SilencedBy, d.RefusedBy) {
 		if !filepath.IsLocal(name) {
-			v.add("silenced_by or refused_by: %q leads out of the target", name)
+			v.add("needs, silenced_by or refused_by: %q leads out of the target", name)
 		}
 	}
 }
