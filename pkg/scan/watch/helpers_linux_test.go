@@ -92,6 +92,11 @@ func started(t *testing.T, mode, token string, env ...string) proc.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.HasPrefix(mode, "launch:") {
+		if err := cmd.Wait(); err != nil { // until then what it started descends from us
+			t.Fatal(err)
+		}
+	}
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil {
 		t.Fatal(err)

@@ -111,9 +111,9 @@ func TestStuckAndOldProcesses(t *testing.T) {
 // What must never be ended, whatever the rules say.
 func TestProtectedProcesses(t *testing.T) {
 	tok := token()
-	started(t, "hog", tok)                                                                                   // a child of ours
-	started(t, "launch:hog", tok, proc.MarkerEnv+"="+proc.MakeMarker("job"))                                 // somebody looks after it
-	started(t, "launch:hog", tok, proc.MarkerEnv+"=4026531836.1.1/of-another-pid-namespace-or-of-nobody/xx") // nobody we know to be dead
+	started(t, "hog", tok)                                                         // a child of ours
+	started(t, "launch:hog", tok, proc.MarkerEnv+"="+proc.MakeMarker("job"))       // we look after it
+	started(t, "launch:hog", tok, proc.MarkerEnv+"=1.1.1/other-pid-namespace/xxx") // somebody may look after it
 	w, _ := watcher(t, tok, nil)
 	if l := look(t, w); len(l.Findings) != 0 {
 		t.Errorf("found %+v", l.Findings[0])
