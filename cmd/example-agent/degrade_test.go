@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,5 +190,23 @@ func TestDegradationRulesFromAFile(t *testing.T) {
 	}
 	if err := origin.check(c); err == nil || !strings.Contains(err.Error(), "c.yaml:4:42: limits: degradation: rules.0.clear: 95 is outside 10 to 90") {
 		t.Error(err)
+	}
+}
+
+// With limits.memory.heap_guard no job begins while the heap is full of what is alive.
+func TestHeapGuardShutsTheGate(t *testing.T) {
+	e := &engine{heap: limits.NewHeapGuard(limits.MemoryLimits{MaxHeapSizeMB: 16})}
+	if err := e.gate(); err != nil {
+		t.Errorf("before there is a number: %v", err)
+	}
+	alive := make([]byte, 32<<20)
+	e.heap.Check()
+	var limit *limits.ErrLimit
+	if err := e.gate(); !errors.As(err, &limit) || limit.Field != "max_heap_size_mb" {
+		t.Errorf("%v with %d bytes alive", err, len(alive))
+	}
+	alive[0] = 1
+	if err := (&engine{}).gate(); err != nil {
+		t.Errorf("without a guard: %v", err)
 	}
 }

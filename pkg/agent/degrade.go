@@ -18,7 +18,7 @@ const maxVitalsTime = 2 * time.Second
 type degrade struct {
 	a     *Agent
 	level *limits.Degradation // nil: always full
-	slots int                 // of the controller while the level is full
+	slots int                 // of the controller when the level was full last
 }
 
 // gated returns the gate of the controller, that of the config behind that of the level.
@@ -67,30 +67,22 @@ func (d *degrade) judge(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // what could not be asked any more is no reason for anything
 	}
-	was := d.level.Level()
-	change, changed := d.level.Observe(time.Now(), v)
-	d.hold(was, d.level.Level())
-	if changed {
+	if change, changed := d.level.Observe(time.Now(), v); changed {
+		d.obey(change)
 		d.a.record(job.Spec{}, change.Event())
 	}
 }
 
-// hold gives the controller the slots of the level. It takes back what somebody else gave meanwhile, but never gives more
-// than there were at full.
-func (d *degrade) hold(was, is limits.Level) {
-	now := d.a.controller.GetStatus().MaxJobs
-	if was == limits.LevelFull {
-		d.slots = now
+// obey gives the controller the slots of the level.
+func (d *degrade) obey(c limits.Change) {
+	if c.From == limits.LevelFull {
+		d.slots = d.a.controller.GetStatus().MaxJobs
 	}
-	if is == limits.LevelFull {
-		if was != is {
-			d.a.controller.SetMaxConcurrentJobs(d.slots)
-		}
+	if c.To == limits.LevelFull {
+		d.a.controller.SetCeiling(0)
 		return
 	}
-	if allowed := max(is.Jobs(d.slots), d.a.cfg.Resource.MinConcurrentJobs); now > allowed || was != is {
-		d.a.controller.SetMaxConcurrentJobs(allowed)
-	}
+	d.a.controller.SetCeiling(c.To.Jobs(d.slots))
 }
 
 // askVitals calls user code, whose panic must not end the process.

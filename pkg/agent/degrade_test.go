@@ -192,3 +192,29 @@ func TestDegradationIsNoOtherGatesEnd(t *testing.T) {
 		}
 	})
 }
+
+// A job that waited in line while the level fell is judged by the level at which its turn comes.
+func TestAJobThatWaitedIsGivenBackToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		b := newTroubled(t)
+		b.scanner.SetCost(1, 10<<30) // two of which the host has no memory for
+		b.scanner.Does(sdktest.After(release, sdktest.Finds(1)))
+		first := b.source.Add(job.Spec{})[0]
+		must(t, b.scanner.WaitRunning(limit(t), 1))
+		second := b.source.Add(job.Spec{})[0]
+		time.Sleep(time.Minute)
+		b.store.Store(92)
+		b.until(t, limits.LevelMinimal)
+		if got := verbs(second.Calls()); got != "" || b.agent.Status().Resource.PendingJobs == 0 {
+			t.Fatalf("the second job does not wait in line: %q, %+v", got, b.agent.Status().Resource)
+		}
+		close(release)
+		must(t, first.WaitState(limit(t), sdktest.Acked))
+		e, err := b.events.WaitFor(limit(t), event.JobFailed)
+		must(t, err)
+		if e.Error != "the agent is minimal: store_percent 92 >= 90: no job with a reservation of 10240 MiB, over 512" || verbs(second.Calls()) != "nak" {
+			t.Errorf("%+v, verbs %s", e, verbs(second.Calls()))
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -35,6 +36,8 @@ func TestAnIdleHostNeverThrottles(t *testing.T) {
 		b.host.Set(curve...)
 		b.start(t, func(c *agent.Config) {
 			c.Resource = resource.ControllerConfig{Sampler: &b.host, Sink: &b.events}
+			d := limits.DefaultLimits().DegradationConfig()
+			c.Degradation = &d
 		})
 		for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); {
 			came := time.Now()
@@ -47,6 +50,9 @@ func TestAnIdleHostNeverThrottles(t *testing.T) {
 		}
 		if n := len(b.events.OfType(event.ResourceThrottle)); n > 0 {
 			t.Errorf("throttled %d times", n)
+		}
+		if n := len(b.events.OfType(event.DegradationChanged)); n > 0 {
+			t.Errorf("the level changed %d times", n)
 		}
 		if err := b.host.WaitSamples(limit(t), 100); err != nil { // or nothing was measured
 			t.Error(err)

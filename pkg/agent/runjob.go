@@ -137,7 +137,9 @@ func (r *run) admit(ctx context.Context) (err error) {
 	r.slot.Release()
 	for slots := need.Slots; ; { // again when the slots became fewer while it waited
 		need.Slots = min(slots, r.a.controller.GetStatus().MaxJobs)
-		r.slot, err = r.a.controller.Acquire(ctx, need)
+		if r.slot, err = r.a.controller.Acquire(ctx, need); err == nil {
+			return level.Refuse(need.Priority, need.MemoryBytes) // the agent may have come to do less meanwhile
+		}
 		var large *resource.ErrTooLarge
 		if !errors.As(err, &large) || large.Resource != resource.Slots {
 			return err

@@ -63,7 +63,8 @@ func (c *Controller) adaptLocked(now time.Time) []note {
 		return nil
 	}
 	from, lasted, why := c.max, now.Sub(a.since), a.why
-	a.restart(now, min(max(a.next(from), c.cfg.MinConcurrentJobs), max(c.cfg.MaxConcurrentJobs, from)))
+	most := min(max(c.cfg.MaxConcurrentJobs, from), c.ceiling)
+	a.restart(now, min(max(a.next(from), c.cfg.MinConcurrentJobs), most))
 	if !c.cfg.AdaptiveConcurrency || a.advice == from {
 		return nil
 	}

@@ -27,6 +27,8 @@ type Controller struct {
 	cancel  context.CancelFunc // ends the sampling loop; nil before Start
 
 	max     int                // slots
+	wanted  int                // slots without the ceiling
+	ceiling int                // of SetCeiling; MaxJobs: none
 	slots   int                // of them in use
 	jobs    int                // grants in force, whatever their slots
 	single  waiter             // what the counter API asks for
@@ -67,7 +69,7 @@ func NewController(cfg *ControllerConfig) *Controller {
 	c = c.normalise()
 	ctl := &Controller{
 		cfg: c, notify: newNotifier(), looped: make(chan struct{}),
-		max: c.MaxConcurrentJobs, memory: make(map[*Slot]struct{}),
+		max: c.MaxConcurrentJobs, wanted: c.MaxConcurrentJobs, ceiling: MaxJobs, memory: make(map[*Slot]struct{}),
 		gate: gate{cooldown: c.CooldownDuration}, warning: gate{cooldown: c.CooldownDuration},
 		adviser: adviser{advice: c.MaxConcurrentJobs}, ledger: newLedger(c),
 		single: waiter{need: need{slots: 1}},
@@ -168,10 +170,25 @@ func (c *Controller) SetMaxConcurrentJobs(n int) {
 	c.serveLocked()
 }
 
+// SetCeiling bounds the number of slots for a time, whatever SetMaxConcurrentJobs and the adaptation say; zero or less
+// lifts the bound, and the slots are again as many as those have said last. It revokes nothing, as
+// SetMaxConcurrentJobs, and leaves MinConcurrentJobs.
+func (c *Controller) SetCeiling(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ceiling = MaxJobs
+	if n > 0 {
+		c.ceiling = max(n, c.cfg.MinConcurrentJobs)
+	}
+	c.resizeLocked(c.wanted)
+	c.adviser.restart(time.Now(), c.max)
+	c.serveLocked()
+}
+
 // resizeLocked is the one way to change the number of slots. Who calls it serves those that wait.
 func (c *Controller) resizeLocked(n int) {
-	c.max = n
+	c.wanted, c.max = n, min(n, c.ceiling)
 	if c.ledger != nil {
-		c.ledger.settle(n)
+		c.ledger.settle(c.max)
 	}
 }
