@@ -1,6 +1,7 @@
 package sarif_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -70,4 +71,24 @@ func ExampleFile_Findings() {
 	// Output:
 	// 3 findings, partial true error <nil>
 	// unexpected EOF
+}
+
+// How do I give findings to a tool that reads SARIF?
+func ExampleWriter() {
+	w := sarif.NewWriter(os.Stdout)
+	if err := w.Begin(&report.Report{Tool: &report.Tool{Name: "my-scanner", Version: "1.0.0"}}); err != nil {
+		fmt.Println(err)
+	}
+	err := w.Add(&report.Finding{
+		Type: report.TypeVulnerability, Title: "A query is built from a request.", Severity: report.High, RuleID: "sql", Message: "id reaches Query.",
+		Location: &report.Location{Path: "db/a query.go", StartLine: 12, EndLine: 12},
+	})
+	if err := errors.Join(err, w.Close()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// {"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[
+	// {"results":[
+	// {"ruleId":"sql","ruleIndex":0,"message":{"text":"id reaches Query."},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"db/a%20query.go"},"region":{"startLine":12,"endLine":12}}}],"suppressions":[]}
+	// ],"tool":{"driver":{"name":"my-scanner","version":"1.0.0","rules":[{"id":"sql","shortDescription":{"text":"A query is built from a request."},"defaultConfiguration":{"level":"error"}}]}}}]}
 }

@@ -16,11 +16,11 @@ const residueName = "rediver/finding"
 
 // residueOf returns what want has and got, read back from the result of want, has not; nil if there is nothing.
 func residueOf(want, got *report.Finding) (map[string]any, error) {
-	a, err := json.Marshal(want)
+	a, err := want.MarshalJSON() // json.Marshal would check and copy it once more
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(got)
+	b, err := got.MarshalJSON()
 	if err != nil || bytes.Equal(a, b) {
 		return nil, err
 	}

@@ -1,0 +1,160 @@
+package sarif
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+func TestWriterHoldsNoFindings(t *testing.T) {
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	f := &report.Finding{Type: report.TypeVulnerability, Title: "t", Severity: report.Low, RuleID: "R", Description: strings.Repeat("d", 1000)}
+	w := NewWriter(io.Discard)
+	before := heap()
+	for i := range 20_000 {
+		f.Message = fmt.Sprintf("finding %d %s", i, strings.Repeat("m", 500))
+		if err := w.Add(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := heap() - before; grown > 4<<20 {
+		t.Errorf("the heap grows by %d bytes", grown)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Behind the bound of rules, what a rule says stands beside the result, and comes back all the same.
+func TestMoreRulesThanARunDescribes(t *testing.T) {
+	var in []*report.Finding
+	for i := range maxWrittenRules + 20 {
+		in = append(in, &report.Finding{
+			Type: report.TypeVulnerability, Title: fmt.Sprintf("rule %d", i), Severity: report.Severities()[i%5], Message: "m",
+			RuleID: fmt.Sprintf("R%d", i%(maxWrittenRules+10)), RuleName: "name", Tags: []string{"a"},
+		})
+	}
+	sum, got, err := check(t, export(t, nil, in), Options{})
+	if err != nil || sum.Findings != len(in) {
+		t.Fatalf("%v %+v", err, sum)
+	}
+	for i := range in {
+		same(t, in[i].RuleID, in[i], got[i])
+	}
+}
+
+// failing takes n bytes, and then none.
+type failing struct{ n int }
+
+var errFull = errors.New("no space")
+
+func (w *failing) Write(b []byte) (int, error) {
+	if w.n -= len(b); w.n < 0 {
+		return 0, errFull
+	}
+	return len(b), nil
+}
+
+func TestWriterErrors(t *testing.T) {
+	good := &report.Finding{Type: report.TypeVulnerability, Title: "t", Severity: report.Low}
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	for name, f := range map[string]*report.Finding{
+		"nil": nil, "no title": {Type: "x", Severity: report.Low}, "no severity": {Type: "x", Title: "t"},
+		"no JSON":  {Type: "x", Title: "t", Severity: report.Low, DataFlow: json.RawMessage("{")},
+		"a func":   {Type: "x", Title: "t", Severity: report.Low, Properties: report.Properties{"f": func() {}}},
+		"no sarif": {Type: "x", Title: "t", Severity: report.Low, Properties: report.Properties{"sarif": make(chan int)}},
+	} {
+		if err := w.Add(f); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for range 2 {
+		if err := w.Add(good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if sum, _, err := check(t, out.Bytes(), Options{}); err != nil || sum.Results != 2 || len(sum.Warnings) > 0 {
+		t.Errorf("after errors of findings: %v %+v", err, sum)
+	}
+	if w.Add(good) == nil || w.Begin(nil) == nil || w.Close() == nil {
+		t.Error("a closed writer takes more")
+	}
+	for n := range 100 {
+		w := NewWriter(&failing{n * 1000})
+		var err error
+		for range 200 {
+			err = errors.Join(err, w.Add(good))
+		}
+		if err = errors.Join(err, w.Close()); !errors.Is(err, errFull) {
+			if n == 0 {
+				t.Errorf("a full disk gives %v", err)
+			}
+			break
+		}
+	}
+	out.Reset()
+	if err := NewWriter(&out).Close(); err != nil || !json.Valid(out.Bytes()) || !strings.Contains(out.String(), `"runs":[]`) {
+		t.Errorf("nothing at all: %v %s", err, &out)
+	}
+}
+
+// The residue of a finding is as little to be believed as the rest of a file.
+func TestResidueIsNotBelieved(t *testing.T) {
+	result := func(uri, residue string) string {
+		return file(fmt.Sprintf(`{"ruleId":"r","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":%q}}}],"properties":{"a":1,"rediver/finding":%s}}`, uri, residue))
+	}
+	opt := Options{Root: "/repo", AssetRef: "ours", AssetValue: "our", AssetType: "repository"}
+	for name, c := range map[string]struct {
+		in string
+		ok func(f *report.Finding) bool
+	}{
+		"another asset": {result("a", `{"asset_ref":"theirs","asset_value":"their","asset_type":"host"}`), func(f *report.Finding) bool {
+			return f.AssetRef == "ours" && f.AssetValue == "our" && f.AssetType == "repository"
+		}},
+		"no mark": {result("/etc/passwd", `{"location":{"path":"/etc/shadow"},"properties":{"outside_root":false}}`), func(f *report.Finding) bool {
+			return marked(f.Location) && f.Properties[outsideRoot] == true && f.Location.Path == "/etc/shadow"
+		}},
+		"a mark too few in a related location": {result("a", `{"related_locations":[{"path":"..\\x"}]}`), func(f *report.Finding) bool {
+			return marked(f.RelatedLocations[0]) && !marked(f.Location)
+		}},
+		"a secret": {result("a", `{"type":"secret","location":{"snippet":"hunter2"},"properties":{"secret":"hunter2","sarif":{"result":"hunter2"}}}`), func(f *report.Finding) bool {
+			b, err := json.Marshal(f)
+			return err == nil && !strings.Contains(string(b), "hunter2") && f.Properties["withheld"] != nil
+		}},
+		"a long title": {result("a", `{"title":"`+strings.Repeat("t", 5000)+`"}`), func(f *report.Finding) bool { return len(f.Title) <= maxTitle }},
+		"no severity":  {result("a", `{"severity":"worst"}`), func(f *report.Finding) bool { return f.Severity == report.Medium && f.Properties[residueName] != nil }},
+		"no type":      {result("a", `{"type":null,"title":"x"}`), func(f *report.Finding) bool { return f.Type != "" && f.Title == "m" }},
+		"a wrong type": {result("a", `{"location":5}`), func(f *report.Finding) bool { return f.Location != nil && f.Location.Path == "a" }},
+		"no object":    {result("a", `"x"`), func(f *report.Finding) bool { return f.Properties[residueName] == "x" }},
+		"nothing":      {result("a", `{}`), func(f *report.Finding) bool { return f.Title == "m" && len(f.Properties) == 1 }},
+	} {
+		_, got, err := check(t, []byte(c.in), opt)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !c.ok(got[0]) {
+			b, _ := json.Marshal(got[0])
+			t.Errorf("%s: %s", name, b)
+		}
+	}
+	_, got, _ := check(t, []byte(result("a", `{"type":"secret"}`)), Options{Type: report.TypeCompliance})
+	if got[0].Type != report.TypeCompliance {
+		t.Errorf("the caller's type is %s", got[0].Type)
+	}
+}
