@@ -115,8 +115,8 @@ func (r *run) relative(p string, base text) (rel, dir string) {
 func (a artifact) dir() string { return filePath(strings.TrimSpace(string(a.URI))) }
 
 // findHome sets the base that stands for the root in a run that was made elsewhere, in a container or on another
-// machine, so that none of its bases is below the root: its only absolute one, or the one that is called a root, like
-// SRCROOT. What is relative to it is relative to the root; what is relative to other absolute bases is not.
+// machine, so that none of its bases is below or above the root: its only absolute one, or the one that is called a
+// root, like SRCROOT. What is relative to it is relative to the root; what is relative to other absolute bases is not.
 func (f *File) findHome(r *run) {
 	var all, roots []string
 	for _, name := range slices.Sorted(maps.Keys(r.bases)) {
@@ -124,7 +124,7 @@ func (f *File) findHome(r *run) {
 		if !isAbs(dir) || slices.Contains(all, dir) {
 			continue
 		}
-		if _, ok := f.below(dir); ok {
+		if _, ok := f.below(dir); ok || f.contains(dir) {
 			return
 		}
 		all = append(all, dir)
@@ -138,6 +138,13 @@ func (f *File) findHome(r *run) {
 	case len(roots) == 1:
 		r.home = roots[0]
 	}
+}
+
+// contains says whether the root is below a directory. It is not below "/", which some tools give as a base of whatever
+// they have scanned.
+func (f *File) contains(dir string) bool {
+	dir = clean(dir) + "/"
+	return dir != "//" && slices.ContainsFunc(f.root, func(root string) bool { return strings.HasPrefix(root, dir) })
 }
 
 // isOutside says whether a clean path is not below the root: an absolute one, one that climbs, and one that a symbolic
@@ -166,7 +173,8 @@ func (f *File) below(p string) (string, bool) {
 		case same && tail == "": // the root itself: a file that was scanned by name, or the directory
 			return path.Base(p), true
 		case same && (tail[0] == '/' || strings.HasSuffix(root, "/")):
-			return strings.TrimPrefix(tail, "/"), true
+			tail = strings.TrimPrefix(tail, "/")
+			return tail, !isAbs(tail) // a file called C: is not known from a drive
 		}
 	}
 	return "", false

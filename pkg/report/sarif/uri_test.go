@@ -97,6 +97,17 @@ func TestForeignBases(t *testing.T) {
 	}
 }
 
+// What is beside the root in the repository around it is outside.
+func TestBaseAboveTheRoot(t *testing.T) {
+	f, r := &File{root: []string{"/repo/service"}}, &run{bases: map[string]artifact{"SRCROOT": {URI: "file:///repo/"}}}
+	f.findHome(r)
+	for uri, want := range map[string]string{"service/a.go": "a.go", "lib/a.go": "/repo/lib/a.go"} {
+		if got, out := f.resolve(r, artifact{URI: text(uri), BaseID: "SRCROOT"}); got != want || out != isAbs(want) {
+			t.Errorf("%s: %q outside %t, want %q", uri, got, out, want)
+		}
+	}
+}
+
 // A path that a symbolic link leads out of the root is marked, also where .. hides behind the link.
 func TestLinksThatLeaveTheRoot(t *testing.T) {
 	dir := t.TempDir()
