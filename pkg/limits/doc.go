@@ -11,6 +11,15 @@
 // once. A value that is refused at run time is an *ErrLimit, which names field, value and bound; a host that
 // does not answer is an *ErrCircuitOpen.
 //
+// # In trouble
+//
+// Where all that does not keep the host well, a Degradation finds the Level at which the agent goes on: rules over Vitals
+// bring it down, and up again when they are over. A HeapGuard keeps work from a heap that is full of what is alive.
+//
+// # How near
+//
+// Whatever holds a limit returns its Usage: what is taken of it, what it refused, what waited for it.
+//
 // # Units
 //
 // Sizes are MiB where the name ends in MB, in the configuration and in the field. (The document these sets come
