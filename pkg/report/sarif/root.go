@@ -1,7 +1,6 @@
 package sarif
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -71,18 +70,30 @@ func (f *File) leaves(p string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0 && l.outside(p)
 }
 
-// outside follows all links of a path, as far as it exists.
+// outside follows all links of a path, as far as it exists. That is found from the top, so that a long path into nowhere
+// costs one look.
 func (l *links) outside(p string) bool {
-	for p != "." && p != "" {
-		real, err := filepath.EvalSymlinks(l.root + string(filepath.Separator) + filepath.FromSlash(p))
-		if err == nil {
-			rel, err := filepath.Rel(l.root, real)
-			return err != nil || !filepath.IsLocal(rel)
+	there, real := "", l.root
+	for i := 0; i < len(p); i++ {
+		end := strings.IndexByte(p[i:], '/')
+		if end < 0 {
+			end = len(p) - i
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return false // a file as a directory, a circle of links, no permission: nothing to open there
+		if i += end; p[:i] == "." {
+			continue
 		}
-		p = p[:max(strings.LastIndexByte(p, '/'), 0)]
+		next := l.root + string(filepath.Separator) + filepath.FromSlash(p[:i])
+		if _, err := os.Lstat(next); err != nil {
+			break
+		}
+		there = next
 	}
-	return false
+	if there != "" {
+		var err error
+		if real, err = filepath.EvalSymlinks(there); err != nil {
+			return false // a circle of links, or one to what does not exist: nothing to open there
+		}
+	}
+	rel, err := filepath.Rel(l.root, real)
+	return err != nil || !filepath.IsLocal(rel)
 }
