@@ -55,6 +55,10 @@ func (a *agent) command() *exec.Cmd {
 }
 
 func (a *agent) main() {
+	if a.How == "reap" {
+		a.reap()
+		return
+	}
 	c, err := Contain(a.Level)
 	if err != nil {
 		panic(err)

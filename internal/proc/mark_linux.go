@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,8 @@ func unmarkStrays(n uint64, old *unix.Rlimit) {
 	if family.subreaper || os.Getpid() == 1 {
 		return
 	}
+	syscall.ForkLock.RLock() // until the forks that have begun are done
+	syscall.ForkLock.RUnlock()
 	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // not on every kernel
 	for _, file := range files {
 		b, _ := os.ReadFile(file) // the thread has ended: its children are another's now

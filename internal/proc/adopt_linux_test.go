@@ -1,0 +1,191 @@
+package proc
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reaped is what an agent that reaps orphans beside its own children tells.
+type reaped struct {
+	Wrong   []string // own children whose exit code was not theirs
+	Orphans int      // that had to be reaped
+	Zombies int      // that were not
+}
+
+// reap is that agent.
+func (a *agent) reap() {
+	if os.Getpid() == 1 { // it is to see the processes that it may wait for
+		must(errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("proc", "/proc", "proc", 0, "")))
+		strangerTime = 0
+	} else {
+		must(becomeSubreaper())
+	}
+	var out reaped
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			// A child of ours that leaves an orphan, which ends a moment later.
+			code := i%50 + 1
+			cmd := exec.Command("/bin/sh", "-c", "(exec setsid sleep 0.0"+strconv.Itoa(i%10)+") & exit "+strconv.Itoa(code))
+			cmd.SysProcAttr = groupAttr()
+			must(launch(cmd, ""))
+			for s, ok := readStat(cmd.Process.Pid); ok && !s.zombie; s, ok = readStat(cmd.Process.Pid) {
+				time.Sleep(time.Millisecond)
+			}
+			reap() // it has ended, and nobody has waited for it yet
+			err := cmd.Wait()
+			forget(cmd.Process.Pid)
+			if got := cmd.ProcessState.ExitCode(); got != code {
+				mu.Lock()
+				defer mu.Unlock()
+				out.Wrong = append(out.Wrong, fmt.Sprintf("%d for %d: %v", got, code, err))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	seen := map[identity]bool{}
+	look := func() (n int) {
+		for _, s := range withZombies() {
+			if s.ppid == os.Getpid() && s.pgrp != unix.Getpgrp() && !started(s.pid) {
+				seen[s.identity] = true
+				n++
+			}
+		}
+		return n
+	}
+	for running := true; running; reap() {
+		look()
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); look() > 0 && time.Now().Before(end); { // the last orphans end later
+		reap()
+	}
+	out.Orphans, out.Zombies = len(seen), look()
+	must(json.NewEncoder(os.Stdout).Encode(out))
+}
+
+func started(pid int) bool {
+	family.Lock()
+	defer family.Unlock()
+	return family.started[pid]
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// A subreaper, and process 1, reap the orphans that come to them, and leave everybody's exit codes alone.
+func TestOrphansAreReapedAndExitCodesKept(t *testing.T) {
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip(err)
+	}
+	for name, flags := range map[string]uintptr{"subreaper": 0, "process 1": unix.CLONE_NEWPID | unix.CLONE_NEWNS} {
+		t.Run(name, func(t *testing.T) {
+			cmd := (&agent{How: "reap", Dir: t.TempDir(), Token: rand.Text()}).command()
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+			out, err := cmd.Output()
+			if errors.Is(err, unix.EPERM) {
+				t.Skip(err)
+			}
+			var r reaped
+			if e := errors.Join(err, json.Unmarshal(out, &r)); e != nil {
+				t.Fatal(e)
+			}
+			if len(r.Wrong) > 0 || r.Zombies > 0 || r.Orphans == 0 {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+}
+
+// An orphan without marker is of the only tree that can have started it; of two, of neither as long as both run.
+func TestOrphanOfTheOnlyTree(t *testing.T) {
+	old, young := newTree(1, ""), newTree(2, "")
+	family.Lock()
+	defer family.Unlock()
+	defer func(before map[*tree]uint64) { family.trees = before }(family.trees)
+	family.trees = map[*tree]uint64{old: 100, young: 200}
+	for _, tt := range []struct {
+		start      uint64
+		old, young bool
+	}{{50, false, false}, {150, true, false}, {250, false, false}} {
+		s := stat{identity: identity{3, tt.start}}
+		if old.only(s) != tt.old || young.only(s) != tt.young {
+			t.Errorf("started at %d: %v %v", tt.start, old.only(s), young.only(s))
+		}
+	}
+	delete(family.trees, old)
+	if !young.only(stat{identity: identity{3, 250}}) {
+		t.Error("the last tree that can have started it does not own it")
+	}
+}
+
+// A child that somebody else in this program starts at the same moment as a scanner does not keep the scanner's mark.
+func TestOnlyTheChildIsMarked(t *testing.T) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var others []*exec.Cmd
+	wg.Go(func() {
+		for len(others) < 200 {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = []string{"PROC_TEST_CHILD=hang"}
+			cmd.SysProcAttr = groupAttr()
+			if err := cmd.Start(); err != nil {
+				t.Error(err)
+				return
+			}
+			others = append(others, cmd)
+		}
+	})
+	for range 20 {
+		s := spec(t, "hang")
+		s.Stdout, s.Stderr = "", ""
+		c, err := Start(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readMark(c.PID()); got != markOf(s.Marker) {
+			t.Errorf("the mark is %x, want %x", got, markOf(s.Marker))
+		}
+		c.Stop()
+	}
+	close(stop)
+	wg.Wait()
+	for _, cmd := range others {
+		if readMark(cmd.Process.Pid) != 0 {
+			t.Error("a stranger is marked")
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	if readMark(os.Getpid()) != 0 {
+		t.Error("this process is marked")
+	}
+}
