@@ -96,13 +96,13 @@ func (t *tree) only(s stat) bool {
 var strangerTime = 5 * time.Second // tests do not wait
 
 // reap waits for the orphans that have ended, one by one: a wait for any child would take away exit codes that others
-// wait for.
-func reap() {
+// wait for. It returns how many there were.
+func reap() (reaped int) {
 	self, group := os.Getpid(), unix.Getpgrp()
 	family.Lock()
 	defer family.Unlock()
 	if !family.subreaper && self != 1 {
-		return
+		return 0
 	}
 	seen := map[identity]time.Time{}
 	for _, s := range withZombies() {
@@ -114,10 +114,13 @@ func reap() {
 			first = time.Now()
 		}
 		if family.subreaper || time.Since(first) >= strangerTime {
-			_, _ = unix.Wait4(s.pid, nil, unix.WNOHANG, nil) // gone already is as good
+			if pid, err := unix.Wait4(s.pid, nil, unix.WNOHANG, nil); err == nil && pid == s.pid {
+				reaped++
+			}
 			continue
 		}
 		seen[s.identity] = first
 	}
 	family.zombies = seen
+	return reaped
 }

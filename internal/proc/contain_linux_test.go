@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -40,6 +41,9 @@ type agent struct {
 	Dir   string
 	Token string
 	How   string // the child is stopped, or ended: has ended by itself, or else stays
+
+	UID    uint32 // whom it runs as; 0: as we do
+	Binary string // what it is then started from
 }
 
 // record is the file in which it records its child.
@@ -48,8 +52,11 @@ func (a *agent) record() string { return filepath.Join(a.Dir, "record") }
 // command is the agent to be.
 func (a *agent) command() *exec.Cmd {
 	text, _ := json.Marshal(a) // it never fails
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(cmp.Or(a.Binary, os.Args[0]))
 	cmd.Env = append(os.Environ(), asAgent+"="+string(text), "GORACE=atexit_sleep_ms=0")
+	if a.UID != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.UID, Gid: a.UID}}
+	}
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -86,6 +93,16 @@ func (a *agent) main() {
 		panic(err)
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(res) // else the test misses it
+}
+
+// containment returns that of a level, and skips the test where there is none.
+func containment(t *testing.T, l Level) *Containment {
+	t.Helper()
+	c, err := Contain(l)
+	if err != nil {
+		t.Skip(err)
+	}
+	return c
 }
 
 // tokened returns the living processes with the token among their arguments.

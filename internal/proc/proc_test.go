@@ -86,6 +86,12 @@ func beChild(mode string) {
 		for cpuTime() < spentCPU {
 		}
 		fmt.Println("spent")
+	case "bomb":
+		for range 100 {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = []string{"PROC_TEST_CHILD=hang"}
+			_ = cmd.Start() // some are refused
+		}
 	case "fork":
 		for range forked {
 			if err := exec.Command("/bin/sleep", "60").Start(); err != nil {
