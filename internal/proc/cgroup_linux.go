@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -95,17 +96,18 @@ func delegated(dir string) bool {
 	return false
 }
 
-// enable gives leaves their controllers as far as possible, and says which are missing.
+// enable gives leaves their controllers as far as possible, and says which are missing. A group that holds processes, the
+// root alone excepted, cannot share out what it has; to try would make it one in which no process can be started.
 func (l *leaves) enable() (note string) {
+	if !l.root() && readKernel(filepath.Join(l.dir, "cgroup.procs"), "") != 0 {
+		return "no limits: there are processes in " + l.dir + " itself, see DelegateSubgroup= of systemd"
+	}
 	have, _ := os.ReadFile(filepath.Join(l.dir, "cgroup.controllers")) // try tells of it when there is none
 	var missing []string
 	for _, c := range wantedLimits {
 		err := errors.New("not there")
 		if slices.Contains(strings.Fields(string(have)), c) {
-			err = l.write("cgroup.subtree_control", "+"+c)
-		}
-		if errors.Is(err, unix.EBUSY) { // a group that holds processes cannot share out what it has
-			err = errors.New("this process is in the group itself, see DelegateSubgroup= of systemd")
+			err = writeKernel(filepath.Join(l.dir, "cgroup.subtree_control"), "+"+c)
 		}
 		if err != nil {
 			missing = append(missing, fmt.Sprintf("%s (%v)", c, err))
@@ -117,6 +119,12 @@ func (l *leaves) enable() (note string) {
 		return ""
 	}
 	return "no limits by the controllers " + strings.Join(missing, ", ")
+}
+
+// root says whether it is the root of all groups.
+func (l *leaves) root() bool {
+	_, err := os.Stat(filepath.Join(l.dir, "cgroup.type"))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // try starts a process in a leaf and ends it.
@@ -162,11 +170,7 @@ func leafOwner(name string) string {
 	return owner
 }
 
-// write puts a value into a file of the kernel.
-func (l *leaves) write(file, value string) error {
-	return writeKernel(filepath.Join(l.dir, file), value)
-}
-
+// writeKernel puts a value into a file of the kernel.
 func writeKernel(file, value string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
