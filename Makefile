@@ -74,7 +74,7 @@ cross: ## build for all platforms, without cgo
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
 
 .PHONY: bench
-bench: ## compare the durable queue with others, then run the benchmarks matching BENCH, each for BENCHTIME
+bench: ## compare the durable queue, the audit log and admission with others, then run the benchmarks matching BENCH, each for BENCHTIME
 	go run -C bench . $(BENCH_FLAGS)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m ./...
 
