@@ -128,3 +128,22 @@ func TestExportHasARunForEachTool(t *testing.T) {
 	}
 	h.run("status", "-o", "sarif").want(exitUsage, "only findings")
 }
+
+// A suppressed finding is there, says that it is suppressed, and fails nothing.
+func TestSuppressedFindingsDoNotFail(t *testing.T) {
+	t.Parallel()
+	result := func(rule, status string) string {
+		return fmt.Sprintf(`{"ruleId":%q,"level":"error","message":{"text":"m"},"suppressions":[{"kind":"inSource","status":%q}]}`, rule, status)
+	}
+	dir := files(t, map[string]string{
+		"quiet.sarif": document(result("a", "accepted") + "," + result("b", "accepted")),
+		"loud.sarif":  document(result("a", "accepted") + "," + result("b", "rejected")),
+	})
+	h := newHome(t)
+	h.run("import", "--fail-on", "high", filepath.Join(dir, "quiet.sarif")).want(exitOK, "(2 of them suppressed)", "(suppressed) m")
+	h.run("findings").want(exitOK, "(suppressed) m", "2 findings")
+	s := h.run("import", "-o", "json", "--fail-on", "high", filepath.Join(dir, "loud.sarif")).want(exitFindings).summary()
+	if s.Findings != 2 || s.Suppressed != 1 || s.Severities["high"] != 2 {
+		t.Errorf("%+v", s)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -138,7 +139,19 @@ func (t *table) finding(f ingest.Finding) {
 	if f.Line > 0 {
 		where = fmt.Sprintf("%s:%d", f.Path, f.Line)
 	}
-	t.row(f.Severity, f.Tool, f.Rule, where, f.Title)
+	title := f.Title
+	if suppressed(f) {
+		title = "(suppressed) " + title
+	}
+	t.row(f.Severity, f.Tool, f.Rule, where, title)
+}
+
+// suppressed says whether somebody chose to ignore the finding.
+func suppressed(f ingest.Finding) bool {
+	var raw struct {
+		Suppression *report.Suppression `json:"suppression"`
+	}
+	return json.Unmarshal(f.Raw, &raw) == nil && raw.Suppression != nil
 }
 
 func (a *app) findingsTable(list []ingest.Finding) error {

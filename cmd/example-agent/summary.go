@@ -22,6 +22,7 @@ type summary struct {
 	Jobs       []*jobSummary           `json:"jobs"`
 	Severities map[report.Severity]int `json:"findings_by_severity"`
 	Findings   int                     `json:"findings"`
+	Suppressed int                     `json:"suppressed"` // of these; --fail-on leaves them out
 
 	Parts       int64 `json:"parts_uploaded"`
 	BytesRaw    int64 `json:"bytes_raw"`
@@ -42,6 +43,7 @@ type summary struct {
 	worst []ingest.Finding // of this run, as the ingest store has them
 	begun time.Time
 	byID  map[string]*jobSummary
+	open  map[report.Severity]int // findings that nothing suppresses
 }
 
 // jobSummary is one job of it.
@@ -68,7 +70,7 @@ type jobSummary struct {
 }
 
 func newSummary(specs []job.Spec) *summary {
-	s := &summary{Severities: map[report.Severity]int{}, begun: time.Now(), byID: map[string]*jobSummary{}}
+	s := &summary{Severities: map[report.Severity]int{}, begun: time.Now(), byID: map[string]*jobSummary{}, open: map[report.Severity]int{}}
 	for _, spec := range specs {
 		j := &jobSummary{Scanner: spec.Scanner, Target: spec.Target, Error: "not run"}
 		s.Jobs = append(s.Jobs, j)
@@ -104,7 +106,9 @@ func (s *summary) add(r agent.JobResult) {
 	s.Findings += res.Summary.Findings
 	for sev, n := range res.Summary.BySeverity {
 		s.Severities[sev] += n
+		s.open[sev] += n - res.Sarif.SuppressedBySeverity[sev]
 	}
+	s.Suppressed += res.Sarif.Suppressed
 }
 
 // used notes what the processes of a scanner used; p is nil where it was not started.
@@ -184,7 +188,7 @@ func (s *summary) exit(err error, failOn report.Severity, interrupted bool) erro
 		return &exitError{exitUnavailable, err}
 	}
 	if failOn != "" {
-		for sev, n := range s.Severities {
+		for sev, n := range s.open {
 			if n > 0 && sev.Rank() >= failOn.Rank() {
 				return &exitError{exitFindings, nil}
 			}
@@ -240,6 +244,9 @@ func (a *app) printSummary(s *summary, e *engine) error {
 		if n := s.Severities[sev]; n > 0 {
 			fmt.Fprintf(&b, "  %s %d", sev, n)
 		}
+	}
+	if s.Suppressed > 0 {
+		fmt.Fprintf(&b, "  (%d of them suppressed)", s.Suppressed)
 	}
 	fmt.Fprintf(&b, "\nUploaded   %d parts, %s raw, %s compressed, %s sent; %d new findings, %d seen before\n",
 		s.Parts, bytesText(s.BytesRaw), bytesText(s.BytesStored), bytesText(s.BytesSent), s.Created, s.Updated)

@@ -82,6 +82,20 @@ func corpusFiles(t testing.TB) (paths []string) {
 	return paths
 }
 
+// smallFiles returns the contents of those that are small enough to seed a fuzz target.
+func smallFiles(t testing.TB) (contents [][]byte) {
+	for _, path := range corpusFiles(t) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) < 64<<10 {
+			contents = append(contents, b)
+		}
+	}
+	return contents
+}
+
 // TestEveryResultIsAccountedFor reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too. The results of
 // each file are what it opens as findings, what it suppresses, which are findings that say so, and what is quarantined;
 // and they are as many as a full decode counts. With -v it prints a table.

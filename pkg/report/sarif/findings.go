@@ -16,6 +16,8 @@ type Summary struct {
 	Findings    int // of these, emitted
 	Suppressed  int // of the emitted, those with a Suppression
 	Quarantined int // of the results, those that cannot be read or that emit found too large
+	// SuppressedBySeverity counts the suppressed ones by severity; nil if there are none.
+	SuppressedBySeverity map[report.Severity]int `json:",omitempty"`
 	// Rejected lists the quarantined results, the first 100 of them.
 	Rejected []Rejected
 	// Partial says that the file ends early, or stops being JSON: there may have been more results. A report of
@@ -160,6 +162,10 @@ func (rd *reader) result() error {
 	rd.index++
 	if fd.Suppression != nil {
 		rd.sum.Suppressed++
+		if rd.sum.SuppressedBySeverity == nil {
+			rd.sum.SuppressedBySeverity = map[report.Severity]int{}
+		}
+		rd.sum.SuppressedBySeverity[fd.Severity]++
 	}
 	return nil
 }
