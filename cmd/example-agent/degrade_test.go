@@ -210,3 +210,14 @@ func TestHeapGuardShutsTheGate(t *testing.T) {
 		t.Errorf("without a guard: %v", err)
 	}
 }
+
+// An unwell daemon says which limits were in the way.
+func TestStatusShowsLimitsThatWereReached(t *testing.T) {
+	var out strings.Builder
+	a := &app{out: &out}
+	err := a.printStatus(&daemonStatus{AgentID: "a1", Limits: []limits.Usage{
+		{Name: "network.max_total_connections", Used: 3, Limit: 100, Waited: 5}, {Name: "network.read_timeout", Limit: 30}}})
+	if err != nil || !strings.Contains(out.String(), "  limit network.max_total_connections: 3 of 100, 0 refused, 5 waited\n") || strings.Contains(out.String(), "read_timeout") {
+		t.Errorf("%v:\n%s", err, out.String())
+	}
+}

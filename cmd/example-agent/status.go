@@ -155,6 +155,11 @@ func (a *app) printStatus(s *daemonStatus) error {
 		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent%s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), because(p.LastError))
 		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
 			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)
+		for _, u := range s.Limits {
+			if u.Refused+u.Waited > 0 {
+				fmt.Fprintf(&b, "  limit %s: %.4g of %.4g, %d refused, %d waited\n", u.Name, u.Used, u.Limit, u.Refused, u.Waited)
+			}
+		}
 	}
 	_, err := fmt.Fprint(a.out, b.String())
 	return err

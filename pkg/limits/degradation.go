@@ -66,29 +66,35 @@ func (d *Degradation) Observe(now time.Time, v Vitals) (Change, bool) {
 	defer d.mu.Unlock()
 	want, why := d.wantLocked(now, v)
 	switch rank := d.level.Rank(); {
-	case want.Rank() > rank || d.forced && want != d.level:
-		d.cause = why
+	case want.Rank() > rank:
+		return d.fallLocked(now, want, why, v), true
 	case want.Rank() < rank && now.Sub(d.since) >= max(d.cfg.Cooldown, 0):
 		return d.stepUpLocked(now, v), true
-	default:
-		if want == d.level && want != LevelFull { // the reason follows what is wrong now
-			d.cause = why
-		}
-		return Change{}, false
+	case want == d.level && want != LevelFull: // the reason follows what is wrong now
+		d.cause = why
 	}
-	c := d.changeLocked(now, want, v)
-	c.Reason, c.Limit = why.reason, why.rule.Raise
-	return c, true
+	return Change{}, false
 }
 
-// wantLocked is the lowest level that a rule asks for.
+// fallLocked goes down, however many levels that is.
+func (d *Degradation) fallLocked(now time.Time, to Level, why cause, v Vitals) Change {
+	d.cause = why
+	c := d.changeLocked(now, to, v)
+	c.Reason, c.Limit = why.reason, why.rule.Raise
+	return c
+}
+
+// wantLocked is the lowest level that a rule asks for, of hard ones alone where the configuration forces a level.
 func (d *Degradation) wantLocked(now time.Time, v Vitals) (Level, cause) {
-	if d.forced {
-		return d.cfg.Level, cause{reason: "set by limits.degradation.level"}
-	}
 	want, why := LevelFull, cause{}
+	if d.forced && d.cfg.Level != LevelFull {
+		want, why = d.cfg.Level, cause{reason: "set by limits.degradation.level"}
+	}
 	for i := range d.rules {
 		r := &d.rules[i]
+		if d.forced && !r.rule.Hard {
+			continue
+		}
 		r.observe(now, v, &d.cfg)
 		if r.holds && r.rule.Level.Rank() > want.Rank() {
 			want, why = r.rule.Level, cause{r.rule, r.why()}

@@ -16,7 +16,8 @@ const (
 
 // DegradationConfig says when an agent does less. Zero fields mean defaults.
 type DegradationConfig struct {
-	// Level is auto, where the rules decide, or a level to stay at, for a drill; default auto.
+	// Level is auto, where the rules decide, or a level to stay at, for a drill, from which only hard rules lead
+	// further down; default auto.
 	Level Level `json:"level" yaml:"level"`
 	// SamplesUp is how many bad samples running make a rule hold, besides its For; default 3.
 	SamplesUp int `json:"samples_up" yaml:"samples_up"`
