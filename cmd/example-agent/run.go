@@ -41,6 +41,7 @@ func (a *app) daemon(ctx context.Context) (err error) {
 		c.Source, c.FlushTimeout = source, -1
 		degradation := e.cfg.Limits.DegradationConfig()
 		c.Degradation, c.Vitals = &degradation, e.vitals
+		c.Rebalance = e.cfg.Limits.Rebalancing
 		return err
 	})
 	if err != nil {

@@ -152,6 +152,9 @@ func (a *app) printStatus(s *daemonStatus) error {
 		m := r.Metrics
 		fmt.Fprintf(&b, "  resources: CPU %.0f%%, memory %.0f%%, slots %d of %d, %d waiting, %d refused\n", m.CPUPercent, m.MemoryPercent, r.ActiveSlots, r.MaxJobs, r.PendingJobs, r.RejectedJobs)
 		fmt.Fprintf(&b, "  scanners are contained by: %s\n", s.Containment)
+		for _, c := range r.Budgets {
+			fmt.Fprintf(&b, "  budget %s: %d of %d slots, %d lent, %d waiting\n", c.Component, c.Used.Slots, c.Guaranteed.Slots, c.Lent.Slots, c.Waiting)
+		}
 		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent%s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), because(p.LastError))
 		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
 			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)

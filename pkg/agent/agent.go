@@ -25,6 +25,7 @@ type Agent struct {
 	deliveries deliveries
 	board      board
 	degrade    degrade
+	rebalancer *limits.Rebalancer // nil: guarantees stay
 
 	jobs    sync.WaitGroup
 	scanCtx context.Context // of running scans; outlives Run's context by the drain
@@ -52,6 +53,10 @@ func New(cfg Config) (*Agent, error) {
 	r := c.Resource
 	r.Gate = a.degrade.gated(r.Gate)
 	a.controller = resource.NewController(&r)
+	var err error
+	if a.rebalancer, err = limits.NewRebalancer(a.controller, c.Rebalance, c.Sink); err != nil {
+		return nil, fmt.Errorf("rebalancing: %w", err)
+	}
 	p := c.Pipeline
 	// Deferred, and with a key taken before: a callback may panic, or change what it was given.
 	p.OnCompleted = func(item *pipeline.QueueItem, res *pipeline.Result) {
@@ -108,6 +113,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	defer stop()
 	judging, judged := context.WithCancel(context.WithoutCancel(ctx))
 	waitJudged := a.degrade.run(judging)
+	if err := a.rebalancer.Start(judging); err != nil {
+		a.problem(job.Spec{}, "guarantees are not rebalanced", err)
+	}
 	defer context.AfterFunc(a.scanCtx, stop)() // Cut takes no more jobs either
 	err = a.loop(taking)
 	ended := err == io.EOF
@@ -119,6 +127,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	err = errors.Join(err, a.finishUploads(ctx, ended))
 	judged()
 	waitJudged()
+	a.rebalancer.Stop()
 	a.stopped(time.Since(begun), err)
 	return err
 }
@@ -158,6 +167,9 @@ func (a *Agent) loop(ctx context.Context) error {
 		default:
 			pause.reset()
 		}
+		if len(a.cfg.Resource.Budgets) > 0 {
+			continue // it may wait for its own component, which is no reason to keep the others waiting
+		}
 		// A job that needs more than its slot waits in line like this loop: taking slots now would keep it waiting
 		// for as long as the source is asked.
 		for _, ready := range admitted {
@@ -185,8 +197,12 @@ func (a *Agent) startAll(jobs []job.Job, slots []*resource.Slot) (admitted []<-c
 	return admitted
 }
 
-// holdSlots waits for one slot and takes what else is free, so that no job is taken that cannot run.
+// holdSlots waits for one slot and takes what else is free, so that no job is taken that cannot run. With budgets it is a
+// place for a job, without a slot.
 func (a *Agent) holdSlots(ctx context.Context) ([]*resource.Slot, error) {
+	if len(a.cfg.Resource.Budgets) > 0 {
+		return []*resource.Slot{nil}, a.room(ctx)
+	}
 	one, err := a.controller.Acquire(ctx, resource.Request{})
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ type Want = job.Want
 
 // Scanner turns a target into a report, item by item; *scan.Runner is the one for external tools. Scan is called
 // concurrently. It opens at most one report, completes or aborts what it opened, and stops what it started when ctx
-// ends; context.Cause(ctx) says why: scan.ErrShutdown, job.ErrLeaseLost or job.ErrCanceled.
+// ends; context.Cause(ctx) says why: scan.ErrShutdown, job.ErrLeaseLost, job.ErrCanceled or ErrRevoked.
 type Scanner interface {
 	Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error)
 }
@@ -54,6 +54,11 @@ type Config struct {
 	Degradation *limits.DegradationConfig
 	Vitals      func(ctx context.Context, v limits.Vitals)
 
+	// Rebalance lets guarantees of Resource.Budgets follow what is needed; the zero value leaves them as they are. A job
+	// is paid for by the budget that has the name of its scanner, and where there is none by that of
+	// resource.DefaultComponent.
+	Rebalance limits.RebalanceConfig
+
 	PollWait     time.Duration // how long to wait for a job at the source; default 30s
 	RetryDelay   time.Duration // before a job that failed for a passing reason is offered again; default 1m
 	MaxAttempts  int           // deliveries of a job after which a passing failure is final; default 3
@@ -61,7 +66,7 @@ type Config struct {
 	FlushTimeout time.Duration // how long to wait for uploads once the source has ended; default 30s; -1: not at all
 
 	OnJob func(JobResult) // a job has ended, its uploads perhaps not yet; may be called concurrently
-	Sink  event.Sink      // gets agent_…, job_… and degradation_changed events, and what sources refuse; nil: none. Pipeline and Resource have sinks of their own
+	Sink  event.Sink      // gets agent_…, job_…, degradation_changed and budget_changed events, and what sources refuse; nil: none. Pipeline and Resource have sinks of their own
 }
 
 // The defaults of Config.
@@ -117,5 +122,5 @@ func (c Config) Validate() error {
 	if c.Degradation != nil {
 		errs = append(errs, c.Degradation.Validate())
 	}
-	return errors.Join(append(errs, c.Pipeline.Validate(), c.Resource.Validate())...)
+	return errors.Join(append(errs, c.Pipeline.Validate(), c.Resource.Validate(), c.Rebalance.Validate())...)
 }

@@ -57,10 +57,19 @@ func newLife(t *testing.T) *life {
 		c.Degradation = &limits.DegradationConfig{SamplesUp: 1, SamplesDown: 1, Cooldown: -1,
 			Rules: []limits.Rule{{Metric: limits.MetricMemory, Raise: 60, Clear: 50, Level: limits.LevelReduced}}}
 		c.PollWait, c.RetryDelay = 50*time.Millisecond, 10*time.Millisecond
-		c.Resource = resource.ControllerConfig{MaxConcurrentJobs: 2, Sampler: &l.host, SampleInterval: resource.MinSampleInterval, CooldownDuration: 1, Sink: &l.events}
+		c.Resource = resource.ControllerConfig{MaxConcurrentJobs: 2, Sampler: &l.host, SampleInterval: resource.MinSampleInterval, CooldownDuration: 1, Sink: &l.events,
+			Budgets: []resource.Budget{{Component: "good", Guaranteed: resource.Vector{Slots: 1}, Elasticity: 1}, {Component: "slow"}}}
+		c.Rebalance = limits.RebalanceConfig{Custom: toSlow{}, Interval: time.Second}
 		c.Pipeline = pipeline.PipelineConfig{RetryDelay: 10 * time.Millisecond, Spool: l.store, Sink: &l.events}
 	})
 	return l
+}
+
+// toSlow is a policy that gives the one guaranteed slot to slow.
+type toSlow struct{}
+
+func (toSlow) Propose(time.Time, []limits.Share) ([]resource.Vector, string) {
+	return []resource.Vector{{}, {}, {Slots: 1}}, "slow comes first"
 }
 
 // waitN waits until there are n events of a type and returns the last of them.

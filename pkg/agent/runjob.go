@@ -39,6 +39,8 @@ type run struct {
 	slot  *resource.Slot
 	begun time.Time
 
+	cancel context.CancelCauseFunc // of the scan
+
 	admitted chan struct{}  // closed by admit
 	accepted atomic.Bool    // the pipeline has its report
 	sum      report.Summary // of it
@@ -50,6 +52,7 @@ func (r *run) run() {
 	defer r.a.board.remove(r)
 	ctx, cancel := context.WithCancelCause(r.a.scanCtx)
 	defer cancel(nil)
+	r.cancel = cancel
 	d, err := r.a.expect(r)
 	var res *scan.Result
 	if err == nil {
@@ -100,6 +103,7 @@ func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
 	if err := r.admit(ctx); err != nil {
 		return nil, err
 	}
+	defer r.heed()()
 	r.phase.Store("scanning")
 	r.a.record(r.spec, event.Event{Type: event.JobStarted, Message: "job started", Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}})
 	res, err = r.a.cfg.Scanner.Scan(ctx, scan.Request{
@@ -119,13 +123,13 @@ func (r *run) admit(ctx context.Context) (err error) {
 	if !r.spec.NotAfter.IsZero() && time.Now().After(r.spec.NotAfter) {
 		return &expiredError{r.spec.NotAfter}
 	}
-	r.phase.Store("waiting for resources")
+	r.phase.Store(phaseWaiting)
 	var need resource.Request
 	if c, ok := r.a.cfg.Scanner.(coster); ok {
 		cost := c.Cost(r.spec.Scanner, r.spec.Target)
 		need.Slots, need.MemoryBytes, need.Guess = cost.Slots, cost.MemoryBytes, cost.Learned
 	}
-	need.Priority = r.spec.Priority
+	need.Priority, need.Component, need.Goroutines = r.spec.Priority, r.a.component(r.spec.Scanner), r.a.goroutines()
 	level := r.a.degrade.level
 	if err := level.Refuse(need.Priority, need.MemoryBytes); err != nil {
 		return err
@@ -141,8 +145,11 @@ func (r *run) admit(ctx context.Context) (err error) {
 			return level.Refuse(need.Priority, need.MemoryBytes) // the agent may have come to do less meanwhile
 		}
 		var large *resource.ErrTooLarge
-		if !errors.As(err, &large) || large.Resource != resource.Slots {
+		if !errors.As(err, &large) || large.Resource != resource.Slots || large.Limit < 1 {
 			return err
+		}
+		if large.Component != "" {
+			slots = int(large.Limit) // what its budget has at most
 		}
 	}
 }
@@ -204,6 +211,10 @@ func (r *run) failed(cause, err error) {
 	case errors.Is(cause, scan.ErrShutdown):
 		e.Severity, e.Message = event.Warn, "job given back: the agent stops"
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, 0) }
+	case errors.Is(cause, ErrRevoked):
+		e.Severity, e.Message = event.Warn, "job given back: "+ErrRevoked.Error()
+		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
+		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
 	case errors.As(err, &degraded): // says nothing of the job, however often it comes
 		e.Severity, e.Message = event.Warn, "job given back: the agent does less"
 		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()

@@ -29,6 +29,7 @@ type Status struct {
 	JobsCompleted int64                     `json:"jobs_completed"`
 	JobsFailed    int64                     `json:"jobs_failed"`
 	Degradation   limits.DegradationState   `json:"degradation"`
+	Rebalancing   limits.RebalanceState     `json:"rebalancing"`
 	Resource      resource.ControllerStatus `json:"resource"`
 	Pipeline      pipeline.Stats            `json:"pipeline"`
 	Problems      []Problem                 `json:"problems"` // the last ones, newest last
@@ -44,6 +45,12 @@ type JobStatus struct {
 	Findings int64     `json:"findings"` // read so far
 }
 
+// The phases of a job that has not begun.
+const (
+	phaseReceived = "received"
+	phaseWaiting  = "waiting for resources"
+)
+
 // Problem is something that went wrong.
 type Problem struct {
 	Time    time.Time `json:"time"`
@@ -54,7 +61,7 @@ type Problem struct {
 // Status returns what the agent does now.
 func (a *Agent) Status() Status {
 	s := a.board.status()
-	s.Degradation = a.degrade.level.State()
+	s.Degradation, s.Rebalancing = a.degrade.level.State(), a.rebalancer.State()
 	s.Resource, s.Pipeline = a.controller.GetStatus(), a.pipeline.GetStats()
 	return s
 }
@@ -83,7 +90,7 @@ func (b *board) setPhase(p Phase) {
 }
 
 func (b *board) add(r *run) {
-	r.phase.Store("received")
+	r.phase.Store(phaseReceived)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.runs[r] = struct{}{}
@@ -103,6 +110,18 @@ func (b *board) running() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.runs) > 0
+}
+
+// waiting is how many jobs have not begun.
+func (b *board) waiting() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for r := range b.runs {
+		if p := r.phase.Load(); p == phaseReceived || p == phaseWaiting {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *board) completed() {

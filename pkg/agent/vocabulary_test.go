@@ -48,6 +48,7 @@ var shapes = map[event.Type]struct {
 
 	event.ConcurrencyChanged: {"", "from to reason active_jobs pending_jobs max_jobs rejected_jobs", true},
 
+	event.BudgetChanged:      {"", "policy reason dry_run budgets", false},
 	event.DegradationChanged: {"", "from to reason metric value limit vitals", true},
 
 	event.ProcessWarning: {"", "pid start boot_id name rule reason level value limit action", false},
@@ -69,6 +70,7 @@ func TestEveryTypeOfEventAppears(t *testing.T) {
 	l.waitN(1, event.AgentStart)
 	l.busyHost()
 	l.adaptedHost()
+	l.waitN(1, event.BudgetChanged)
 	l.goodScan()
 	l.badScans()
 	l.unwillingReceiver()

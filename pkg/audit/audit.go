@@ -86,6 +86,7 @@ const (
 	EventConcurrencyChanged = event.ConcurrencyChanged
 
 	EventDegradationChanged = event.DegradationChanged
+	EventBudgetChanged      = event.BudgetChanged
 
 	EventProcessWarning = event.ProcessWarning
 	EventProcessStopped = event.ProcessStopped

@@ -77,7 +77,7 @@ func TestTheVocabularyIsThatOfPackageEvent(t *testing.T) {
 	ours := []EventType{EventAgentStart, EventAgentStop, EventAgentError, EventJobReceived, EventJobStarted, EventJobCompleted,
 		EventJobFailed, EventJobTimeout, EventScanStarted, EventScanCompleted, EventScanFailed, EventUploadStarted,
 		EventUploadCompleted, EventUploadFailed, EventUploadRetry, EventChunkCreated, EventChunkUploaded, EventChunkFailed,
-		EventChunkCleanup, EventResourceThrottle, EventResourceResume, EventResourceWarning, EventConcurrencyChanged, EventDegradationChanged, EventProcessWarning,
+		EventChunkCleanup, EventResourceThrottle, EventResourceResume, EventResourceWarning, EventConcurrencyChanged, EventDegradationChanged, EventBudgetChanged, EventProcessWarning,
 		EventProcessStopped, EventCacheCleanup, EventInstanceStarted, EventInstanceStopped, EventAuthFailed, EventRateLimited, EventValidationError}
 	for i, want := range event.Types() {
 		if i >= len(ours) || ours[i] != want {

@@ -46,6 +46,7 @@ const (
 	ConcurrencyChanged Type = "concurrency_changed" // more or fewer job slots, as the host bears
 
 	DegradationChanged Type = "degradation_changed" // the agent does less, or more again
+	BudgetChanged      Type = "budget_changed"      // guarantees were moved between components
 
 	ProcessWarning Type = "process_warning" // a process that the agent did not start is over a limit, or would be ended
 	ProcessStopped Type = "process_stopped" // one was ended
@@ -67,7 +68,7 @@ func Types() []Type {
 		ScanStarted, ScanCompleted, ScanFailed,
 		UploadStarted, UploadCompleted, UploadFailed, UploadRetry,
 		ChunkCreated, ChunkUploaded, ChunkFailed, ChunkCleanup,
-		ResourceThrottle, ResourceResume, ResourceWarning, ConcurrencyChanged, DegradationChanged,
+		ResourceThrottle, ResourceResume, ResourceWarning, ConcurrencyChanged, DegradationChanged, BudgetChanged,
 		ProcessWarning, ProcessStopped, CacheCleanup, InstanceStarted, InstanceStopped,
 		AuthFailed, RateLimited, ValidationError,
 	}

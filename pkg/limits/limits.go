@@ -140,11 +140,12 @@ type Limits struct {
 	Network       NetworkLimits       `json:"network" yaml:"network"`
 	FileSystem    FileSystemLimits    `json:"file_system" yaml:"file_system"`
 	Degradation   DegradationConfig   `json:"degradation" yaml:"degradation"`
+	Rebalancing   RebalanceConfig     `json:"rebalancing" yaml:"rebalancing"`
 }
 
 // DefaultLimits returns the defaults of all sets.
 func DefaultLimits() Limits {
-	return Limits{DefaultComputationalLimits(), DefaultMemoryLimits(), DefaultNetworkLimits(), DefaultFileSystemLimits(), DegradationConfig{}.WithDefaults()}
+	return Limits{DefaultComputationalLimits(), DefaultMemoryLimits(), DefaultNetworkLimits(), DefaultFileSystemLimits(), DegradationConfig{}.WithDefaults(), RebalanceConfig{}.WithDefaults()}
 }
 
 // DefaultComputationalLimits returns the defaults for this host.
@@ -213,7 +214,7 @@ func (l FileSystemLimits) WithDefaults() FileSystemLimits {
 
 // WithDefaults returns l with the zero fields of all sets filled in.
 func (l Limits) WithDefaults() Limits {
-	return Limits{l.Computational.WithDefaults(), l.Memory.WithDefaults(), l.Network.WithDefaults(), l.FileSystem.WithDefaults(), l.Degradation.WithDefaults()}
+	return Limits{l.Computational.WithDefaults(), l.Memory.WithDefaults(), l.Network.WithDefaults(), l.FileSystem.WithDefaults(), l.Degradation.WithDefaults(), l.Rebalancing.WithDefaults()}
 }
 
 // Validate returns every field of every set that is out of range, in one error.
@@ -227,5 +228,5 @@ func (l Limits) Validate() error {
 	return errors.Join(
 		named("computational", l.Computational.Validate()), named("memory", l.Memory.Validate()),
 		named("network", l.Network.Validate()), named("file_system", l.FileSystem.Validate()),
-		named("degradation", l.Degradation.Validate()))
+		named("degradation", l.Degradation.Validate()), named("rebalancing", l.Rebalancing.Validate()))
 }

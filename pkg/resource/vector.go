@@ -58,3 +58,9 @@ func less(a, b amounts) amounts {
 	}
 	return a
 }
+
+// Array returns the fields of v in their order, for code that treats them alike.
+func (v Vector) Array() [4]int64 { return v.amounts() }
+
+// VectorOf is the Vector whose Array is a.
+func VectorOf(a [4]int64) Vector { return amounts(a).vector() }
