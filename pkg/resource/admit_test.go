@@ -301,3 +301,24 @@ func TestAGuessCannotKeepAJobFromRunning(t *testing.T) {
 		}
 	})
 }
+
+// A counted slot allocates nothing, granted at once or refused; a lease is one allocation.
+func TestAllocationsOfAGrant(t *testing.T) {
+	c, full := newTest(t, 4), newTest(t, 1)
+	full.AcquireSlot(bg)
+	for _, a := range []struct {
+		what string
+		want float64
+		do   func()
+	}{
+		{"AcquireSlot", 0, func() { c.AcquireSlot(bg); c.ReleaseSlot() }},
+		{"AcquireSlot refused", 0, func() { full.AcquireSlot(bg) }},
+		{"AcquireSlotBlocking", 0, func() { _ = c.AcquireSlotBlocking(bg); c.ReleaseSlot() }},
+		{"TryAcquire", 1, func() { must(t, c, Request{MemoryBytes: 1}).Release() }},
+		{"Acquire", 1, func() { s, _ := c.Acquire(bg, Request{}); s.Release() }},
+	} {
+		if n := testing.AllocsPerRun(100, a.do); n != a.want {
+			t.Errorf("%s: %v allocations, want %v", a.what, n, a.want)
+		}
+	}
+}

@@ -74,18 +74,20 @@ func (c *Controller) wait(ctx context.Context, n need, priority int, counting bo
 		return nil, err
 	}
 	c.mu.Lock()
-	w := c.candidate(n, priority)
-	w.counting = counting
-	if err := c.impossibleLocked(w); err != nil {
+	now := c.candidate(n, priority)
+	now.counting = counting
+	if err := c.impossibleLocked(now); err != nil {
 		c.mu.Unlock()
 		return nil, err
 	}
-	why, ok := c.admissibleLocked(w)
+	why, ok := c.admissibleLocked(now)
 	if ok {
 		defer c.mu.Unlock()
-		return c.admitLocked(w), nil
+		return c.admitLocked(now), nil
 	}
 	c.tally.waited.add(why.Resource)
+	w := new(waiter) // on the heap only now: who is granted at once allocates nothing for it
+	*w = *now
 	c.enqueueLocked(w)
 	c.revokeLocked()
 	c.mu.Unlock()
