@@ -18,6 +18,7 @@ import (
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/watch"
 )
 
 // Config is the configuration file: a section for each package, with the package's own fields.
@@ -31,6 +32,7 @@ type Config struct {
 	Limits   limits.Limits
 	Scan     scan.Config
 	Scanners []scan.Definition // added to the built-in ones and those of agent.scanners_dir, or in place of one with the same name
+	Watch    watch.Config      // what the agent looks after besides its own work, while run is up; nothing without rules, dirs and orphans
 	Ingest   IngestConfig
 }
 
@@ -120,6 +122,13 @@ func (c *Config) complete() error {
 			*p.path = filepath.Join(dir, p.name)
 		}
 	}
+	for i := range c.Watch.Dirs {
+		if d := &c.Watch.Dirs[i]; strings.HasPrefix(d.Path, "~") {
+			if d.Path, err = expandHome(d.Path); err != nil {
+				return err
+			}
+		}
+	}
 	if c.Resource.DiskPaths == nil {
 		c.Resource.DiskPaths = []string{dir}
 	}
@@ -164,7 +173,7 @@ func (c *Config) sections() map[string]error {
 	out := map[string]error{
 		"agent": errors.Join(c.Agent.validate(), named("id", id)), "chunk": c.Chunk.Validate(), "pipeline": c.Pipeline.Validate(),
 		"resource": c.Resource.Validate(), "audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(),
-		"ingest.limits": c.Ingest.Limits.Validate(),
+		"watch": c.Watch.Validate(), "ingest.limits": c.Ingest.Limits.Validate(),
 	}
 	if c.Server.URL != "" {
 		place := ingest.ClientConfig{BaseURL: c.Server.URL}.Validate()

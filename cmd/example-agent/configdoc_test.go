@@ -23,6 +23,7 @@ import (
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/watch"
 )
 
 var update = flag.Bool("update", false, "write docs/configuration.md again")
@@ -79,6 +80,10 @@ func configReference(t *testing.T) string {
 	r.rows(reflect.ValueOf(scan.Definition{}), []string{"scanners", "…"}, false)
 	fmt.Fprintf(&r.b, "\n## One entry of limits.degradation.rules\n")
 	r.rows(reflect.ValueOf(limits.Rule{}), []string{"limits", "degradation", "rules", "…"}, false)
+	fmt.Fprintf(&r.b, "\n## One entry of watch.rules\n")
+	r.rows(reflect.ValueOf(watch.Rule{}), []string{"watch", "rules", "…"}, false)
+	fmt.Fprintf(&r.b, "\n## One entry of watch.dirs\n")
+	r.rows(reflect.ValueOf(watch.Dir{}), []string{"watch", "dirs", "…"}, false)
 	return r.b.String()
 }
 

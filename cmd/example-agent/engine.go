@@ -17,6 +17,7 @@ import (
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/watch"
 )
 
 // engine is an agent with everything around it: the wiring of the SDK.
@@ -35,6 +36,8 @@ type engine struct {
 	jobLimits resource.ControllerConfig
 
 	containment scan.Contained // of scanners, once there is a runner
+
+	watcher *watch.Watcher // of the daemon; nil otherwise
 }
 
 // newEngine wires an agent; build gives it a source and a scanner. What it opened is closed again when it fails.

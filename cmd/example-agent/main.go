@@ -86,7 +86,7 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
 	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server of the agent's own)")
 	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
 	root.AddCommand(a.scanCommand(), a.importCommand(), a.runCommand(), a.ingestCommand(), a.findingsCommand(),
-		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.scannersCommand(), a.doctorCommand(), a.validateCommand(), a.versionCommand())
+		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.scannersCommand(), a.doctorCommand(), a.watchCommand(), a.validateCommand(), a.versionCommand())
 	return root
 }
 

@@ -37,6 +37,9 @@ func (a *app) daemon(ctx context.Context) (err error) {
 		if c.Scanner, err = a.newRunner(e); err != nil {
 			return err
 		}
+		if e.watcher, err = a.newWatcher(e.log); err != nil {
+			return err
+		}
 		source, err = a.jobSource(e)
 		c.Source, c.FlushTimeout = source, -1
 		degradation := e.cfg.Limits.DegradationConfig()
@@ -59,7 +62,9 @@ func (a *app) daemon(ctx context.Context) (err error) {
 		return errors.Join(err, source.Close(), e.close())
 	}
 	a.say("example-agent %s: jobs from %s, reports to %s, status on %s", version, a.jobPlace(), e.where(), status.addr)
+	stopWatching := e.watchHost()
 	err = e.agent.Run(ctx)
+	stopWatching()
 	s := e.agent.Status()
 	a.say("stopped: %d jobs completed, %d failed, %d reports kept for the next start", s.JobsCompleted, s.JobsFailed, s.Pipeline.QueueLength+s.Pipeline.InProgress)
 	return errors.Join(err, status.stop(), source.Close(), e.close())

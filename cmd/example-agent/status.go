@@ -16,6 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/watch"
 )
 
 // daemonStatus is what a running daemon says of itself.
@@ -33,6 +34,8 @@ type daemonStatus struct {
 
 	Limits []limits.Usage `json:"limits"` // how near each is, and what it refused
 
+	Watch *watch.Status `json:"watch,omitempty"` // nil: nothing is watched
+
 	Healthy bool     `json:"healthy"`
 	Reasons []string `json:"reasons"` // why not, most important first
 }
@@ -48,6 +51,10 @@ func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, 
 	var err error
 	if s.Store, err = e.store.GetStats(ctx); err != nil {
 		return nil, err
+	}
+	if !e.cfg.Watch.Empty() {
+		w := e.watcher.Status()
+		s.Watch = &w
 	}
 	s.judge(time.Now())
 	return s, nil
@@ -90,6 +97,9 @@ func (s *daemonStatus) judge(now time.Time) {
 		if now.Sub(p.Time) < problemAge {
 			add("%s %s: %s", p.Time.Format(time.TimeOnly), p.Message, p.Error)
 		}
+	}
+	if s.Watch != nil && s.Watch.LastError != "" {
+		add("the host is not watched: %s", s.Watch.LastError)
 	}
 	s.Healthy = len(s.Reasons) == 0
 }
@@ -147,6 +157,13 @@ func (a *app) printStatus(s *daemonStatus) error {
 	}
 	for _, j := range s.Agent.Jobs {
 		fmt.Fprintf(&b, "  job %s: %s %s, %s for %s, %d findings\n", j.ID, j.Scanner, j.Target, j.Phase, time.Since(j.Since).Round(time.Second), j.Findings)
+	}
+	if w := s.Watch; w != nil {
+		mode := "dry run"
+		if w.Enforce {
+			mode = "enforced"
+		}
+		fmt.Fprintf(&b, "  watch (%s): %d looks, %d warnings, %d would be ended, %d ended, %d failed; %s freed\n", mode, w.Looks, w.Warned, w.WouldStop, w.Stopped, w.Failed, bytesText(w.Freed))
 	}
 	if !s.Healthy || a.flags.verbose {
 		m := r.Metrics

@@ -67,14 +67,15 @@ func (c Config) Validate() error {
 	v.number("dirs", int64(len(c.Dirs)), 0, MaxDirs)
 	names := map[string]bool{}
 	for i, r := range c.Rules {
-		v.add(fmt.Sprintf("rules.%d", i), r.Validate())
+		at := fmt.Sprintf("rules.%d", i)
+		v.within(at, r.Validate())
 		if names[r.name()] {
-			v.add(fmt.Sprintf("rules.%d", i), fmt.Errorf("name: %q is that of another rule", r.name()))
+			v.add(at+".name", fmt.Errorf("%q is that of another rule", r.name()))
 		}
 		names[r.name()] = true
 	}
 	for i, d := range c.Dirs {
-		v.add(fmt.Sprintf("dirs.%d", i), d.Validate())
+		v.within(fmt.Sprintf("dirs.%d", i), d.Validate())
 	}
 	return errors.Join(v...)
 }
@@ -100,16 +101,18 @@ func orDefault[T ~int | ~int64](v *T, def T) {
 type problems []error
 
 func (v *problems) add(name string, err error) {
-	if err == nil {
-		return
+	if err != nil {
+		*v = append(*v, fmt.Errorf("%s: %w", name, err))
 	}
+}
+
+// within adds the problems of a part, whose fields err names.
+func (v *problems) within(part string, err error) {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range many.Unwrap() {
-			v.add(name, one)
+			*v = append(*v, fmt.Errorf("%s.%w", part, one))
 		}
-		return
 	}
-	*v = append(*v, fmt.Errorf("%s: %w", name, err))
 }
 
 // number checks a value that may be 0.

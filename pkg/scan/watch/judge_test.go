@@ -100,9 +100,9 @@ func TestConfigNamesAllProblems(t *testing.T) {
 		t.Fatal("valid")
 	}
 	for _, want := range []string{
-		"interval: 1ms is outside 1s to 24h0m0s", "grace: ", "max_stops: -1", `rules.0: pattern: ".*" matches every process`, "rules.0: soft_memory_bytes: ",
-		"rules.0: action: ", "rules.1: pattern: error parsing", "rules.1: pattern: the rule has no limit", `rules.3: name: "a" is that of another rule`,
-		"dirs.0: path: ", "dirs.0: max_bytes: ", "dirs.1: path: ",
+		"interval: 1ms is outside 1s to 24h0m0s", "grace: ", "max_stops: -1", `rules.0.pattern: ".*" matches every process`, "rules.0.soft_memory_bytes: ",
+		"rules.0.action: ", "rules.1.pattern: error parsing", "rules.1.pattern: the rule has no limit", `rules.3.name: "a" is that of another rule`,
+		"dirs.0.path: ", "dirs.0.max_bytes: ", "dirs.1.path: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)

@@ -44,7 +44,7 @@ type Status struct {
 	DirLooks  int64     `json:"dir_looks"`
 	Dirs      []DirLook `json:"dirs"` // the last ones
 	Freed     int64     `json:"freed_bytes"`
-	LastError string    `json:"last_error,omitempty"`
+	LastError string    `json:"last_error,omitempty"` // why the last look at the processes failed; empty: it did not
 }
 
 // looksPart bounds what looking costs: at most one part in looksPart of a CPU.
@@ -121,7 +121,7 @@ func (w *Watcher) LookAtProcesses(ctx context.Context) (*Look, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Looks++
-	w.status.LastLook = look
+	w.status.LastLook, w.status.LastError = look, ""
 	for _, f := range look.Findings {
 		switch f.Action {
 		case Warned:
