@@ -22,6 +22,7 @@ LDFLAGS     := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 GITLEAKS    := github.com/zricethezav/gitleaks/v8
+GOPLS       := v0.23.0
 STATICCHECK := honnef.co/go/tools
 pinned       = $(shell awk '$$1 == "$(1)" && $$2 { print $$2 }' tools/go.mod)
 
@@ -92,6 +93,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 torture: ## kill agent and server for ROUNDS rounds, a tenth as many on a full disk; SEED plays one again
 	go test -count=1 -timeout 0 -v -run '^TestTorture' $(TEST_FLAGS) ./internal/crashtest -args -rounds $(ROUNDS) -seed $(SEED)
 
+.PHONY: pool
+pool: bin/gopls ## run a pool of real language servers (gopls), and show what they take
+	POOL_GOPLS="$(CURDIR)/bin/gopls" go test -count=1 -v -timeout 15m -run '^TestRealLanguageServer$$' ./pkg/scan/pool
+
 .PHONY: docs
 docs: ## write docs/configuration.md and docs/scanners.md again from the code, then check all of the documentation
 	go test ./cmd/example-agent -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
@@ -107,6 +112,11 @@ bin/gitleaks: bin/.gitleaks-$(call pinned,$(GITLEAKS))
 
 bin/staticcheck: bin/.staticcheck-$(call pinned,$(STATICCHECK))
 	go build -C tools -o ../$@ $(STATICCHECK)/cmd/staticcheck
+	@touch $@
+
+# Not in tools/go.mod: it asks for newer versions of what the others use.
+bin/gopls: bin/.gopls-$(GOPLS)
+	GOBIN="$(CURDIR)/bin" go install golang.org/x/tools/gopls@$(GOPLS)
 	@touch $@
 
 bin/.%:
