@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/rediverio/sdk/pkg/ingest"
@@ -43,8 +44,11 @@ type toolCount struct {
 	findings int
 }
 
-// countByTool returns the tools in the order in which they come first.
+// countByTool returns the tools in the order in which they come first. One that is asked for is not counted.
 func countByTool(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) (list []toolCount, err error) {
+	if q.Tool != "" {
+		return []toolCount{{q.Tool, cmp.Or(limit, math.MaxInt)}}, nil
+	}
 	n := 0
 	for f, err := range ingest.All(ctx, from, q) {
 		if err != nil {

@@ -41,7 +41,7 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	if n := res.OccurrenceCount; n != nil {
 		fd.OccurrenceCount = count(*n)
 	}
-	tags, score, residue := properties(fd, res)
+	tags, score, residue := f.properties(fd, res)
 	f.message(fd, res, rule)
 	describe(fd, rule)
 	f.locations(fd, r, res)
@@ -77,7 +77,7 @@ var reserved = []string{"sarif", "tool", outsideRoot, "withheld"}
 
 // properties takes the property bag. It returns the tags and the security-severity in it, and what a Writer has
 // put there.
-func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, residue map[string]any) {
+func (f *File) properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, residue map[string]any) {
 	if len(res.Properties) == 0 || string(res.Properties) == "null" {
 		return nil, "", nil
 	}
@@ -87,6 +87,13 @@ func properties(fd *report.Finding, res *resultJSON) (tags []string, severity st
 	}
 	if residue, _ = fd.Properties[residueName].(map[string]any); residue != nil {
 		delete(fd.Properties, residueName)
+	}
+	if a, ok := fd.Properties[assetName].(map[string]any); ok {
+		delete(fd.Properties, assetName)
+		if f.ownAsset() {
+			fd.AssetValue, _ = a["value"].(string)
+			fd.AssetType, _ = a["type"].(string)
+		}
 	}
 	list, _ := fd.Properties["tags"].([]any)
 	for _, tag := range list {

@@ -14,6 +14,19 @@ import (
 // stands for itself.
 const residueName = "rediver/finding"
 
+// assetName is the property in which a Writer leaves what a run, or a result, is about.
+const assetName = "rediver/asset"
+
+type assetOut struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// ownAsset says that findings are about what the file says: the caller's options do not.
+func (f *File) ownAsset() bool {
+	return f.opt.AssetRef == "" && f.opt.AssetValue == "" && f.opt.AssetType == ""
+}
+
 // residueOf returns what want has and got, read back from the result of want, has not; nil if there is nothing.
 func residueOf(want, got *report.Finding) (map[string]any, error) {
 	a, err := want.MarshalJSON() // json.Marshal would check and copy it once more
@@ -76,7 +89,7 @@ func (f *File) restore(fd *report.Finding, residue map[string]any) *report.Findi
 		return fd
 	}
 	back.AssetRef = fd.AssetRef
-	if f.opt.AssetRef != "" || f.opt.AssetValue != "" || f.opt.AssetType != "" {
+	if !f.ownAsset() {
 		back.AssetValue, back.AssetType = fd.AssetValue, fd.AssetType
 	}
 	if f.opt.Type != "" {

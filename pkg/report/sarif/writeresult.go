@@ -222,7 +222,7 @@ func (k kept) fingerprints(f *report.Finding) (full, partial map[string]string) 
 	return full, partial
 }
 
-// bag returns the properties of the result: those the scanner gave.
+// bag returns the properties of the result: those the scanner gave, and what the finding is about.
 func (k kept) bag(f *report.Finding) report.Properties {
 	bag := report.Properties{}
 	if raw := k.of("properties", '{'); raw == nil || bag.UnmarshalJSON(raw) != nil {
@@ -237,6 +237,13 @@ func (k kept) bag(f *report.Finding) report.Properties {
 		}
 	}
 	delete(bag, residueName)
+	delete(bag, assetName)
+	if f.AssetType != "" || f.AssetValue != "" {
+		if bag == nil {
+			bag = report.Properties{}
+		}
+		bag[assetName] = assetOut{f.AssetType, f.AssetValue}
+	}
 	return bag
 }
 

@@ -193,7 +193,7 @@ func (w *writtenRun) tail() ([]byte, error) {
 		out.VersionControlProvenance = []versionControlOut{{b.RepositoryURL, b.CommitSHA, b.Name}}
 	}
 	if a := w.asset(); a != nil {
-		out.Properties = report.Properties{"rediver/asset": map[string]string{"type": a.Type, "value": a.Value}}
+		out.Properties = report.Properties{assetName: assetOut{a.Type, a.Value}}
 	}
 	return encode(out)
 }
