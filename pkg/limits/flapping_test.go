@@ -22,7 +22,7 @@ func (n *noise) next(mean float64) float64 {
 // A noisy load around the bound must not move the agent to and fro. Research measured 158 changes an hour for a bare
 // threshold, and 15 for three samples up, six down.
 func TestANoisyLoadDoesNotFlap(t *testing.T) {
-	const seeds, hours = 100, 4
+	const seeds, hours = 40, 4
 	count := func(cfg DegradationConfig, mean float64) float64 {
 		changes := 0
 		for seed := range uint64(seeds) {
