@@ -174,7 +174,7 @@ func (h *home) found(args ...string) []map[string]any {
 }
 
 // scanners is the configuration's section of these.
-func scanners(t *testing.T, defs ...scan.Definition) string {
+func scanners(t testing.TB, defs ...scan.Definition) string {
 	t.Helper()
 	list := []map[string]any{}
 	for _, d := range defs {
@@ -191,7 +191,7 @@ func scanners(t *testing.T, defs ...scan.Definition) string {
 }
 
 // fake is a fake scanner with a name of its own.
-func fake(t *testing.T, name string, b ...scantest.Behaviour) scan.Definition {
+func fake(t testing.TB, name string, b ...scantest.Behaviour) scan.Definition {
 	t.Helper()
 	d := scantest.Definition(t, b...)
 	d.Name = name

@@ -213,40 +213,6 @@ func TestScanFails(t *testing.T) {
 	}
 }
 
-// A scan that is not whole is submitted, but does not claim to be.
-func TestScanIsPartial(t *testing.T) {
-	whole := `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"fake"}},"results":[{"message":{"text":"a"}},{"message":{"text":"b"}}`
-	for _, tt := range []struct {
-		name     string
-		do       []scantest.Behaviour
-		findings int
-	}{
-		{"unsuccessful", []scantest.Behaviour{scantest.Results(1), scantest.Unsuccessful()}, 1},
-		{"truncated", []scantest.Behaviour{scantest.Sarif(whole)}, 2},
-		{"quarantined", []scantest.Behaviour{scantest.Sarif(whole + `, 7]}]}`)}, 2},
-		{"no runs", []scantest.Behaviour{scantest.Sarif(`{"version":"2.1.0","runs":[]}`)}, 0},
-		{"no list of results", []scantest.Behaviour{scantest.Sarif(`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}}}]}`)}, 0},
-		{"findings announced, none there", []scantest.Behaviour{scantest.Exit(scantest.FindingsCode)}, 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			b := newBench(t, scan.Config{}, scantest.Definition(t, tt.do...))
-			res, err := b.scan(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !res.Partial || len(res.Warnings) == 0 || res.Summary.Findings != tt.findings {
-				t.Errorf("got %+v", res)
-			}
-			if m := b.rec.Report.Metadata; m.CoverageType != report.CoveragePartial || m.Properties["warnings"] == nil {
-				t.Errorf("metadata %+v", m)
-			}
-			if b.sink.events[1].Severity != event.Warn {
-				t.Errorf("event %+v", b.sink.events[1])
-			}
-		})
-	}
-}
-
 func TestScanFindsNoScannerOrTarget(t *testing.T) {
 	gone := scan.Custom("gone", "no-such-scanner-anywhere")
 	b := newBench(t, scan.Config{}, gone)
