@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
 // treeScript is a scanner that is deaf to TERM and starts a process of every kind that is hard to find again: in its
@@ -112,4 +113,60 @@ func newTree(t *testing.T, token string) scan.Definition {
 		t.Fatal(err)
 	}
 	return s.def
+}
+
+// Two agents with state directories of their own leave each other's scanners alone, whatever contains them.
+func TestAgentsDoNotSweepEachOther(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"auto", "group", "pidns"} {
+		token := "tok" + rand.Text()
+		first := newHome(t, scanners(t, newTree(t, token)))
+		first.env = []string{"REDIVER_SCAN_CONTAINMENT=" + level}
+		d := first.daemon()
+		dropJob(t, first.state, "tree", "tree", t.TempDir())
+		until(t, "all processes", func() bool { return len(tokened(t, token)) >= treeSize })
+		newHome(t).daemon().end()
+		if left := tokened(t, token); len(left) != treeSize {
+			t.Errorf("%s: another agent ended what is not its own: %q is left", level, left)
+		}
+		d.signal(syscall.SIGTERM)
+		d.says("taking no more jobs")
+		d.signal(syscall.SIGTERM) // stops the scanner
+		d.wait()
+		if left := tokened(t, token); len(left) > 0 {
+			t.Errorf("%s: left after an orderly end: %q", level, left)
+		}
+	}
+}
+
+// The level in force is told at the start, by status, and with each scan; one that is not to be had is an error.
+func TestContainmentIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
+	h.env = []string{"REDIVER_SCAN_CONTAINMENT=group"}
+	d := h.daemon()
+	if got := d.status().Containment; got.Level != scan.ContainGroup {
+		t.Errorf("status says %+v", got)
+	}
+	h.run("status", "--verbose").want(exitOK, "scanners are contained by: group")
+	dropJob(t, h.state, "good", "good", t.TempDir())
+	until(t, "a completed job", func() bool { return d.status().Agent.JobsCompleted == 1 })
+	d.end()
+	log, err := os.ReadFile(filepath.Join(h.state, "audit.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"agent_start", "scan_completed"} {
+		told := false
+		for line := range strings.Lines(string(log)) {
+			told = told || strings.Contains(line, `"`+kind+`"`) && strings.Contains(line, `"containment":"group"`)
+		}
+		if !told {
+			t.Errorf("no %s says it:\n%s", kind, log)
+		}
+	}
+	h.env = []string{"REDIVER_SCAN_CONTAINMENT=job"} // Windows'
+	h.run("scan", "--scanner", "good", t.TempDir()).want(exitConfig, "containment job is not to be had")
+	h.env = []string{"REDIVER_SCAN_CONTAINMENT=cgruop"}
+	h.run("scan", "--scanner", "good", t.TempDir()).want(exitConfig, `containment: "cgruop" is none of`)
 }

@@ -4,13 +4,14 @@
 // waiting. Limits on time, output and memory stop it: TERM to the tree, a grace period, KILL. When the leader
 // ends, by itself or not, what is left of its tree is killed before [Run] returns.
 //
-// What "the tree" is depends on the system; [Supported] says what this one can do.
+// What "the tree" is depends on the system and on what contains it, see [Contain]; [Supported] says what this system
+// can do.
 //
-//   - Linux: the process group, every descendant seen by a sample (also one that left the group since), and
-//     every process of ours that carries the child's Marker in its environment. A descendant that leaves the
-//     group, loses its parents and clears its environment between two samples is out of reach.
+//   - Linux: the process group, every descendant seen by a sample (also one that left the group since), every process
+//     with the child's marker in its environment or its mark in its limits, and what the kernel says is of it at the
+//     stronger levels.
 //   - other Unix: the process group.
-//   - Windows: the leader.
+//   - Windows: the job object, or the leader alone where there is none.
 package proc
 
 import (

@@ -148,9 +148,20 @@ func FuzzOwnerDead(f *testing.F) {
 	})
 }
 
+// Subreaper is not among the levels: it would stay on.
 func BenchmarkRun(b *testing.B) {
-	for b.Loop() {
-		run(b, b.Context(), spec(b, "none"))
+	for _, l := range []Level{Group, PIDNamespace, Cgroup} {
+		c, err := Contain(l)
+		if err != nil {
+			continue
+		}
+		b.Run(string(l), func(b *testing.B) {
+			for b.Loop() {
+				s := spec(b, "none")
+				s.Contain, s.Record = c, s.Stdout+".record"
+				run(b, b.Context(), s)
+			}
+		})
 	}
 }
 

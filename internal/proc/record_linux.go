@@ -40,7 +40,7 @@ func newRecord(marker string, leaf *leaf) record {
 	return r
 }
 
-// append adds r to the file of a record, as one line, and waits until it is on disk.
+// append adds r to the file of a record, as one line.
 func (r record) append(file string) error {
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -51,7 +51,10 @@ func (r record) append(file string) error {
 		return err
 	}
 	_, err = f.Write(append(line, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
+	if err == nil && r.PID == 0 { // the first line is on disk before there is a child
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // readRecord reads what append wrote. A torn line is as if it was not there; ok is false when nothing can be read.

@@ -2,7 +2,7 @@
 //
 // A scanner is a command that writes SARIF: a [Definition], written in YAML or Go. A [Table] holds those an agent knows;
 // [Builtin] has fourteen, and [Custom] makes one of any command. A [Runner] runs them as supervised
-// children: in a process group of their own, with files for output, an environment from an allow-list, and limits
+// children: each contained as Config.Containment says, with files for output, an environment from an allow-list, and limits
 // on time, memory and output; whatever they start is gone when [Runner.Scan] returns.
 //
 // # When a scan has succeeded
