@@ -16,7 +16,8 @@ const (
 	maxReferences = 100
 )
 
-// finding turns a result of a run into a finding. Its Fingerprint and ID are left to whoever takes it.
+// finding turns a result of a run into a finding. Its ID, and its Fingerprint unless a Writer has written it, are left
+// to whoever takes it.
 func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	f.relocate(r, res)
 	rule := r.find(res.Rule, string(res.RuleID), res.RuleIndex)
@@ -24,7 +25,7 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	fd := &report.Finding{
 		RuleID: string(res.RuleID), Kind: kind, BaselineState: string(res.BaselineState),
 		CorrelationID: string(res.CorrelationGUID),
-		AssetRef:      f.opt.AssetRef, AssetValue: f.opt.AssetValue, AssetType: f.opt.AssetType,
+		AssetValue:    r.asset.Value, AssetType: r.asset.Type,
 		DataFlow: wrap("code_flows", res.CodeFlows), Remediation: wrap("fixes", res.Fixes),
 		Stacks: array(res.Stacks), Attachments: array(res.Attachments),
 	}
@@ -41,7 +42,7 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	if n := res.OccurrenceCount; n != nil {
 		fd.OccurrenceCount = count(*n)
 	}
-	tags, score, residue := f.properties(fd, res)
+	tags, score, residue := properties(fd, res)
 	f.message(fd, res, rule)
 	describe(fd, rule)
 	f.locations(fd, r, res)
@@ -67,7 +68,10 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 		setProperty(fd, "tool", r.Tool.Name)
 	}
 	if residue != nil {
-		return f.restore(fd, residue)
+		fd = f.restore(fd, residue)
+	}
+	if f.opt.AssetRef != "" || f.opt.AssetValue != "" || f.opt.AssetType != "" {
+		fd.AssetRef, fd.AssetValue, fd.AssetType = f.opt.AssetRef, f.opt.AssetValue, f.opt.AssetType
 	}
 	return fd
 }
@@ -77,7 +81,7 @@ var reserved = []string{"sarif", "tool", outsideRoot, "withheld"}
 
 // properties takes the property bag. It returns the tags and the security-severity in it, and what a Writer has
 // put there.
-func (f *File) properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, residue map[string]any) {
+func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, residue map[string]any) {
 	if len(res.Properties) == 0 || string(res.Properties) == "null" {
 		return nil, "", nil
 	}
@@ -90,10 +94,8 @@ func (f *File) properties(fd *report.Finding, res *resultJSON) (tags []string, s
 	}
 	if a, ok := fd.Properties[assetName].(map[string]any); ok {
 		delete(fd.Properties, assetName)
-		if f.ownAsset() {
-			fd.AssetValue, _ = a["value"].(string)
-			fd.AssetType, _ = a["type"].(string)
-		}
+		fd.AssetValue, _ = a["value"].(string)
+		fd.AssetType, _ = a["type"].(string)
 	}
 	list, _ := fd.Properties["tags"].([]any)
 	for _, tag := range list {

@@ -21,6 +21,7 @@ type run struct {
 	bases      map[string]artifact
 	home       string // the absolute base that stands for the root, "" for none
 	artifacts  []artifact
+	asset      asset // what a Writer says that the run is about
 }
 
 // component is an extension of a tool.
@@ -147,6 +148,8 @@ func (h *header) runMember(r *run, key string) error {
 		return h.baseIDs(r)
 	case "invocations":
 		return h.each(func() error { return h.invocation(r) })
+	case "properties":
+		return h.properties(r)
 	case "versionControlProvenance":
 		return h.each(func() error { return h.versionControl(r) })
 	case "artifacts":

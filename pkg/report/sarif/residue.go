@@ -17,14 +17,24 @@ const residueName = "rediver/finding"
 // assetName is the property in which a Writer leaves what a run, or a result, is about.
 const assetName = "rediver/asset"
 
-type assetOut struct {
+// asset is what a run, or a result, is about.
+type asset struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
 }
 
-// ownAsset says that findings are about what the file says: the caller's options do not.
-func (f *File) ownAsset() bool {
-	return f.opt.AssetRef == "" && f.opt.AssetValue == "" && f.opt.AssetType == ""
+// properties takes what a Writer has put into those of a run.
+func (h *header) properties(r *run) error {
+	_, err := h.w.object(func(key string) error {
+		if key != assetName {
+			return h.skip()
+		}
+		var a struct{ Type, Value text }
+		err := h.decode("asset", &a)
+		r.asset = asset{cut(string(a.Type), maxTagLength), cut(string(a.Value), maxURI)}
+		return err
+	})
+	return err
 }
 
 // residueOf returns what want has and got, read back from the result of want, has not; nil if there is nothing.
@@ -88,10 +98,7 @@ func (f *File) restore(fd *report.Finding, residue map[string]any) *report.Findi
 		setProperty(fd, residueName, residue)
 		return fd
 	}
-	back.AssetRef = fd.AssetRef
-	if !f.ownAsset() {
-		back.AssetValue, back.AssetType = fd.AssetValue, fd.AssetType
-	}
+	back.AssetRef = "" // it refers to nothing here
 	if f.opt.Type != "" {
 		back.Type = fd.Type
 	}

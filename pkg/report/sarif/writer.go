@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -14,8 +15,8 @@ import (
 // Writer writes findings as SARIF 2.1.0, one by one: memory depends on how many rules there are, not on how many
 // findings. The same findings in the same order give the same bytes.
 //
-// Reading the file gives the same findings again, but for Finding.AssetRef and as far as the Limits of the reader go,
-// wherever they came from. What SARIF has a place for stands there, for any other tool to read; what it has none for
+// Reading the file gives the same findings again, wherever they came from, but for Finding.AssetRef and as far as the
+// Limits of the reader go; of several tools, the findings of all but the first have the property "tool" then. What SARIF has a place for stands there, for any other tool to read; what it has none for
 // stands in the property "rediver/finding" of the result. Code flows, fixes and the like, which a report holds as SARIF
 // already, are passed on unchecked.
 //
@@ -110,7 +111,7 @@ func (w *Writer) endRun() {
 	tail, err := w.run.tail()
 	w.err = err
 	w.print("\n],")
-	w.print(string(tail[1:]))
+	w.print(strings.TrimPrefix(string(tail), "{"))
 	w.run = nil
 }
 

@@ -55,6 +55,27 @@ func TestMoreRulesThanARunDescribes(t *testing.T) {
 	}
 }
 
+// What a finding is about is known from the file where the reader does not say, from the run or from the result.
+func TestAssetsSurvive(t *testing.T) {
+	about := func(kind, value string) *report.Finding {
+		return &report.Finding{Type: "x", Title: "t", Severity: report.Low, AssetRef: "a", AssetType: kind, AssetValue: value}
+	}
+	in := []*report.Finding{about("host", "h1"), about("host", "h2"), about("", ""), about("repository", "h1")}
+	out := export(t, &report.Report{Assets: []*report.Asset{{Type: "host", Value: "h1"}}}, in)
+	if n := bytes.Count(out, []byte(assetName)); n != 4 {
+		t.Errorf("the run and three results say what they are about, not %d", n)
+	}
+	_, got, err := check(t, out, Options{})
+	if err != nil || len(got) != len(in) {
+		t.Fatal(err)
+	}
+	for i, f := range got {
+		if f.AssetRef != "" || f.AssetType != in[i].AssetType || f.AssetValue != in[i].AssetValue {
+			t.Errorf("%d: %q %q %q", i, f.AssetRef, f.AssetType, f.AssetValue)
+		}
+	}
+}
+
 // failing takes n bytes, and then none.
 type failing struct{ n int }
 

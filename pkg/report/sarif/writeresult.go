@@ -107,11 +107,21 @@ func (w *writtenRun) resultOf(f *report.Finding) (*resultOut, error) {
 		}
 	}
 	out.Properties = kept.bag(f)
+	if about := (asset{f.AssetType, f.AssetValue}); about != w.run.asset {
+		out.setProperty(assetName, about)
+	}
 	if f.RuleID != "" && len(f.RuleID) <= maxRuleID {
 		out.RuleID = f.RuleID
 		out.RuleIndex, err = w.index(ruleOf(f, kept, out.Properties))
 	}
 	return out, err
+}
+
+func (r *resultOut) setProperty(name string, value any) {
+	if r.Properties == nil {
+		r.Properties = report.Properties{}
+	}
+	r.Properties[name] = value
 }
 
 // kept is what the property "sarif" of a finding holds.
@@ -222,7 +232,7 @@ func (k kept) fingerprints(f *report.Finding) (full, partial map[string]string) 
 	return full, partial
 }
 
-// bag returns the properties of the result: those the scanner gave, and what the finding is about.
+// bag returns the properties of the result: those the scanner gave.
 func (k kept) bag(f *report.Finding) report.Properties {
 	bag := report.Properties{}
 	if raw := k.of("properties", '{'); raw == nil || bag.UnmarshalJSON(raw) != nil {
@@ -238,12 +248,6 @@ func (k kept) bag(f *report.Finding) report.Properties {
 	}
 	delete(bag, residueName)
 	delete(bag, assetName)
-	if f.AssetType != "" || f.AssetValue != "" {
-		if bag == nil {
-			bag = report.Properties{}
-		}
-		bag[assetName] = assetOut{f.AssetType, f.AssetValue}
-	}
 	return bag
 }
 

@@ -42,6 +42,9 @@ func newWrittenRun(head *report.Report) *writtenRun {
 	}
 	tool.Name = cmp.Or(cut(tool.Name, 1<<10), "unknown")
 	r := &run{Run: Run{Tool: tool}, byID: map[string]*rule{}}
+	if len(head.Assets) > 0 {
+		r.asset = asset{cut(head.Assets[0].Type, maxTagLength), cut(head.Assets[0].Value, maxURI)}
+	}
 	return &writtenRun{
 		head: head, rules: map[string]int{}, run: r,
 		file: &File{lim: Limits{}.withDefaults(), runs: []*run{r}},
@@ -55,9 +58,6 @@ func (w *writtenRun) result(f *report.Finding) ([]byte, error) {
 	}
 	own := *f
 	own.AssetRef = ""
-	if a := w.asset(); a != nil && own.AssetValue == a.Value && own.AssetType == a.Type {
-		own.AssetValue, own.AssetType = "", ""
-	}
 	if err := (&report.Report{Findings: []*report.Finding{&own}}).Validate(); err != nil {
 		return nil, err
 	}
@@ -77,19 +77,8 @@ func (w *writtenRun) result(f *report.Finding) ([]byte, error) {
 	if err != nil || residue == nil {
 		return line, err
 	}
-	if out.Properties == nil {
-		out.Properties = report.Properties{}
-	}
-	out.Properties[residueName] = residue
+	out.setProperty(residueName, residue)
 	return encode(out)
-}
-
-// asset is what the run's findings are about, nil if it does not say.
-func (w *writtenRun) asset() *report.Asset {
-	if len(w.head.Assets) == 0 {
-		return nil
-	}
-	return w.head.Assets[0]
 }
 
 // index returns the index of a rule in the run, nil for one that is not described.
@@ -192,8 +181,8 @@ func (w *writtenRun) tail() ([]byte, error) {
 	if b := m.Branch; b != nil && isURI(b.RepositoryURL) {
 		out.VersionControlProvenance = []versionControlOut{{b.RepositoryURL, b.CommitSHA, b.Name}}
 	}
-	if a := w.asset(); a != nil {
-		out.Properties = report.Properties{assetName: assetOut{a.Type, a.Value}}
+	if w.run.asset != (asset{}) {
+		out.Properties = report.Properties{assetName: w.run.asset}
 	}
 	return encode(out)
 }
