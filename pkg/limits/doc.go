@@ -16,6 +16,11 @@
 // Where all that does not keep the host well, a Degradation finds the Level at which the agent goes on: rules over Vitals
 // bring it down, and up again when they are over. A HeapGuard keeps work from a heap that is full of what is alive.
 //
+// # Guarantees that move
+//
+// A Rebalancer asks a Policy how the guarantees of resource.ControllerConfig.Budgets should be divided: by LoadPolicy as they
+// are needed now, by PredictivePolicy as they will be.
+//
 // # How near
 //
 // Whatever holds a limit returns its Usage: what is taken of it, what it refused, what waited for it.

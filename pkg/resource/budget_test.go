@@ -156,26 +156,62 @@ func TestPassingAcrossComponents(t *testing.T) {
 	}
 }
 
+// Of two that wait for what is their own, the first is served by what covers its need alone.
+func TestOwnersDoNotWaitForEachOther(t *testing.T) {
+	c := divided(t, 4, Budget{Component: "a", Guaranteed: slotsOf(2)}, Budget{Component: "b", Guaranteed: slotsOf(2)})
+	x, y := must(t, c, Request{Slots: 2}), must(t, c, Request{Slots: 2})
+	a, b := waitFor(t, c, Request{Component: "a", Slots: 2}), waitFor(t, c, Request{Component: "b", Slots: 2})
+	for i, release := range []*Slot{x, y} {
+		release.Release()
+		select {
+		case <-[]<-chan *Slot{a, b}[i]:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("number %d is not served", i)
+		}
+	}
+}
+
 // Who waits for its own component does not hold up the others.
 func TestAFullBudgetHoldsUpNobodyElse(t *testing.T) {
-	c := divided(t, 4, Budget{Component: "capped", Guaranteed: slotsOf(1), MaxBorrow: slotsOf(-1)})
+	c := divided(t, 4, Budget{Component: "capped", Guaranteed: slotsOf(2), MaxBorrow: slotsOf(-1)})
 	held := must(t, c, Request{Component: "capped"})
-	next := waitFor(t, c, Request{Component: "capped"})
-	for range 3 * MaxBypass {
-		for range 3 {
-			defer must(t, c, Request{}).Release()
-		}
-		c.mu.Lock()
-		for _, w := range c.waiters {
-			if w.passed != 0 {
-				t.Errorf("passed %d times", w.passed)
-			}
-		}
-		c.mu.Unlock()
-		break
+	next := waitFor(t, c, Request{Component: "capped", Slots: 2})
+	for range 2 * MaxBypass {
+		x, y, z := must(t, c, Request{}), must(t, c, Request{}), must(t, c, Request{})
+		x.Release()
+		y.Release()
+		z.Release()
 	}
 	held.Release()
 	(<-next).Release()
+}
+
+// What a request can be delayed by is judged by what its component may have, not by all there is.
+func TestPassingIsBoundedByWhatABudgetAllows(t *testing.T) {
+	for name, x := range map[string]struct {
+		budgets             []Budget
+		held, waits, passes Request
+	}{
+		"in one component": {[]Budget{{Component: "x", Guaranteed: slotsOf(3), MaxBorrow: slotsOf(-1)}},
+			Request{Component: "x"}, Request{Component: "x", Slots: 3}, Request{Component: "x"}},
+		"beside what is never lent": {[]Budget{{Component: "a", Guaranteed: slotsOf(4), MaxLend: slotsOf(-1)}, {Component: "b"}, {Component: "c"}},
+			Request{Component: "c", Slots: 2}, Request{Component: "b", Slots: 3}, Request{Component: "c", Slots: 2}},
+	} {
+		c := divided(t, 8, x.budgets...)
+		must(t, c, x.held)
+		waitFor(t, c, x.waits)
+		n := 0
+		for ; n < 100; n++ {
+			s, err := c.TryAcquire(bg, x.passes)
+			if err != nil {
+				break
+			}
+			s.Release()
+		}
+		if n != MaxBypass {
+			t.Errorf("%s: passed %d times, want %d", name, n, MaxBypass)
+		}
+	}
 }
 
 func TestTooLargeForABudget(t *testing.T) {

@@ -20,6 +20,11 @@
 // after the jobs that ran before it came, those whose turn was before its, and at most MaxBypass others, whatever the load
 // and the priorities.
 //
+// # Budgets
+//
+// [ControllerConfig].Budgets divide what there is among components: each is guaranteed a part, lends what is idle of it, and
+// has it back before anybody else is served. docs/limits.md has the rules, and an example with numbers.
+//
 // # Throttling
 //
 // The gate closes when a threshold is reached in 3 samples running, and opens after 6 samples running that are 10
