@@ -116,12 +116,18 @@ func (p Process) Users() (real, effective int, ok bool) {
 	return 0, 0, false
 }
 
-// Marked says whether the process has a marker in its environment that we may read, and whether the one who started it
-// is dead: then nobody else looks after it.
+// Marked says whether the process has a marker, or the mark of one whose environment was cleared, and whether the one who
+// started it is known to be dead: then nobody else looks after it.
 func (p Process) Marked() (marked, orphan bool) {
-	owner, _, marked := strings.Cut(markerOf(p.PID), "/")
-	return marked, marked && OwnerDead(owner)
+	if owner, _, ok := strings.Cut(markerOf(p.PID), "/"); ok {
+		return true, OwnerDead(owner)
+	}
+	return readMark(p.PID) != 0, false
 }
+
+// Reap waits for the orphans of this process that have ended, and returns how many there were: none unless it is process 1
+// or a subreaper. While a child of Run or Start runs, this is done for it.
+func Reap() int { return reap() }
 
 func (p Process) read(name string, most int64) []byte {
 	f, err := os.Open("/proc/" + strconv.Itoa(p.PID) + "/" + name)

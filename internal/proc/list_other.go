@@ -24,3 +24,6 @@ func (p Process) Marked() (marked, orphan bool) { return false, false }
 func (p Process) End(context.Context, time.Duration, func() bool) (killed bool, err error) {
 	return false, errors.ErrUnsupported
 }
+
+// Reap does nothing on this system.
+func Reap() int { return 0 }

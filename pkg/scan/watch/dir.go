@@ -97,6 +97,9 @@ func (w *Watcher) cleanRoot(ctx context.Context, d Dir, look *DirLook) error {
 		return err
 	}
 	defer root.Close()
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(info, opened) { // a link took its place
+		return errors.Join(fmt.Errorf("%s has just been replaced", d.Path), err)
+	}
 	found := walk(ctx, root, d.Entries)
 	look.Bytes, look.Files = found.bytes, found.files
 	if look.Bytes <= d.MaxBytes {

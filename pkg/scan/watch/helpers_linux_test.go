@@ -46,6 +46,10 @@ func beProcess(mode string) {
 	}
 	var hog []byte
 	switch mode {
+	case "quit":
+		return
+	case "subreaper":
+		beSubreaper()
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 	case "hog":
@@ -66,6 +70,27 @@ func beProcess(mode string) {
 	}
 	time.Sleep(time.Until(end))
 	runtime.KeepAlive(hog)
+}
+
+// beSubreaper returns once it has reaped an orphan that somebody below it has left.
+func beSubreaper() {
+	if _, err := proc.Contain(proc.Subreaper); err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"=launch:quit")
+	w, err := New(Config{Interval: time.Second})
+	if err := errors.Join(err, cmd.Run()); err != nil {
+		panic(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { w.Run(ctx); close(done) }()
+	for w.Status().Reaped == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	<-done
 }
 
 // token is an argument that no other process of the host has.

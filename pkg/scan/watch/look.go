@@ -108,22 +108,27 @@ func (w *Watcher) rulesFor(p proc.Process, command string) (rules []*rule) {
 
 // protect returns the pids that no rule is about: the first process, this one, its parents and its children.
 func protect(all []proc.Process) map[int]bool {
+	self := os.Getpid()
 	parent := make(map[int]int, len(all))
 	for _, p := range all {
 		parent[p.PID] = p.Parent
 	}
-	self := os.Getpid()
-	out := map[int]bool{0: true, 1: true, self: true}
-	for pid := parent[self]; pid != 0 && !out[pid]; pid = parent[pid] {
-		out[pid] = true
-	}
+	ours := map[int]bool{self: true, 0: false, 1: false} // whether it descends from this process
 	for _, p := range all {
-		for pid, steps := p.PID, 0; pid > 1 && steps < len(all); pid, steps = parent[pid], steps+1 {
-			if pid == self {
-				out[p.PID] = true
-				break
-			}
+		var way []int
+		pid := p.PID
+		for _, known := ours[pid]; !known; _, known = ours[pid] {
+			way = append(way, pid)
+			ours[pid] = false // a list that was made while processes came and went may have a circle
+			pid = parent[pid]
+		}
+		for _, below := range way {
+			ours[below] = ours[pid]
 		}
 	}
-	return out
+	for pid := parent[self]; pid != 0 && !ours[pid]; pid = parent[pid] {
+		ours[pid] = true
+	}
+	ours[0], ours[1] = true, true
+	return ours
 }

@@ -41,6 +41,7 @@ type Status struct {
 	WouldStop int64     `json:"would_stop"`
 	Stopped   int64     `json:"stopped"`
 	Failed    int64     `json:"failed"`
+	Reaped    int64     `json:"reaped"` // orphans that ended, where the agent is process 1 or a subreaper
 	DirLooks  int64     `json:"dir_looks"`
 	Dirs      []DirLook `json:"dirs"` // the last ones
 	Freed     int64     `json:"freed_bytes"`
@@ -78,9 +79,11 @@ func New(cfg Config) (*Watcher, error) {
 // Supported says whether this system can be watched.
 func Supported() bool { return proc.Supported().Sweep }
 
-// Run takes looks until ctx is done. It returns when the last one has ended, a process that was asked to end included.
+// Run takes looks until ctx is done, and reaps the orphans that process 1, or a subreaper, has to, also where there is nothing to
+// watch. It returns when the last look has ended, a process that was asked to end included.
 func (w *Watcher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { every(ctx, w.cfg.Interval, w.reap) })
 	if len(w.rules) > 0 || w.cfg.Orphans {
 		wg.Go(func() {
 			every(ctx, w.cfg.Interval, func() {
@@ -94,6 +97,13 @@ func (w *Watcher) Run(ctx context.Context) {
 		wg.Go(func() { every(ctx, w.cfg.DirInterval, func() { w.LookAtDirs(ctx) }) })
 	}
 	wg.Wait()
+}
+
+func (w *Watcher) reap() {
+	n := proc.Reap()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status.Reaped += int64(n)
 }
 
 // every calls look at an interval, less often when it takes long.

@@ -258,6 +258,24 @@ func TestZombiesAreCountedByParent(t *testing.T) {
 	}
 }
 
+// A subreaper has orphans to reap, and no other duty to.
+func TestOrphansOfASubreaperAreReaped(t *testing.T) {
+	started(t, "subreaper", token()) // it says nothing before it has reaped
+}
+
+func TestProtectCopesWithCircles(t *testing.T) {
+	self := os.Getpid()
+	safe := protect([]proc.Process{
+		{PID: self, Parent: 70}, {PID: 70, Parent: 60}, {PID: 60, Parent: 1}, {PID: 80, Parent: self}, {PID: 81, Parent: 80}, {PID: 90, Parent: 91}, {PID: 91, Parent: 90}, {PID: 92, Parent: 60},
+		{PID: 95, Parent: 1 << 30},
+	})
+	for pid, want := range map[int]bool{1: true, self: true, 70: true, 60: true, 80: true, 81: true, 90: false, 91: false, 92: false, 95: false} {
+		if safe[pid] != want {
+			t.Errorf("%d: %v, want %v", pid, safe[pid], want)
+		}
+	}
+}
+
 func TestOnceKnowsTheCPU(t *testing.T) {
 	tok := token()
 	launch(t, "spin", tok)
