@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -41,13 +42,14 @@ func FuzzWriter(f *testing.F) {
 	}
 	f.Add([]byte(`{"type":"secret","title":"t","severity":"low","location":{"path":"..\\x","snippet":"hunter2"},"impact":"i","made_up":[null],"tags":["a","a"]}`), "gitleaks")
 	f.Add([]byte(`{"type":"web3","title":"t","severity":"critical","rule_id":"r","message":"m","confidence":9,"references":["x","https://e.com"],"properties":{"outside_root":false,"withheld":1,"sarif":{"taxa":[5],"level":"x","message":7,"fingerprints":["k"],"locations":3}}}`), "")
+	f.Add([]byte("{\"type\":\"x\",\"title\":\"t\",\"severity\":\"low\",\"stacks\":[\"\xdd\"],\"properties\":{\"sarif\":{\"suppressions\":[{\"kind\":\"\"}],\"graphs\":[\"\xdd\"]}}}"), "t")
 	f.Fuzz(func(t *testing.T, b []byte, tool string) {
 		var want report.Finding
 		if json.Unmarshal(b, &want) != nil || (&report.Report{Findings: []*report.Finding{&want}}).Validate() != nil {
 			t.Skip("no finding")
 		}
 		out := export(t, &report.Report{Tool: &report.Tool{Name: tool}}, []*report.Finding{&want})
-		if !json.Valid(out) {
+		if !json.Valid(out) || !utf8.Valid(out) {
 			t.Fatalf("no JSON: %s", out)
 		}
 		sum, got, err := check(t, out, Options{})

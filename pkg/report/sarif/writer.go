@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -121,7 +122,7 @@ func (w *Writer) print(s string) {
 	}
 }
 
-// encode returns v as JSON in one line, without the escapes that HTML needs.
+// encode returns v as JSON in one line, in UTF-8, and without the escapes that HTML needs.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -129,5 +130,9 @@ func encode(v any) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if !utf8.Valid(out) { // raw JSON is checked for all but that
+		out = bytes.ToValidUTF8(out, []byte("\uFFFD"))
+	}
+	return out, nil
 }
