@@ -72,12 +72,14 @@ func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Unlock()
 	for {
 		p.mu.Lock()
-		warm, err, changed := p.runningLocked(), p.trouble.givenUp(p.cfg.MaxFailures), p.trouble.watch()
+		phase, warm, err, changed := p.phase, p.runningLocked(), p.trouble.givenUp(p.cfg.MaxFailures), p.trouble.watch()
 		p.mu.Unlock()
-		if warm >= p.cfg.MinIdle {
+		switch {
+		case phase == closing:
+			return ErrClosed
+		case warm >= p.cfg.MinIdle:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 		select {
@@ -105,6 +107,7 @@ func (p *Pool) Close(ctx context.Context) {
 		}
 		p.cancel()
 		p.trouble.stop()
+		p.trouble.tell()
 		p.emptyLocked()
 	}
 	p.mu.Unlock()
@@ -176,7 +179,11 @@ func (p *Pool) start() {
 	p.starting--
 	if err != nil {
 		p.count.startFailed++
-		p.failedLocked(err)
+		if p.phase == closing {
+			err.Cause, err.Err = Shutdown, ErrClosed // it is not to blame
+		} else {
+			p.failedLocked(err)
+		}
 		p.growLocked()
 		p.emptyLocked()
 		p.mu.Unlock()
@@ -203,7 +210,7 @@ func (p *Pool) begin(ctx context.Context) (*instance, *Error) {
 	if err == nil && !i.conn.hasFailed() {
 		return i, nil
 	}
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("not ready after %s: %w", p.cfg.StartTimeout, err)
 	}
 	i.conn.fail(Start, err)
@@ -241,10 +248,11 @@ func (p *Pool) guard(i *instance) {
 	}
 	cause, err := i.conn.failure()
 	p.mu.Lock()
-	if i.state != ending && cause.failure() {
+	blame := i.state != ending && cause.failure()
+	p.retireLocked(i, cause)
+	if blame {
 		p.failedLocked(&Error{Name: p.cfg.Name, Cause: cause, PID: i.process.PID(), Stderr: i.said.lines(), Err: err})
 	}
-	p.retireLocked(i, cause)
 	p.mu.Unlock()
 }
 
@@ -261,10 +269,11 @@ func (p *Pool) retireLocked(i *instance, cause Cause) {
 		p.mu.Lock()
 		delete(p.all, i) // not before it is gone: Max is kept at every moment
 		p.count.stopped[cause]++
+		calls := i.calls
 		p.growLocked()
 		p.emptyLocked()
 		p.mu.Unlock()
-		p.recordStop(i, cause)
+		p.recordStop(i, cause, calls)
 	})
 	p.emptyLocked()
 }

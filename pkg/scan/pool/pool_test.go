@@ -443,6 +443,37 @@ func isZombie(pid int) bool {
 	return err != nil || strings.Contains(string(b), ") Z ")
 }
 
+// A start that Close gives up is no failure of the server.
+func TestCloseGivesUpStarts(t *testing.T) {
+	c := server("deaf")
+	c.Initialize = func(ctx context.Context, s *Server) error { return s.Call(ctx, "initialize", nil, nil) }
+	p, events := started(t, c)
+	failed := make(chan error)
+	go func() { failed <- p.Call(t.Context(), "pid", nil, nil) }()
+	until(t, p, "starting", func(s Stats) bool { return s.Starting == 1 })
+	p.Close(t.Context())
+	if err := <-failed; !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	c.MinIdle = 1
+	warm, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { failed <- warm.Start(t.Context()) }()
+	until(t, warm, "starting", func(s Stats) bool { return s.Starting == 1 })
+	warm.Close(t.Context())
+	if err := <-failed; !errors.Is(err, ErrClosed) {
+		t.Errorf("a Start that waits: %v", err)
+	}
+	if s := p.Stats(); s.StartFailed != 1 || s.Failures != 0 {
+		t.Errorf("%+v", s)
+	}
+	if e := events.OfType(event.InstanceStopped); len(e) != 1 || e[0].Details["cause"] != "shutdown" || e[0].Severity != "" {
+		t.Errorf("recorded %+v", e)
+	}
+}
+
 func TestBeforeStart(t *testing.T) {
 	p, err := New(server(""))
 	if err != nil {

@@ -117,19 +117,22 @@ func (p *Pool) answered(err error) {
 func (p *Pool) recordStart(i *instance, failed *Error, d time.Duration) {
 	e := event.Event{Timestamp: time.Now(), Type: event.InstanceStarted, Message: p.cfg.Name + " started", Duration: d}
 	if failed != nil {
-		e.Type, e.Severity, e.Message, e.Error = event.InstanceStopped, event.Warn, p.cfg.Name+" could not be started", failed.Error()
-		e.Details = map[string]any{"name": p.cfg.Name, "cause": string(Start), "stderr": failed.Stderr}
+		e.Type, e.Message, e.Error = event.InstanceStopped, p.cfg.Name+" was not started", failed.Error()
+		e.Details = map[string]any{"name": p.cfg.Name, "cause": string(failed.Cause), "stderr": failed.Stderr}
+		if failed.Cause == Start {
+			e.Severity = event.Warn
+		}
 	} else {
 		e.Details = map[string]any{"name": p.cfg.Name, "pid": i.process.PID()}
 	}
 	p.cfg.Sink.Record(e)
 }
 
-func (p *Pool) recordStop(i *instance, cause Cause) {
+func (p *Pool) recordStop(i *instance, cause Cause, calls int) {
 	e := event.Event{
 		Timestamp: time.Now(), Type: event.InstanceStopped, Message: p.cfg.Name + " stopped: " + string(cause), Duration: time.Since(i.born),
 		Details: map[string]any{
-			"name": p.cfg.Name, "cause": string(cause), "pid": i.process.PID(), "calls": i.calls, "exit_code": i.result.ExitCode,
+			"name": p.cfg.Name, "cause": string(cause), "pid": i.process.PID(), "calls": calls, "exit_code": i.result.ExitCode,
 			"peak_memory_bytes": i.result.PeakMemory, "survivors": i.result.Survivors,
 		},
 	}
