@@ -35,8 +35,8 @@ func (j *scanJob) judge(ended *proc.Result, spec proc.Spec) error {
 }
 
 func (j *scanJob) warnOf(p *Process, spec proc.Spec) {
-	if spec.MemoryBytes > 0 && !proc.Supported().Memory {
-		j.res.warn("this system cannot limit the memory of a scanner")
+	if (spec.MemoryBytes > 0 || spec.CPUTime > 0) && !proc.Supported().Memory {
+		j.res.warn("this system cannot limit the memory or CPU time of a scanner")
 	}
 	if p.ForksRefused > 0 {
 		j.res.warn(fmt.Sprintf("it was refused a process %d times: its limit is %d", p.ForksRefused, spec.MaxProcesses))

@@ -131,3 +131,16 @@ func TestVerdictTrustsTheExecutable(t *testing.T) {
 		t.Errorf("got %+v", tool)
 	}
 }
+
+// What may go better another time is tried again.
+func TestTemporary(t *testing.T) {
+	for cause, want := range map[scan.Cause]bool{
+		scan.CauseExit: false, scan.CauseTimeout: false, scan.CauseCancel: true, scan.CauseShutdown: true, scan.CauseOOM: true,
+		scan.CauseMemory: false, scan.CauseCPU: false, scan.CauseProcesses: false, scan.CauseOutput: false, scan.CauseStuck: false,
+		scan.CauseScanner: false, scan.CauseTarget: false, scan.CauseStart: true, scan.CauseSarif: false, scan.CauseReport: true,
+	} {
+		if got := (&scan.Error{Cause: cause}).Temporary(); got != want {
+			t.Errorf("%s: %v", cause, got)
+		}
+	}
+}
