@@ -23,6 +23,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 
 GITLEAKS    := github.com/zricethezav/gitleaks/v8
 GOPLS       := v0.23.0
+GOSEC       := github.com/securego/gosec/v2
 STATICCHECK := honnef.co/go/tools
 pinned       = $(shell awk '$$1 == "$(1)" && $$2 { print $$2 }' tools/go.mod)
 
@@ -97,6 +98,10 @@ torture: ## kill agent and server for ROUNDS rounds, a tenth as many on a full d
 pool: bin/gopls ## run a pool of real language servers (gopls), and show what they take
 	POOL_GOPLS="$(CURDIR)/bin/gopls" go test -count=1 -v -timeout 15m -run '^TestRealLanguageServer$$' ./pkg/scan/pool
 
+.PHONY: scanners
+scanners: bin/gitleaks bin/gosec bin/staticcheck bin/npm/.installed ## run four real scanners alone and through the agent, and compare; needs npm, and minutes
+	go test ./cmd/example-agent -run '^TestRealScanners$$' -count=1 -timeout 60m -v -args -real
+
 .PHONY: docs
 docs: ## write docs/configuration.md and docs/scanners.md again from the code, then check all of the documentation
 	go test ./cmd/example-agent -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
@@ -110,6 +115,10 @@ bin/gitleaks: bin/.gitleaks-$(call pinned,$(GITLEAKS))
 	go build -C tools -ldflags '-X $(GITLEAKS)/version.Version=$(call pinned,$(GITLEAKS))' -o ../$@ $(GITLEAKS)
 	@touch $@
 
+bin/gosec: bin/.gosec-$(call pinned,$(GOSEC)) # takes five minutes
+	nice go build -C tools -o ../$@ $(GOSEC)/cmd/gosec
+	@touch $@
+
 bin/staticcheck: bin/.staticcheck-$(call pinned,$(STATICCHECK))
 	go build -C tools -o ../$@ $(STATICCHECK)/cmd/staticcheck
 	@touch $@
@@ -117,6 +126,14 @@ bin/staticcheck: bin/.staticcheck-$(call pinned,$(STATICCHECK))
 # Not in tools/go.mod: it asks for newer versions of what the others use.
 bin/gopls: bin/.gopls-$(GOPLS)
 	GOBIN="$(CURDIR)/bin" go install golang.org/x/tools/gopls@$(GOPLS)
+	@touch $@
+
+# What npm installs is older than the file that names it, so that a stamp says when.
+bin/npm/.installed: tools/eslint/package.json tools/eslint/package-lock.json
+	@mkdir -p $(@D)
+	cp tools/eslint/package.json tools/eslint/package-lock.json tools/eslint/.npmrc $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
+	ln -sf npm/node_modules/eslint/bin/eslint.js bin/eslint
 	@touch $@
 
 bin/.%:

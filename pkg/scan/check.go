@@ -86,13 +86,13 @@ func (r *Runner) Check(ctx context.Context, name string) Check {
 
 func (r *Runner) trials(ctx context.Context, c *Check, d *Definition, dir string) error {
 	s := sampleOf(d.Sample)
-	target, err := s.write(filepath.Join(dir, TrialClean), s.clean)
+	target, err := writeFiles(filepath.Join(dir, TrialClean), s.clean)
 	if err != nil {
 		return err
 	}
 	c.Trials = append(c.Trials, r.try(ctx, d, target, TrialClean, VerdictClean))
 	if s.flawed != nil {
-		if target, err = s.write(filepath.Join(dir, TrialFlawed), s.flawed); err != nil {
+		if target, err = writeFiles(filepath.Join(dir, TrialFlawed), s.flawed); err != nil {
 			return err
 		}
 		c.Trials = append(c.Trials, r.try(ctx, d, target, TrialFlawed, VerdictFindings))

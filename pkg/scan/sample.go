@@ -36,7 +36,11 @@ func samples() []sample {
 
 // SampleKinds are the kinds of small targets that Definition.Sample may name.
 func SampleKinds() []string {
-	return []string{"secret", "go", "javascript", "python", "c", "terraform", "dockerfile", "dependencies"}
+	var kinds []string
+	for _, s := range samples() {
+		kinds = append(kinds, s.kind)
+	}
+	return kinds
 }
 
 // sampleOf returns the sample of a kind; that of no kind has no flaw.
@@ -48,8 +52,8 @@ func sampleOf(kind string) sample {
 	return sample{clean: map[string]string{"README": "Nothing to find here.\n"}}
 }
 
-// write makes a target of the files below dir and returns its path.
-func (sample) write(dir string, files map[string]string) (string, error) {
+// writeFiles makes a target of the files below dir and returns its path.
+func writeFiles(dir string, files map[string]string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
