@@ -23,8 +23,8 @@ func TestWriterHoldsNoFindings(t *testing.T) {
 	f := &report.Finding{Type: report.TypeVulnerability, Title: "t", Severity: report.Low, RuleID: "R", Description: strings.Repeat("d", 1000)}
 	w := NewWriter(io.Discard)
 	before := heap()
-	for i := range 20_000 {
-		f.Message = fmt.Sprintf("finding %d %s", i, strings.Repeat("m", 500))
+	for i := range 4_000 {
+		f.Message = fmt.Sprintf("finding %d %s", i, strings.Repeat("m", 4000))
 		if err := w.Add(f); err != nil {
 			t.Fatal(err)
 		}
@@ -39,14 +39,33 @@ func TestWriterHoldsNoFindings(t *testing.T) {
 
 // Behind the bound of rules, what a rule says stands beside the result, and comes back all the same.
 func TestMoreRulesThanARunDescribes(t *testing.T) {
+	const most = 50
 	var in []*report.Finding
-	for i := range maxWrittenRules + 20 {
+	for i := range most + 20 {
 		in = append(in, &report.Finding{
 			Type: report.TypeVulnerability, Title: fmt.Sprintf("rule %d", i), Severity: report.Severities()[i%5], Message: "m",
-			RuleID: fmt.Sprintf("R%d", i%(maxWrittenRules+10)), RuleName: "name", Tags: []string{"a"},
+			RuleID: fmt.Sprintf("R%d", i%(most+10)), RuleName: "name", Tags: []string{"a"},
 		})
 	}
-	sum, got, err := check(t, export(t, nil, in), Options{})
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	if err := w.Begin(nil); err != nil {
+		t.Fatal(err)
+	}
+	w.run.most = most
+	for _, f := range in {
+		if err := w.Add(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(bytes.NewReader(out.Bytes()), Options{})
+	if err != nil || f.Runs()[0].Rules != most {
+		t.Errorf("%v, or more rules than %d", err, most)
+	}
+	sum, got, err := check(t, out.Bytes(), Options{})
 	if err != nil || sum.Findings != len(in) {
 		t.Fatalf("%v %+v", err, sum)
 	}

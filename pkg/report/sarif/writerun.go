@@ -19,6 +19,7 @@ type writtenRun struct {
 	rules   map[string]int // index by the descriptor's JSON
 	list    []json.RawMessage
 	size    int // bytes of the descriptors
+	most    int // rules
 	cwes    []string
 
 	file *File
@@ -46,7 +47,7 @@ func newWrittenRun(head *report.Report) *writtenRun {
 		r.asset = asset{cut(head.Assets[0].Type, maxTagLength), cut(head.Assets[0].Value, maxURI)}
 	}
 	return &writtenRun{
-		head: head, rules: map[string]int{}, run: r,
+		head: head, rules: map[string]int{}, most: maxWrittenRules, run: r,
 		file: &File{lim: Limits{}.withDefaults(), runs: []*run{r}},
 	}
 }
@@ -89,7 +90,7 @@ func (w *writtenRun) index(r *ruleOut) (*int, error) {
 	}
 	i, known := w.rules[string(text)]
 	if !known {
-		if i = len(w.list); i == maxWrittenRules || w.size+len(text) > maxWrittenBytes {
+		if i = len(w.list); i == w.most || w.size+len(text) > maxWrittenBytes {
 			return nil, nil
 		}
 		w.rules[string(text)] = i
