@@ -1,8 +1,9 @@
 // Package proc runs one child process and answers for everything it starts.
 //
 // A child gets its own process group, no input, and files for its output, so that no pipe can keep the caller
-// waiting. Limits on time, output and memory stop it: TERM to the tree, a grace period, KILL. When the leader
-// ends, by itself or not, what is left of its tree is killed before [Run] returns.
+// waiting. What the tree uses is sampled. Limits on time, CPU time, output, memory and processes stop it, and so does
+// having nothing to do: TERM to the tree, a grace period, KILL, or KILL at once where waiting would harm the host. When
+// the leader ends, by itself or not, what is left of its tree is killed before [Run] returns.
 //
 // What "the tree" is depends on the system and on what contains it, see [Contain]; [Supported] says what this system
 // can do.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ type Config struct {
 	MemoryLimitBytes     int64         // resident memory; default and -1: no limit
 	SoftMemoryLimitBytes int64         // resident memory from which on an event warns; default 80 % of MemoryLimitBytes; -1: none
 	CPULimit             time.Duration // CPU time, that of all CPUs added up; default and -1: no limit
-	MaxProcesses         int           // processes at one time, threads too where the kernel counts them: see Containment; default 512; -1: no limit
+	MaxProcesses         int           // processes at one time, threads too where the kernel counts them: see Containment; default 512, or 64 a CPU where that is more; -1: no limit
 	StuckTimeout         time.Duration // without any CPU time used and any output; default 10 minutes; -1: no limit
 	SampleInterval       time.Duration // between two looks at all that, longer where a look takes long; default 250ms
 
@@ -80,6 +81,9 @@ const (
 	DefaultSampleInterval = proc.DefaultSampleInterval
 	DefaultLearnScans     = 20
 )
+
+// processesPerCPU is what a compiler that a scanner calls may need: one process a CPU, with some threads a CPU each.
+const processesPerCPU = 64
 
 // MaxLearnScans is the most that Config.LearnScans may be.
 const MaxLearnScans = 1000
@@ -162,7 +166,7 @@ func (c Config) withDefaults() Config {
 	c.MemoryLimitBytes = orDefault(c.MemoryLimitBytes, 0)
 	c.SoftMemoryLimitBytes = orDefault(c.SoftMemoryLimitBytes, c.MemoryLimitBytes/10*8)
 	c.CPULimit = orDefault(c.CPULimit, 0)
-	c.MaxProcesses = orDefault(c.MaxProcesses, DefaultMaxProcesses)
+	c.MaxProcesses = orDefault(c.MaxProcesses, max(DefaultMaxProcesses, processesPerCPU*runtime.NumCPU()))
 	c.StuckTimeout = orDefault(c.StuckTimeout, DefaultStuckTimeout)
 	c.SampleInterval = orDefault(c.SampleInterval, DefaultSampleInterval)
 	c.Nice = orDefault(c.Nice, DefaultNice)
