@@ -19,15 +19,20 @@ var family = struct {
 	zombies   map[identity]time.Time // that nobody is known to wait for, with the time they were first seen
 }{started: map[int]bool{}, trees: map[*tree]uint64{}}
 
-// launch starts cmd, with the mark of marker, as a child that is waited for. The lock keeps a child that is not noted yet
-// from being taken for an orphan. The caller calls forget when it has waited.
+// launching is held while a child is started and not noted yet, so that it is not taken for an orphan. It is apart from
+// the lock of family, because it may be held long: a program on a dead mount does not start. It is taken first.
+var launching sync.Mutex
+
+// launch starts cmd, with the mark of marker, as a child that is waited for. The caller calls forget when it has waited.
 func launch(cmd *exec.Cmd, marker string) error {
-	family.Lock()
-	defer family.Unlock()
+	launching.Lock()
+	defer launching.Unlock()
 	return marked(marker, func() error {
 		if err := cmd.Start(); err != nil {
 			return err
 		}
+		family.Lock()
+		defer family.Unlock()
 		family.started[cmd.Process.Pid] = true
 		return nil
 	})
@@ -63,18 +68,22 @@ func (t *tree) leave() {
 }
 
 // adopted returns the orphans among all that are of t: those with its marker, and those without any that no other running
-// tree can have started. Children of this process that are in its own process group are not orphans of a tree,
+// tree can have started, unless one is being started now. Children of this process that are in its own process group are not orphans of a tree,
 // whose processes never are; somebody else in this program has started them.
 func (t *tree) adopted(all []stat) map[int]bool {
 	orphans := map[int]bool{}
 	self, group := os.Getpid(), unix.Getpgrp()
+	quiet := launching.TryLock()
+	if quiet {
+		defer launching.Unlock()
+	}
 	family.Lock()
 	defer family.Unlock()
 	for _, s := range all {
 		if s.ppid != self || s.pgrp == group || family.started[s.pid] {
 			continue
 		}
-		if carries(s, t.marker) || readMark(s.pid) == 0 && markerOf(s.pid) == "" && t.only(s) {
+		if carries(s, t.marker) || quiet && readMark(s.pid) == 0 && markerOf(s.pid) == "" && t.only(s) {
 			orphans[s.pid] = true
 		}
 	}
@@ -96,9 +105,13 @@ func (t *tree) only(s stat) bool {
 var strangerTime = 5 * time.Second // tests do not wait
 
 // reap waits for the orphans that have ended, one by one: a wait for any child would take away exit codes that others
-// wait for. It returns how many there were.
+// wait for. It returns how many there were. While a child is being started it does nothing; the next look comes soon.
 func reap() (reaped int) {
 	self, group := os.Getpid(), unix.Getpgrp()
+	if !launching.TryLock() {
+		return 0
+	}
+	defer launching.Unlock()
 	family.Lock()
 	defer family.Unlock()
 	if !family.subreaper && self != 1 {

@@ -123,13 +123,25 @@ func TestOrphanOfTheOnlyTree(t *testing.T) {
 	}
 }
 
+// Where limits cannot be set, the environment tells a child.
+func TestMarkerWithoutMark(t *testing.T) {
+	marker := MakeMarker("job")
+	s := hang(t, marker)
+	for !carries(s, marker) && alive(s.pid) { // until exec is through
+		time.Sleep(time.Millisecond)
+	}
+	if readMark(s.pid) != 0 || carries(s, marker+"x") || carries(s, "") {
+		t.Errorf("mark %x", readMark(s.pid))
+	}
+}
+
 // A child that somebody else in this program starts at the same moment as a scanner does not keep the scanner's mark.
 func TestOnlyTheChildIsMarked(t *testing.T) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var others []*exec.Cmd
 	wg.Go(func() {
-		for len(others) < 200 {
+		for len(others) < 50 {
 			select {
 			case <-stop:
 				return
@@ -145,7 +157,7 @@ func TestOnlyTheChildIsMarked(t *testing.T) {
 			others = append(others, cmd)
 		}
 	})
-	for range 20 {
+	for range 10 {
 		s := spec(t, "hang")
 		s.Stdout, s.Stderr = "", ""
 		c, err := Start(s)

@@ -115,6 +115,26 @@ func TestKillForWantOfMemory(t *testing.T) {
 	}
 }
 
+// A group shares out its controllers, unless it holds processes and is not the root.
+func TestEnable(t *testing.T) {
+	for _, tt := range []struct{ name, procs, kind, limits, note string }{
+		{"the root", "1\n2\n", "", "pids", "no limits by the controllers memory (not there), cpu (not there)"},
+		{"a delegated group", "", "domain\n", "pids", "no limits by the controllers memory (not there), cpu (not there)"},
+		{"a group with processes", "12\n", "domain\n", "", "no limits: there are processes in "},
+	} {
+		files := map[string]string{"cgroup.controllers": "io pids\n", "cgroup.subtree_control": "", "cgroup.procs": tt.procs}
+		if tt.kind != "" {
+			files["cgroup.type"] = tt.kind
+		}
+		l := &leaves{dir: kernelFiles(t, files)}
+		note := l.enable()
+		turnedOn, _ := os.ReadFile(filepath.Join(l.dir, "cgroup.subtree_control"))
+		if !strings.HasPrefix(note, tt.note) || strings.Join(l.limits, " ") != tt.limits || strings.TrimPrefix(string(turnedOn), "+") != tt.limits {
+			t.Errorf("%s: %q, %v, %q", tt.name, note, l.limits, turnedOn)
+		}
+	}
+}
+
 // withController returns a containment whose groups have a controller.
 func withController(t *testing.T, name string) *Containment {
 	t.Helper()

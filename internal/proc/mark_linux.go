@@ -25,7 +25,7 @@ func markOf(marker string) uint64 {
 }
 
 // marked calls start while this process has the mark, so that what start forks is born with it: a child that got it a
-// moment later could have children without it by then. It is best effort. The lock of family is held: there is one mark
+// moment later could have children without it by then. It is best effort. The caller holds launching: there is one mark
 // at a time.
 func marked(marker string, start func() error) error {
 	var old unix.Rlimit
@@ -46,11 +46,13 @@ func marked(marker string, start func() error) error {
 // unmarkStrays takes the mark from children that somebody else in this program has started at the same moment. Where
 // orphans become our children it does nothing, for some of them have the mark for good reason.
 func unmarkStrays(n uint64, old *unix.Rlimit) {
+	syscall.ForkLock.RLock() // until the forks that have begun are done
+	syscall.ForkLock.RUnlock()
+	family.Lock()
+	defer family.Unlock()
 	if family.subreaper || os.Getpid() == 1 {
 		return
 	}
-	syscall.ForkLock.RLock() // until the forks that have begun are done
-	syscall.ForkLock.RUnlock()
 	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // not on every kernel
 	for _, file := range files {
 		b, _ := os.ReadFile(file) // the thread has ended: its children are another's now

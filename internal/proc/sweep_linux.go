@@ -21,9 +21,9 @@ func Sweep(records ...string) (killed, left int) {
 	if s.unborn {
 		least = least.Add(execTime)
 	}
-	killed, left = killAll(s.find, least)
+	killed, left = killAll(s.find, least, killWait)
 	for _, l := range s.leaves {
-		_ = l.end(time.Now().Add(clearTime)) // a group that stays is found again by the next sweep
+		_ = l.end(time.Now().Add(killWait)) // a group that stays is found again by the next sweep
 	}
 	return killed, left
 }
@@ -114,11 +114,11 @@ func descendants(all []stat, roots map[int]bool) (found []stat) {
 	return found
 }
 
-// killAll kills what find returns until two looks have found nothing, which it goes on with at least until then. It
-// returns how many processes there were and how many are left.
-func killAll(find func() []stat, then time.Time) (killed, left int) {
+// killAll kills what find returns until two looks have found nothing, which it goes on with at least until then and at
+// most for d. It returns how many processes there were and how many are left.
+func killAll(find func() []stat, then time.Time, d time.Duration) (killed, left int) {
 	all := map[identity]bool{}
-	deadline := time.Now().Add(clearTime)
+	deadline := time.Now().Add(d)
 	for empty := 0; empty < 2 && time.Now().Before(deadline); {
 		found := find()
 		for _, s := range found {

@@ -117,7 +117,7 @@ func (t *tree) clear() (leftovers, survivors int) {
 		}
 		reap()
 		return left
-	}, time.Time{})
+	}, time.Time{}, clearTime)
 }
 
 // account adds what the kernel knows of the tree, which is gone by now. When somebody else than us has killed the leader,
