@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -418,6 +419,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 	p.Close(ctx)
 	broken(t, <-waiting, Shutdown)
 	leased.Release()
+	if left := goroutines(); len(left) != 0 {
+		t.Errorf("%d goroutines are left:\n%s", len(left), strings.Join(left, "\n\n"))
+	}
 	if err := p.Call(t.Context(), "pid", nil, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("a closed pool: %v", err)
 	}
@@ -436,6 +440,17 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if byItself != 1 {
 		t.Errorf("%d servers ended by themselves, want the free one: %+v", byItself, recorded.OfType(event.InstanceStopped))
 	}
+}
+
+// goroutines returns those of the stacks that the pool, or a child of it, has left.
+func goroutines() (left []string) {
+	b := make([]byte, 1<<20)
+	for _, g := range strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n") {
+		if strings.Contains(g, "pool.(*") || strings.Contains(g, "internal/proc.") {
+			left = append(left, g)
+		}
+	}
+	return left
 }
 
 func isZombie(pid int) bool {

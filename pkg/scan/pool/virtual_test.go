@@ -70,7 +70,19 @@ func virtual(t *testing.T, c Config, answer time.Duration, start func(n int) err
 					return
 				}
 				time.Sleep(answer)
-				if _, err := theirs.Write(Lines.frame(answerTo(m))); err != nil {
+				if m.Method == "crash" {
+					_ = theirs.Close()
+					return
+				}
+				b = answerTo(m)
+				if m.Method == "garbage" {
+					b = []byte("oops")
+				}
+				if m.Method == "hang" {
+					_, _ = frames.next() // until it is stopped
+					return
+				}
+				if _, err := theirs.Write(Lines.frame(b)); err != nil {
 					return
 				}
 			}
@@ -196,6 +208,66 @@ func TestNobodyIsForgotten(t *testing.T) {
 			t.Errorf("%d served, %d gave up: %+v", served, gaveUp, s)
 		}
 		p.Close(t.Context())
+		addUp(t, p.Stats())
+	})
+}
+
+// Servers crash, hang and talk nonsense; starts fail; callers give up. Everybody gets an answer or a reason, and every number adds up.
+func TestChaos(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Config{
+			Max: 4, MinIdle: 2, CallTimeout: 100 * time.Millisecond, WaitTimeout: 5 * time.Second, MaxWaiting: 20, IdleTimeout: time.Second, Grace: time.Millisecond,
+			Health: Request{Method: "x"}, HealthInterval: time.Second, MaxFailures: 3, Backoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
+		}
+		p, _ := virtual(t, c, 3*time.Millisecond, func(n int) error {
+			if n%5 == 3 {
+				return errors.New("no license")
+			}
+			return nil
+		})
+		methods := []string{"x", "x", "x", "crash", "x", "x", "garbage", "x", "x", "x", "hang", "x", "x"}
+		results := map[string]int{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for i := range 600 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i*7) * time.Millisecond)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if i%11 == 0 {
+					time.AfterFunc(time.Duration(i%5)*time.Millisecond, cancel)
+				}
+				err := p.Call(ctx, methods[i%len(methods)], i, nil)
+				addUp(t, p.Stats())
+				var broke *Error
+				var busy *ErrExhausted
+				kind := "answered"
+				switch {
+				case errors.As(err, &broke):
+					kind = string(broke.Cause)
+				case errors.As(err, &busy):
+					kind = "exhausted"
+				case errors.Is(err, context.Canceled):
+					kind = "gave up"
+				case err != nil:
+					t.Errorf("caller %d: %v", i, err)
+				}
+				mu.Lock()
+				results[kind]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		t.Logf("%v; %+v", results, p.Stats())
+		for _, kind := range []string{"answered", "crash", "garbage", "timeout", "gave up"} {
+			if results[kind] == 0 {
+				t.Errorf("nobody %s: %v", kind, results)
+			}
+		}
+		p.Close(t.Context())
+		if s := p.Stats(); s.Instances+s.Waiting+s.Starting+int(s.Open) != 0 {
+			t.Errorf("%+v", s)
+		}
 		addUp(t, p.Stats())
 	})
 }

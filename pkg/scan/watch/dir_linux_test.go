@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/smalldisk"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
@@ -224,4 +226,60 @@ func TestAReplacedFileStays(t *testing.T) {
 		t.Errorf("removed %d files, %d bytes, %v", files, freed, errs)
 	}
 	wantLeft(t, dir, "1")
+}
+
+func TestOtherFileSystemsAreNotEntered(t *testing.T) {
+	mount := smalldisk.Dir(t, 8*mb)
+	if mount == "" {
+		return // it ran in a child
+	}
+	dir := filepath.Dir(mount)
+	for path, age := range map[string]time.Duration{filepath.Join(mount, "other"): 4, filepath.Join(dir, "1"): 3, filepath.Join(dir, "2"): 2, filepath.Join(dir, "3"): 1} {
+		when := time.Now().Add(-age * time.Hour)
+		if err := errors.Join(os.WriteFile(path, bytes.Repeat([]byte("x"), mb), 0o600), os.Chtimes(path, when, when)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := filepath.Base(mount) + "/other"
+	look, _ := cleaned(t, true, Dir{Path: dir, MaxBytes: 2*mb + mb/2})
+	wantLeft(t, dir, other, "2", "3")
+	if look.Files != 3 {
+		t.Errorf("got %+v", look)
+	}
+	look, _ = cleaned(t, true, Dir{Path: dir, MaxBytes: mb, Entries: true})
+	wantLeft(t, dir, other, "3")
+}
+
+// A tree without end takes no handles without end: what is too deep is left alone, and said.
+func TestTooDeepIsLeftAlone(t *testing.T) {
+	dir := cache(t, "1", strings.Repeat("d/", maxDepth+5)+"deep")
+	for _, entries := range []bool{false, true} {
+		look, _ := cleaned(t, false, Dir{Path: dir, MaxBytes: mb, Entries: entries})
+		if look.Files != 1 || look.Bytes >= 2*mb {
+			t.Errorf("entries %v: got %+v", entries, look)
+		}
+	}
+	w, err := New(Config{Dirs: []Dir{{Path: dir, MaxBytes: 100 * mb}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if look := w.LookAtDirs(t.Context())[0]; look.Action != Failed || !strings.Contains(look.Error, "deeper than 64") {
+		t.Errorf("got %+v", look)
+	}
+}
+
+// The owner of a cache may take away the right to write, or to look.
+func TestDirectoriesThatCannotBeRead(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	dir := cache(t, "1", "closed/2")
+	if err := os.Chmod(filepath.Join(dir, "closed"), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "closed"), 0o700) })
+	look, _ := cleaned(t, true, Dir{Path: dir, MaxBytes: mb, Entries: true})
+	if look.Error == "" || look.Files != 1 {
+		t.Errorf("got %+v", look)
+	}
 }
