@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 	"time"
 )
 
@@ -202,61 +201,4 @@ func latest(first time.Time, more ...time.Time) time.Time {
 		}
 	}
 	return first
-}
-
-// remove removes the thing, but for what has changed since it was seen. A file frees its bytes with its last name.
-func (t *thing) remove(root *os.Root, errs *firstErrors) (freed int64, files int) {
-	for _, m := range t.members {
-		info, err := root.Lstat(m.path)
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				errs.add(err)
-			}
-			continue
-		}
-		now := statOf(info)
-		if !now.same(m) {
-			continue // somebody has put it there anew
-		}
-		if err := root.Remove(m.path); err != nil {
-			if !m.dir { // a directory that is not empty has something new in it
-				errs.add(err)
-			}
-			continue
-		}
-		if m.dir {
-			continue
-		}
-		files++
-		if now.links <= 1 {
-			freed += now.bytes
-		}
-	}
-	return freed, files
-}
-
-// same says whether this is the file that was seen, unchanged; a directory changes when something of it is removed.
-func (s fileStat) same(m member) bool {
-	return s.device == m.stat.device && s.inode == m.stat.inode && (m.dir || s.written.Equal(m.stat.written))
-}
-
-// busyFiles are paths below a directory that are in use.
-type busyFiles struct {
-	open   []string // files, and directories in which a process works
-	locked []string // directories in which a lock is held; empty: the one that is looked at
-}
-
-// has says whether a thing is in use, by itself, by something in it, or by a lock beside or above it.
-func (b busyFiles) has(thing string) bool {
-	for _, file := range b.open {
-		if file == thing || strings.HasPrefix(file, thing+"/") {
-			return true
-		}
-	}
-	for _, dir := range b.locked {
-		if dir == "" || dir == thing || strings.HasPrefix(thing, dir+"/") || strings.HasPrefix(dir, thing+"/") {
-			return true
-		}
-	}
-	return false
 }
