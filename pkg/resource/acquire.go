@@ -32,7 +32,7 @@ func (c *Controller) need(r Request) (need, error) {
 		return need{}, fmt.Errorf("request: %d slots, %d bytes, %d goroutines, %d connections: none may be negative",
 			r.Slots, r.MemoryBytes, r.Goroutines, r.Connections)
 	}
-	n := need{slots: max(r.Slots, 1), memory: r.MemoryBytes, guess: r.Guess}
+	n := need{slots: max(r.Slots, 1), memory: min(r.MemoryBytes, maxMemory), guess: r.Guess}
 	if c.ledger == nil {
 		return n, nil
 	}
@@ -88,7 +88,7 @@ func (s *Slot) SetUsed(bytes int64) {
 	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	s.used = max(bytes, 0)
+	s.used = min(max(bytes, 0), maxMemory)
 }
 
 // TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ErrThrottled, a *ErrTooLarge, a

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -321,4 +322,24 @@ func TestAllocationsOfAGrant(t *testing.T) {
 			t.Errorf("%s: %v allocations, want %v", a.what, n, a.want)
 		}
 	}
+}
+
+// However much memory requests name: their sums stay sums, so that what runs beside one of them is refused.
+func TestHugeReservationsDoNotOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, &fakeHost{m: load(10, 10)}, func(cfg *ControllerConfig) { cfg.MaxConcurrentJobs = 8 })
+		huge := must(t, c, Request{MemoryBytes: math.MaxInt64, Guess: true}) // alone: a guess keeps nothing from running
+		for _, r := range []Request{{MemoryBytes: math.MaxInt64, Guess: true}, {MemoryBytes: 1}} {
+			if _, err := c.TryAcquire(bg, r); err == nil {
+				t.Errorf("%+v was granted beside a guess of all memory there is", r)
+			}
+		}
+		huge.SetUsed(math.MaxInt64)
+		time.Sleep(2 * DefaultSampleInterval)
+		must(t, c, Request{MemoryBytes: 1})
+		var large *ErrTooLarge
+		if _, err := c.TryAcquire(bg, Request{MemoryBytes: math.MaxInt64}); !errors.As(err, &large) {
+			t.Error(err)
+		}
+	})
 }

@@ -43,7 +43,8 @@ var fields = [...]struct {
 	most int64
 }{slots: {"slots", MaxJobs}, memory: {"memory_bytes", maxMemory}, goroutines: {"goroutines", maxCount}, connections: {"connections", maxCount}}
 
-// The most that one request, and one budget, may name: so that sums of them are no overflow.
+// The most that one request, and one budget, may name: so that sums of them are no overflow. A request for more memory
+// counts as one for this much, which no host has.
 const (
 	maxMemory = 1 << 50
 	maxCount  = 1 << 30
