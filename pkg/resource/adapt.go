@@ -94,6 +94,14 @@ func (c *Controller) mostLocked() int {
 	return c.max
 }
 
+// allLocked is the number of slots that there are without a ceiling and an adaptation.
+func (c *Controller) allLocked() int {
+	if c.cfg.AdaptiveConcurrency {
+		return max(c.cfg.MaxConcurrentJobs, c.wanted)
+	}
+	return c.wanted
+}
+
 // AdaptiveMaxJobs recommends a number of jobs for SetMaxConcurrentJobs: between MinConcurrentJobs and the
 // configured MaxConcurrentJobs, changed at most once each 30 seconds or CooldownDuration. Before there are samples
 // it is the present maximum. With ControllerConfig.AdaptiveConcurrency the controller follows it by itself.

@@ -22,8 +22,8 @@ func (c *Controller) impossibleLocked(w *waiter) error {
 	}
 	if c.ledger != nil {
 		for d, need := range n.amounts() {
-			if a := n.bill.account; need > a.most[d] {
-				return &ErrTooLarge{Resource: dimensions[d], Component: a.Component, Need: need, Limit: a.most[d]}
+			if a := n.bill.account; need > a.hope[d] {
+				return &ErrTooLarge{Resource: dimensions[d], Component: a.Component, Need: need, Limit: a.hope[d]}
 			}
 		}
 	}
@@ -56,6 +56,8 @@ func (c *Controller) admissibleLocked(w *waiter) (why *ErrThrottled, ok bool) {
 	}
 	if c.ledger != nil {
 		if why, ok := c.coveredLocked(w); !ok {
+			a := w.need.bill.account
+			c.adviser.bound = c.adviser.bound || why.Resource == Slots && a.used[slots]+int64(w.need.slots) <= a.hope[slots]
 			return c.refuseLocked(why)
 		}
 	}

@@ -55,6 +55,7 @@ type account struct {
 	floor      amounts // of that, what is never lent
 	reach      amounts // what the others may never keep from it
 	most       amounts // used is never raised above it: reach, or less by MaxBorrow
+	hope       amounts // most with all slots: what is over it can never be granted
 
 	held amounts // scratch of keptLocked
 }
@@ -85,7 +86,7 @@ func newLedger(c ControllerConfig) *ledger {
 	l.set([]Budget{{Component: DefaultComponent}})
 	l.standard = l.accounts[0]
 	l.set(c.Budgets)
-	l.settle(c.MaxConcurrentJobs)
+	l.settle(c.MaxConcurrentJobs, c.MaxConcurrentJobs)
 	return l
 }
 
@@ -150,9 +151,19 @@ func (l *ledger) budgets() (bs []Budget) {
 	return bs
 }
 
-// settle finds what follows from the budgets where there are jobs slots. Guarantees that are more than there is, because
+// settle finds what follows from the budgets where there are jobs slots, of all that there may be again without anybody's
+// word. Who can have none of the few that a ceiling or the adaptation has left waits for better times.
+func (l *ledger) settle(jobs, all int) {
+	l.divide(all)
+	for _, a := range l.accounts {
+		a.hope = a.most
+	}
+	l.divide(jobs)
+}
+
+// divide finds the parts of jobs slots, and of all else. Guarantees that are more than there is, because
 // the number of slots was lowered, shrink alike; what rounding leaves is for whoever comes first.
-func (l *ledger) settle(jobs int) {
+func (l *ledger) divide(jobs int) {
 	var sum amounts
 	for _, a := range l.accounts {
 		sum.add(a.Guaranteed.amounts(), 1)
@@ -234,7 +245,7 @@ func (c *Controller) SetBudgets(budgets ...Budget) error {
 	next.set(c.ledger.budgets())
 	next.set(budgets)
 	cfg := c.cfg
-	cfg.Budgets, cfg.MaxConcurrentJobs = next.budgets(), max(c.max, c.cfg.MaxConcurrentJobs)
+	cfg.Budgets, cfg.MaxConcurrentJobs = next.budgets(), max(c.wanted, c.cfg.MaxConcurrentJobs)
 	if err := errors.Join(append(named(budgets), cfg.budgetSums()...)...); err != nil {
 		return err
 	}
@@ -242,7 +253,7 @@ func (c *Controller) SetBudgets(budgets ...Budget) error {
 		return fmt.Errorf("budgets: %d are more than %d", len(cfg.Budgets)-1, MaxBudgets)
 	}
 	c.ledger.set(budgets)
-	c.ledger.settle(c.max)
+	c.ledger.settle(c.max, c.allLocked())
 	slices.SortStableFunc(c.waiters, func(x, y *waiter) int {
 		if x.before(y) {
 			return -1

@@ -189,6 +189,6 @@ func (c *Controller) SetCeiling(n int) {
 func (c *Controller) resizeLocked(n int) {
 	c.wanted, c.max = n, min(n, c.ceiling)
 	if c.ledger != nil {
-		c.ledger.settle(c.max)
+		c.ledger.settle(c.max, c.allLocked())
 	}
 }
