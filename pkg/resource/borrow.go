@@ -86,15 +86,38 @@ func (c *Controller) keptLocked(w *waiter) (kept amounts) {
 	return kept
 }
 
-// apartLocked reports whether u and w, whose components differ, are not in each other's way: one is within its
-// guarantee, which is kept for it, or u waits for its own component.
+// apartLocked reports whether w cannot be in u's way: u waits for what other components have of their own; or the
+// components of the two differ, and one is within its guarantee, which is kept for it, or u waits for its own component.
 func (c *Controller) apartLocked(u, w *waiter) bool {
 	l := c.ledger
-	if l == nil || u.need.bill.account == w.need.bill.account || u.need.guess && c.beyondLocked(u) {
+	if l.taken(u) {
+		return true
+	}
+	if u.need.bill.account == w.need.bill.account || u.need.guess && c.beyondLocked(u) {
 		return false
 	}
 	_, allowed := l.allowed(u)
 	return !allowed || l.owns(u) || l.owns(w)
+}
+
+// taken reports whether u needs more than what the other components have within their guarantees would leave. These may
+// use that for ever, so that it is not for u to hold up its own component, nor who else could use the rest.
+func (l *ledger) taken(u *waiter) bool {
+	for d, need := range u.need.amounts() {
+		if need == 0 || l.total[d] == unlimited {
+			continue
+		}
+		left := l.total[d]
+		for _, a := range l.accounts {
+			if a != u.need.bill.account {
+				left -= min(a.used[d], a.guaranteed[d])
+			}
+		}
+		if need > left {
+			return true
+		}
+	}
+	return false
 }
 
 // past is what is in force and was granted past a waiting request.
