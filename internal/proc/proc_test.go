@@ -105,6 +105,16 @@ func beChild(mode string) {
 			time.Sleep(100 * time.Millisecond)
 			fmt.Println("alive")
 		}
+	case "flood-last": // when it is asked to end
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		fmt.Println("ready")
+		<-asked
+		b := bytes.Repeat([]byte("x"), 1<<20)
+		for range 64 {
+			_, _ = os.Stdout.Write(b)
+		}
+		time.Sleep(time.Minute)
 	case "memory":
 		b := make([]byte, 200<<20)
 		for i := range b {
@@ -307,6 +317,20 @@ func TestOutputLimit(t *testing.T) {
 	}
 	if n := int64(len(output(t, s))); n >= 1<<30 {
 		t.Errorf("it wrote all of its %d bytes", n)
+	}
+}
+
+// Being asked to end is no leave to do harm until the grace period is over.
+func TestHarmInTheGracePeriod(t *testing.T) {
+	s := spec(t, "flood-last")
+	s.Grace, s.MaxOutputBytes = 40*time.Second, 4<<20
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		awaitOutput(t, s)
+		cancel()
+	}()
+	if res := run(t, ctx, s); res.Cause != Cancel || res.Signal != "killed" || res.Duration >= s.Grace {
+		t.Errorf("got %+v", res)
 	}
 }
 

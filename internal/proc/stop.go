@@ -9,13 +9,26 @@ const killWait = 10 * time.Second
 const clearTime = 2 * time.Second
 
 // stop asks the tree to end and kills it when the leader does not within the grace period. What takes more of the host
-// than it may is killed at once: in the grace period it could take any amount.
+// than it may, before or while it is asked, is killed at once: in the grace period it could take any amount.
 func (c *child) stop(exited <-chan struct{}) {
-	if c.spec.Grace > 0 && !c.res.Cause.harmful() && c.tree.terminate() && ended(exited, c.spec.Grace) {
+	if c.spec.Grace > 0 && !c.res.Cause.harmful() && c.tree.terminate() && c.endsWell(exited) {
 		return
 	}
 	c.tree.kill()
 	ended(exited, killWait)
+}
+
+// endsWell waits for the leader, at most for the grace period and only while the tree does no harm.
+func (c *child) endsWell(exited <-chan struct{}) bool {
+	for deadline := time.Now().Add(c.spec.Grace); ; {
+		now := time.Now()
+		if ended(exited, min(max(deadline.Sub(now), 0), sizePoll)) {
+			return true
+		}
+		if !now.Before(deadline) || c.over(now).harmful() {
+			return false
+		}
+	}
 }
 
 // ended waits at most d for exited.
