@@ -68,6 +68,12 @@ func (a *app) doctorCommand() *cobra.Command {
 		if timeout <= 0 {
 			return usage("--timeout %v: want more than 0", timeout)
 		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer a.onSignals(
+			step{"stopping the scanner. Again to quit at once", cancel},
+			step{"quit", func() { os.Exit(exitRuntime) }},
+		)()
 		d := &doctor{a: a, findings: []finding{}}
 		d.installation(ctx)
 		d.scanners(ctx, r, names, timeout)

@@ -38,6 +38,8 @@ func (d *doctor) scanners(ctx context.Context, r *scan.Runner, names []string, t
 		case len(names) > 0 && !asked:
 		case !info.Installed && !asked:
 			missing = append(missing, info.Name)
+		case ctx.Err() != nil:
+			d.add(finding{Name: info.Name, Status: findingFail, Detail: "not tried: interrupted"})
 		default:
 			tried++
 			d.scanner(ctx, r, info, timeout)
@@ -46,7 +48,7 @@ func (d *doctor) scanners(ctx context.Context, r *scan.Runner, names []string, t
 	if len(missing) > 0 && !d.a.json() {
 		fmt.Fprintf(d.a.out, "      %-16s %s\n", "not installed", strings.Join(missing, ", "))
 	}
-	if tried == 0 {
+	if tried == 0 && len(names) == 0 {
 		d.add(finding{Name: "scanners", Status: findingWarn, Detail: "none is installed in " + strings.Join(d.a.cfg.Scan.BinDirs, ", ") + " or on PATH"})
 	}
 }

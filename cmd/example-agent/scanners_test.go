@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
@@ -209,4 +210,30 @@ func TestDoctorLooksAtTheInstallation(t *testing.T) {
 	}
 	write(t, h.config, "agent: {wiat: 3s}\n")
 	h.run("doctor").want(exitConfig, "wiat")
+}
+
+// Ctrl-C ends doctor and the scanner that it is trying.
+func TestDoctorIsInterrupted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks at processes in /proc")
+	}
+	s := newScript(t, "slow", "", "exec sleep 600")
+	h := newHome(t, scanners(t, s.def, fake(t, "slower")))
+	cmd := h.command("doctor", "slow", "slower")
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.ready()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitRuntime {
+		t.Errorf("exit %d, %v", code, err)
+	}
+	if s.alive() || !strings.Contains(out.String(), "not tried: interrupted") {
+		t.Errorf("the scanner is alive: %v\n%s", s.alive(), out.String())
+	}
 }

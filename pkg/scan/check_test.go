@@ -2,6 +2,7 @@ package scan_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
@@ -110,6 +112,7 @@ func TestSettingsReachTheScanner(t *testing.T) {
 	d.Isolation, d.Offline = scan.Flags{Args: []string{"--closed"}}, scan.Flags{Args: []string{"--offline"}, Env: []string{"MODE=off"}}
 	d.Env = []string{"CACHE={cache}", "MODE=on"}
 	caches := t.TempDir()
+	var properties report.Properties
 	say := func(cfg scan.Config) string {
 		t.Helper()
 		cfg.CacheDir = caches
@@ -117,6 +120,7 @@ func TestSettingsReachTheScanner(t *testing.T) {
 		if _, err := b.Scan(t.Context(), scan.Request{Scanner: "shell", Target: b.target}, b.rec.Open); err != nil {
 			t.Fatal(err)
 		}
+		properties = b.rec.Report.Metadata.Properties
 		text, err := os.ReadFile(filepath.Join(caches, "shell", "said"))
 		if err != nil {
 			t.Fatal(err)
@@ -134,8 +138,14 @@ func TestSettingsReachTheScanner(t *testing.T) {
 	if got := say(scan.Config{Offline: true}); !strings.HasSuffix(got, "/work --closed --offline T off") {
 		t.Errorf("offline: %q", got)
 	}
+	if got := fmt.Sprint(properties["arguments"], properties["target_config"]); got != "[--closed --offline {target}] <nil>" {
+		t.Errorf("the report says %s", got)
+	}
 	if got := say(scan.Config{AllowTargetConfig: []string{"shell"}}); got != "T T on" {
 		t.Errorf("with the target's configuration, which is looked up where it runs: %q", got)
+	}
+	if got := fmt.Sprint(properties["arguments"], properties["target_config"]); got != "[{target}] true" {
+		t.Errorf("the report says %s", got)
 	}
 	table, err := scan.NewTable(d)
 	if err != nil {

@@ -85,7 +85,7 @@ type Definition struct {
 type ExitCodes struct {
 	Clean    []int `yaml:"clean"`    // nothing found; empty: 0
 	Findings []int `yaml:"findings"` // something found; empty: none
-	Error    []int `yaml:"error"`    // failures that are known, for people
+	Error    []int `yaml:"error"`    // failures that are known: the error of the scan says so
 }
 
 // Flags are arguments and environment that a setting adds.

@@ -75,6 +75,14 @@ func (v *invocation) arguments() []string {
 	return out
 }
 
+// template is the arguments with those of the settings in force, and the placeholders of places: the same for each scan,
+// whatever its private directory.
+func (v *invocation) template() []string {
+	t := *v
+	t.places = nil
+	return t.arguments()
+}
+
 // env is what the definition adds to the environment.
 func (v *invocation) env() []string {
 	out := slices.Clone(v.Env)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rediverio/sdk/internal/proc"
@@ -29,7 +30,11 @@ func (j *scanJob) judge(ended *proc.Result, spec proc.Spec) error {
 		return j.fail(CauseExit, fmt.Errorf("ended by signal %q from outside: perhaps the host ran out of memory", p.Signal))
 	}
 	if codes := j.def.ExitCodes; !codes.clean(p.ExitCode) && !codes.findings(p.ExitCode) {
-		return j.fail(CauseExit, fmt.Errorf("exit code %d is not declared: %s", p.ExitCode, codes))
+		what := "is not declared"
+		if slices.Contains(codes.Error, p.ExitCode) {
+			what = "is declared as a failure"
+		}
+		return j.fail(CauseExit, fmt.Errorf("exit code %d %s: %s", p.ExitCode, what, codes))
 	}
 	return nil
 }
@@ -126,7 +131,10 @@ func (j *scanJob) report(ctx context.Context, version string, open OpenFunc) err
 func (j *scanJob) properties() report.Properties {
 	p := report.Properties(usage(j.res.Process))
 	maps.Copy(p, j.size.details())
-	p["scanner"], p["arguments"] = j.def.Name, j.def.Args
+	p["scanner"], p["arguments"] = j.def.Name, j.inv.template()
+	if !j.inv.isolated {
+		p["target_config"] = true
+	}
 	return p
 }
 

@@ -1,6 +1,8 @@
 package scan_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/scan"
@@ -55,6 +57,10 @@ func TestBuiltinVerdicts(t *testing.T) {
 					got = partial
 				case res.Summary.Findings > 0:
 					got = findings
+				}
+				known := slices.Contains(d.ExitCodes.Error, r.code) && !slices.Contains(slices.Concat(d.ExitCodes.Clean, d.ExitCodes.Findings), r.code)
+				if known && (err == nil || !strings.Contains(err.Error(), "is declared as a failure")) {
+					t.Errorf("exit code %d: %v", r.code, err)
 				}
 				if got != r.expect {
 					t.Errorf("exit code %d: got %s, want %s (%v)", r.code, got, r.expect, err)
