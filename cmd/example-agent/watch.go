@@ -132,7 +132,11 @@ func (a *app) printLook(l *watch.Look) error {
 	if len(l.Findings) > 0 {
 		t := newTable(a.out, "PID", "NAME", "RULE", "LIMIT", "VALUE", "AGE", "ACTION", "COMMAND")
 		for _, f := range l.Findings {
-			t.row(f.PID, f.Name, f.Rule, limitText(f.Reason, f.Limit), limitText(f.Reason, f.Value), f.Age.Round(time.Second), strings.TrimSpace(string(f.Action)+" "+f.Error), f.Command)
+			action := strings.TrimSpace(string(f.Action) + " " + f.Error)
+			if f.Level == watch.Pending {
+				action = string(watch.Pending)
+			}
+			t.row(f.PID, f.Name, f.Rule, limitText(f.Reason, f.Limit), limitText(f.Reason, f.Value), f.Age.Round(time.Second), action, f.Command)
 		}
 		if err := t.flush(); err != nil {
 			return err

@@ -24,8 +24,8 @@ type Child struct {
 	once   sync.Once
 }
 
-// Start starts a child with pipes. Of spec it uses Path, Args, Dir, Env, Marker, Contain, Record, Grace, MaxFileBytes, MaxProcesses and Nice: what else
-// is to be watched is up to the caller, who has Memory for it.
+// Start starts a child with pipes. Of spec it uses Path, Args, Dir, Env, Marker, Contain, Record, Grace, MaxFileBytes, MaxProcesses and Nice, and
+// MemoryBytes where a control group holds it: what else is to be watched is up to the caller, who has Memory for it.
 func Start(spec Spec) (*Child, error) {
 	cmd := bareCommand(spec)
 	var ours, theirs []*os.File

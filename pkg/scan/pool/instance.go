@@ -144,11 +144,20 @@ func (i *instance) failure(method string, wait bool) *Error {
 	cause, err := i.conn.failure()
 	if cause == Crash && wait {
 		<-i.stopped // soon
-		if r := i.result; r.Cause == proc.Exit {
+		cause = i.verdict(cause)
+		if r := i.result; r.Cause != proc.Cancel { // it has not only closed its output
 			err = exitError{r.ExitCode, r.Signal}
 		}
 	}
 	return &Error{Name: i.cfg.Name, Cause: cause, PID: i.process.PID(), Method: method, Stderr: i.said.lines(), Err: err}
+}
+
+// verdict is the cause of an end that has been looked into: the kernel may have brought it about.
+func (i *instance) verdict(cause Cause) Cause {
+	if r := i.result.Cause; cause == Crash && (r == proc.OOM || r == proc.Memory) {
+		return Memory
+	}
+	return cause
 }
 
 // lastWords keeps the end of what is written to it. It may be used concurrently.

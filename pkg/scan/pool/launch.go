@@ -30,6 +30,7 @@ func (l *launcher) launch(ctx context.Context) (link, error) {
 	}
 	child, err := proc.Start(proc.Spec{
 		Path: args[0], Args: args[1:], Dir: l.cfg.Dir, Env: l.cfg.Env, Marker: proc.MakeMarker("pool-" + l.cfg.Name), Contain: l.contain, Grace: l.cfg.Grace,
+		MemoryBytes: l.cfg.HardMemoryBytes,
 	})
 	if err != nil {
 		remove()

@@ -131,6 +131,7 @@ func (p *Pool) retireLocked(i *instance, cause Cause) {
 	close(i.retired)
 	p.wg.Go(func() {
 		i.end()
+		cause := i.verdict(cause)
 		p.mu.Lock()
 		delete(p.all, i) // not before it is gone: Max is kept at every moment
 		p.count.stopped[cause]++

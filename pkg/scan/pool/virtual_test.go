@@ -18,6 +18,7 @@ import (
 type fakeProcess struct {
 	mu     sync.Mutex
 	bytes  int64
+	cause  proc.Cause // of its end
 	exited chan struct{}
 	conn   net.Conn
 }
@@ -32,7 +33,7 @@ func (f *fakeProcess) Memory(limit int64) (int64, bool) {
 func (f *fakeProcess) Stop() *proc.Result {
 	_ = f.conn.Close()
 	<-f.exited
-	return &proc.Result{Cause: proc.Cancel}
+	return &proc.Result{Cause: f.cause, Signal: "killed"}
 }
 
 // virtual returns a pool whose servers answer every call after a time, and count the moments at which they were started.
@@ -70,7 +71,10 @@ func virtual(t *testing.T, c Config, answer time.Duration, start func(n int) err
 					return
 				}
 				time.Sleep(answer)
-				if m.Method == "crash" {
+				if m.Method == "starve" {
+					f.cause = proc.OOM
+				}
+				if m.Method == "crash" || m.Method == "starve" {
 					_ = theirs.Close()
 					return
 				}
@@ -141,6 +145,19 @@ func TestAnAnswerEndsTheRowOfFailures(t *testing.T) {
 		defer p.Close(t.Context())
 		if err := p.Call(t.Context(), "x", 1, nil); err != nil || len(*starts) != 4 || p.Stats().Failures != 0 {
 			t.Errorf("%v after %d starts, %d failures", err, len(*starts), p.Stats().Failures)
+		}
+	})
+}
+
+// A server that the kernel has ended for want of memory has not crashed.
+func TestTheKernelEndsAServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := virtual(t, Config{Max: 1}, time.Millisecond, nil)
+		defer p.Close(t.Context())
+		broken(t, p.Call(t.Context(), "starve", nil, nil), Memory)
+		synctest.Wait()
+		if s := p.Stats(); s.Stopped[Memory] != 1 || s.Stopped[Crash] != 0 {
+			t.Errorf("%+v", s)
 		}
 	})
 }
