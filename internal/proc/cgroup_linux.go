@@ -153,21 +153,11 @@ func (l *leaves) leaf() *leaf {
 func (l *leaves) left() (left []*leaf) {
 	entries, _ := os.ReadDir(l.dir) // a group that cannot be read holds nothing of ours
 	for _, e := range entries {
-		if OwnerDead(leafOwner(e.Name())) {
+		if OwnerDead(OwnerOf(e.Name(), leafPrefix)) {
 			left = append(left, &leaf{dir: filepath.Join(l.dir, e.Name())})
 		}
 	}
 	return left
-}
-
-// leafOwner returns the owner in the name of a leaf, empty for any other name.
-func leafOwner(name string) string {
-	rest, ok := strings.CutPrefix(name, leafPrefix)
-	if !ok {
-		return ""
-	}
-	owner, _, _ := strings.Cut(rest, "-")
-	return owner
 }
 
 // writeKernel puts a value into a file of the kernel.

@@ -80,7 +80,7 @@ func parseRecord(b []byte) (r record, ok bool) {
 	}
 	sane := r.Boot != "" && r.Owner != "" && r.PID >= 0 && r.Session >= 0 && (r.PID == 0) == (r.Start == 0) &&
 		(r.Marker == "" || ownerIn(r.Marker) == r.Owner) &&
-		(r.Leaf == "" || filepath.IsAbs(r.Leaf) && leafOwner(filepath.Base(r.Leaf)) == r.Owner)
+		(r.Leaf == "" || filepath.IsAbs(r.Leaf) && OwnerOf(filepath.Base(r.Leaf), leafPrefix) == r.Owner)
 	if !sane {
 		return record{}, false
 	}

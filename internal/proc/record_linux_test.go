@@ -146,7 +146,7 @@ func FuzzRecord(f *testing.F) {
 		if !ok {
 			return
 		}
-		if r.PID > 0 != (r.Start > 0) || r.Leaf != "" && leafOwner(filepath.Base(r.Leaf)) != r.Owner || r.Marker != "" && ownerIn(r.Marker) != r.Owner {
+		if r.PID > 0 != (r.Start > 0) || r.Leaf != "" && OwnerOf(filepath.Base(r.Leaf), leafPrefix) != r.Owner || r.Marker != "" && ownerIn(r.Marker) != r.Owner {
 			t.Errorf("%q is taken for %+v", b, r)
 		}
 	})

@@ -20,7 +20,7 @@ const maxAnswer = 64 << 10
 // ask runs a scanner that prints something of itself, in an empty private directory, and returns what it printed on
 // standard output and on standard error.
 func (r *Runner) ask(ctx context.Context, d *Definition, path string, args []string) (stdout, stderr string, err error) {
-	dir, err := makeDir(os.TempDir())
+	dir, err := makeDir(r.cfg.Dir)
 	if err != nil {
 		return "", "", err
 	}
@@ -35,6 +35,7 @@ func (r *Runner) ask(ctx context.Context, d *Definition, path string, args []str
 	}
 	spec := proc.Spec{
 		Path: path, Args: inv.fill(args), Dir: work, Env: environment(inv.env(), dir, 0), Marker: proc.MakeMarker("ask"),
+		Contain: r.contain, Record: filepath.Join(dir, recordName),
 		Stdout: filepath.Join(dir, "stdout"), Stderr: filepath.Join(dir, "stderr"),
 		Timeout: askTimeout, MaxOutputBytes: 1 << 20, MaxLogBytes: 1 << 20,
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/rediverio/sdk/internal/proc"
 )
@@ -28,7 +27,7 @@ func (r *Runner) Sweep() (processes, dirs int, err error) {
 	errs := []error{err}
 	var left, records []string
 	for _, e := range entries {
-		if proc.OwnerDead(ownerOf(e.Name())) {
+		if proc.OwnerDead(proc.OwnerOf(e.Name(), dirPrefix)) {
 			dir := filepath.Join(r.cfg.Dir, e.Name())
 			left, records = append(left, dir), append(records, filepath.Join(dir, recordName))
 		}
@@ -53,16 +52,6 @@ func makeDir(parent string) (string, error) {
 		return "", err
 	}
 	return os.MkdirTemp(parent, dirPrefix+proc.Owner()+"-*")
-}
-
-// ownerOf returns the owner that the name of a private directory says, empty for any other name.
-func ownerOf(name string) string {
-	rest, ok := strings.CutPrefix(name, dirPrefix)
-	if !ok {
-		return ""
-	}
-	owner, _, _ := strings.Cut(rest, "-")
-	return owner
 }
 
 // removeAll removes a directory, also one in which the scanner took itself the right to write, as Go does in its
