@@ -28,7 +28,8 @@ type RebalanceConfig struct {
 	Policy string `json:"policy" yaml:"policy"`
 	// Interval is the time between two runs of the policy; default 30s. A change comes when two runs in a row propose one.
 	Interval time.Duration `json:"interval" yaml:"interval"`
-	// MinChange is the share of all that is guaranteed, 0 to 1, below which a change is not worth it; default 0.1.
+	// MinChange is the share of all that is guaranteed, 0 to 1, below which a change is not worth it, unless it gives
+	// back to its owner what that wants; default 0.1.
 	MinChange float64 `json:"min_change" yaml:"min_change"`
 	// DryRun records what would change, and changes nothing.
 	DryRun bool `json:"dry_run" yaml:"dry_run"`

@@ -134,7 +134,7 @@ func (r *Rebalancer) run(now time.Time) {
 		}
 	})
 	present := r.present()
-	if err != nil || proposed == nil || !r.worth(present, proposed) {
+	if err != nil || proposed == nil || !r.worth(shares, present, proposed) {
 		r.running = 0
 		return
 	}
@@ -175,13 +175,18 @@ func (r *Rebalancer) present() []resource.Vector {
 	return out
 }
 
-// worth reports whether a part of the change is at least MinChange of what is guaranteed.
-func (r *Rebalancer) worth(present, proposed []resource.Vector) bool {
+// worth reports whether a part of the change is at least MinChange of what is guaranteed, or gives somebody back of its own
+// what it wants now: that may be less, for it may have been moved along with more.
+func (r *Rebalancer) worth(shares []Share, present, proposed []resource.Vector) bool {
 	for d := range units {
 		var sum, most int64
-		for i, b := range r.base {
-			sum += b.Guaranteed.Array()[d]
-			most = max(most, proposed[i].Array()[d]-present[i].Array()[d]) // where one gets more, others get less
+		for i, s := range shares {
+			base, is, next := s.Base.Array()[d], present[i].Array()[d], proposed[i].Array()[d]
+			if min(next, base) > is && s.Used.Array()[d]+s.Wanted.Array()[d] > is {
+				return true
+			}
+			sum += base
+			most = max(most, next-is) // where one gets more, others get less
 		}
 		if most > 0 && float64(most) >= math.Ceil(r.cfg.MinChange*float64(sum)) {
 			return true
