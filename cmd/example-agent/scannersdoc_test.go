@@ -13,6 +13,25 @@ import (
 // TestScannersDoc holds docs/scanners.md to the definitions that are shipped.
 func TestScannersDoc(t *testing.T) { holdGenerated(t, "scanners.md", scannersReference()) }
 
+// TestDocsDefinitions reads every definition of a scanner that the pages show.
+func TestDocsDefinitions(t *testing.T) {
+	shown := 0
+	for name, text := range documents(t) {
+		for _, block := range docFence.FindAllStringSubmatch(text, -1) {
+			if block[1] != "yaml" || !strings.HasPrefix(block[2], "name: ") {
+				continue
+			}
+			shown++
+			if _, err := scan.ParseDefinition([]byte(block[2])); err != nil {
+				t.Errorf("%s: %v\n%s", name, err, block[2])
+			}
+		}
+	}
+	if shown == 0 {
+		t.Error("no page shows one")
+	}
+}
+
 // scannersReference is a table of all scanners, and a list of facts for each.
 func scannersReference() string {
 	var b strings.Builder

@@ -67,13 +67,20 @@ func yamlError(err error) error {
 }
 
 // ReadDefinitions reads every NAME.yaml of a directory: one definition each, of the scanner NAME. Other files are left
-// alone; a directory that does not exist has none. A definition names a program to be run, so one that everybody may
-// write is refused. The error names every problem with its file.
+// alone; a directory that does not exist has none. A definition names a program to be run, so a file or directory that
+// everybody may write is refused. The error names every problem with its file.
 func ReadDefinitions(dir string) ([]Definition, error) {
-	entries, err := os.ReadDir(dir)
+	info, err := os.Stat(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	if err == nil && writableByAll(info.Mode()) {
+		err = fmt.Errorf("%s has mode %04o: everybody may put definitions into it; chmod o-w it", dir, info.Mode().Perm())
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}

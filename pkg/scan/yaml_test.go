@@ -91,6 +91,19 @@ func TestReadDefinitions(t *testing.T) {
 	}
 }
 
+func TestReadDefinitionsRefusesAnOpenDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes do not say who may write there")
+	}
+	dir := tree(t, map[string]string{"mine.yaml": minimal})
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadDefinitions(dir); err == nil || !strings.Contains(err.Error(), "mode 0777: everybody may put definitions into it") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // FuzzParseDefinition: whatever is accepted is valid, and can be turned into a command line.
 func FuzzParseDefinition(f *testing.F) {
 	for _, d := range Builtin() {
