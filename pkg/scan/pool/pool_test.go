@@ -158,7 +158,7 @@ func TestACancelledCallCostsNoServer(t *testing.T) {
 	first := get(t, p)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := first.Call(ctx, "sleep", 300, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := first.Call(ctx, "sleep", 2000, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	first.Release()

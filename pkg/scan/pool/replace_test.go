@@ -120,7 +120,10 @@ func TestServersThatDoNotStart(t *testing.T) {
 	for how, says := range map[string]string{"broken": "no license", "deaf": "not ready after 300ms"} {
 		t.Run(how, func(t *testing.T) {
 			c := server(how)
-			c.MaxFailures, c.StartTimeout, c.Grace, c.MaxBackoff = 2, 300*time.Millisecond, 10*time.Millisecond, time.Minute
+			c.MaxFailures, c.Grace, c.MaxBackoff = 2, 10*time.Millisecond, time.Minute
+			if how == "deaf" {
+				c.StartTimeout = 300 * time.Millisecond
+			}
 			c.Initialize = func(ctx context.Context, s *Server) error { return s.Call(ctx, "initialize", nil, nil) }
 			p, events := started(t, c)
 			if e := broken(t, p.Call(t.Context(), "pid", nil, nil), Start); !strings.Contains(e.Error(), says) || e.RetryAfter.IsZero() {

@@ -22,7 +22,8 @@ type Config struct {
 	// MaxProcesses bounds a look on a host with very many processes: the rest is not seen, and the look says so;
 	// default 32768.
 	MaxProcesses int
-	// MaxZombies is how many zombies of one parent are reported: only the parent can reap them; default 20; -1: never.
+	// MaxZombies is how many zombies of one parent are reported, while there are rules or Orphans is set: only the parent can
+	// reap them; default 20; -1: never.
 	MaxZombies int
 
 	Orphans bool   // end scanners of ours whose agent is dead

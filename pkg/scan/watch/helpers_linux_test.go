@@ -198,10 +198,10 @@ func only(t *testing.T, l *Look) *Finding {
 	return l.Findings[0]
 }
 
-// until takes looks until ok is content.
-func until(t *testing.T, w *Watcher, ok func(*Look) bool) *Look {
+// until takes looks, with pauses, until ok is content.
+func until(t *testing.T, w *Watcher, pause time.Duration, ok func(*Look) bool) *Look {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(pause) {
 		l := look(t, w)
 		if ok(l) {
 			return l

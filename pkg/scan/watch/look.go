@@ -14,14 +14,18 @@ type Look struct {
 	Time     time.Time     `json:"time"`
 	Took     time.Duration `json:"took"` // nanoseconds
 	BootID   string        `json:"boot_id"`
-	Enforce  bool          `json:"enforce"` // false: a dry run
-	Seen     int           `json:"seen"`    // processes
-	Cut      bool          `json:"cut"`     // there are more than Config.MaxProcesses
-	Matched  int           `json:"matched"` // processes that rules are about
-	Findings []*Finding    `json:"findings"`
-	Zombies  []Parent      `json:"zombies"` // those who leave zombies, most first
+	Enforce  bool          `json:"enforce"`  // false: a dry run
+	Seen     int           `json:"seen"`     // processes
+	Cut      bool          `json:"cut"`      // there are more than Config.MaxProcesses
+	Matched  int           `json:"matched"`  // processes that rules are about
+	Findings []*Finding    `json:"findings"` // the first 1000
+	More     int           `json:"more"`     // findings that are not listed, but acted upon all the same
+	Zombies  []Parent      `json:"zombies"`  // those who leave zombies, most first
 	Dirs     []DirLook     `json:"dirs"`
 }
+
+// maxFindings bounds what is kept of a look.
+const maxFindings = 1000
 
 // processes takes a look at the processes. Only where it is asked to act, it does what the rules say.
 func (w *Watcher) processes(ctx context.Context, act bool) (*Look, error) {

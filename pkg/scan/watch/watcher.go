@@ -144,6 +144,9 @@ func (w *Watcher) LookAtProcesses(ctx context.Context) (*Look, error) {
 			w.status.Failed++
 		}
 	}
+	if look.More = max(len(look.Findings)-maxFindings, 0); look.More > 0 {
+		look.Findings = slices.Clone(look.Findings[:maxFindings])
+	}
 	return look, nil
 }
 

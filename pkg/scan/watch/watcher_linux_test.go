@@ -85,11 +85,11 @@ func TestCPULimitNeedsTime(t *testing.T) {
 	if l := look(t, w); len(l.Findings) != 0 {
 		t.Errorf("the first look knows no CPU, yet it found %+v", l.Findings[0])
 	}
-	f := only(t, until(t, w, func(l *Look) bool { return len(l.Findings) > 0 }))
+	f := only(t, until(t, w, time.Second, func(l *Look) bool { return len(l.Findings) > 0 }))
 	if f.Reason != CPU || f.Level != Pending || f.Action != Nothing {
 		t.Errorf("got %+v", f)
 	}
-	f = only(t, until(t, w, func(l *Look) bool { return len(l.Findings) > 0 && l.Findings[0].Level == Hard }))
+	f = only(t, until(t, w, time.Second, func(l *Look) bool { return len(l.Findings) > 0 && l.Findings[0].Level == Hard }))
 	if f.Action != Terminated || f.Value < 1 || alive(t, p) {
 		t.Errorf("got %+v", f)
 	}
@@ -100,7 +100,7 @@ func TestStuckAndOldProcesses(t *testing.T) {
 	launch(t, "hang", tok)
 	w, _ := watcher(t, tok, func(c *Config, r *Rule) { r.HardMemoryBytes, r.StuckFor, r.MaxAge = 0, time.Second, time.Second })
 	seen := map[Reason]bool{}
-	until(t, w, func(l *Look) bool {
+	until(t, w, 100*time.Millisecond, func(l *Look) bool {
 		for _, f := range l.Findings {
 			seen[f.Reason] = true
 		}
@@ -152,7 +152,7 @@ func TestProcessesOfOtherUsersAreLeftAlone(t *testing.T) {
 	change := func(c *Config, r *Rule) { r.HardMemoryBytes, r.MaxAge = 0, time.Second }
 	w, _ := watcher(t, tok, change)
 	mine, _ := watcher(t, tok, func(c *Config, r *Rule) { change(c, r); r.Users = []string{fmt.Sprint(nobody)} })
-	until(t, mine, func(l *Look) bool { return len(l.Findings) > 0 })
+	until(t, mine, 100*time.Millisecond, func(l *Look) bool { return len(l.Findings) > 0 })
 	if l := look(t, w); l.Matched != 0 {
 		t.Errorf("found %+v", l.Findings)
 	}
@@ -242,7 +242,7 @@ func TestZombiesAreCountedByParent(t *testing.T) {
 		}
 		return parent
 	}
-	l := until(t, w, func(l *Look) bool { return mine(l).Zombies == 3 })
+	l := until(t, w, 100*time.Millisecond, func(l *Look) bool { return mine(l).Zombies == 3 })
 	if z := mine(l); z.Start != p.Start || z.Name != p.Name {
 		t.Errorf("got %+v", z)
 	}
