@@ -32,11 +32,8 @@ func newTree(leader int, marker string) *tree {
 	return &tree{leader: leader, marker: marker, known: map[identity]bool{}, oomKills: oomKills()}
 }
 
-// members returns the living processes of the tree: those of the leader's group, those seen before, and their
+// among returns those of all processes that are of the tree: those of the leader's group, those seen before, and their
 // children, wherever they have gone.
-func (t *tree) members() []stat { return t.among(processes()) }
-
-// among returns those of all that are members.
 func (t *tree) among(all []stat) []stat {
 	roots := t.born(all)
 	for _, s := range all {
@@ -98,7 +95,7 @@ func hears(pid int, sig unix.Signal) bool {
 // signal reaches the group, and the members that have left it. It is only called while the leader is running
 // or a zombie, so the group is still ours.
 func (t *tree) signal(sig unix.Signal) {
-	members := t.members() // before the signal takes away the parents by which they are found
+	members := t.among(processes()) // before the signal takes away the parents by which they are found
 	_ = unix.Kill(-t.leader, sig)
 	for _, s := range members {
 		if s.pgrp != t.leader {
@@ -142,8 +139,9 @@ func (t *tree) account(r *Result) {
 // leftovers returns the members and the processes that carry the marker, without the leader.
 func (t *tree) leftovers() []stat {
 	var left []stat
+	all := processes()
 	found := map[int]bool{t.leader: true}
-	for _, s := range t.members() {
+	for _, s := range t.among(all) {
 		if !found[s.pid] {
 			found[s.pid] = true
 			left = append(left, s)
@@ -152,7 +150,7 @@ func (t *tree) leftovers() []stat {
 	if t.marker == "" {
 		return left
 	}
-	for _, s := range processes() {
+	for _, s := range all {
 		if !found[s.pid] && carries(s, t.marker) {
 			t.known[s.identity] = true
 			left = append(left, s)
