@@ -21,8 +21,8 @@ func (e *engine) gate() error {
 
 // vitals adds what the store, the audit log and the heap say to what the agent is judged by.
 func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
-	if s, err := e.store.GetStats(ctx); err == nil && s.MaxBytes > 0 {
-		v[limits.MetricStore] = 100 * float64(s.UsedBytes) / float64(s.MaxBytes)
+	if s, err := e.store.GetStats(ctx); err == nil && s.RoomBytes > 0 {
+		v[limits.MetricStore] = s.Full()
 	}
 	v[limits.MetricAudit] = 0
 	if e.log.Stats().Failing {

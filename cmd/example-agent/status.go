@@ -81,8 +81,8 @@ func (s *daemonStatus) judge(now time.Time) {
 	if s.Store.Dead > 0 {
 		add("%d dead letters: example-agent queue list", s.Store.Dead)
 	}
-	if s.Store.MaxBytes > 0 && s.Store.UsedBytes > s.Store.MaxBytes*9/10 {
-		add("the store is nearly full: %s of %s", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes))
+	if s.Store.Full() > 90 {
+		add("the store is nearly full: %s of %s", bytesText(s.Store.UsedBytes-s.Store.Removable), bytesText(s.Store.RoomBytes))
 	}
 	if s.Audit.Dropped > 0 {
 		add("%d audit events were dropped", s.Audit.Dropped)

@@ -17,6 +17,20 @@ type Stats struct {
 	FreeBytes  int64 `json:"free_bytes"`      // of it, pages to be reused or given back
 	Reclaimed  int64 `json:"reclaimed_bytes"` // given back to the filesystem since the store was opened
 	MaxBytes   int64 `json:"max_bytes"`       // MaxStorageMB; 0: unlimited
+	RoomBytes  int64 `json:"room_bytes"`      // of that, what UsedBytes can come to: the WAL and the reserve take the rest; 0: unlimited
+
+	// Removable is of UsedBytes the data of completed reports, which goes when a new report needs the room. Zero without
+	// AggressiveCleanup, and while UsedBytes is no more than half of RoomBytes.
+	Removable int64 `json:"removable_bytes"`
+}
+
+// Full is the percentage of the room that is taken by what no new report can take the place of; 0 without a limit. Near
+// 100 reports are refused with a *StorageFullError.
+func (s Stats) Full() float64 {
+	if s.RoomBytes <= 0 {
+		return 0
+	}
+	return 100 * float64(max(s.UsedBytes-s.Removable, 0)) / float64(s.RoomBytes)
 }
 
 // GetStats returns the state of the store, all tenants together.
@@ -44,5 +58,15 @@ func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
 	}
 	s.FreeBytes = free * pageSize
 	s.UsedBytes = (pages - free) * pageSize
+	if s.MaxBytes > 0 {
+		s.RoomBytes = dataShare(s.MaxBytes)
+	}
+	if m.cfg.AggressiveCleanup && s.UsedBytes > s.RoomBytes/2 { // else it does not matter, and is not worth a look at all parts
+		const query = `SELECT coalesce(sum(size), 0) FROM reports r JOIN parts p USING (rid)
+			WHERE r.state = 2 AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid)`
+		if err := m.db.read.QueryRowContext(ctx, query).Scan(&s.Removable); err != nil {
+			return s, err
+		}
+	}
 	return s, nil
 }
