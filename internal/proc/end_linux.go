@@ -14,9 +14,10 @@ const endPoll = 50 * time.Millisecond
 
 // End stops exactly this process, whoever started it: TERM, and KILL when it has not ended within grace or ctx is done.
 // What it started is left alone. A handle is taken first and the start compared then, so that a pid that was
-// used again is left alone; still is asked after that, and may change the mind of the caller. It returns ErrGone
-// when there is nothing to do any more, and an error when the process may not be signalled or does not end.
-func (p Process) End(ctx context.Context, grace time.Duration, still func() bool) (killed bool, err error) {
+// used again is left alone; still is asked after that, before each signal, with what the process is now: it may have become
+// another program. It returns ErrGone when there is nothing to do any more, and an error when the
+// process may not be signalled or does not end.
+func (p Process) End(ctx context.Context, grace time.Duration, still func(now Process) bool) (killed bool, err error) {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
 		return false, ErrGone
@@ -25,11 +26,18 @@ func (p Process) End(ctx context.Context, grace time.Duration, still func() bool
 		return false, fmt.Errorf("pidfd of %d: %w", p.PID, err)
 	}
 	defer unix.Close(fd)
-	if !p.same() || !still() {
+	if now, ok := p.now(); !ok || !still(now) {
 		return false, ErrGone
 	}
 	if gone, err := p.signal(ctx, fd, unix.SIGTERM, grace); gone || err != nil {
 		return false, err
+	}
+	now, ok := p.now()
+	if !ok {
+		return false, nil // just now
+	}
+	if !still(now) {
+		return false, ErrGone
 	}
 	gone, err := p.signal(context.WithoutCancel(ctx), fd, unix.SIGKILL, killWait)
 	if err == nil && !gone {
@@ -38,10 +46,14 @@ func (p Process) End(ctx context.Context, grace time.Duration, still func() bool
 	return true, err
 }
 
-// same says whether the pid still names this process.
-func (p Process) same() bool {
-	now, ok := readStat(p.PID)
-	return ok && now.start == p.Start && !now.zombie
+// now returns what the process is now; ok is false when it has ended.
+func (p Process) now() (now Process, ok bool) {
+	up, err := uptime()
+	if err != nil {
+		return Process{}, false
+	}
+	now, ok = readProcess(p.PID, up)
+	return now, ok && now.Start == p.Start && !now.Zombie
 }
 
 // signal sends sig and waits at most d for the end of the process.

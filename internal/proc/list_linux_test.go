@@ -82,7 +82,7 @@ func TestListSeesZombies(t *testing.T) {
 }
 
 func TestEnd(t *testing.T) {
-	always := func() bool { return true }
+	always := func(Process) bool { return true }
 	cmd, p := start(t, "hang")
 	if killed, err := p.End(t.Context(), 20*time.Second, always); killed || err != nil {
 		t.Errorf("one that takes TERM: killed %v, %v", killed, err)
@@ -108,11 +108,16 @@ func TestEnd(t *testing.T) {
 
 func TestEndSparesAReusedPid(t *testing.T) {
 	_, p := start(t, "hang")
-	if _, err := p.End(t.Context(), 0, func() bool { return false }); !errors.Is(err, ErrGone) || !alive(p.PID) {
+	if _, err := p.End(t.Context(), 0, func(Process) bool { return false }); !errors.Is(err, ErrGone) || !alive(p.PID) {
 		t.Errorf("one that the caller spares: %v, alive %v", err, alive(p.PID))
 	}
+	_, deaf := start(t, "deaf")
+	asked := 0
+	if killed, err := deaf.End(t.Context(), time.Millisecond, func(Process) bool { asked++; return asked == 1 }); killed || !errors.Is(err, ErrGone) || !alive(deaf.PID) {
+		t.Errorf("one that the caller spares after TERM: killed %v, %v", killed, err)
+	}
 	p.Start--
-	if _, err := p.End(t.Context(), 0, func() bool { return true }); !errors.Is(err, ErrGone) || !alive(p.PID) {
+	if _, err := p.End(t.Context(), 0, func(now Process) bool { return now.Name != "" }); !errors.Is(err, ErrGone) || !alive(p.PID) {
 		t.Errorf("another start time: %v, alive %v", err, alive(p.PID))
 	}
 }

@@ -21,7 +21,7 @@ func (p Process) Users() (real, effective int, ok bool) { return 0, 0, false }
 func (p Process) Marked() (marked, orphan bool) { return false, false }
 
 // End is not supported on this system.
-func (p Process) End(context.Context, time.Duration, func() bool) (killed bool, err error) {
+func (p Process) End(context.Context, time.Duration, func(Process) bool) (killed bool, err error) {
 	return false, errors.ErrUnsupported
 }
 

@@ -50,7 +50,7 @@ func (w *Watcher) act(ctx context.Context, findings []*Finding) {
 // stop ends a process, if it is still the one that was judged: between then and now it may have become another program,
 // or somebody else's.
 func (w *Watcher) stop(ctx context.Context, f *Finding) {
-	killed, err := f.process.End(ctx, w.cfg.Grace, func() bool { return w.still(f) })
+	killed, err := f.process.End(ctx, w.cfg.Grace, func(now proc.Process) bool { return w.still(f, now) })
 	switch {
 	case errors.Is(err, proc.ErrGone):
 		f.Action = Gone
@@ -63,10 +63,10 @@ func (w *Watcher) stop(ctx context.Context, f *Finding) {
 	}
 }
 
-func (w *Watcher) still(f *Finding) bool {
-	marked, orphan := f.process.Marked()
+func (w *Watcher) still(f *Finding, now proc.Process) bool {
+	marked, orphan := now.Marked()
 	if f.rule == nil {
-		return orphan && allows(w.self, f.process)
+		return orphan && allows(w.self, now)
 	}
-	return (!marked || orphan) && f.rule.matches(f.process.Name, f.process.Command()) && allows(f.rule.users, f.process)
+	return (!marked || orphan) && f.rule.matches(now.Name, now.Command()) && allows(f.rule.users, now)
 }

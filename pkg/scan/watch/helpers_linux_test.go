@@ -128,7 +128,7 @@ func started(t *testing.T, mode, token string, env ...string) proc.Process {
 	}
 	t.Cleanup(func() {
 		if p, ok := lookUp(t, pid); ok && strings.Contains(p.Command(), token) {
-			_, err := p.End(context.Background(), 0, func() bool { return true })
+			_, err := p.End(context.Background(), 0, func(proc.Process) bool { return true })
 			if err != nil && !errors.Is(err, proc.ErrGone) {
 				t.Error(err)
 			}
