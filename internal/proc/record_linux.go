@@ -40,30 +40,39 @@ func newRecord(marker string, leaf *leaf) record {
 	return r
 }
 
-// append adds r to the file of a record, as one line.
-func (r record) append(file string) error {
-	line, err := json.Marshal(r)
+// create makes the file of a record, which must not exist, and returns it once its first line is on disk. It stays open
+// for the second: a scanner could have put anything in its place by then.
+func (r record) create(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
+	if err := errors.Join(r.write(f), f.Sync()); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	_, err = f.Write(append(line, '\n'))
-	if err == nil && r.PID == 0 { // the first line is on disk before there is a child
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return f, nil
 }
 
-// readRecord reads what append wrote. A torn line is as if it was not there; ok is false when nothing can be read.
-func readRecord(file string) (r record, ok bool) {
-	f, err := os.Open(file)
+// write adds r to the file as one line.
+func (r record) write(f *os.File) error {
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = f.Write(append(line, '\n'))
+	}
+	return err
+}
+
+// readRecord reads what write wrote. A torn line is as if it was not there; ok is false when nothing can be read. What is
+// no regular file is not waited for.
+func readRecord(name string) (r record, ok bool) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return record{}, false
 	}
 	defer f.Close() // opened for reading
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return record{}, false
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxRecord))
 	if err != nil {
 		return record{}, false

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // deadOwner is the name of a process of this pid namespace that does not exist.
@@ -40,15 +43,17 @@ func hang(t *testing.T, marker string) stat {
 	return s
 }
 
-func recordFile(t *testing.T, lines ...record) string {
+func recordFile(t *testing.T, r record) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "record")
-	for _, r := range lines {
-		if err := r.append(file); err != nil {
-			t.Fatal(err)
-		}
+	name := filepath.Join(t.TempDir(), "record")
+	f, err := r.create(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return file
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // Of what a record names, only the very process that was recorded is killed.
@@ -135,6 +140,24 @@ func TestRecordIsWrittenFirst(t *testing.T) {
 	}
 	if info, err := os.Stat(s.Record); err != nil || info.Size() > maxRecord/4 {
 		t.Errorf("%v bytes, %v", info.Size(), err)
+	}
+}
+
+// A scanner may put anything in the place of its record.
+func TestRecordThatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	fifo, link := filepath.Join(dir, "fifo"), filepath.Join(dir, "link")
+	if err := errors.Join(unix.Mkfifo(fifo, 0o600), os.Symlink(recordFile(t, record{Boot: "b", Owner: "o"}), link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{fifo, link, dir, filepath.Join(dir, "none")} {
+		if r, ok := readRecord(name); ok {
+			t.Errorf("%s is taken for %+v", name, r)
+		}
+	}
+	if f, err := (record{}).create(link); err == nil {
+		t.Error("a record was written through a link")
+		_ = f.Close()
 	}
 }
 

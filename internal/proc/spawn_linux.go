@@ -2,6 +2,7 @@ package proc
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 
@@ -46,10 +47,13 @@ func (t *tree) hold(f func() error) error {
 // start has the record on disk first, then makes the leaf, then the process that is born in it.
 func (t *tree) start(cmd *exec.Cmd, spec Spec) error {
 	rec := newRecord(spec.Marker, t.leaf)
+	var file *os.File
 	if spec.Record != "" {
-		if err := rec.append(spec.Record); err != nil {
+		var err error
+		if file, err = rec.create(spec.Record); err != nil {
 			return fmt.Errorf("record: %w", err)
 		}
+		defer file.Close()
 	}
 	if t.leaf != nil {
 		fd, err := t.leaf.make(spec)
@@ -63,9 +67,9 @@ func (t *tree) start(cmd *exec.Cmd, spec Spec) error {
 		return err
 	}
 	t.leader = cmd.Process.Pid
-	if s, ok := readStat(t.leader); ok && spec.Record != "" {
+	if s, ok := readStat(t.leader); ok && file != nil {
 		rec.PID, rec.Start = s.pid, s.start
-		_ = rec.append(spec.Record) // without it marker and leaf find the child
+		_ = rec.write(file) // without it marker and leaf find the child
 	}
 	return nil
 }
