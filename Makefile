@@ -100,7 +100,7 @@ pool: bin/gopls ## run a pool of real language servers (gopls), and show what th
 
 .PHONY: scanners
 scanners: bin/gitleaks bin/gosec bin/staticcheck bin/npm/.installed ## run four real scanners alone and through the agent, and compare; needs npm, and minutes
-	go test ./cmd/example-agent -run '^TestRealScanners$$' -count=1 -timeout 60m -v -args -real
+	go test ./cmd/example-agent -run '^TestReal(Isolation|Scanners)$$' -count=1 -timeout 60m -v -args -real
 
 .PHONY: docs
 docs: ## write docs/configuration.md and docs/scanners.md again from the code, then check all of the documentation
