@@ -208,9 +208,9 @@ func (a *Agent) holdSlots(ctx context.Context) ([]*resource.Slot, error) {
 		return nil, err
 	}
 	slots := []*resource.Slot{one}
-	for len(slots) < maxBatch {
+	for len(slots) < maxBatch && a.controller.Room(resource.Request{}) == nil { // full, or throttled: one is enough to go on
 		s, err := a.controller.TryAcquire(ctx, resource.Request{})
-		if err != nil { // full, or throttled: one is enough to go on
+		if err != nil {
 			break
 		}
 		slots = append(slots, s)

@@ -63,22 +63,18 @@ func owed(budgets []resource.BudgetStatus) bool {
 	return slices.ContainsFunc(budgets, func(b resource.BudgetStatus) bool { return b.Used.Slots+b.Wanted.Slots < b.Guaranteed.Slots })
 }
 
-// anyRoom asks for a slot for each component in turn, and gives it back.
+// anyRoom reports whether there is room for a job of any component.
 func (a *Agent) anyRoom(ctx context.Context, s resource.ControllerStatus) (bool, error) {
 	if s.ActiveSlots >= s.MaxJobs {
 		return false, ctx.Err()
 	}
 	for _, b := range s.Budgets {
-		s, err := a.controller.TryAcquire(ctx, resource.Request{Component: b.Component, Goroutines: a.goroutines()})
-		switch {
-		case err == nil:
-			s.Release()
-			return true, nil
-		case ctx.Err() != nil || errors.Is(err, resource.ErrClosed):
-			return false, err
+		err := a.controller.Room(resource.Request{Component: b.Component, Goroutines: a.goroutines()})
+		if err == nil || errors.Is(err, resource.ErrClosed) {
+			return err == nil, err
 		}
 	}
-	return false, nil
+	return false, ctx.Err()
 }
 
 // heed stops the scan when its slot is revoked and the grace is over. What it returns ends the watch.

@@ -119,6 +119,28 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	return c.grantLocked(w), nil
 }
 
+// Room returns what TryAcquire would fail with now, and nil where it would grant. It grants nothing, and is counted nowhere:
+// it is for who has no job yet and asks whether to look for one.
+func (c *Controller) Room(r Request) error {
+	n, err := c.need(r)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bound := c.adviser.bound
+	defer func() { c.adviser.bound = bound }()
+	w := c.candidate(n, r.Priority)
+	if err := c.impossibleLocked(w); err != nil {
+		return err
+	}
+	if why, ok := c.admissibleLocked(w); !ok {
+		refusal := *why
+		return &refusal
+	}
+	return nil
+}
+
 // Acquire waits until what r asks for is granted. It fails with the error of ctx, with ErrClosed when the
 // controller stops, with a *ErrUnknownComponent, and with a *ErrTooLarge as soon as it is known that the request can
 // never be met. A request whose ctx is done is never granted.
