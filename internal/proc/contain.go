@@ -24,10 +24,9 @@ const Auto Level = "auto"
 
 // Containment holds children at one level. Nil is that of Group. It may be used by any number of runs at once.
 type Containment struct {
-	level  Level
-	note   string
-	leaves *leaves // of Cgroup
-	unpriv bool    // PIDNamespace takes a user namespace
+	level Level
+	note  string
+	means // of this system
 }
 
 // Contain returns a Containment of a level, after it has tried whether that is to be had. Subreaper has then been

@@ -9,6 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// means is what a level takes.
+type means struct {
+	leaves *leaves // of Cgroup
+	unpriv bool    // PIDNamespace takes a user namespace
+}
+
 // strongest returns the best level that Auto may take.
 func strongest() (*Containment, error) { return contain(Cgroup) }
 

@@ -4,7 +4,7 @@ package proc
 
 import "errors"
 
-type leaves struct{}
+type means struct{}
 
 func strongest() (*Containment, error) { return contain(Auto) }
 func contain(Level) (*Containment, error) {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-type leaves struct{} // control groups are Linux's
+type means struct{}
 
 func strongest() (*Containment, error) { return contain(JobObject) }
 

@@ -46,14 +46,14 @@ func marked(marker string, start func() error) error {
 // unmarkStrays takes the mark from children that somebody else in this program has started at the same moment. Where
 // orphans become our children it does nothing, for some of them have the mark for good reason.
 func unmarkStrays(n uint64, old *unix.Rlimit) {
-	syscall.ForkLock.RLock() // until the forks that have begun are done
+	syscall.ForkLock.RLock()                                     // the forks that have begun are done by now
+	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // not on every kernel
 	syscall.ForkLock.RUnlock()
 	family.Lock()
 	defer family.Unlock()
 	if family.subreaper || os.Getpid() == 1 {
 		return
 	}
-	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // not on every kernel
 	for _, file := range files {
 		b, _ := os.ReadFile(file) // the thread has ended: its children are another's now
 		for _, f := range strings.Fields(string(b)) {
