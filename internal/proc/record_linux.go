@@ -103,7 +103,7 @@ func bootID() string {
 }
 
 // execTime is how long a child that has been forked may take to its program, where it gets its marker.
-const execTime = 500 * time.Millisecond
+const execTime = 2 * time.Second
 
 // find returns those of all processes that are the child, in its group, or carry its marker.
 func (r record) find(all []stat) (found []stat) {

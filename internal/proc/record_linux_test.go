@@ -88,7 +88,7 @@ func TestSweepWaitsForAChildToBeBorn(t *testing.T) {
 	first := record{Boot: bootID(), Owner: deadOwner(), Marker: marker}
 	born := make(chan stat)
 	go func() {
-		time.Sleep(execTime / 5) // the sweep has looked by then, and found nothing
+		time.Sleep(execTime / 20) // the sweep has looked by then, and found nothing
 		born <- hang(t, marker)
 	}()
 	killed, left := Sweep(recordFile(t, first))
