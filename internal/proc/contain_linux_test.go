@@ -19,6 +19,15 @@ import (
 
 var levels = []Level{Group, Subreaper, PIDNamespace, Cgroup}
 
+// namespaceEnv carries the name of the tests' namespace to an agent.
+const namespaceEnv = "PROC_TEST_NAMESPACE"
+
+// standAlone gives the processes of these tests a namespace that no other test's sweep knows.
+func standAlone() {
+	name := cmp.Or(os.Getenv(namespaceEnv), pidNamespace()+"t"+rand.Text())
+	pidNamespace = func() string { return name }
+}
+
 // beOther turns the test binary into what a test of containment asks for.
 func beOther() {
 	beShape()
@@ -53,7 +62,7 @@ func (a *agent) record() string { return filepath.Join(a.Dir, "record") }
 func (a *agent) command() *exec.Cmd {
 	text, _ := json.Marshal(a) // it never fails
 	cmd := exec.Command(cmp.Or(a.Binary, os.Args[0]))
-	cmd.Env = append(os.Environ(), asAgent+"="+string(text), "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), asAgent+"="+string(text), namespaceEnv+"="+pidNamespace(), "GORACE=atexit_sleep_ms=0")
 	if a.UID != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.UID, Gid: a.UID}}
 	}

@@ -2,4 +2,5 @@
 
 package proc
 
-func beOther() {}
+func standAlone() {}
+func beOther()    {}

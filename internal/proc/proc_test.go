@@ -22,6 +22,7 @@ import (
 
 // TestMain turns the test binary into the child that a test asks for.
 func TestMain(m *testing.M) {
+	standAlone()
 	beOther()
 	if mode := os.Getenv("PROC_TEST_CHILD"); mode != "" {
 		beChild(mode)
