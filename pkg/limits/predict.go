@@ -37,7 +37,7 @@ func (p *PredictivePolicy) Propose(now time.Time, shares []Share) ([]resource.Ve
 	orDefault(&lookahead, DefaultLookahead)
 	orDefault(&warmUp, DefaultWarmUp)
 	elapsed := now.Sub(p.last).Seconds()
-	if p.samples == 0 || elapsed > lookahead.Seconds() { // what was before a long pause says nothing
+	if p.samples == 0 || elapsed > 2*lookahead.Seconds() { // what was before a long pause says nothing
 		p.samples, p.series = 0, map[string]*[4]trend{}
 	} else if elapsed <= 0 {
 		return nil, ""

@@ -33,7 +33,7 @@ type RebalanceConfig struct {
 	MinChange float64 `json:"min_change" yaml:"min_change"`
 	// DryRun records what would change, and changes nothing.
 	DryRun bool `json:"dry_run" yaml:"dry_run"`
-	// Lookahead is how far ahead the predictive policy looks; default 5m.
+	// Lookahead is how far ahead the predictive policy looks; default 5m, or Interval where that is longer.
 	Lookahead time.Duration `json:"lookahead" yaml:"lookahead"`
 	// WarmUp is how many runs the predictive policy learns from before it proposes anything; default 10.
 	WarmUp int `json:"warm_up" yaml:"warm_up"`
@@ -46,7 +46,7 @@ func (c RebalanceConfig) WithDefaults() RebalanceConfig {
 	orDefault(&c.Policy, PolicyOff)
 	orDefault(&c.Interval, DefaultRebalanceInterval)
 	orDefault(&c.MinChange, DefaultRebalanceMinChange)
-	orDefault(&c.Lookahead, DefaultLookahead)
+	orDefault(&c.Lookahead, max(DefaultLookahead, c.Interval))
 	orDefault(&c.WarmUp, DefaultWarmUp)
 	return c
 }
