@@ -224,8 +224,15 @@ func TestVitalsOfAHost(t *testing.T) {
 	}
 	m.Stale = true
 	v = Vitals{}
-	if v.Host(m); len(v) != 0 {
+	if v.Host(m); len(v) != 1 || v[MetricDiskFree] != 800 {
 		t.Errorf("of a stale sample: %v", v)
+	}
+	for i := range m.Disks {
+		m.Disks[i].Measured = now.Add(-unknownFor - time.Second)
+	}
+	v = Vitals{}
+	if v.Host(m); len(v) != 0 {
+		t.Errorf("of one with old disks: %v", v)
 	}
 }
 

@@ -57,8 +57,18 @@ func Metrics() []Metric {
 // Vitals is what is known in one moment. A metric that is not in it, or is no number, is not known.
 type Vitals map[Metric]float64
 
-// Host adds what a sample of the host says. A stale sample says nothing.
+// Host adds what a sample of the host says. Of a stale sample only the disks count that were measured in the last 5
+// minutes: each is measured by itself, and is as good when something else could not be.
 func (v Vitals) Host(m resource.SystemMetrics) {
+	for _, d := range m.Disks {
+		if d.Stale || d.Measured.IsZero() || m.Stale && time.Since(d.Measured) > unknownFor {
+			continue
+		}
+		free := float64(d.FreeBytes >> 20)
+		if least, ok := v[MetricDiskFree]; !ok || free < least {
+			v[MetricDiskFree] = free
+		}
+	}
 	if m.Stale || m.Timestamp.IsZero() {
 		return
 	}
@@ -70,15 +80,6 @@ func (v Vitals) Host(m resource.SystemMetrics) {
 	}
 	if m.Pressure != nil {
 		v[MetricMemoryPressure] = m.Pressure.Memory
-	}
-	for _, d := range m.Disks {
-		if d.Stale || d.Measured.IsZero() {
-			continue
-		}
-		free := float64(d.FreeBytes >> 20)
-		if least, ok := v[MetricDiskFree]; !ok || free < least {
-			v[MetricDiskFree] = free
-		}
 	}
 }
 

@@ -77,3 +77,19 @@ func TestADeadMountIsStaleNotStuck(t *testing.T) {
 		check("works again", false, 5)
 	})
 }
+
+// Disks are measured by themselves: their numbers are new also where the rest of the host cannot be measured.
+func TestDisksOfAHostThatCannotBeMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &fakeHost{m: load(10, 10)}
+		host.m.Disks = []Disk{{Path: "state", FreeBytes: 9, Measured: time.Now()}}
+		c := start(t, host, func(cfg *ControllerConfig) { cfg.ThrottleWhenStale = true })
+		bad := host.m
+		bad.Disks = []Disk{{Path: "state", FreeBytes: 1, Measured: time.Now()}}
+		host.set(bad, errors.New("a control group cannot be read"))
+		time.Sleep(2 * DefaultSampleInterval)
+		if m := c.GetMetrics(); !m.Stale || len(m.Disks) != 1 || m.Disks[0].FreeBytes != 1 {
+			t.Errorf("%+v", m)
+		}
+	})
+}

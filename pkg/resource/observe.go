@@ -19,6 +19,7 @@ func (c *Controller) sample(ctx context.Context) {
 	var notes []note
 	if nothing := m.CPUSource == "" && m.MemorySource == ""; err != nil && (nothing || c.cfg.ThrottleWhenStale) {
 		notes = c.missedLocked(now, err)
+		c.metrics.Disks = m.Disks // each with its own time and staleness
 	} else {
 		notes = c.observeLocked(now, m, err)
 	}
