@@ -47,18 +47,25 @@ func runBurst(bytes int) burstResult {
 		running++
 		r.Most = max(r.Most, running)
 		mu.Unlock()
+		ending := func() { // first: a sample sees the memory free before the slot is released, and lets the next job in
+			mu.Lock()
+			running--
+			mu.Unlock()
+		}
 		p, err := newChild("eat", bytes)
 		if err == nil {
 			if _, err = p.tell(); err == nil {
 				slot.SetUsed(int64(bytes))
 				time.Sleep(100 * time.Millisecond) // it works with what it took
 			}
+			ending()
 			if ended := p.stop(); err == nil {
 				err = ended
 			}
+		} else {
+			ending()
 		}
 		mu.Lock()
-		running--
 		if err == nil {
 			r.Done++
 		}
