@@ -152,18 +152,19 @@ func (l *ledger) budgets() (bs []Budget) {
 }
 
 // settle finds what follows from the budgets where there are jobs slots, of all that there may be again without anybody's
-// word. Who can have none of the few that a ceiling or the adaptation has left waits for better times.
+// word. Who needs more than the few that a ceiling or the adaptation has left waits for better times.
 func (l *ledger) settle(jobs, all int) {
-	l.divide(all)
+	l.divide(all, all)
 	for _, a := range l.accounts {
 		a.hope = a.most
 	}
-	l.divide(jobs)
+	l.divide(jobs, all)
 }
 
 // divide finds the parts of jobs slots, and of all else. Guarantees that are more than there is, because
-// the number of slots was lowered, shrink alike; what rounding leaves is for whoever comes first.
-func (l *ledger) divide(jobs int) {
+// the number of slots was lowered, shrink alike; what rounding leaves is for whoever comes first. What is never lent shrinks
+// with the slots, or the few that are left might be nobody's but an idle component's.
+func (l *ledger) divide(jobs, all int) {
 	var sum amounts
 	for _, a := range l.accounts {
 		sum.add(a.Guaranteed.amounts(), 1)
@@ -180,6 +181,9 @@ func (l *ledger) divide(jobs int) {
 		}
 		for _, a := range l.accounts {
 			a.settle(d, sum[d], l.total[d])
+			if d == slots && jobs < all {
+				a.floor[d] = a.floor[d] * int64(jobs) / int64(all)
+			}
 		}
 		l.bound(d)
 	}

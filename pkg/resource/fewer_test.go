@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Slots that a ceiling or the adaptation takes come back: a component that has none of the few that are left waits for
-// them, and does not fail.
-func TestAComponentWithoutASlotWaitsForBetterTimes(t *testing.T) {
+// Slots that a ceiling or the adaptation takes come back: who needs more than its component has of the few that are left
+// waits for them, and does not fail; and what is never lent leaves some of the few to the others.
+func TestFewSlotsAreSharedUntilThereAreMore(t *testing.T) {
 	floor := Budget{Component: "floor", Guaranteed: slotsOf(4), MaxLend: slotsOf(-1)}
 	for name, x := range map[string]struct {
 		fewer, more func(*fakeHost, *Controller)
 	}{
 		"ceiling": {
-			func(_ *fakeHost, c *Controller) { c.SetCeiling(2) },
+			func(_ *fakeHost, c *Controller) { c.SetCeiling(4) },
 			func(_ *fakeHost, c *Controller) { c.SetCeiling(0) },
 		},
 		"adaptation": {
@@ -30,15 +30,16 @@ func TestAComponentWithoutASlotWaitsForBetterTimes(t *testing.T) {
 					cfg.MaxConcurrentJobs, cfg.Budgets, cfg.AdaptiveConcurrency = 8, []Budget{floor}, name == "adaptation"
 				})
 				x.fewer(host, c)
+				must(t, c, Request{}).Release() // the component of the others is idle
 				var why *ErrThrottled
-				if _, err := c.TryAcquire(bg, Request{}); !errors.As(err, &why) {
+				if _, err := c.TryAcquire(bg, Request{Slots: 4}); !errors.As(err, &why) {
 					t.Errorf("with %d slots: %v", c.GetStatus().MaxJobs, err)
 				}
 				var large *ErrTooLarge
 				if _, err := c.TryAcquire(bg, Request{Slots: 5}); !errors.As(err, &large) {
 					t.Errorf("more than ever: %v", err)
 				}
-				served := waitFor(t, c, Request{})
+				served := waitFor(t, c, Request{Slots: 4})
 				x.more(host, c)
 				synctest.Wait()
 				select {
@@ -56,7 +57,11 @@ func TestAComponentWithoutASlotWaitsForBetterTimes(t *testing.T) {
 func TestBudgetsAreHeldAgainstAllSlots(t *testing.T) {
 	c := divided(t, 4, Budget{Component: "a", Guaranteed: slotsOf(4)})
 	c.SetMaxConcurrentJobs(8)
-	c.SetCeiling(2)
+	c.SetCeiling(1)
+	if err := c.SetBudgets(Budget{Component: "a", Guaranteed: slotsOf(7), MaxLend: slotsOf(-1)}); err != nil {
+		t.Error(err)
+	}
+	must(t, c, Request{}).Release() // the one slot is for whoever comes first
 	if err := c.SetBudgets(Budget{Component: "a", Guaranteed: slotsOf(8)}); err != nil {
 		t.Error(err)
 	}
