@@ -1,9 +1,9 @@
 package scan_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +22,7 @@ const slow = 30 * time.Second
 func fault(t *testing.T, cfg scan.Config, do ...scantest.Behaviour) (*scan.Result, *scan.Error, *bench) {
 	t.Helper()
 	b := newBench(t, cfg, scantest.Definition(t, do...))
-	id := strings.ReplaceAll(filepath.Base(b.target)+t.Name(), "/", "_")
+	id := rand.Text()
 	res, err := b.Scan(t.Context(), scan.Request{Scanner: scantest.Name, Target: b.target, JobID: id}, b.rec.Open)
 	var failed *scan.Error
 	if err != nil && !errors.As(err, &failed) {

@@ -2,6 +2,7 @@ package scan_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -54,7 +55,7 @@ func TestNothingOutlivesAScan(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			do := append([]scantest.Behaviour{scantest.Fork(2), scantest.Detach(2)}, tt.do...)
 			b := newBench(t, scan.Config{Timeout: 2 * time.Second}, scantest.Definition(t, do...))
-			id := strings.ReplaceAll(filepath.Base(b.target)+t.Name(), "/", "_")
+			id := rand.Text() // of another run of this test there may be processes, too
 			res, err := b.Scan(t.Context(), scan.Request{Scanner: scantest.Name, Target: b.target, JobID: id}, b.rec.Open)
 			var se *scan.Error
 			switch {
@@ -87,7 +88,7 @@ func TestMemoryLimit(t *testing.T) {
 // After the agent is killed, the next one finds the scanner and its directory, but not those of a living agent.
 func TestSweepAfterTheAgentIsKilled(t *testing.T) {
 	dir := t.TempDir()
-	id := filepath.Base(filepath.Dir(dir)) + filepath.Base(dir)
+	id := rand.Text()
 	dir = filepath.Join(dir, id)
 	agent := exec.Command(os.Args[0])
 	agent.Env = append(os.Environ(), agentEnv+"="+dir)
@@ -119,7 +120,7 @@ func TestSweepAfterTheAgentIsKilled(t *testing.T) {
 
 func TestConcurrentScansLeaveNothing(t *testing.T) {
 	b := newBench(t, scan.Config{}, scantest.Definition(t, scantest.Results(5), scantest.Fork(1), scantest.Detach(1)))
-	id := filepath.Base(filepath.Dir(b.dir))
+	id := rand.Text()
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {
