@@ -73,8 +73,8 @@ func readMark(pid int) uint64 {
 	return l.Cur
 }
 
-// carries says whether a process comes, by whatever way, from the child with the marker. No process of a tree is in our
-// own process group.
+// carries says whether a process comes, by whatever way, from the child with the marker. What is in our own process group
+// may have the mark by accident, see marked, but not the marker.
 func carries(s stat, marker string) bool {
-	return marker != "" && s.pgrp != unix.Getpgrp() && (readMark(s.pid) == markOf(marker) || markerOf(s.pid) == marker)
+	return marker != "" && (s.pgrp != unix.Getpgrp() && readMark(s.pid) == markOf(marker) || markerOf(s.pid) == marker)
 }

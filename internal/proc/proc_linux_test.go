@@ -60,6 +60,21 @@ func TestDescendantsAreFoundWithoutMarker(t *testing.T) {
 	}
 }
 
+// A leader that moves into the process group of the agent, where no signal to its own group reaches it, ends all the same,
+// and what it has started there does.
+func TestLeaderInTheGroupOfTheAgent(t *testing.T) {
+	s := spec(t, "join")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		awaitOutput(t, s)
+		cancel()
+	}()
+	res := run(t, ctx, s)
+	if pid := childPID(t, s); res.Cause != Cancel || res.Signal == "" || res.Survivors != 0 || alive(pid) {
+		t.Errorf("got %+v, process %d alive: %v", res, pid, alive(pid))
+	}
+}
+
 func TestNoCoreFile(t *testing.T) {
 	s := spec(t, "core")
 	run(t, t.Context(), s)

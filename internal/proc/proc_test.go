@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv("PROC_TEST_CHILD"); mode != "" {
 		beChild(mode)
 	}
+	if os.Getenv(MarkerEnv) != "" {
+		os.Exit(99) // a child that has lost its mode would run the tests, which start children
+	}
 	os.Exit(m.Run())
 }
 
@@ -48,6 +51,17 @@ func beChild(mode string) {
 		fmt.Println(l.Max)
 	case "hang":
 		fmt.Println("ready")
+		time.Sleep(time.Minute)
+	case "join": // the group of whoever started it, and then start one there that loses its parent
+		if group, err := syscall.Getpgid(os.Getppid()); err != nil || syscall.Setpgid(0, group) != nil {
+			panic("no such group")
+		}
+		family := exec.Command(os.Args[0])
+		family.Env = append(os.Environ(), "PROC_TEST_CHILD=family")
+		family.Stdout, family.Stderr = os.Stdout, os.Stderr
+		if err := family.Run(); err != nil {
+			panic(err)
+		}
 		time.Sleep(time.Minute)
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)

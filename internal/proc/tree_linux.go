@@ -32,12 +32,12 @@ func newTree(leader int, marker string) *tree {
 	return &tree{leader: leader, marker: marker, known: map[identity]bool{}, oomKills: oomKills()}
 }
 
-// among returns those of all processes that are of the tree: those of the leader's group, those seen before, and their
-// children, wherever they have gone.
+// among returns those of all processes that are of the tree: the leader, which may leave its own group, those of that group,
+// those seen before, and their children, wherever they have gone.
 func (t *tree) among(all []stat) []stat {
 	roots := t.born(all)
 	for _, s := range all {
-		if s.pgrp == t.leader || s.ppid == t.leader || t.known[s.identity] {
+		if s.pid == t.leader || s.pgrp == t.leader || s.ppid == t.leader || t.known[s.identity] {
 			roots[s.pid] = true
 		}
 	}
