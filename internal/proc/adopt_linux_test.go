@@ -182,3 +182,26 @@ func TestOnlyTheChildIsMarked(t *testing.T) {
 		t.Error("this process is marked")
 	}
 }
+
+// The same where orphans come to this process: one that is no child of ours would be killed with the scanner.
+func TestNoStrangerIsMarkedAtASubreaper(t *testing.T) {
+	family.Lock()
+	before := family.subreaper
+	family.subreaper = true
+	family.Unlock()
+	defer func() {
+		family.Lock()
+		defer family.Unlock()
+		family.subreaper = before
+	}()
+	var stranger stat
+	marker := MakeMarker("test")
+	launching.Lock()
+	defer launching.Unlock()
+	if err := marked(marker, func() error { stranger = hang(t, ""); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if carries(stranger, marker) {
+		t.Error("a stranger is marked")
+	}
+}

@@ -43,25 +43,41 @@ func marked(marker string, start func() error) error {
 	return start()
 }
 
-// unmarkStrays takes the mark from children that somebody else in this program has started at the same moment. Where
-// orphans become our children it does nothing, for some of them have the mark for good reason.
+// unmarkStrays takes the mark from children that somebody else in this program has started at the same moment: whoever has
+// it is killed. Where orphans become our children it may take it from one that a child has left within that moment, too, which
+// the marker still tells.
 func unmarkStrays(n uint64, old *unix.Rlimit) {
-	syscall.ForkLock.RLock()                                     // the forks that have begun are done by now
-	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // not on every kernel
+	syscall.ForkLock.RLock() // the forks that have begun are done by now
+	pids := children()
 	syscall.ForkLock.RUnlock()
 	family.Lock()
 	defer family.Unlock()
-	if family.subreaper || os.Getpid() == 1 {
-		return
+	for _, pid := range pids {
+		if !family.started[pid] && readMark(pid) == n {
+			_ = unix.Prlimit(pid, unix.RLIMIT_RTTIME, old, nil)
+		}
 	}
+}
+
+// children returns those of this process.
+func children() (pids []int) {
+	files, _ := filepath.Glob("/proc/self/task/[0-9]*/children")
 	for _, file := range files {
 		b, _ := os.ReadFile(file) // the thread has ended: its children are another's now
 		for _, f := range strings.Fields(string(b)) {
-			if pid, err := strconv.Atoi(f); err == nil && !family.started[pid] && readMark(pid) == n {
-				_ = unix.Prlimit(pid, unix.RLIMIT_RTTIME, old, nil)
+			if pid, err := strconv.Atoi(f); err == nil {
+				pids = append(pids, pid)
 			}
 		}
 	}
+	if len(files) == 0 { // not every kernel has them
+		for _, s := range processes() {
+			if s.ppid == os.Getpid() {
+				pids = append(pids, s.pid)
+			}
+		}
+	}
+	return pids
 }
 
 // readMark returns the mark of a process, 0 for none or when it is not ours to see.
