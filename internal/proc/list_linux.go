@@ -20,6 +20,9 @@ const (
 // List returns the processes of this pid namespace, also zombies, the kernel's and the caller; at most most of them,
 // and cut says that there are more.
 func List(most int) (all []Process, cut bool, err error) {
+	if !ownProc() {
+		return nil, false, errors.New("/proc is not that of this pid namespace")
+	}
 	up, err := uptime()
 	if err != nil {
 		return nil, false, err

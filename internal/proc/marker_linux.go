@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Owner names the calling process by its pid namespace, pid and start time, which together are never used
@@ -45,7 +47,10 @@ func ownerDead(owner, ns string) bool {
 		return false
 	}
 	now, ok := readStat(pid)
-	return !ok || now.start != start || now.zombie
+	if !ok { // gone, or not to be read: hidden from this user, too many open files
+		return unix.Kill(pid, 0) == unix.ESRCH
+	}
+	return now.start != start || now.zombie
 }
 
 // pidNamespace returns the number of the caller's pid namespace. A variable for our tests: with a name of their own the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -123,4 +127,35 @@ func copyFile(t *testing.T, from, to string) {
 	if err := dst.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Where /proc shows another pid namespace than ours, its numbers mean other processes: none is looked up or signalled by
+// them, and nobody is taken for dead.
+func TestProcOfAnotherNamespace(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{"PROC_TEST_CHILD=foreign-proc"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, unix.EPERM) {
+		t.Skip(err)
+	}
+	if got := string(out); err != nil || got != "tree false, 0 processes, owner dead false, leftovers 0, exit 7\n" {
+		t.Errorf("%v: %s", err, got)
+	}
+}
+
+// beForeign is process 1 of a namespace that /proc does not show.
+func beForeign() {
+	dir, err := os.MkdirTemp("", "foreign")
+	must(err)
+	defer os.RemoveAll(dir)
+	s := Spec{
+		Path: os.Args[0], Env: []string{"PROC_TEST_CHILD=exit"}, Marker: MakeMarker("test"),
+		Stdout: filepath.Join(dir, "out"), Stderr: filepath.Join(dir, "err"), Record: filepath.Join(dir, "record"),
+	}
+	res, err := Run(context.Background(), s)
+	must(err)
+	owner := pidNamespace() + "." + itoa(os.Getpid()) + ".1"
+	fmt.Printf("tree %v, %d processes, owner dead %v, leftovers %d, exit %d\n",
+		Supported().Tree, len(withZombies()), OwnerDead(owner), res.Leftovers, res.ExitCode)
 }

@@ -4,3 +4,4 @@ package proc
 
 func standAlone() {}
 func beOther()    {}
+func beForeign()  {}

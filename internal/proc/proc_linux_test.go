@@ -117,6 +117,15 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// A process that cannot be looked at, for want of files or of permission, is not dead.
+func TestOwnerThatCannotBeSeen(t *testing.T) {
+	cmd := exec.Command(os.Args[0], Owner())
+	cmd.Env = []string{"PROC_TEST_CHILD=no-files"}
+	if out, err := cmd.Output(); err != nil || string(out) != "false\n" {
+		t.Errorf("dead: %s, %v", out, err)
+	}
+}
+
 func TestSignalOneSparesAReusedPid(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = []string{"PROC_TEST_CHILD=hang"}

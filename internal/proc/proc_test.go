@@ -63,6 +63,11 @@ func beChild(mode string) {
 			panic(err)
 		}
 		time.Sleep(time.Minute)
+	case "foreign-proc":
+		beForeign()
+	case "no-files":
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{}) // the test fails without
+		fmt.Println(OwnerDead(os.Args[1]))
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ready")

@@ -9,8 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Supported says what Run can do on this system.
-func Supported() Support { return Support{Group: true, Tree: true, Memory: true, Sweep: true} }
+// Supported says what Run can do on this system: all, but little without a /proc that shows this pid namespace.
+func Supported() Support {
+	p := ownProc()
+	return Support{Group: true, Tree: p, Memory: p, Sweep: p}
+}
 
 // confine sets limits on the child that has just started; what it forks inherits them. All of it is best
 // effort: a child without them is still watched.
@@ -20,7 +23,9 @@ func confine(pid int, spec Spec) {
 		_ = unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
 	// When memory runs out the kernel is to take the scanner, not the agent or the host's own work.
-	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
+	if ownProc() {
+		_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
+	}
 	renice(pid, spec.Nice)
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -26,8 +27,18 @@ type stat struct {
 	zombie     bool          // it has ended, and its parent has not noticed yet
 }
 
+// ownProc says whether /proc shows the pid namespace that we are in. Where it shows one above, as after unshare --pid without a
+// mount, its numbers mean processes that have others here: to signal what it lists would hit whoever has that number.
+var ownProc = sync.OnceValue(func() bool {
+	self, err := os.Readlink("/proc/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
+})
+
 // readStat reads one process; ok is false when there is none.
 func readStat(pid int) (s stat, ok bool) {
+	if !ownProc() {
+		return stat{}, false
+	}
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return stat{}, false
@@ -77,6 +88,9 @@ func withZombies() []stat {
 
 // readAll reads all processes but our own and those to skip, and says which of the latter are still there.
 func readAll(skip map[int]bool) (all []stat, skipped []int) {
+	if !ownProc() {
+		return nil, nil
+	}
 	d, err := os.Open("/proc")
 	if err != nil {
 		return nil, nil
