@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -220,6 +221,25 @@ func TestSweepOfGroups(t *testing.T) {
 	}
 	if _, err := os.Stat(mine.dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// An agent that was started from the group of a dead one, by a scanner that restarts its agent, outlives its own sweep.
+func TestSweepOfTheOwnGroup(t *testing.T) {
+	c := containment(t, Cgroup)
+	l := &leaf{dir: filepath.Join(c.leaves.dir, leafPrefix+deadOwner()+"-self")}
+	fd, err := l.make(Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.end(time.Now().Add(clearTime))
+	defer unix.Close(fd)
+	cmd := exec.Command(os.Args[0], recordFile(t, record{Boot: bootID(), Owner: deadOwner(), Leaf: l.dir}))
+	cmd.Env = []string{"PROC_TEST_CHILD=sweep"}
+	cmd.SysProcAttr = groupAttr()
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, fd
+	if out, err := cmd.Output(); err != nil || string(out) != "0 left\n" {
+		t.Errorf("%s, %v", out, err)
 	}
 }
 

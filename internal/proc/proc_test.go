@@ -65,6 +65,9 @@ func beChild(mode string) {
 		time.Sleep(time.Minute)
 	case "foreign-proc":
 		beForeign()
+	case "sweep":
+		_, left := Sweep(os.Args[1])
+		fmt.Println(left, "left")
 	case "no-files":
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{}) // the test fails without
 		fmt.Println(OwnerDead(os.Args[1]))

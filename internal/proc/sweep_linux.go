@@ -12,7 +12,7 @@ import (
 // Sweep kills the processes that an agent which is dead by now has left behind, and removes their control groups: what
 // is in a leaf whose name says a process of this pid namespace that no longer exists, what is marked with one, and what
 // the records (Spec.Record) of one tell. It returns how many it killed, and how many of them are still alive. The
-// caller itself is never among them.
+// caller itself and those above it are never among them, nor is a group that holds one of them.
 func Sweep(records ...string) (killed, left int) {
 	var s leftBehind
 	s.read(records)
@@ -53,13 +53,21 @@ func (s *leftBehind) addLeaves() {
 			s.leaves[r.Leaf] = &leaf{dir: r.Leaf}
 		}
 	}
-	l, err := ownLeaves()
-	if err != nil {
-		return // there are no groups here
+	if l, err := ownLeaves(); err == nil { // else there are no groups here
+		for _, l := range l.left() {
+			s.leaves[l.dir] = l
+		}
 	}
-	for _, l := range l.left() {
-		s.leaves[l.dir] = l
-	}
+	spared := ancestors()
+	spared[os.Getpid()] = true
+	maps.DeleteFunc(s.leaves, func(_ string, l *leaf) bool { // it is killed as a whole
+		for pid := range l.procs() {
+			if spared[pid] {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // find returns what is alive of all that, with all descendants.
