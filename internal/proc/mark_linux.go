@@ -24,6 +24,12 @@ func markOf(marker string) uint64 {
 	return markBit | h.Sum64()>>2
 }
 
+// marks says whether this process may give a child its mark, and so whether one like it could.
+func marks() bool {
+	var l unix.Rlimit
+	return unix.Prlimit(0, unix.RLIMIT_RTTIME, nil, &l) == nil && l.Max >= 2*markBit
+}
+
 // marked calls start while this process has the mark, so that what start forks is born with it: a child that got it a
 // moment later could have children without it by then. It is best effort. The caller holds launching: there is one mark
 // at a time.

@@ -105,10 +105,11 @@ func bootID() string {
 // execTime is how long a child that has been forked may take to its program, where it gets its marker.
 const execTime = 2 * time.Second
 
-// find returns those of all processes that are the child, in its group, or carry its marker.
+// find returns those of all processes that are the child or carry its marker. Being in its group tells only where nothing
+// carries: the number may be that of a later group of the same session whose leader has ended, as of a shell's pipeline.
 func (r record) find(all []stat) (found []stat) {
 	now, ok := readStat(r.PID)
-	reused := ok && now.start != r.Start // then the group is another's, too
+	reused := ok && now.start != r.Start || r.Marker != "" && marks() // then the group is another's, too
 	for _, s := range all {
 		leader := s.pid == r.PID && s.start == r.Start
 		group := r.PID > 0 && !reused && s.pgrp == r.PID && s.session == r.Session && s.start >= r.Start

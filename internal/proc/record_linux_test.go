@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,6 +80,31 @@ func TestSweepSparesWhatIsNotOnRecord(t *testing.T) {
 				t.Errorf("killed: %v", !tt.killed)
 			}
 		})
+	}
+}
+
+// A group that has the number of a recorded one, and whose leader has ended, is not that of the child, which is marked.
+func TestSweepSparesAGroupOfTheSameNumber(t *testing.T) {
+	if !marks() {
+		t.Skip("no marks here")
+	}
+	s := hang(t, "")
+	gone := s.pid
+	other := exec.Command(os.Args[0])
+	other.Env = []string{"PROC_TEST_CHILD=hang"}
+	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: gone}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer other.Wait()
+	defer other.Process.Kill()
+	_ = syscall.Kill(gone, syscall.SIGKILL)
+	for readable := true; readable; _, readable = readStat(gone) { // until it is waited for
+		time.Sleep(time.Millisecond)
+	}
+	Sweep(recordFile(t, record{Boot: bootID(), Owner: deadOwner(), Marker: deadOwner() + "/job/x", Session: s.session, PID: gone, Start: s.start}))
+	if !alive(other.Process.Pid) {
+		t.Error("a process that carries nothing was killed")
 	}
 }
 
