@@ -235,7 +235,7 @@ func TestSweepOfTheOwnGroup(t *testing.T) {
 	defer l.end(time.Now().Add(clearTime))
 	defer unix.Close(fd)
 	cmd := exec.Command(os.Args[0], recordFile(t, record{Boot: bootID(), Owner: deadOwner(), Leaf: l.dir}))
-	cmd.Env = []string{"PROC_TEST_CHILD=sweep"}
+	cmd.Env = []string{"PROC_TEST_CHILD=sweep", namespaceEnv + "=" + pidNamespace()}
 	cmd.SysProcAttr = groupAttr()
 	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, fd
 	if out, err := cmd.Output(); err != nil || string(out) != "0 left\n" {

@@ -120,7 +120,7 @@ func TestSweep(t *testing.T) {
 // A process that cannot be looked at, for want of files or of permission, is not dead.
 func TestOwnerThatCannotBeSeen(t *testing.T) {
 	cmd := exec.Command(os.Args[0], Owner())
-	cmd.Env = []string{"PROC_TEST_CHILD=no-files"}
+	cmd.Env = []string{"PROC_TEST_CHILD=no-files", namespaceEnv + "=" + pidNamespace()}
 	if out, err := cmd.Output(); err != nil || string(out) != "false\n" {
 		t.Errorf("dead: %s, %v", out, err)
 	}
