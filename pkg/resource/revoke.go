@@ -79,10 +79,12 @@ func (c *Controller) shortLocked(w *waiter, n amounts) (short amounts) {
 func (c *Controller) victimsLocked(owner *account, short amounts) []*Slot {
 	p := plunder{short: short, taken: map[*account]amounts{}, tries: maxTries}
 	for s := range c.ledger.revocable {
-		switch a := s.need.bill.account; {
-		case s.asked:
+		if s.asked {
 			p.take(s, 1)
-		case a.Priority < owner.Priority:
+		}
+	}
+	for s := range c.ledger.revocable {
+		if !s.asked && s.need.bill.account.Priority < owner.Priority && p.spare(s) {
 			p.from = append(p.from, s)
 		}
 	}
@@ -127,10 +129,10 @@ func (p *plunder) choose(i, n int, short amounts) bool {
 	}
 	for ; i < len(p.from) && n > 0 && p.tries > 0; i++ {
 		s := p.from[i]
+		p.tries--
 		if !p.spare(s) {
 			continue
 		}
-		p.tries--
 		p.take(s, 1)
 		p.victims = append(p.victims, s)
 		if p.choose(i+1, n-1, less(short, s.need.amounts())) {
