@@ -45,7 +45,7 @@ func (r *Runner) DatabaseTime(ctx context.Context, name string) (time.Time, erro
 
 // fileTime returns the date of the oldest of the files: what it knows is as old as that.
 func (r *Runner) fileTime(d *Definition, path string) (oldest time.Time, err error) {
-	dir, err := makeDir(os.TempDir())
+	dir, err := makeDir(r.cfg.Dir)
 	if err != nil {
 		return oldest, err
 	}

@@ -17,7 +17,8 @@ const dirPrefix = "rediver-scan-"
 const recordName = "processes"
 
 // Sweep kills the scanners and removes the private directories that an agent left behind which was killed. It is
-// to be called before the first scan. What belongs to a living process, of this program or another, is left alone.
+// to be called before the first scan. What belongs to a living process, of this program or another, is left alone, and so is a
+// directory of another user.
 // On systems other than Linux it does nothing.
 func (r *Runner) Sweep() (processes, dirs int, err error) {
 	entries, err := os.ReadDir(r.cfg.Dir)
@@ -27,7 +28,7 @@ func (r *Runner) Sweep() (processes, dirs int, err error) {
 	errs := []error{err}
 	var left, records []string
 	for _, e := range entries {
-		if proc.OwnerDead(proc.OwnerOf(e.Name(), dirPrefix)) {
+		if proc.OwnerDead(proc.OwnerOf(e.Name(), dirPrefix)) && private(e) {
 			dir := filepath.Join(r.cfg.Dir, e.Name())
 			left, records = append(left, dir), append(records, filepath.Join(dir, recordName))
 		}
@@ -44,6 +45,13 @@ func (r *Runner) Sweep() (processes, dirs int, err error) {
 		dirs++
 	}
 	return processes, dirs, errors.Join(errs...)
+}
+
+// private says whether a directory is one that only our user can have filled. Where others may write, as into the system's
+// directory for temporary files, they could put a record there that leads to any process.
+func private(e fs.DirEntry) bool {
+	info, err := e.Info()
+	return err == nil && info.IsDir() && !writableByAll(info.Mode()) && ours(info)
 }
 
 // makeDir makes the private directory of a scan. Its name says whose it is.
