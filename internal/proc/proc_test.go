@@ -258,6 +258,7 @@ func TestInputIsEmpty(t *testing.T) {
 func TestEnvironmentIsExactlyTheSpec(t *testing.T) {
 	t.Setenv("API_KEY", "secret of the agent")
 	s := spec(t, "env")
+	s.Env = append(s.Env, MarkerEnv+"=of-somebody-else") // an agent in a scan has one that a definition may pass on
 	run(t, t.Context(), s)
 	want := MarkerEnv + "=" + s.Marker + "\nPROC_TEST_CHILD=env\nGORACE=atexit_sleep_ms=0\n"
 	if got := output(t, s); got != want {

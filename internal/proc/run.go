@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -50,9 +51,14 @@ func command(spec Spec) (*exec.Cmd, []*os.File, error) {
 func bareCommand(spec Spec) *exec.Cmd {
 	cmd := exec.Command(spec.Path, spec.Args...)
 	cmd.Dir = spec.Dir
-	cmd.Env = append([]string{}, spec.Env...)
+	cmd.Env = []string{} // not nil, which would be ours
 	if spec.Marker != "" {
-		cmd.Env = append([]string{MarkerEnv + "=" + spec.Marker}, cmd.Env...)
+		cmd.Env = append(cmd.Env, MarkerEnv+"="+spec.Marker) // first, where it is looked for
+	}
+	for _, kv := range spec.Env {
+		if spec.Marker == "" || !strings.HasPrefix(kv, MarkerEnv+"=") { // of two the later one would count
+			cmd.Env = append(cmd.Env, kv)
+		}
 	}
 	cmd.SysProcAttr = groupAttr()
 	return cmd

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/rediverio/sdk/internal/proc"
 )
 
 // hangTime outlasts every test, and still ends should everything else fail.
@@ -20,6 +22,10 @@ const hangTime = 10 * time.Minute
 // does nothing. Call it first in TestMain.
 func Main() {
 	text, ok := os.LookupEnv(planEnv)
+	if !ok && os.Getenv(proc.MarkerEnv) != "" { // it would run the tests, which start scanners
+		fmt.Fprintln(os.Stderr, "fake scanner: started as a scanner without a plan")
+		os.Exit(99)
+	}
 	if !ok {
 		return
 	}
