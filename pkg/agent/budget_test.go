@@ -136,6 +136,9 @@ func TestARevokedScanIsTriedAgain(t *testing.T) {
 		if calls[0].Delay != agent.DefaultRetryDelay {
 			t.Errorf("given back for %v", calls[0].Delay)
 		}
+		if s := b.agent.Status(); s.JobsFailed != 0 || len(s.Problems) != 0 || s.JobsGivenBack != 1 {
+			t.Errorf("not well, though all went as configured: %+v", s)
+		}
 		failed := b.events.OfType(event.JobFailed)
 		if len(failed) == 0 || failed[0].Severity != event.Warn || failed[0].Duration < resource.DefaultRevokeGrace {
 			t.Errorf("%+v", failed)

@@ -204,6 +204,7 @@ func (r *run) failed(cause, err error) {
 		}
 	}
 	var verb func(context.Context) error
+	noted := func() { r.a.board.failed(r.spec, err) }
 	var degraded *limits.ErrDegraded
 	switch {
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, job.ErrCanceled):
@@ -213,10 +214,12 @@ func (r *run) failed(cause, err error) {
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, 0) }
 	case errors.Is(cause, ErrRevoked):
 		e.Severity, e.Message = event.Warn, "job given back: "+ErrRevoked.Error()
+		noted = r.a.board.givenBack
 		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
 	case errors.As(err, &degraded): // says nothing of the job, however often it comes
 		e.Severity, e.Message = event.Warn, "job given back: the agent does less"
+		noted = r.a.board.givenBack
 		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
 	case r.passing(err) && r.spec.Attempt < r.a.cfg.MaxAttempts:
@@ -225,7 +228,7 @@ func (r *run) failed(cause, err error) {
 	default:
 		verb = func(ctx context.Context) error { return r.job.Fail(ctx, err.Error()) }
 	}
-	r.a.board.failed(r.spec, err)
+	noted()
 	r.a.record(r.spec, e)
 	if verb != nil {
 		r.a.endAtSource(r.spec, verb)

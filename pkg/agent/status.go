@@ -28,6 +28,7 @@ type Status struct {
 	Jobs          []JobStatus               `json:"jobs"`  // running now, oldest first
 	JobsCompleted int64                     `json:"jobs_completed"`
 	JobsFailed    int64                     `json:"jobs_failed"`
+	JobsGivenBack int64                     `json:"jobs_given_back"` // to their source, because another component wants the slot or the agent does less: no fault of theirs
 	Degradation   limits.DegradationState   `json:"degradation"`
 	Rebalancing   limits.RebalanceState     `json:"rebalancing"`
 	Resource      resource.ControllerStatus `json:"resource"`
@@ -135,6 +136,12 @@ func (b *board) failed(spec job.Spec, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.s.JobsFailed++
+}
+
+func (b *board) givenBack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.s.JobsGivenBack++
 }
 
 func (b *board) problem(message string, err error) {
