@@ -54,6 +54,19 @@ func heapLimits(ctx context.Context, l limits.MemoryLimits) limits.MemoryLimits 
 	return l.WithHeapShare(m.MemoryLimitBytes)
 }
 
+// admission says what is wrong with the section resource, by itself or because the limits leave fewer slots than its budgets
+// guarantee.
+func (c *Config) admission() error {
+	if err := c.Resource.Validate(); err != nil {
+		return err
+	}
+	err := c.Limits.ControllerConfig(c.Resource).Validate()
+	if bound := c.Limits.Computational.JobsBound(c.Resource); err != nil && bound != nil {
+		return fmt.Errorf("%w: %w", err, bound)
+	}
+	return err
+}
+
 // warnings are what is not wrong in the configuration, but probably not meant.
 func (c *Config) warnings() (out []error) {
 	if err := c.Limits.Computational.JobsBound(c.Resource); err != nil {

@@ -172,7 +172,7 @@ func (c *Config) sections() map[string]error {
 	id := ingest.ClientConfig{BaseURL: anywhere, AgentID: c.Agent.ID}.Validate()
 	out := map[string]error{
 		"agent": errors.Join(c.Agent.validate(), named("id", id)), "chunk": c.Chunk.Validate(), "pipeline": c.Pipeline.Validate(),
-		"resource": c.Resource.Validate(), "audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(),
+		"resource": c.admission(), "audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(),
 		"watch": c.Watch.Validate(), "ingest.limits": c.Ingest.Limits.Validate(),
 	}
 	if c.Server.URL != "" {

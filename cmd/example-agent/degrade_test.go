@@ -156,6 +156,9 @@ func TestTheBoundOfGoroutinesIsTold(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), `"limit":5,"resource":"slots","unit":"jobs","value":16`) {
 		t.Errorf("%v; the audit log is\n%s", err, log)
 	}
+	// What the limits leave no room for is refused by validate, as by the daemon.
+	write(t, h.config, "resource: {budgets: [{component: gitleaks, guaranteed: {slots: 6}}]}\n")
+	h.run("validate").want(exitConfig, "together they guarantee 6 slots, more than max_concurrent_jobs (5)")
 	h = newHome(t, scanners(t))
 	if out := h.run("validate", "-o", "json"); !strings.Contains(out.out, `"warnings": []`) {
 		t.Errorf("%+v", out)

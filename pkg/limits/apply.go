@@ -33,6 +33,7 @@ func (l ComputationalLimits) ControllerConfig(base resource.ControllerConfig) re
 	tightenPercent(&base.CPUWarning, warning(base.CPUThreshold), l.CPUThresholdWarn)
 	tighten(&base.SampleInterval, d.SampleInterval, l.CPUMonitorInterval)
 	tighten(&base.MaxConcurrentJobs, d.MaxConcurrentJobs, min(l.MaxConcurrentOps, l.jobs()))
+	base.MinConcurrentJobs = min(base.MinConcurrentJobs, base.MaxConcurrentJobs)
 	return base
 }
 

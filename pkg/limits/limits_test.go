@@ -115,8 +115,8 @@ func TestControllerConfigOnlyTightens(t *testing.T) {
 		Computational: ComputationalLimits{CPUThresholdCrit: 0.5, CPUThresholdWarn: 0.4, MaxConcurrentOps: 1, CPUMonitorInterval: 2 * time.Second},
 		Memory:        MemoryLimits{MemoryCritThreshold: 0.6, MemoryWarnThreshold: -1, MemoryCheckInterval: time.Second},
 	}
-	got = l.ControllerConfig(resource.ControllerConfig{CPUThreshold: -1, MaxConcurrentJobs: 9, CooldownDuration: time.Minute})
-	if got.CPUThreshold != 50 || got.CPUWarning != 40 || got.MaxConcurrentJobs != 1 || got.SampleInterval != time.Second ||
+	got = l.ControllerConfig(resource.ControllerConfig{CPUThreshold: -1, MaxConcurrentJobs: 9, MinConcurrentJobs: 3, CooldownDuration: time.Minute})
+	if got.CPUThreshold != 50 || got.CPUWarning != 40 || got.MaxConcurrentJobs != 1 || got.MinConcurrentJobs != 1 || got.SampleInterval != time.Second ||
 		got.MemoryThreshold != 60 || got.MemoryWarning != 55 || got.CooldownDuration != time.Minute {
 		t.Errorf("tightened: %+v", got)
 	}
