@@ -66,7 +66,9 @@ func (g *HeapGuard) Check() float64 {
 		g.next = now.Add(g.pause)
 	}
 	g.now.Store(heap)
-	g.refusing.Store(float64(heap) >= soft)
+	if over := float64(heap) >= soft; !g.refusing.Swap(over) && over {
+		g.denied.Add(1)
+	}
 	return 100 * float64(heap) / soft
 }
 
@@ -75,11 +77,11 @@ func (g *HeapGuard) Err() error {
 	if g == nil || !g.refusing.Load() {
 		return nil
 	}
-	g.denied.Add(1)
 	return &ErrLimit{Field: "max_heap_size_mb", Value: float64(g.now.Load()) / (1 << 20), Bound: heapSoft * float64(g.limit) / (1 << 20)}
 }
 
-// Usage returns the heap at the last Check as Used; Refused counts the errors of Err, Waited the collections forced.
+// Usage returns the heap at the last Check as Used; Refused counts how often Err began to refuse: it is asked
+// again and again meanwhile. Waited counts the collections forced.
 func (g *HeapGuard) Usage() Usage {
 	return Usage{"memory.heap_guard", float64(g.now.Load()) / (1 << 20), heapSoft * float64(g.limit) / (1 << 20), g.denied.Load(), g.forced.Load()}
 }
