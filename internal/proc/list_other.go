@@ -11,6 +11,9 @@ import (
 // List is not supported on this system.
 func List(int) ([]Process, bool, error) { return nil, false, errors.ErrUnsupported }
 
+// Ancestors knows nothing on this system.
+func Ancestors() map[int]bool { return nil }
+
 // Command is empty on this system.
 func (p Process) Command() string { return "" }
 

@@ -58,7 +58,7 @@ func (s *leftBehind) addLeaves() {
 			s.leaves[l.dir] = l
 		}
 	}
-	spared := ancestors()
+	spared := Ancestors()
 	spared[os.Getpid()] = true
 	maps.DeleteFunc(s.leaves, func(_ string, l *leaf) bool { // it is killed as a whole
 		for pid := range l.procs() {
@@ -72,7 +72,7 @@ func (s *leftBehind) addLeaves() {
 
 // find returns what is alive of all that, with all descendants.
 func (s *leftBehind) find() []stat {
-	all := othersThan(ancestors())
+	all := othersThan(Ancestors())
 	found := map[int]bool{}
 	for _, r := range s.records {
 		for _, p := range r.find(all) {
@@ -92,8 +92,8 @@ func (s *leftBehind) find() []stat {
 	return descendants(all, found)
 }
 
-// ancestors returns the processes above this one.
-func ancestors() map[int]bool {
+// Ancestors returns the pids of the processes above this one, 0 above the first of the pid namespace.
+func Ancestors() map[int]bool {
 	above := map[int]bool{}
 	for s, ok := readStat(os.Getpid()); ok && !above[s.ppid]; s, ok = readStat(s.ppid) {
 		above[s.ppid] = true

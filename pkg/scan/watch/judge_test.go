@@ -92,7 +92,7 @@ func TestConfigNamesAllProblems(t *testing.T) {
 		Interval: time.Millisecond, Grace: time.Hour, MaxStops: -1,
 		Rules: []Rule{
 			{Pattern: ".*", SoftMemoryBytes: 2 << 20, HardMemoryBytes: 1 << 20, Action: "kill"},
-			{Pattern: "("}, {Pattern: "a", MaxAge: time.Hour}, {Name: "a", Pattern: "b", MaxAge: time.Hour},
+			{Pattern: "("}, {Pattern: "...", MaxAge: time.Hour}, {Pattern: "a", MaxAge: time.Hour}, {Name: "a", Pattern: "b", MaxAge: time.Hour},
 		},
 		Dirs: []Dir{{Path: "relative"}, {Path: "/"}},
 	}.Validate()
@@ -101,7 +101,7 @@ func TestConfigNamesAllProblems(t *testing.T) {
 	}
 	for _, want := range []string{
 		"interval: 1ms is outside 1s to 24h0m0s", "grace: ", "max_stops: -1", `rules.0.pattern: ".*" matches every process`, "rules.0.soft_memory_bytes: ",
-		"rules.0.action: ", "rules.1.pattern: error parsing", "rules.1.pattern: the rule has no limit", `rules.3.name: "a" is that of another rule`,
+		"rules.0.action: ", "rules.1.pattern: error parsing", "rules.1.pattern: the rule has no limit", "rules.2.pattern: ", `rules.4.name: "a" is that of another rule`,
 		"dirs.0.path: ", "dirs.0.max_bytes: ", "dirs.1.path: ",
 	} {
 		if !strings.Contains(err.Error(), want) {

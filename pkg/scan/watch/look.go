@@ -39,7 +39,7 @@ func (w *Watcher) processes(ctx context.Context, act bool) (*Look, error) {
 		return nil, err
 	}
 	look.Seen, look.Cut, look.Zombies = len(all), cut, zombies(all)
-	untouchable := protect(all)
+	untouchable := protect(all, cut)
 	tracks := make(map[key]*track, len(w.tracks))
 	for _, p := range all {
 		if p.Zombie || p.Kernel || untouchable[p.PID] {
@@ -110,8 +110,9 @@ func (w *Watcher) rulesFor(p proc.Process, command string) (rules []*rule) {
 	return rules
 }
 
-// protect returns the pids that no rule is about: the first process, this one, its parents and its children.
-func protect(all []proc.Process) map[int]bool {
+// protect returns the pids that no rule is about: the first process, this one, its parents and its children. Where not all
+// processes are listed, one whose parents are not may be below this one, too.
+func protect(all []proc.Process, cut bool) map[int]bool {
 	self := os.Getpid()
 	parent := make(map[int]int, len(all))
 	for _, p := range all {
@@ -122,15 +123,23 @@ func protect(all []proc.Process) map[int]bool {
 		var way []int
 		pid := p.PID
 		for _, known := ours[pid]; !known; _, known = ours[pid] {
+			up, listed := parent[pid]
+			if !listed {
+				ours[pid] = cut
+				break
+			}
 			way = append(way, pid)
 			ours[pid] = false // a list that was made while processes came and went may have a circle
-			pid = parent[pid]
+			pid = up
 		}
 		for _, below := range way {
 			ours[below] = ours[pid]
 		}
 	}
 	for pid := parent[self]; pid != 0 && !ours[pid]; pid = parent[pid] {
+		ours[pid] = true
+	}
+	for pid := range proc.Ancestors() { // also where the list has not got as far as this process
 		ours[pid] = true
 	}
 	ours[0], ours[1] = true, true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,7 +19,7 @@ type Rule struct {
 	// Name stands in events. Empty: the pattern.
 	Name string
 	// Pattern is a regular expression (RE2) that is looked for in the name of the process and in the first 4 KiB of its
-	// command line, arguments separated by spaces. One that matches the empty text would match everything, and is refused.
+	// command line, arguments separated by spaces. One that matches the empty text, or whatever has letters, is refused.
 	Pattern string
 	// Users are the names or numbers of the users whose processes the rule is about: both the real and the effective user of
 	// a process must be among them. Empty: the agent's own user.
@@ -53,6 +54,9 @@ const (
 	maxPercent = 100 * 4096
 )
 
+// unlike are names that have little in common: what matches them all matches nearly everything.
+var unlike = []string{"sshd", "init", "cron", "bash", "dockerd"}
+
 func (r Rule) name() string { return cmp.Or(r.Name, r.Pattern) }
 
 // Validate returns everything that is wrong with the rule, in one error.
@@ -65,7 +69,7 @@ func (r Rule) Validate() error {
 		v.add("pattern", fmt.Errorf("has %d bytes, at most %d", len(r.Pattern), maxPattern))
 	case err != nil:
 		v.add("pattern", err)
-	case re.MatchString(""):
+	case re.MatchString(""), !slices.ContainsFunc(unlike, func(name string) bool { return !re.MatchString(name) }):
 		v.add("pattern", fmt.Errorf("%q matches every process", r.Pattern))
 	}
 	v.number("users", int64(len(r.Users)), 0, maxUsers)

@@ -122,7 +122,7 @@ func TestProtectedProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	safe := protect(all)
+	safe := protect(all, false)
 	for _, pid := range []int{1, os.Getpid(), os.Getppid()} {
 		if !safe[pid] {
 			t.Errorf("process %d is not protected", pid)
@@ -268,8 +268,18 @@ func TestProtectCopesWithCircles(t *testing.T) {
 	safe := protect([]proc.Process{
 		{PID: self, Parent: 70}, {PID: 70, Parent: 60}, {PID: 60, Parent: 1}, {PID: 80, Parent: self}, {PID: 81, Parent: 80}, {PID: 90, Parent: 91}, {PID: 91, Parent: 90}, {PID: 92, Parent: 60},
 		{PID: 95, Parent: 1 << 30},
-	})
+	}, false)
 	for pid, want := range map[int]bool{1: true, self: true, 70: true, 60: true, 80: true, 81: true, 90: false, 91: false, 92: false, 95: false} {
+		if safe[pid] != want {
+			t.Errorf("%d: %v, want %v", pid, safe[pid], want)
+		}
+	}
+}
+
+// Where the list ends before this process, its parents are protected all the same, and what may be below it.
+func TestProtectWithACutList(t *testing.T) {
+	safe := protect([]proc.Process{{PID: os.Getppid(), Parent: 1}, {PID: 1 << 29, Parent: 1 << 30}, {PID: 1 << 28, Parent: 1}}, true)
+	for pid, want := range map[int]bool{1: true, os.Getpid(): true, os.Getppid(): true, 1 << 29: true, 1 << 28: false} {
 		if safe[pid] != want {
 			t.Errorf("%d: %v, want %v", pid, safe[pid], want)
 		}
