@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -101,6 +102,34 @@ func TestSampleKinds(t *testing.T) {
 		text, err := os.ReadFile(all)
 		if len(c.Trials) != 3 || err != nil || len(text) < 40 {
 			t.Errorf("%s: %+v, %v", kind, c, err)
+		}
+	}
+}
+
+// A target whose .git/config has git run a program does not get it run by a scanner that calls git there.
+func TestGitOfTheTargetRunsNothing(t *testing.T) {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Skip(err)
+	}
+	d := shell(t, `cd "$1" && "$GIT" ls-files > /dev/null || exit 9; report ''`)
+	d.Env = []string{"GIT=" + git}
+	for _, allowed := range []bool{false, true} {
+		cfg := scan.Config{}
+		if allowed {
+			cfg.AllowTargetConfig = []string{"shell"}
+		}
+		b, ran := newBench(t, cfg, d), filepath.Join(t.TempDir(), "ran")
+		for _, args := range [][]string{{"init", "-q"}, {"config", "core.fsmonitor", "touch " + ran + "; false"}} {
+			if out, err := exec.Command(git, append([]string{"-C", b.target}, args...)...).CombinedOutput(); err != nil {
+				t.Skipf("%v: %s", err, out)
+			}
+		}
+		if _, err := b.Scan(t.Context(), scan.Request{Scanner: "shell", Target: b.target}, b.rec.Open); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(ran); (err == nil) != allowed {
+			t.Errorf("the target may configure its scanner: %v; its program ran: %v", allowed, err == nil)
 		}
 	}
 }

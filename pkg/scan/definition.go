@@ -44,7 +44,8 @@ type Definition struct {
 	// agent never gives it one; many would report that nothing was found. Empty: not known.
 	MissingTarget string `yaml:"missing_target"`
 
-	// Isolation keeps the scanned repository from configuring its scanner, unless Config.AllowTargetConfig names it.
+	// Isolation keeps the scanned repository from configuring its scanner, unless Config.AllowTargetConfig names it. Git that
+	// the scanner calls is kept from the hooks and the core.fsmonitor of the repository besides.
 	Isolation Flags `yaml:"isolation"`
 	// Offline keeps the scanner from the network, where Config.Offline asks for that.
 	Offline Flags `yaml:"offline"`

@@ -25,6 +25,13 @@ var networkEnv = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
 }
 
+// gitEnv keeps git, which some scanners call to list the files of the target, from running what .git/config of the target
+// names.
+var gitEnv = []string{
+	"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=core.fsmonitor", "GIT_CONFIG_VALUE_0=false",
+	"GIT_CONFIG_KEY_1=core.hooksPath", "GIT_CONFIG_VALUE_1=" + os.DevNull,
+}
+
 // invocation is a definition with what one run decides: the places it is about, and the settings in force.
 type invocation struct {
 	*Definition
@@ -85,7 +92,11 @@ func (v *invocation) template() []string {
 
 // env is what the definition adds to the environment.
 func (v *invocation) env() []string {
-	out := slices.Clone(v.Env)
+	var out []string
+	if v.isolated {
+		out = append(out, gitEnv...)
+	}
+	out = append(out, v.Env...)
 	if v.Network && !v.offline {
 		out = append(out, networkEnv...)
 	}
