@@ -50,6 +50,7 @@ func (l *life) watchedHost() {
 	c := watch.Config{
 		Rules: []watch.Rule{{Name: "sleepers", Pattern: "sleep " + strings.ReplaceAll(token, ".", `\.`), MaxAge: time.Second}},
 		Dirs:  []watch.Dir{{Path: dir, MaxBytes: 1 << 20, MinAge: 1}}, Sink: &l.events,
+		MaxZombies: 1 << 22, // those of the host belong to others
 	}
 	for _, enforce := range []bool{false, true} {
 		c.Enforce = enforce
