@@ -149,12 +149,14 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// defaultBinDirs is where scanners are looked for before PATH: beside the agent's own executable, and in ./bin.
-func defaultBinDirs() (dirs []string) {
-	if exe, err := os.Executable(); err == nil { // without it there is only ./bin
-		dirs = append(dirs, filepath.Dir(exe))
+// defaultBinDirs is where scanners are looked for before PATH: beside the agent's own executable. The working directory is
+// not among them: a scanned repository could have put a program there.
+func defaultBinDirs() []string {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil // there is PATH
 	}
-	return append(dirs, "bin")
+	return []string{filepath.Dir(exe)}
 }
 
 // destination names the receiver of reports, the same at every start.

@@ -237,3 +237,24 @@ func TestDoctorIsInterrupted(t *testing.T) {
 		t.Errorf("the scanner is alive: %v\n%s", s.alive(), out.String())
 	}
 }
+
+// A program in the working directory, which may be a repository to be scanned, is never taken for a scanner.
+func TestNoScannerOfTheWorkingDirectory(t *testing.T) {
+	h := withoutScanners(t, "")
+	for _, dir := range []string{".", "bin"} {
+		dir = filepath.Join(filepath.Dir(h.state), dir)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "kics"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list []scannerInfo
+	h.run("scanners", "-o", "json").want(exitOK).decode(&list)
+	for _, s := range list {
+		if s.Name == "kics" && s.Installed {
+			t.Errorf("got %+v", s)
+		}
+	}
+}
