@@ -106,6 +106,22 @@ func TestSampleKinds(t *testing.T) {
 	}
 }
 
+// A target that is gone when the scanner has ended was perhaps never scanned: nothing found resolves nothing.
+func TestTargetGoesAway(t *testing.T) {
+	b := newBench(t, scan.Config{}, shell(t, `rm -r "$1"; report ''`))
+	b.target = filepath.Join(b.target, "gone")
+	if err := os.Mkdir(b.target, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b.target, "a.go"), []byte("package a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	res, err := b.Scan(t.Context(), scan.Request{Scanner: "shell", Target: b.target}, b.rec.Open)
+	if err != nil || !res.Partial || b.rec.Report.Metadata.CoverageType == report.CoverageFull {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
 // A target whose .git/config has git run a program does not get it run by a scanner that calls git there.
 func TestGitOfTheTargetRunsNothing(t *testing.T) {
 	git, err := exec.LookPath("git")

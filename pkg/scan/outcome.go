@@ -43,8 +43,15 @@ func (j *scanJob) warnOf(p *Process, spec proc.Spec) {
 	if (spec.MemoryBytes > 0 || spec.CPUTime > 0) && !proc.Supported().Memory {
 		j.res.warn("this system cannot limit the memory or CPU time of a scanner")
 	}
+	// What a scanner did without a process that it was not given, or that was killed, it may have left out.
 	if p.ForksRefused > 0 {
-		j.res.warn(fmt.Sprintf("it was refused a process %d times: its limit is %d", p.ForksRefused, spec.MaxProcesses))
+		j.res.partial(fmt.Sprintf("it was refused a process %d times: its limit is %d", p.ForksRefused, spec.MaxProcesses))
+	}
+	if p.OOMKills > 0 {
+		j.res.partial(fmt.Sprintf("the kernel killed %d of its processes for want of memory", p.OOMKills))
+	}
+	if _, err := os.Stat(j.target); err != nil && !j.missing {
+		j.res.partial(fmt.Sprintf("the target went away during the scan: %v", err))
 	}
 	if p.Leftovers > 0 {
 		j.res.warn(fmt.Sprintf("%d processes were still running when the scanner had ended, and were killed", p.Leftovers))
