@@ -12,6 +12,9 @@ type Containment string
 
 // The containments, weakest first; see docs/explanation/containment.md. Auto takes Cgroup where the agent may make
 // control groups, JobObject on Windows, and Group elsewhere. Subreaper and PIDNamespace have to be asked for.
+//
+// At Subreaper a program must start nothing else in a process group of its own while a scan runs: without a mark it cannot be
+// told from an orphan of the scanner, and is killed with those.
 const (
 	ContainAuto         = Containment(proc.Auto)
 	ContainGroup        = Containment(proc.Group)        // the process group, and what carries a mark; any Unix
