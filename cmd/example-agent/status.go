@@ -139,6 +139,19 @@ func notRunning(addr string, err error) error {
 	return fmt.Errorf("no agent answers on %s (%w); is 'example-agent run' up, with the same --state-dir?", addr, err)
 }
 
+// jobsText counts the jobs; what is rare is said only when there is some of it.
+func jobsText(s *agent.Status) string {
+	text := fmt.Sprintf("%d running", len(s.Jobs)-s.JobsWaiting)
+	if s.JobsWaiting > 0 {
+		text += fmt.Sprintf(", %d waiting", s.JobsWaiting)
+	}
+	text += fmt.Sprintf(", %d completed, %d failed", s.JobsCompleted, s.JobsFailed)
+	if s.JobsGivenBack > 0 {
+		text += fmt.Sprintf(", %d given back", s.JobsGivenBack)
+	}
+	return text
+}
+
 func (a *app) printStatus(s *daemonStatus) error {
 	if a.json() {
 		return a.printJSON(s)
@@ -149,8 +162,8 @@ func (a *app) printStatus(s *daemonStatus) error {
 	if !s.Healthy {
 		word = "NOT WELL"
 	}
-	fmt.Fprintf(&b, "%s: %s, up %s; jobs %d running, %d completed, %d failed; queue %d reports, %d parts; uploaded %d parts; store %s\n",
-		s.AgentID, word, time.Since(s.Started).Round(time.Second), len(s.Agent.Jobs), s.Agent.JobsCompleted, s.Agent.JobsFailed,
+	fmt.Fprintf(&b, "%s: %s, up %s; jobs %s; queue %d reports, %d parts; uploaded %d parts; store %s\n",
+		s.AgentID, word, time.Since(s.Started).Round(time.Second), jobsText(&s.Agent),
 		p.QueueLength+p.InProgress, p.QueueParts, p.PartsUploaded, bytesText(s.Store.FileBytes))
 	for _, reason := range s.Reasons {
 		fmt.Fprintf(&b, "  ! %s\n", clip(reason, 200))

@@ -42,8 +42,8 @@ func TestAScannerWithABudgetIsServedFirst(t *testing.T) {
 		quick := b.source.Add(job.Spec{Scanner: "quick"})[0]
 		time.Sleep(time.Minute)
 		s := b.agent.Status()
-		if now, _ := b.scanner.Running(); now != 2 || len(s.Jobs) > 2+2 {
-			t.Errorf("%d running, %d in hand", now, len(s.Jobs))
+		if now, _ := b.scanner.Running(); now != 2 || len(s.Jobs) > 2+2 || len(s.Jobs)-s.JobsWaiting != 2 {
+			t.Errorf("%d running, %d in hand, %d waiting", now, len(s.Jobs), s.JobsWaiting)
 		}
 		if d := s.Resource.Budgets[0]; d.Component != "default" || d.Used.Slots != 2 || d.Used.Goroutines != 2*limits.GoroutinesPerJob {
 			t.Errorf("%+v", s.Resource.Budgets)

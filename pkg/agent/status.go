@@ -24,8 +24,9 @@ const (
 // Status is a moment in the life of an agent.
 type Status struct {
 	Phase         Phase                     `json:"phase"`
-	Since         time.Time                 `json:"since"` // of the phase
-	Jobs          []JobStatus               `json:"jobs"`  // running now, oldest first
+	Since         time.Time                 `json:"since"`        // of the phase
+	Jobs          []JobStatus               `json:"jobs"`         // in hand now, oldest first
+	JobsWaiting   int                       `json:"jobs_waiting"` // of them those that have not begun
 	JobsCompleted int64                     `json:"jobs_completed"`
 	JobsFailed    int64                     `json:"jobs_failed"`
 	JobsGivenBack int64                     `json:"jobs_given_back"` // to their source, because another component wants the slot or the agent does less: no fault of theirs
@@ -36,7 +37,7 @@ type Status struct {
 	Problems      []Problem                 `json:"problems"` // the last ones, newest last
 }
 
-// JobStatus is a running job.
+// JobStatus is a job in hand.
 type JobStatus struct {
 	ID       string    `json:"id"`
 	Scanner  string    `json:"scanner"`
@@ -118,11 +119,17 @@ func (b *board) waiting() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.runs {
-		if p := r.phase.Load(); p == phaseReceived || p == phaseWaiting {
+		if r.waits() {
 			n++
 		}
 	}
 	return n
+}
+
+// waits says whether the job has not begun.
+func (r *run) waits() bool {
+	p := r.phase.Load()
+	return p == phaseReceived || p == phaseWaiting
 }
 
 func (b *board) completed() {
@@ -162,6 +169,9 @@ func (b *board) status() Status {
 	s.Problems = slices.Clone(b.s.Problems)
 	s.Jobs = []JobStatus{}
 	for r := range b.runs {
+		if r.waits() {
+			s.JobsWaiting++
+		}
 		s.Jobs = append(s.Jobs, JobStatus{
 			ID: r.spec.ID, Scanner: r.spec.Scanner, Target: r.spec.Target, Phase: r.phase.Load().(string), Since: r.begun, Findings: r.findings.Load(),
 		})
