@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/rediverio/sdk/internal/proc"
@@ -45,10 +46,10 @@ type Process struct {
 	Cause        Cause         `json:"cause"`
 	ExitCode     int           `json:"exit_code"`               // -1 when a signal ended it
 	Signal       string        `json:"signal,omitempty"`        // the signal that ended it
-	Duration     time.Duration `json:"duration"`                // from start until all its processes were gone, in nanoseconds
-	UserCPU      time.Duration `json:"user_cpu"`                // of the scanner and the children it waited for, in nanoseconds
-	SystemCPU    time.Duration `json:"system_cpu"`              // the same
-	CPU          time.Duration `json:"cpu"`                     // of the scanner and all it started, in nanoseconds; see below
+	Duration     time.Duration `json:"-"`                       // from start until all its processes were gone; in JSON these four are milliseconds, duration_ms
+	UserCPU      time.Duration `json:"-"`                       // of the scanner and the children it waited for; user_cpu_ms
+	SystemCPU    time.Duration `json:"-"`                       // the same; system_cpu_ms
+	CPU          time.Duration `json:"-"`                       // of the scanner and all it started, see below; cpu_ms
 	Containment  Containment   `json:"containment"`             // in force
 	CgroupMemory int64         `json:"cgroup_memory,omitempty"` // most memory of its control group, in bytes, files in memory included; 0: not counted
 	OOMKills     int64         `json:"oom_kills,omitempty"`     // processes of it that the kernel killed for want of memory, where its control group counts them
@@ -73,6 +74,18 @@ func newProcess(path string, r *proc.Result) *Process {
 		Containment: Containment(r.Containment), CgroupMemory: r.CgroupMemory, OOMKills: r.OOMKills, ForksRefused: r.ForksRefused,
 		Leftovers: r.Leftovers, Survivors: r.Survivors,
 	}
+}
+
+// MarshalJSON writes times in milliseconds, as all that this module writes.
+func (p Process) MarshalJSON() ([]byte, error) {
+	type plain Process // without this method
+	return json.Marshal(struct {
+		plain
+		DurationMS  int64 `json:"duration_ms"`
+		UserCPUMS   int64 `json:"user_cpu_ms"`
+		SystemCPUMS int64 `json:"system_cpu_ms"`
+		CPUMS       int64 `json:"cpu_ms"`
+	}{plain(p), p.Duration.Milliseconds(), p.UserCPU.Milliseconds(), p.SystemCPU.Milliseconds(), p.CPU.Milliseconds()})
 }
 
 // Support says how well scanners are supervised on this system.
