@@ -76,16 +76,33 @@ func newProcess(path string, r *proc.Result) *Process {
 	}
 }
 
-// MarshalJSON writes times in milliseconds, as all that this module writes.
+type plainProcess Process // without the methods
+
+// processJSON is a Process as it is in JSON, with times in milliseconds.
+type processJSON struct {
+	*plainProcess
+	DurationMS  int64 `json:"duration_ms"`
+	UserCPUMS   int64 `json:"user_cpu_ms"`
+	SystemCPUMS int64 `json:"system_cpu_ms"`
+	CPUMS       int64 `json:"cpu_ms"`
+}
+
+// MarshalJSON writes times in whole milliseconds.
 func (p Process) MarshalJSON() ([]byte, error) {
-	type plain Process // without this method
-	return json.Marshal(struct {
-		plain
-		DurationMS  int64 `json:"duration_ms"`
-		UserCPUMS   int64 `json:"user_cpu_ms"`
-		SystemCPUMS int64 `json:"system_cpu_ms"`
-		CPUMS       int64 `json:"cpu_ms"`
-	}{plain(p), p.Duration.Milliseconds(), p.UserCPU.Milliseconds(), p.SystemCPU.Milliseconds(), p.CPU.Milliseconds()})
+	return json.Marshal(processJSON{
+		(*plainProcess)(&p), p.Duration.Milliseconds(), p.UserCPU.Milliseconds(), p.SystemCPU.Milliseconds(), p.CPU.Milliseconds(),
+	})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (p *Process) UnmarshalJSON(b []byte) error {
+	j := processJSON{plainProcess: (*plainProcess)(p)}
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	p.Duration, p.UserCPU = time.Duration(j.DurationMS)*time.Millisecond, time.Duration(j.UserCPUMS)*time.Millisecond
+	p.SystemCPU, p.CPU = time.Duration(j.SystemCPUMS)*time.Millisecond, time.Duration(j.CPUMS)*time.Millisecond
+	return nil
 }
 
 // Support says how well scanners are supervised on this system.

@@ -19,4 +19,8 @@ func TestProcessInJSONSaysItsUnits(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
 	}
+	var back scan.Process
+	if err := json.Unmarshal(got, &back); err != nil || back != p {
+		t.Errorf("read again: %+v, %v", back, err)
+	}
 }
