@@ -126,6 +126,31 @@ func TestOwnerThatCannotBeSeen(t *testing.T) {
 	}
 }
 
+// A leader that does not end even when it is killed is reported, and reaped once it has ended after all.
+func TestLateLeaderIsReaped(t *testing.T) {
+	s := spec(t, "hang")
+	cmd, files, err := command(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(files)
+	c, err := begin(cmd, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exited, reaped := make(chan struct{}), make(chan error, 1)
+	c.finish(exited, func() { reaped <- cmd.Wait() })
+	if c.res.Survivors != 1 || c.res.ExitCode != -1 {
+		t.Errorf("got %+v", c.res)
+	}
+	close(exited)
+	select {
+	case <-reaped:
+	case <-time.After(20 * time.Second):
+		t.Error("it is a zombie for good")
+	}
+}
+
 func TestSignalOneSparesAReusedPid(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = []string{"PROC_TEST_CHILD=hang"}

@@ -118,7 +118,8 @@ func (c *child) finish(exited <-chan struct{}, reap func()) {
 	if ended(exited, 0) {
 		reap()
 		c.account()
-	} else { // stuck in the kernel: the goroutine of awaitExit stays until it is not
+	} else { // stuck in the kernel: the goroutine of awaitExit stays until it is not, and so does one that reaps it then
+		go func() { <-exited; reap() }()
 		c.res.ExitCode = -1
 		c.res.Survivors++
 	}
