@@ -2,10 +2,11 @@ package limits
 
 import (
 	"runtime"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/resource"
 )
 
 // How a HeapGuard works; the numbers are those of the memory limiter of the OpenTelemetry collector.
@@ -39,7 +40,7 @@ type HeapGuard struct {
 
 // NewHeapGuard returns a guard for l.MaxHeapSizeMB.
 func NewHeapGuard(l MemoryLimits) *HeapGuard {
-	return &HeapGuard{limit: int64(l.WithDefaults().MaxHeapSizeMB) << 20, heap: heapObjects, collect: runtime.GC}
+	return &HeapGuard{limit: int64(l.WithDefaults().MaxHeapSizeMB) << 20, heap: resource.HeapBytes, collect: runtime.GC}
 }
 
 // Check measures the heap, collects garbage where that is due, and decides what Err says until the next Check. Call it
@@ -84,17 +85,6 @@ func (g *HeapGuard) Err() error {
 // again and again meanwhile. Waited counts the collections forced.
 func (g *HeapGuard) Usage() Usage {
 	return Usage{"memory.heap_guard", float64(g.now.Load()) / (1 << 20), heapSoft * float64(g.limit) / (1 << 20), g.denied.Load(), g.forced.Load()}
-}
-
-// heapObjects is what objects on the Go heap take, the dead included that are not collected yet. Unlike
-// runtime.ReadMemStats it stops nothing.
-func heapObjects() int64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s)
-	if s[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return int64(s[0].Value.Uint64())
 }
 
 // WithHeapShare returns l with MaxHeapSizeMB lowered to its HeapShare of memory, the bytes that this process and its

@@ -32,7 +32,7 @@ func newSystemSampler(diskPaths ...string) *systemSampler {
 // Sample implements Sampler.
 func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
 	m := SystemMetrics{
-		Timestamp: time.Now(), HeapBytes: heapBytes(), OpenFiles: openFiles(), NumGoroutines: runtime.NumGoroutine(), NumCPU: runtime.NumCPU(),
+		Timestamp: time.Now(), HeapBytes: HeapBytes(), OpenFiles: openFiles(), NumGoroutines: runtime.NumGoroutine(), NumCPU: runtime.NumCPU(),
 	}
 	err := errors.Join(s.host.cpu(ctx, &m), s.host.memory(ctx, &m), s.groups.sample(&m))
 	if err == nil && m.CPUSource == "" && m.MemorySource == "" {

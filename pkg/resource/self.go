@@ -6,8 +6,9 @@ import (
 	"runtime/metrics"
 )
 
-// heapBytes is what objects on the Go heap of this process take. Unlike runtime.ReadMemStats it stops nothing.
-func heapBytes() int64 {
+// HeapBytes is what objects on the Go heap of this process take, dead ones not yet collected included; 0 where the runtime
+// does not tell. Unlike runtime.ReadMemStats it stops nothing. It may be called concurrently.
+func HeapBytes() int64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	if s[0].Value.Kind() != metrics.KindUint64 {
