@@ -205,6 +205,14 @@ func (r *run) failed(cause, err error) {
 	}
 	var verb func(context.Context) error
 	noted := func() { r.a.board.failed(r.spec, err) }
+	again := func() {
+		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
+		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
+	}
+	giveBack := func(why string) { // no fault of the job, however often it comes
+		e.Severity, e.Message, noted = event.Warn, "job given back: "+why, r.a.board.givenBack
+		again()
+	}
 	var degraded *limits.ErrDegraded
 	switch {
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, job.ErrCanceled):
@@ -213,18 +221,11 @@ func (r *run) failed(cause, err error) {
 		e.Severity, e.Message = event.Warn, "job given back: the agent stops"
 		verb = func(ctx context.Context) error { return r.job.Nak(ctx, 0) }
 	case errors.Is(cause, ErrRevoked):
-		e.Severity, e.Message = event.Warn, "job given back: "+ErrRevoked.Error()
-		noted = r.a.board.givenBack
-		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
-		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
-	case errors.As(err, &degraded): // says nothing of the job, however often it comes
-		e.Severity, e.Message = event.Warn, "job given back: the agent does less"
-		noted = r.a.board.givenBack
-		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
-		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
+		giveBack(ErrRevoked.Error())
+	case errors.As(err, &degraded):
+		giveBack("the agent does less")
 	case r.passing(err) && r.spec.Attempt < r.a.cfg.MaxAttempts:
-		e.Details["retry_after_ms"] = r.a.cfg.RetryDelay.Milliseconds()
-		verb = func(ctx context.Context) error { return r.job.Nak(ctx, r.a.cfg.RetryDelay) }
+		again()
 	default:
 		verb = func(ctx context.Context) error { return r.job.Fail(ctx, err.Error()) }
 	}
