@@ -43,6 +43,8 @@ var rooms = map[string][]string{
 	"pkg/job":            {},
 	"pkg/report":         {"internal/codec"},
 	"internal/codec":     {klauspost},
+	"internal/config":    {},
+	"internal/retry":     {backoff},
 	"internal/diskspace": {sysx},
 	"internal/filelock":  {sysx},
 	"internal/homedir":   {},
@@ -72,6 +74,7 @@ var rooms = map[string][]string{
 	"pkg/scan/scantest":     {"pkg/scan", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
 	"internal/crashtest":    {},
 	"internal/smalldisk":    {},
+	"internal/testkit":      {"pkg/event"},
 	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
 	// level 4: the wiring, which may import every room but the test kits
@@ -79,7 +82,7 @@ var rooms = map[string][]string{
 }
 
 // kits are never part of a program.
-var kits = []string{"pkg/ingest/ingesttest", "pkg/scan/scantest", "pkg/sdktest", "internal/smalldisk"}
+var kits = []string{"pkg/ingest/ingesttest", "pkg/scan/scantest", "pkg/sdktest", "internal/smalldisk", "internal/testkit"}
 
 // longFiles lists the files that may be longer than maxLines, with the reason.
 var longFiles = map[string]string{}
