@@ -44,7 +44,7 @@ func Example() {
 	check(err)
 	defer spool.Close()
 	config := agent.Config{
-		Source:   agent.NewList(job.Spec{Scanner: "gitleaks", Target: "/src/shop"}, job.Spec{Scanner: "semgrep", Target: "/src/shop"}),
+		Source:   job.NewList(job.Spec{Scanner: "gitleaks", Target: "/src/shop"}, job.Spec{Scanner: "semgrep", Target: "/src/shop"}),
 		Scanner:  new(sdktest.Scanner),
 		Uploader: client,
 		Pipeline: pipeline.PipelineConfig{Spool: spool},

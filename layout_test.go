@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 
 	// level 0: words and ground
 	"pkg/event":          {},
-	"pkg/job":            {},
+	"pkg/job":            {"internal/filelock"},
 	"pkg/report":         {"internal/codec"},
 	"internal/codec":     {klauspost},
 	"internal/config":    {},
@@ -67,7 +67,7 @@ var rooms = map[string][]string{
 	"pkg/scan/pool":  {"pkg/event", "internal/proc", "internal/tail"},
 
 	// level 3
-	"pkg/agent": {"pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/filelock"},
+	"pkg/agent": {"pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline"},
 
 	// test kits: for tests, ours and those of users
 	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/report", "pkg/event", "internal/codec"},

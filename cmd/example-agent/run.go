@@ -10,6 +10,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/job"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -72,7 +73,7 @@ func (a *app) daemon(ctx context.Context) (err error) {
 
 // closingSource is a job source that holds something.
 type closingSource interface {
-	agent.JobSource
+	job.Source
 	Close() error
 }
 
@@ -81,7 +82,7 @@ func (a *app) jobSource(e *engine) (closingSource, error) {
 	if a.cfg.Agent.JobSource == jobSourceServer {
 		return ingest.NewSource(e.client, ingest.SourceConfig{TenantID: a.cfg.Agent.TenantID})
 	}
-	return agent.NewDir(a.cfg.Agent.JobDir)
+	return job.NewDir(a.cfg.Agent.JobDir)
 }
 
 func (a *app) jobPlace() string {

@@ -149,7 +149,7 @@ func (a *app) newRunner(e *engine) (agent.Scanner, error) {
 // runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.
 func (a *app) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner func(*engine) (agent.Scanner, error)) error {
 	sum := newSummary(specs)
-	source := agent.NewList(specs...)
+	source := job.NewList(specs...)
 	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
 		c.Source, c.OnJob = source, sum.add
 		c.Pipeline.OnCompleted, c.Pipeline.OnFailed = sum.uploaded, sum.failed

@@ -135,7 +135,7 @@ func (s *summary) failed(_ *pipeline.QueueItem, err error) {
 }
 
 // finish takes the last numbers from the agent.
-func (s *summary) finish(a *agent.Agent, source *agent.List) {
+func (s *summary) finish(a *agent.Agent, source *job.List) {
 	st := a.Pipeline().GetStats()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -145,7 +145,7 @@ func (a *Agent) loop(ctx context.Context) error {
 			return err
 		}
 		busy := a.board.running() // before Next: a job that ends later may be given back
-		jobs, err := a.cfg.Source.Next(ctx, Want{Max: len(slots), Wait: a.cfg.PollWait, Kinds: []string{"scan"}})
+		jobs, err := a.cfg.Source.Next(ctx, job.Want{Max: len(slots), Wait: a.cfg.PollWait, Kinds: []string{job.KindScan}})
 		admitted := a.startAll(jobs, slots)
 		switch {
 		// Only io.EOF itself is the end: a source that cannot be reached may well say io.EOF in other words.

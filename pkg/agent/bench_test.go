@@ -15,7 +15,7 @@ import (
 // What the agent itself costs for a job: slot, report, queue, upload and Ack, with nothing to scan and no network.
 func BenchmarkJob(b *testing.B) {
 	a, err := agent.New(agent.Config{
-		Source:  agent.NewList(make([]job.Spec, b.N)...),
+		Source:  job.NewList(make([]job.Spec, b.N)...),
 		Scanner: new(sdktest.Scanner),
 		Uploader: pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) {
 			return nil, nil

@@ -17,12 +17,6 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// JobSource hands out jobs. NewList, NewDir and ingest.NewSource are the ones here.
-type JobSource = job.Source
-
-// Want says how much work the agent can take.
-type Want = job.Want
-
 // Scanner turns a target into a report, item by item; *scan.Runner is the one for external tools. Scan is called
 // concurrently. It opens at most one report, completes or aborts what it opened, and stops what it started when ctx
 // ends; context.Cause(ctx) says why: scan.ErrShutdown, job.ErrLeaseLost, job.ErrCanceled or ErrRevoked.
@@ -41,7 +35,7 @@ type Config struct {
 	TenantID string // of jobs that name none
 	Version  string // of the program, for the agent_start event
 
-	Source   JobSource         // where jobs come from
+	Source   job.Source        // where jobs come from
 	Scanner  Scanner           // what does them
 	Uploader pipeline.Uploader // where reports go
 

@@ -1,258 +1,42 @@
 package agent_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
-
-// atOnce: Next looks once and does not wait.
-var atOnce = agent.Want{Max: 100}
-
-func newDir(t testing.TB, path string) *agent.Dir {
-	t.Helper()
-	d, err := agent.NewDir(path)
-	must(t, err)
-	t.Cleanup(func() { d.Close() })
-	return d
-}
-
-func write(t testing.TB, content string, path ...string) {
-	t.Helper()
-	must(t, os.WriteFile(filepath.Join(path...), []byte(content), 0o600))
-}
-
-func exists(path ...string) bool {
-	_, err := os.Lstat(filepath.Join(path...))
-	return err == nil
-}
-
-const goodJob = `{"scanner": "fake", "target": "/src"}`
-
-func TestDirHandsOutFilesOldestFirst(t *testing.T) {
-	dir := t.TempDir()
-	d := newDir(t, dir)
-	for i, name := range []string{"c", "a", "b"} {
-		write(t, goodJob, dir, name+".json")
-		when := time.Now().Add(time.Duration(i-10) * time.Minute)
-		must(t, os.Chtimes(filepath.Join(dir, name+".json"), when, when))
-	}
-	jobs, err := d.Next(t.Context(), agent.Want{Max: 2})
-	must(t, err)
-	rest, err := d.Next(t.Context(), atOnce)
-	must(t, err)
-	var got []string
-	for _, j := range append(jobs, rest...) {
-		s := j.Spec()
-		got = append(got, s.ID)
-		if s.Kind != "scan" || s.Scanner != "fake" || s.Target != "/src" || s.Attempt != 1 {
-			t.Errorf("spec %+v", s)
-		}
-	}
-	if len(jobs) != 2 || strings.Join(got, "") != "cab" {
-		t.Errorf("%d and %d jobs: %q", len(jobs), len(rest), got)
-	}
-	if none, err := d.Next(t.Context(), agent.Want{Max: 0, Wait: time.Hour}); err != nil || none != nil {
-		t.Errorf("asked for nothing: %v, %v", none, err)
-	}
-}
-
-func TestDirRefusesOddFilesWithTheReason(t *testing.T) {
-	for name, c := range map[string]struct{ content, want string }{
-		"empty":            {"", "EOF"},
-		"half-written":     {`{"scanner": "fake", "tar`, "unexpected EOF"},
-		"no JSON":          {"scanner: fake", "invalid character"},
-		"a list":           {"[]", "cannot unmarshal"},
-		"unknown key":      {`{"scaner": "fake", "target": "/src"}`, `unknown field "scaner"`},
-		"wrong type":       {`{"scanner": 7, "target": "/src"}`, "cannot unmarshal"},
-		"no target":        {`{"scanner": "fake"}`, "target"},
-		"two values":       {goodJob + goodJob, "more than one"},
-		"negative timeout": {`{"scanner": "fake", "target": "/src", "timeout": -5}`, "timeout"},
-		"too large":        {goodJob + strings.Repeat(" ", 1<<20), "1048576"},
-		"too deep":         {strings.Repeat("[", 100_000), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			d := newDir(t, dir)
-			write(t, c.content, dir, "odd.json")
-			write(t, goodJob, dir, "zz-good.json")
-			jobs, err := d.Next(t.Context(), atOnce)
-			if err == nil || !strings.Contains(err.Error(), "odd.json") {
-				t.Errorf("error %v", err)
-			}
-			if len(jobs) != 1 || jobs[0].Spec().ID != "zz-good" {
-				t.Errorf("jobs %v: the good one must not suffer", jobs)
-			}
-			reason, err := os.ReadFile(filepath.Join(dir, "failed", "odd.reason"))
-			if err != nil || !strings.Contains(string(reason), c.want) {
-				t.Errorf("reason %q, %v", reason, err)
-			}
-			if !exists(dir, "failed", "odd.json") || exists(dir, "odd.json") || exists(dir, "active", "odd.json") {
-				t.Error("the file is not in failed/")
-			}
-		})
-	}
-}
-
-func TestDirLeavesAloneWhatIsNoJobFile(t *testing.T) {
-	dir := t.TempDir()
-	d := newDir(t, dir)
-	write(t, goodJob, dir, "job.json.part")
-	write(t, goodJob, dir, "README")
-	must(t, os.Mkdir(filepath.Join(dir, "sub.json"), 0o700))
-	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link.json")); err != nil {
-		t.Log(err) // Windows may not allow it
-	}
-	jobs, err := d.Next(t.Context(), atOnce)
-	if err != nil || len(jobs) != 0 || !exists(dir, "job.json.part") {
-		t.Errorf("%v, %v", jobs, err)
-	}
-}
-
-func TestDirRedoesWhatADeadProcessLeft(t *testing.T) {
-	dir := t.TempDir()
-	d, err := agent.NewDir(dir)
-	must(t, err)
-	write(t, goodJob, dir, "left.json")
-	if jobs, err := d.Next(t.Context(), atOnce); err != nil || len(jobs) != 1 || !exists(dir, "active", "left.json") {
-		t.Fatal(jobs, err)
-	}
-	write(t, goodJob, dir, "active", "replaced.json")
-	write(t, `{"scanner": "fake", "target": "/new"}`, dir, "replaced.json")
-	write(t, "{", dir, "active", "left.json.tmp")
-	must(t, d.Close()) // the process dies
-	must(t, d.Close())
-	jobs, err := newDir(t, dir).Next(t.Context(), atOnce)
-	if err != nil || len(jobs) != 2 || jobs[0].Spec().ID != "left" || jobs[1].Spec().Target != "/new" {
-		t.Errorf("%v, %v", jobs, err)
-	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 || exists(dir, "active", "left.json.tmp") {
-		t.Errorf("left: %v, %v", left, err)
-	}
-}
-
-func TestDirIsForOneProcess(t *testing.T) {
-	dir := t.TempDir()
-	newDir(t, dir)
-	_, err := agent.NewDir(dir)
-	var held *filelock.HeldError
-	if !errors.As(err, &held) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestDirEndsJobs(t *testing.T) {
-	dir := t.TempDir()
-	d := newDir(t, dir)
-	take := func(name string) job.Job {
-		t.Helper()
-		write(t, goodJob, dir, name+".json")
-		jobs, err := d.Next(t.Context(), atOnce)
-		if err != nil || len(jobs) != 1 {
-			t.Fatal(jobs, err)
-		}
-		return jobs[0]
-	}
-	done := take("done")
-	must(t, done.Extend(t.Context()))
-	must(t, done.Ack(t.Context()))
-	must(t, done.Ack(t.Context()))
-	must(t, done.Fail(t.Context(), "too late"))
-	if exists(dir, "active", "done.json") || exists(dir, "failed", "done.json") {
-		t.Error("a job that is done is still there")
-	}
-	must(t, take("bad").Fail(t.Context(), "no such target"))
-	if b, err := os.ReadFile(filepath.Join(dir, "failed", "bad.reason")); string(b) != "no such target\n" || !exists(dir, "failed", "bad.json") {
-		t.Errorf("reason %q, %v", b, err)
-	}
-	must(t, take("later").Nak(t.Context(), time.Hour))
-	if jobs, err := d.Next(t.Context(), atOnce); len(jobs) != 0 || err != nil || !exists(dir, "later.json") {
-		t.Errorf("%v, %v before its delay is over", jobs, err)
-	}
-}
-
-// The count is in the file, so that it outlives the process.
-func TestDirCountsAttempts(t *testing.T) {
-	dir := t.TempDir()
-	write(t, `{"scanner": "fake", "target": "/src", "attempt": -1000}`, dir, "j.json")
-	for want := 1; want <= 3; want++ {
-		d, err := agent.NewDir(dir)
-		must(t, err)
-		jobs, err := d.Next(t.Context(), atOnce)
-		if err != nil || len(jobs) != 1 || jobs[0].Spec().Attempt != want {
-			t.Fatalf("delivery %d: %v, %v", want, jobs, err)
-		}
-		must(t, jobs[0].Nak(t.Context(), 0))
-		must(t, d.Close())
-	}
-}
-
-func TestDirHoldsBackAFileNamedAsARunningJob(t *testing.T) {
-	dir := t.TempDir()
-	d := newDir(t, dir)
-	write(t, goodJob, dir, "nightly.json")
-	first, err := d.Next(t.Context(), atOnce)
-	must(t, err)
-	write(t, `{"scanner": "fake", "target": "/new"}`, dir, "nightly.json")
-	if jobs, err := d.Next(t.Context(), atOnce); len(jobs) != 0 || err != nil {
-		t.Fatal(jobs, err)
-	}
-	must(t, first[0].Nak(t.Context(), time.Hour))
-	jobs, err := d.Next(t.Context(), atOnce)
-	if err != nil || len(jobs) != 1 || jobs[0].Spec().Target != "/new" {
-		t.Fatalf("%v, %v", jobs, err)
-	}
-	must(t, jobs[0].Ack(t.Context()))
-	if exists(dir, "nightly.json") || exists(dir, "active", "nightly.json") {
-		t.Error("a file is left")
-	}
-}
-
-func TestDirWaits(t *testing.T) {
-	dir := t.TempDir()
-	d := newDir(t, dir)
-	if jobs, err := d.Next(t.Context(), agent.Want{Max: 1, Wait: 10 * time.Millisecond}); len(jobs) != 0 || err != nil {
-		t.Error(jobs, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	got := make(chan error, 1)
-	go func() {
-		_, err := d.Next(ctx, agent.Want{Max: 1, Wait: time.Hour})
-		got <- err
-	}()
-	cancel()
-	if err := <-got; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-}
 
 func TestAgentWorksOffADirectory(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 5 {
 		b, err := json.Marshal(job.Spec{Scanner: "fake", Target: "/src", TenantID: "acme", Payload: json.RawMessage(`{"any": "thing"}`)})
 		must(t, err)
-		write(t, string(b), dir, fmt.Sprintf("%d.json", i))
+		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("scan no. %d.json", i)), b, 0o600))
 	}
-	write(t, "{", dir, "broken.json")
+	must(t, os.WriteFile(filepath.Join(dir, "broken.json"), []byte("{"), 0o600))
 	var b bed
 	b.scanner.DoesNext(sdktest.Fails(errors.New("no such target")))
-	d := newDir(t, dir)
+	d, err := job.NewDir(dir)
+	must(t, err)
+	defer d.Close()
 	b.start(t, func(c *agent.Config) { c.Source = d })
 	must(t, b.uploader.WaitFor(limit(t), 4))
+	for _, p := range b.uploader.Parts() { // an ID is mapped to one that every receiver takes
+		if err := report.CheckID("job", p.JobID); err != nil || p.JobID != p.ReportID {
+			t.Errorf("part of job %q and report %q, want the same valid ID: %v", p.JobID, p.ReportID, err)
+		}
+	}
 	// The broken file is the newest: it may be looked at after the last upload.
 	var failed []string
-	var err error
 	for ctx := limit(t); len(failed) < 2 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		failed, err = filepath.Glob(filepath.Join(dir, "failed", "*.json"))
 	}
@@ -264,33 +48,4 @@ func TestAgentWorksOffADirectory(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "active", "*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
-}
-
-func FuzzDirJobFile(f *testing.F) {
-	f.Add([]byte(goodJob))
-	f.Add([]byte(`{"scanner":"a","target":"b","attempt":9223372036854775807,"lease_ttl":1,"not_after":"2020-01-01T00:00:00Z"}`))
-	f.Add([]byte(`{"id":"../../etc","scanner":"a","target":"b"}`))
-	dir := f.TempDir()
-	d := newDir(f, dir)
-	f.Fuzz(func(t *testing.T, content []byte) {
-		write(t, string(content), dir, "j.json")
-		jobs, err := d.Next(t.Context(), atOnce)
-		if len(jobs)+len(unwrap(err)) != 1 {
-			t.Fatalf("%d jobs and error %v of one file", len(jobs), err)
-		}
-		for _, j := range jobs {
-			s := j.Spec()
-			if s.Scanner == "" || s.Target == "" || s.Timeout < 0 || s.Attempt < 1 || strings.ContainsAny(s.ID, "/\\.") {
-				t.Errorf("spec %+v", s)
-			}
-			must(t, j.Ack(t.Context()))
-		}
-	})
-}
-
-func unwrap(err error) []error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		return j.Unwrap()
-	}
-	return nil
 }

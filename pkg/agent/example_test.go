@@ -32,7 +32,7 @@ func (todos) Scan(_ context.Context, req scan.Request, open scan.OpenFunc) (*sca
 // What is the least I need for an agent? A source of jobs, a scanner, and somewhere for the reports to go.
 func Example() {
 	a, err := agent.New(agent.Config{
-		Source:  agent.NewList(job.Spec{ID: "nightly-1", Scanner: "todos", Target: "/src/shop"}),
+		Source:  job.NewList(job.Spec{ID: "nightly-1", Scanner: "todos", Target: "/src/shop"}),
 		Scanner: todos{},
 		Uploader: pipeline.UploaderFunc(func(_ context.Context, part *report.Part) (*pipeline.Result, error) {
 			r, err := part.Report()

@@ -22,7 +22,7 @@ type SourceConfig struct {
 const DefaultPollInterval = 5 * time.Second
 
 // Source is a job source that polls a server's commands: it acknowledges a command when it takes it, and reports
-// its start, completion or failure. It implements agent.JobSource.
+// its start, completion or failure. It implements job.Source.
 type Source struct {
 	client *Client
 	cfg    SourceConfig

@@ -1,4 +1,7 @@
-// Package job is what a job source hands to an agent: a lease on a piece of work, and the verbs that end it.
+// Package job defines a unit of work of an agent, the Source it comes from, and two sources: a List and a Dir.
+//
+// An agent takes a Job from a Source under a lease, extends the lease while it works, and ends the job with exactly one
+// of Ack, Nak and Fail. A job whose agent dies is delivered again once its lease has expired.
 package job
 
 import (
@@ -8,43 +11,67 @@ import (
 	"time"
 )
 
-// Errors of a lease. Sources return them, wrapped or plain, from the verbs of Job.
+// Errors of a lease, which the methods of Job return, wrapped or not. After either of them the agent stops the work and
+// calls no other method of the job.
 var (
-	// ErrLeaseLost means that somebody else may hold the job now: stop the work, do not Ack.
+	// ErrLeaseLost means that another agent may hold the job now.
 	ErrLeaseLost = errors.New("lease lost")
-	// ErrCanceled means that the job was withdrawn: stop the work, release the slot, do not Ack.
+	// ErrCanceled means that the job was withdrawn.
 	ErrCanceled = errors.New("job canceled")
 )
 
-// ErrInvalid means that something offered as a job is none, and that the source has set it aside. Source.Next returns
-// it, wrapped with the reason, beside the jobs that are good.
-var ErrInvalid = errors.New("not a job")
+// ErrInvalid means that a source found something that is not a job and has removed it. Source.Next returns it, wrapped
+// together with the reason, beside the jobs that are valid.
+var ErrInvalid = errors.New("not a valid job")
 
-// Spec says what is to be done.
+// KindScan is the kind of the jobs that an agent runs.
+const KindScan = "scan"
+
+// Spec describes a job.
 type Spec struct {
-	ID       string          `json:"id"`       // unique at its source
-	TenantID string          `json:"tenant"`   // empty: the agent's own tenant
-	Kind     string          `json:"kind"`     // "scan"
-	Scanner  string          `json:"scanner"`  // name in the scanner table
-	Target   string          `json:"target"`   // what to scan: a path
-	Priority int             `json:"priority"` // higher first
-	Timeout  time.Duration   `json:"timeout"`  // of the scan; 0: the agent's default
-	Attempt  int             `json:"attempt"`  // deliveries so far, from 1; 0: unknown
-	NotAfter time.Time       `json:"not_after"`
-	LeaseTTL time.Duration   `json:"lease_ttl"` // Extend before it runs out; 0: no lease
-	Payload  json.RawMessage `json:"payload,omitempty"`
+	// ID identifies the job at its source. It must be unique there.
+	ID string `json:"id"`
+	// TenantID is the tenant that owns the job. If empty, it is the agent's own tenant.
+	TenantID string `json:"tenant"`
+	// Kind is KindScan.
+	Kind string `json:"kind"`
+	// Scanner is the name of the scanner to run.
+	Scanner string `json:"scanner"`
+	// Target is what to scan, usually the path of a directory.
+	Target string `json:"target"`
+	// Priority orders jobs and their uploads. Higher goes first.
+	Priority int `json:"priority"`
+	// Timeout is the maximum duration of the scan. Zero means the agent's default. In JSON it is in nanoseconds.
+	Timeout time.Duration `json:"timeout"`
+	// Attempt is the number of times the job was delivered, this delivery included. Zero means unknown.
+	Attempt int `json:"attempt"`
+	// NotAfter is the time after which the job must not start. The zero time means no limit.
+	NotAfter time.Time `json:"not_after"`
+	// LeaseTTL is the duration of the lease, which the agent extends before it expires. Zero means that the job has no
+	// lease. In JSON it is in nanoseconds.
+	LeaseTTL time.Duration `json:"lease_ttl"`
+	// Payload is data of the source's own. An agent ignores it.
+	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// Job is a leased piece of work. Its methods may be called from any goroutine; exactly one of Ack, Nak and
-// Fail ends it, and a second call of the same verb is harmless.
+func (s *Spec) setDefaults() {
+	if s.Kind == "" {
+		s.Kind = KindScan
+	}
+}
+
+// Job is a leased unit of work. Its methods may be called concurrently. Exactly one of Ack, Nak and Fail ends the job;
+// calling one of them again must have no effect. An error with a method Permanent() bool that returns true is final;
+// after any other error, except ErrLeaseLost and ErrCanceled, the agent repeats the call.
 type Job interface {
+	// Spec returns the description of the job. It is the same at every call.
 	Spec() Spec
-	// Extend renews the lease to now + LeaseTTL. It returns nil, ErrLeaseLost, ErrCanceled or a passing error.
+	// Extend renews the lease for another LeaseTTL. It returns ErrLeaseLost or ErrCanceled if there is nothing to renew.
 	Extend(ctx context.Context) error
-	// Ack says that the job's result is durable upstream.
+	// Ack ends the job because its result is durable at the receiver.
 	Ack(ctx context.Context) error
-	// Nak gives the job back, to be delivered again after delay at the earliest.
+	// Nak returns the job to its source, which delivers it again no earlier than after delay.
 	Nak(ctx context.Context, delay time.Duration) error
-	// Fail ends the job for good, with the reason.
+	// Fail ends the job without a result.
 	Fail(ctx context.Context, reason string) error
 }

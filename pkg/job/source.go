@@ -5,18 +5,21 @@ import (
 	"time"
 )
 
-// Want says how much work an agent can take.
+// Want describes the jobs that an agent asks its Source for.
 type Want struct {
-	Max   int           // jobs at most: the free slots the agent holds for them
-	Wait  time.Duration // how long Next may wait for the first one
-	Kinds []string      // kinds the agent can do; empty: any
+	// Max is the maximum number of jobs, which is the number of free slots that the agent holds for them.
+	Max int
+	// Wait is the maximum time to wait for the first job.
+	Wait time.Duration
+	// Kinds lists the kinds of jobs that the agent can run. If empty, it can run any.
+	Kinds []string
 }
 
-// Source hands out jobs.
-//
-// Next waits up to w.Wait and returns at most w.Max leased jobs; none means that there is nothing now. Jobs
-// returned together with an error are leased and must be handled. io.EOF says that there will never be another
-// job. With Max <= 0 it must return at once. Next is called by one goroutine at a time.
+// Source delivers jobs to an agent.
 type Source interface {
+	// Next waits up to w.Wait for jobs and returns at most w.Max of them, leased. Without jobs and error, there are none
+	// at present. Jobs that are returned together with an error are leased and must be handled. The error io.EOF, itself
+	// and not wrapped, means that there will be no more jobs except those that are returned with Nak. If w.Max is not
+	// positive, Next returns at once. It is called by one goroutine at a time.
 	Next(ctx context.Context, w Want) ([]Job, error)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 )
 
@@ -22,7 +21,7 @@ type Source struct {
 	ending bool
 }
 
-var _ agent.JobSource = (*Source)(nil)
+var _ job.Source = (*Source)(nil)
 
 // Add offers jobs and returns them. A job without an ID gets one, a job without a kind is a scan, and one without a
 // scanner or target gets "fake" and ".".

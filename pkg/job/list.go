@@ -1,41 +1,41 @@
-package agent
+package job
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
-
-	"github.com/rediverio/sdk/pkg/job"
 )
 
-// List is a source with a given list of jobs. When all are handed out it says io.EOF; one that is given back is
-// handed out again.
+// A List is a Source that delivers a fixed list of jobs. Once all of them are delivered, Next returns io.EOF. A job
+// that is returned with Nak is delivered again.
 type List struct {
 	mu      sync.Mutex
 	waiting []*listed
-	changed chan struct{}
+	changed chan struct{} // capacity 1: receives when a job has ended
 	failed  map[string]string
 }
 
-// NewList returns a source of these jobs, in their order. Jobs without an ID get one; without a kind they are scans.
-func NewList(specs ...job.Spec) *List {
+var _ Source = (*List)(nil)
+
+// NewList returns a List of the given jobs, in their order. A job without an ID is given one, and a job without a kind
+// is a scan.
+func NewList(specs ...Spec) *List {
 	l := &List{changed: make(chan struct{}, 1), failed: map[string]string{}}
 	for i, s := range specs {
 		if s.ID == "" {
 			s.ID = fmt.Sprintf("job-%s-%d", time.Now().UTC().Format("20060102T150405.000"), i+1)
 		}
-		if s.Kind == "" {
-			s.Kind = "scan"
-		}
+		s.setDefaults()
 		l.waiting = append(l.waiting, &listed{list: l, spec: s})
 	}
 	return l
 }
 
-// Next hands out the next jobs; see job.Source.
-func (l *List) Next(ctx context.Context, w Want) ([]job.Job, error) {
+// Next implements Source.
+func (l *List) Next(ctx context.Context, w Want) ([]Job, error) {
 	if w.Max <= 0 {
 		return nil, nil
 	}
@@ -46,100 +46,90 @@ func (l *List) Next(ctx context.Context, w Want) ([]job.Job, error) {
 		if len(jobs) > 0 || err != nil {
 			return jobs, err
 		}
-		var again <-chan time.Time
-		if !due.IsZero() {
-			t := time.NewTimer(time.Until(due))
-			defer t.Stop()
-			again = t.C
-		}
+		again := time.NewTimer(time.Until(due))
 		select {
 		case <-l.changed:
-		case <-again:
+		case <-again.C:
 		case <-timeout.C:
 			return nil, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		again.Stop()
 	}
 }
 
-// take returns the jobs that are due, or when the next one is.
-func (l *List) take(n int) (jobs []job.Job, due time.Time, err error) {
+// take returns up to n jobs that are due, or the time at which the next one will be.
+func (l *List) take(n int) (jobs []Job, due time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) == 0 {
-		return nil, time.Time{}, io.EOF
+		return nil, due, io.EOF
 	}
 	now := time.Now()
 	rest := l.waiting[:0]
 	for _, j := range l.waiting {
-		switch {
-		case len(jobs) < n && !j.due.After(now):
+		if len(jobs) < n && !j.due.After(now) {
 			j.spec.Attempt++
 			j.ended = false
 			jobs = append(jobs, j)
-		default:
-			if due.IsZero() || j.due.Before(due) {
-				due = j.due
-			}
-			rest = append(rest, j)
+			continue
 		}
+		if due.IsZero() || j.due.Before(due) {
+			due = j.due
+		}
+		rest = append(rest, j)
 	}
 	l.waiting = rest
 	return jobs, due, nil
 }
 
-// Failed returns the reasons of the jobs that ended for good without a report, by job ID.
+// Failed returns the reasons of the jobs that were ended with Fail, by job ID.
 func (l *List) Failed() map[string]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make(map[string]string, len(l.failed))
-	for id, why := range l.failed {
-		out[id] = why
-	}
-	return out
+	return maps.Clone(l.failed)
 }
 
-// listed is a job of a List.
+// listed is a Job of a List. The list's mutex guards it.
 type listed struct {
 	list  *List
-	spec  job.Spec
+	spec  Spec
 	due   time.Time
 	ended bool
 }
 
-func (j *listed) Spec() job.Spec               { return j.spec }
+func (j *listed) Spec() Spec                   { return j.spec }
 func (j *listed) Extend(context.Context) error { return nil }
 
 func (j *listed) Ack(context.Context) error {
-	j.end(func() {})
-	return nil
+	return j.end(func() {})
 }
 
 func (j *listed) Nak(_ context.Context, delay time.Duration) error {
-	j.end(func() {
+	return j.end(func() {
 		j.due = time.Now().Add(delay)
 		j.list.waiting = append(j.list.waiting, j)
 	})
-	return nil
 }
 
 func (j *listed) Fail(_ context.Context, reason string) error {
-	j.end(func() { j.list.failed[j.spec.ID] = reason })
-	return nil
+	return j.end(func() { j.list.failed[j.spec.ID] = reason })
 }
 
-func (j *listed) end(then func()) {
+// end calls do unless the job has ended before.
+func (j *listed) end(do func()) error {
 	l := j.list
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if j.ended {
-		return
+		return nil
 	}
 	j.ended = true
-	then()
+	do()
 	select {
 	case l.changed <- struct{}{}:
 	default:
 	}
+	return nil
 }
