@@ -51,7 +51,7 @@ func (e *inHandError) Temporary() bool { return true }
 // expect notes, before the scan, that the job's report will have to be delivered: its upload may end first. Two jobs
 // at a time with the same ID would have the same report, so the second one is refused.
 func (a *Agent) expect(r *run) (*delivery, error) {
-	d := &delivery{key: deliveryKey{r.spec.TenantID, r.spec.ID}, job: r.job, spec: r.spec, ended: map[string]error{}}
+	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, spec: r.spec, ended: map[string]error{}}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	a.deliveries.mu.Lock()
 	defer a.deliveries.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
@@ -204,7 +205,7 @@ func (l *life) unwillingSource() {
 			l.t.Errorf("%+v", e)
 		}
 	}
-	if e := l.next(event.ValidationError, func() { l.command(`{"scanner": ""}`) }); !strings.Contains(e.Error, "not a job") {
+	if e := l.next(event.ValidationError, func() { l.command(`{"scanner": ""}`) }); !strings.Contains(e.Error, job.ErrInvalid.Error()) {
 		l.t.Errorf("%+v", e)
 	}
 }

@@ -21,7 +21,6 @@ import (
 // of the host, or has ended.
 func (a *Agent) start(j job.Job, slot *resource.Slot) (admitted <-chan struct{}) {
 	spec := j.Spec()
-	spec.ID = report.CleanID(spec.ID) // events and reports name the job by it; the source knows the job by its verbs
 	if spec.TenantID == "" {
 		spec.TenantID = a.cfg.TenantID
 	}
@@ -108,7 +107,7 @@ func (r *run) scan(ctx context.Context) (res *scan.Result, err error) {
 	r.phase.Store("scanning")
 	r.a.record(r.spec, event.Event{Type: event.JobStarted, Message: "job started", Details: map[string]any{"scanner": r.spec.Scanner, "target": r.spec.Target}})
 	res, err = r.a.cfg.Scanner.Scan(ctx, scan.Request{
-		JobID: r.spec.ID, TenantID: r.spec.TenantID, ReportID: r.spec.ID, Scanner: r.spec.Scanner, Target: r.spec.Target, Timeout: r.spec.Timeout,
+		JobID: r.spec.ID, TenantID: r.spec.TenantID, ReportID: report.CleanID(r.spec.ID), Scanner: r.spec.Scanner, Target: r.spec.Target, Timeout: r.spec.Timeout,
 		OnMemory: r.slot.SetUsed, // so that admission holds back only what the scanner has not taken yet
 	}, r.open(ctx))
 	if err == nil && res == nil {
@@ -160,7 +159,7 @@ func (r *run) admit(ctx context.Context) (err error) {
 func (r *run) open(ctx context.Context) scan.OpenFunc {
 	return func(head *report.Report) (report.Writer, error) {
 		h := *head
-		h.Metadata.ID = r.spec.ID
+		h.Metadata.ID = report.CleanID(r.spec.ID)
 		w, err := r.a.pipeline.NewWriter(ctx, &h, pipeline.WithJobID(r.spec.ID), pipeline.WithTenantID(r.spec.TenantID), pipeline.WithPriority(r.spec.Priority))
 		if err != nil {
 			return nil, err
