@@ -46,8 +46,8 @@ test: ## run all tests, then those of the concurrent packages under the race det
 	@$(MAKE) --no-print-directory race
 
 .PHONY: race
-race: ## run the tests of pkg and internal under the race detector, with fewer rounds of what is tried many times
-	go test -race -short -timeout 20m $(TEST_FLAGS) ./pkg/... ./internal/...
+race: ## run the tests of pkg (but agentcmd, whose tests run the agent as a process) and internal under the race detector
+	go test -race -short -timeout 20m $(TEST_FLAGS) $$(go list ./pkg/... ./internal/... | grep -v /agentcmd$$)
 
 .PHONY: check
 check: fmt vet lint layout cross race ## everything before a push: format, vet, staticcheck, layers, all platforms, races
@@ -100,12 +100,12 @@ pool: bin/gopls ## run a pool of real language servers (gopls), and show what th
 
 .PHONY: scanners
 scanners: bin/gitleaks bin/gosec bin/staticcheck bin/npm/.installed ## run four real scanners alone and through the agent, and compare; needs npm, and minutes
-	go test ./cmd/example-agent -run '^TestReal(Isolation|Scanners)$$' -count=1 -timeout 60m -v -args -real
+	go test ./pkg/agentcmd -run '^TestReal(Isolation|Scanners)$$' -count=1 -timeout 60m -v -args -real
 
 .PHONY: docs
 docs: ## write docs/configuration.md and docs/scanners.md again from the code, then check all of the documentation
-	go test ./cmd/example-agent -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
-	go test ./cmd/example-agent -run 'TestDocs|TestConfigurationDoc|TestScannersDoc|TestExampleConfiguration' -count=1
+	go test ./pkg/agentcmd -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
+	go test ./pkg/agentcmd -run 'TestDocs|TestConfigurationDoc|TestScannersDoc|TestExampleConfiguration' -count=1
 
 .PHONY: tools
 tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin

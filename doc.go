@@ -28,7 +28,7 @@
 // All together:
 //
 //   - pkg/agent: Agent, which takes jobs from a source and carries each to the end.
-//   - cmd/example-agent: the wiring, short enough to be the diagram.
+//   - pkg/agentcmd: the command line of an agent; cmd/example-agent is one that adds nothing but its name.
 //
 // For the tests of an agent: pkg/sdktest has an uploader, a source, a scanner and a host that do as they are told;
 // pkg/ingest/ingesttest a server with faults; pkg/scan/scantest scanners that misbehave.

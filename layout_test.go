@@ -23,6 +23,7 @@ const module = "github.com/rediverio/sdk"
 const (
 	backoff    = "github.com/cenkalti/backoff/v4"
 	cobra      = "github.com/spf13/cobra"
+	pflag      = "github.com/spf13/pflag"
 	gopsutil   = "github.com/shirou/gopsutil/v3"
 	klauspost  = "github.com/klauspost/compress"
 	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
@@ -77,8 +78,11 @@ var rooms = map[string][]string{
 	"internal/testkit":      {"pkg/event"},
 	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
-	// level 4: the wiring, which may import every room but the test kits
-	"cmd/example-agent": {"cmd", "internal", "pkg", cobra, yaml, sysx, termx},
+	// level 4: the command line of an agent, which may import every room but the test kits
+	"pkg/agentcmd": {"internal", "pkg", cobra, pflag, yaml, sysx, termx},
+
+	// level 5: programs
+	"cmd/example-agent": {"pkg/agentcmd"},
 }
 
 // kits are never part of a program.
@@ -150,9 +154,10 @@ func TestLayoutRule(t *testing.T) {
 		{"pkg/report", klauspost + "/zstd", false},
 		{"pkg/agent", sqlite, false},
 		{"pkg/agent", "C", false},
-		{"cmd/example-agent", module + "/pkg/chunk", true},
-		{"cmd/example-agent", module + "/pkg/sdktest", false},
-		{"cmd/example-agent", sqlite, false},
+		{"pkg/agentcmd", module + "/pkg/chunk", true},
+		{"pkg/agentcmd", module + "/pkg/sdktest", false},
+		{"pkg/agentcmd", sqlite, false},
+		{"cmd/example-agent", module + "/pkg/chunk", false},
 		{"pkg/resource", gopsutil + "/cpu", true},
 	} {
 		if why := illegal(c.imports, rooms[c.dir]); (why == "") != c.legal {

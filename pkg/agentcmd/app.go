@@ -1,0 +1,50 @@
+package agentcmd
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// App describes an agent. Only Name must be set.
+type App struct {
+	// Name is the name of the program in its help, hints and requests, such as "acme-agent".
+	Name string
+
+	// Short is the line of help below the name. Defaults to what every agent does.
+	Short string
+
+	// Version is the version that the verb version prints and the server is told. Defaults to "dev".
+	Version string
+
+	// Commit is the commit that the verb version prints. Defaults to "unknown".
+	Commit string
+
+	// EnvPrefix precedes the name of a setting in its environment variable, as in ACME_AGENT_CHUNK_MAX_RETRIES. Defaults
+	// to Name in upper case and an underscore.
+	EnvPrefix string
+
+	// StateDir is the directory of everything the agent keeps, unless the operator names another. A leading ~/ is the
+	// home directory. Defaults to ~/.NAME.
+	StateDir string
+}
+
+// withDefaults returns app with its zero fields set.
+func (app App) withDefaults() App {
+	app.Short = cmp.Or(app.Short, "scan, upload, and never lose a finding")
+	app.Version = cmp.Or(app.Version, "dev")
+	app.Commit = cmp.Or(app.Commit, "unknown")
+	app.EnvPrefix = cmp.Or(app.EnvPrefix, strings.ToUpper(strings.ReplaceAll(app.Name, "-", "_"))+"_")
+	app.StateDir = cmp.Or(app.StateDir, "~/."+app.Name)
+	return app
+}
+
+// Main runs the command line of app with the arguments, streams and environment of the process, and exits with its
+// exit code.
+func Main(app App) {
+	a := &cli{App: app.withDefaults(), called: os.Args[0], in: os.Stdin, out: os.Stdout, errw: os.Stderr, env: os.LookupEnv, tty: term.IsTerminal(int(os.Stderr.Fd()))}
+	os.Exit(a.main(context.Background(), os.Args[1:]))
+}

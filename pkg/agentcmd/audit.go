@@ -1,0 +1,202 @@
+package agentcmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/event"
+)
+
+func (a *cli) auditCommand() *cobra.Command {
+	cmd := verbs("audit", "what the agent did: read its audit log, and prove it whole")
+	cmd.Long = `Reads the audit log of --state-dir, or the one at PATH: a file, or a directory that has an audit.log. Rotated and
+compressed files beside it are read too, and the agent that writes it is not disturbed.
+
+People get one line for each event; with -o json each line is printed as it stands in the log.`
+	cmd.Example = `  {agent} audit tail -f
+  {agent} audit query --since 2h --severity warn
+  {agent} audit verify`
+	cmd.AddCommand(a.auditTail(), a.auditQuery(), a.auditVerify(), a.auditNewKey())
+	return cmd
+}
+
+// auditPath is the log that a command line names.
+func (a *cli) auditPath(args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
+	}
+	if err := a.load(); err != nil {
+		return "", err
+	}
+	return a.cfg.Audit.LogFile, nil
+}
+
+// auditFlags are the flags that narrow what is shown.
+type auditFlags struct {
+	types            []string
+	severity         string
+	job, report, txt string
+}
+
+func (o *auditFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&o.types, "type", nil, "only of this type; may be given again")
+	f.StringVar(&o.severity, "severity", "", "this severity or worse: debug, info, warn, error, critical")
+	f.StringVar(&o.job, "job", "", "only of this job")
+	f.StringVar(&o.report, "report", "", "only of this report")
+	f.StringVar(&o.txt, "text", "", "only with this text anywhere, in upper or lower case")
+}
+
+// filter adds them to f, and refuses what makes no sense.
+func (o *auditFlags) filter(f audit.Filter) (audit.Filter, error) {
+	f.Severity, f.JobID, f.ReportID, f.Text = event.Severity(strings.ToUpper(o.severity)), o.job, o.report, o.txt
+	for _, t := range o.types {
+		f.Types = append(f.Types, event.Type(t))
+	}
+	if err := f.Validate(); err != nil {
+		return f, usage("%v", err)
+	}
+	return f, nil
+}
+
+func (a *cli) auditQuery() *cobra.Command {
+	var o auditFlags
+	var f audit.Filter
+	var since, until string
+	cmd := a.verb("query [PATH]", "the events that match, oldest first", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		now := time.Now()
+		var err error
+		for _, w := range []struct {
+			flag, text string
+			into       *time.Time
+		}{{"--since", since, &f.Since}, {"--until", until, &f.Until}} {
+			if *w.into, err = parseWhen(w.text, now); err != nil {
+				return usage("%s: %v", w.flag, err)
+			}
+		}
+		if f, err = o.filter(f); err != nil {
+			return err
+		}
+		path, err := a.auditPath(args)
+		if err != nil {
+			return err
+		}
+		p := a.auditPrinter()
+		err = p.print(ctx, path, f)
+		if err == nil && p.n == 0 {
+			a.say("no event matches%s", typeHint(f.Types))
+		}
+		return errors.Join(err, p.out.Flush())
+	})
+	o.add(cmd)
+	cmd.Flags().StringVar(&since, "since", "", "of the last 90m, 2h, 7d, or since 2026-11-21T03:00 (UTC, or with a zone)")
+	cmd.Flags().StringVar(&until, "until", "", "older than that; the same forms")
+	cmd.Flags().IntVar(&f.Limit, "limit", 0, "at most so many (default: all)")
+	cmd.Flags().BoolVar(&f.Newest, "newest", false, "newest first")
+	cmd.Example = `  {agent} audit query --since 2h --severity error
+  {agent} audit query --newest --limit 20 --type job_failed --type scan_failed
+  {agent} audit query --job scan-1 -o json | jq .details
+  {agent} audit query --text 'connection refused' /var/backups/host-7`
+	return cmd
+}
+
+// typeHint names what was meant by a type that nothing has.
+func typeHint(asked []audit.EventType) string {
+	var known []string
+	for _, t := range event.Types() {
+		known = append(known, string(t))
+	}
+	for _, t := range asked {
+		if near := nearest(string(t), known); near != "" && !slices.Contains(known, string(t)) {
+			return "; did you mean --type " + near + "?"
+		}
+	}
+	return ""
+}
+
+// maxTail bounds what tail keeps in memory.
+const maxTail = 10_000
+
+func (a *cli) auditTail() *cobra.Command {
+	var o auditFlags
+	var n int
+	var follow bool
+	cmd := a.verb("tail [PATH]", "the last events; -f goes on with those to come, until Ctrl-C", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		if n < 0 || n > maxTail {
+			return usage("--lines %d: want 0 to %d", n, maxTail)
+		}
+		f, err := o.filter(audit.Filter{})
+		if err != nil {
+			return err
+		}
+		path, err := a.auditPath(args)
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		p := a.auditPrinter()
+		err = p.tail(ctx, path, f, n, follow)
+		if follow && ctx.Err() != nil {
+			err = nil // that is how it ends
+		}
+		return errors.Join(err, p.out.Flush())
+	})
+	o.add(cmd)
+	cmd.Flags().IntVarP(&n, "lines", "n", 10, "how many")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with those to come, over rotations")
+	cmd.Example = "  {agent} audit tail -n 50\n  {agent} audit tail -f --severity warn"
+	return cmd
+}
+
+// tail prints the last n events, and then, if asked, those that come.
+func (p *auditPrinter) tail(ctx context.Context, path string, f audit.Filter, n int, follow bool) error {
+	p.live = follow
+	end := audit.Filter{Limit: 1} // the end of the log, whatever it is about
+	if n > 0 {
+		end = f
+		end.Limit = n
+	}
+	end.Newest = true
+	var last []audit.Line
+	for l, err := range audit.Query(ctx, path, end) {
+		if err == nil {
+			last = append(last, l)
+		} else if err := p.skipped(err); err != nil {
+			return err
+		}
+	}
+	for _, l := range slices.Backward(last) {
+		f.After = max(f.After, l.Seq)
+		if n > 0 {
+			if err := p.line(&l); err != nil {
+				return err
+			}
+		}
+	}
+	if !follow {
+		return nil
+	}
+	f.Follow = true
+	return p.print(ctx, path, f)
+}
+
+// auditPrinter shows events.
+type auditPrinter struct {
+	a    *cli
+	out  *bufio.Writer
+	n    int
+	live bool // somebody waits for each line
+}
+
+func (a *cli) auditPrinter() *auditPrinter { return &auditPrinter{a: a, out: bufio.NewWriter(a.out)} }

@@ -1,0 +1,179 @@
+package agentcmd
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rediverio/sdk/pkg/audit"
+)
+
+// print shows the events that f lets through.
+func (p *auditPrinter) print(ctx context.Context, path string, f audit.Filter) error {
+	for l, err := range audit.Query(ctx, path, f) {
+		if err != nil {
+			return p.skipped(err)
+		}
+		if err := p.line(&l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipped says what could not be read, which is no reason to fail, and returns any other error.
+func (p *auditPrinter) skipped(err error) error {
+	var s *audit.SkippedError
+	if !errors.As(err, &s) {
+		return err
+	}
+	p.a.say("%s; 'audit verify' says more", bare(s.Error()))
+	return nil
+}
+
+func (p *auditPrinter) line(l *audit.Line) error {
+	p.n++
+	text := eventText
+	if p.a.json() {
+		text = func(l *audit.Line) string { return string(escapeUnprintable(l.Raw)) }
+	}
+	if _, err := p.out.WriteString(text(l) + "\n"); err != nil || !p.live {
+		return err
+	}
+	return p.out.Flush()
+}
+
+// eventText is an event as a line for people. Nothing of a log reaches a terminal that could move its cursor.
+func eventText(l *audit.Line) string {
+	e := &l.Event
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %-8s  %-17s", stampText(e.Timestamp), bare(string(cmp.Or(e.Severity, audit.SeverityInfo))), bare(string(e.Type)))
+	switch {
+	case strings.Contains(e.Message, "="): // no message can pass for what follows it
+		b.WriteString("  " + strconv.Quote(e.Message))
+	case e.Message != "":
+		b.WriteString("  " + bare(e.Message))
+	}
+	pair := func(key, value string) { b.WriteString("  " + key + "=" + value) }
+	for _, m := range []struct{ key, value string }{{"error", e.Error}, {"job", e.JobID}, {"report", e.ReportID}} {
+		if m.value != "" {
+			pair(m.key, word(m.value))
+		}
+	}
+	if e.Duration != 0 {
+		pair("took", e.Duration.Round(time.Microsecond).String())
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.Details)) {
+		pair(word(k), detailText(e.Details[k]))
+	}
+	if l.Seq > 0 {
+		pair("seq", strconv.FormatUint(l.Seq, 10))
+	}
+	return b.String()
+}
+
+// stampText is a time as the log has it, in UTC, to the millisecond.
+func stampText(t time.Time) string {
+	if t.IsZero() {
+		return "-                       " // as wide as a time
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func detailText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return word(v)
+	case float64:
+		if v == float64(int64(v)) {
+			return strconv.FormatInt(int64(v), 10)
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	b, err := json.Marshal(v)
+	if err != nil { // it was decoded from JSON
+		return word(err.Error())
+	}
+	return bare(string(b))
+}
+
+// maxShown is how much of one string people see; -o json has all of it.
+const maxShown = 300
+
+// bare returns s as it may reach a terminal: quoted when not all of it can be printed.
+func bare(s string) string {
+	if utf8.RuneCountInString(s) > maxShown {
+		s = string([]rune(s)[:maxShown]) + "…"
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unprintable) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// word is bare, and quoted where it would be taken for more than one.
+func word(s string) string {
+	if t := bare(s); s != "" && !strings.ContainsAny(s, ` "=`) || t != s {
+		return t
+	}
+	return strconv.Quote(s)
+}
+
+func unprintable(r rune) bool { return !strconv.IsPrint(r) }
+
+// escapeUnprintable returns JSON that means the same and may reach a terminal. What the agent writes is such already.
+func escapeUnprintable(b []byte) []byte {
+	if utf8.Valid(b) && !bytes.ContainsFunc(b, unprintable) {
+		return b
+	}
+	var out []byte
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			out = append(out, `\ufffd`...)
+		case r == '\n':
+			out = append(out, '\n') // between two values
+		case r < ' ':
+			out = append(out, ' ') // the same
+		case r > 0xffff && unprintable(r):
+			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r-0x10000)>>10, 0xdc00+(r-0x10000)&0x3ff)
+		case unprintable(r):
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			out = append(out, b[:n]...)
+		}
+		b = b[n:]
+	}
+	return out
+}
+
+// parseWhen reads a time, or how long before now it is. An empty text is no time.
+func parseWhen(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.AddDate(0, 0, -int(n)), nil
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, fmt.Errorf("%q: want how long ago (90m, 2h, 7d) or a time (2026-11-21T03:00, UTC)", s)
+}

@@ -1,0 +1,141 @@
+package agentcmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/audit"
+)
+
+func (a *cli) auditVerify() *cobra.Command {
+	var known []string
+	var keyFile string
+	cmd := a.verb("verify [PATH]", "prove that the log is whole, or say where it is not", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		opt, err := verifyOptions(known, keyFile)
+		if err != nil {
+			return err
+		}
+		path, err := a.auditPath(args)
+		if err != nil {
+			return err
+		}
+		rep, err := audit.Verify(ctx, path, opt)
+		if err != nil {
+			return err
+		}
+		if len(rep.Files) == 0 && rep.Verdict == audit.Intact {
+			return fmt.Errorf("there is no audit log %s", bare(rep.Log))
+		}
+		if err := a.printVerdict(rep, opt); err != nil {
+			return err
+		}
+		if rep.Verdict > audit.Torn {
+			return &exitError{exitNotWhole, nil}
+		}
+		return nil
+	})
+	cmd.Long = `Reads every line of the log, rotated and compressed files included, and says what it is: intact, torn (a crash or a
+power cut left half a line at its end), missing (lines are gone and no line says why), or tampered (lines were changed, added,
+repeated or moved). Exit code 0 for the first two, 65 for the others.
+
+The chain alone does not show that somebody computed all of it anew. Keep the head that verify prints away from the
+host and give it to the next run with --known; or let the agent sign its lines (audit.key_file) and give the first key with --key.`
+	cmd.Flags().StringArrayVar(&known, "known", nil, "SEQ:CHAIN, a head printed before: nothing up to it may differ; may be given again")
+	cmd.Flags().StringVar(&keyFile, "key", "", "file with the first key, as new-key printed it: every line from then on must be signed")
+	cmd.Example = `  {agent} audit verify
+  {agent} audit verify -o json | jq -r '.head | "\(.seq):\(.chain)"' > head-of-host-7
+  {agent} audit verify --known "$(cat head-of-host-7)" --key first-key.json /var/backups/host-7`
+	return cmd
+}
+
+func verifyOptions(known []string, keyFile string) (opt audit.VerifyOptions, err error) {
+	for _, k := range known {
+		seq, chain, _ := strings.Cut(strings.TrimSpace(k), ":")
+		n, err := strconv.ParseUint(seq, 10, 64)
+		if err != nil || n == 0 || len(chain) != 64 || strings.Trim(chain, "0123456789abcdef") != "" {
+			return opt, usage("--known %q: want SEQ:CHAIN, a number and 64 hex digits", k)
+		}
+		opt.Known = append(opt.Known, audit.Mark{Seq: n, Chain: chain})
+	}
+	if keyFile != "" {
+		b, err := os.ReadFile(keyFile)
+		if err != nil {
+			return opt, usage("--key: %v", err)
+		}
+		opt.Key = new(audit.Key)
+		if err := json.Unmarshal(b, opt.Key); err != nil {
+			return opt, usage("--key %s: want what new-key printed", keyFile) // the error would quote the key
+		}
+	}
+	return opt, nil
+}
+
+// verdictText says what a verdict means.
+var verdictText = map[audit.Verdict]string{
+	audit.Intact:   "every line is there and as it was written",
+	audit.Torn:     "whole, but for half a line at the end: a crash, a power cut, or an agent that writes right now",
+	audit.Missing:  "LINES ARE MISSING, and no line says why",
+	audit.Tampered: "LINES ARE NOT AS THEY WERE WRITTEN: changed, added, repeated or moved",
+}
+
+// maxFindings is how many findings people see; -o json has up to audit.MaxFindings.
+const maxFindings = 20
+
+func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
+	if a.json() {
+		b, err := json.MarshalIndent(rep, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "%s\n", escapeUnprintable(b))
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", rep.Verdict, verdictText[rep.Verdict])
+	for i, f := range rep.Findings {
+		if i == maxFindings {
+			fmt.Fprintf(&b, "  … and %d more: -o json lists them\n", len(rep.Findings)-i+rep.More)
+			break
+		}
+		fmt.Fprintf(&b, "  %s\n", bare(f.String()))
+	}
+	fmt.Fprintf(&b, "%s: %d events, seq %d to %d, files: %d", bare(rep.Log), rep.Events, rep.FirstSeq, rep.Head.Seq, len(rep.Files))
+	if opt.Key != nil {
+		fmt.Fprintf(&b, "; %d signatures checked", rep.Signed)
+	}
+	fmt.Fprintf(&b, "\nhead %d:%s\n", rep.Head.Seq, rep.Head.Chain)
+	if len(opt.Known) == 0 && opt.Key == nil {
+		b.WriteString("not compared with anything kept elsewhere: see --known and --key\n")
+	}
+	_, err := fmt.Fprint(a.out, b.String())
+	return err
+}
+
+func (a *cli) auditNewKey() *cobra.Command {
+	cmd := a.verb("new-key FILE", "make a key with which the agent signs its lines", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+		key, err := audit.CreateKey(args[0])
+		if err != nil {
+			return err
+		}
+		b, err := json.Marshal(key)
+		if err == nil {
+			_, err = fmt.Fprintf(a.out, "%s\n", b)
+		}
+		if err != nil {
+			return errors.Join(err, os.Remove(args[0])) // nobody has the first key
+		}
+		a.say("keep the line above away from this host: 'audit verify --key' needs it, and who has it can forge the log")
+		return nil
+	})
+	cmd.Long = `Makes FILE for audit.key_file, and prints the first key. The agent hashes the key after each line and forgets the one
+before, so who takes over the host later cannot change what is written by then. An existing FILE is an error.`
+	cmd.Example = "  {agent} audit new-key {state}/audit.key | ssh vault 'cat > host-7.key'"
+	return cmd
+}

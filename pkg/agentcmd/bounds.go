@@ -1,0 +1,89 @@
+package agentcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/resource"
+)
+
+// gate admits no job that the audit log would not take, where audit.fail_closed asks for that, nor one for which there
+// is no room on the heap, where limits.memory.heap_guard does.
+func (e *engine) gate() error {
+	if err := e.log.Err(); err != nil {
+		return fmt.Errorf("audit.fail_closed is set and the audit log fails: %w", err)
+	}
+	return e.heap.Err()
+}
+
+// vitals adds what the store, the audit log and the heap say to what the agent is judged by.
+func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
+	if s, err := e.store.GetStats(ctx); err == nil && s.RoomBytes > 0 {
+		v[limits.MetricStore] = s.Full()
+	}
+	v[limits.MetricAudit] = 0
+	if e.log.Stats().Failing {
+		v[limits.MetricAudit] = 1
+	}
+	if e.heap != nil {
+		v[limits.MetricHeap] = e.heap.Check()
+	}
+}
+
+// usage is how near each limit is.
+func (e *engine) usage() []limits.Usage {
+	out := e.cfg.Limits.ControllerUsage(e.jobLimits, e.agent.Controller().GetStatus())
+	if e.heap != nil {
+		out = append(out, e.heap.Usage())
+	}
+	return append(append(out, e.transport.Usage()...), e.space.Usage())
+}
+
+// heapLimits lowers the limit of the heap to its share of the memory, where that is asked for.
+func heapLimits(ctx context.Context, l limits.MemoryLimits) limits.MemoryLimits {
+	if l.HeapShare == 0 {
+		return l
+	}
+	m, err := resource.Measure(ctx)
+	if err != nil { // as with a memory that is not known
+		m.MemoryLimitBytes = 0
+	}
+	return l.WithHeapShare(m.MemoryLimitBytes)
+}
+
+// admission says what is wrong with the section resource, by itself or because the limits leave fewer slots than its budgets
+// guarantee.
+func (c *Config) admission() error {
+	if err := c.Resource.Validate(); err != nil {
+		return err
+	}
+	err := c.Limits.ControllerConfig(c.Resource).Validate()
+	if bound := c.Limits.Computational.JobsBound(c.Resource); err != nil && bound != nil {
+		return fmt.Errorf("%w: %w", err, bound)
+	}
+	return err
+}
+
+// warnings are what is not wrong in the configuration, but probably not meant.
+func (c *Config) warnings() (out []error) {
+	if err := c.Limits.Computational.JobsBound(c.Resource); err != nil {
+		out = append(out, err)
+	}
+	return out
+}
+
+// warn tells the operator, here and in the log.
+func (a *cli) warn(e *engine) {
+	for _, w := range e.cfg.warnings() {
+		a.say("warning: %v", w)
+		ev := event.Event{Type: event.ResourceWarning, Severity: event.Warn, Message: w.Error()}
+		var bound *limits.JobsBound
+		if errors.As(w, &bound) {
+			ev.Details = map[string]any{"resource": resource.Slots, "value": bound.Asked, "limit": bound.Jobs, "unit": "jobs"}
+		}
+		e.log.Record(ev)
+	}
+}

@@ -1,0 +1,242 @@
+package agentcmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rediverio/sdk/internal/homedir"
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/pipeline"
+	"github.com/rediverio/sdk/pkg/resource"
+	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/watch"
+)
+
+// Config is the configuration file: a section for each package, with the package's own fields.
+type Config struct {
+	Agent    AgentConfig
+	Server   ServerConfig
+	Chunk    chunk.Config
+	Pipeline pipeline.PipelineConfig
+	Resource resource.ControllerConfig
+	Audit    audit.LoggerConfig
+	Limits   limits.Limits
+	Scan     scan.Config
+	Scanners []scan.Definition // added to the built-in ones and those of agent.scanners_dir, or in place of one with the same name
+	Watch    watch.Config      // what the agent looks after besides its own work, while run is up; nothing without rules, dirs and orphans
+	Ingest   IngestConfig
+}
+
+// AgentConfig is what concerns the agent as a whole.
+type AgentConfig struct {
+	ID       string   // name of this agent in events and requests; default: the host's name
+	TenantID string   // tenant of jobs that name none
+	StateDir string   // directory of everything the agent keeps; default ~/.NAME
+	Scanners []string // scanners that scan uses; default: all that are installed
+	// ScannersDir holds definitions of scanners, each in a file NAME.yaml with the keys of an entry of scanners: added to
+	// the built-in ones, or in place of the one with the same name. Default scanners in StateDir.
+	ScannersDir string
+
+	JobSource  string // where run takes jobs from: dir (files in JobDir) or server (its commands); default dir
+	JobDir     string // default jobs in StateDir
+	StatusAddr string // where run answers status: a path of a unix socket, or a loopback host:port; default agent.sock in StateDir
+
+	Wait         time.Duration // how long scan and import wait for uploads; default 30s
+	PollWait     time.Duration // how long run waits for a job at its source; default 30s
+	RetryDelay   time.Duration // before a job that failed for a passing reason is tried again; default 1m
+	MaxAttempts  int           // tries of such a job; default 3
+	DrainTimeout time.Duration // how long running jobs may go on once run is asked to end; default 5m
+}
+
+// ServerConfig is where reports go.
+type ServerConfig struct {
+	URL           string        // of the platform; empty: an ingest server of the agent's own, on a loopback port
+	TokenFile     string        // file with the bearer token, readable by its owner only; read again when a token is refused
+	Paths         ingest.Paths  // of the API; default: the platform's
+	MaxRetryAfter time.Duration // cap of what the server may ask to wait; default 15m
+}
+
+// IngestConfig is the reference ingest server.
+type IngestConfig struct {
+	Listen        string        // host:port; default 127.0.0.1:8080
+	Data          string        // directory of its store; default ingest in StateDir
+	Tokens        string        // file of "token tenant" lines, readable by its owner only
+	Admins        []string      // tenants whose statistics are those of all
+	IncompleteAge time.Duration // how long an incomplete report waits for its next part; default 168h; -1ns: for ever
+	Limits        ingest.Limits
+}
+
+// Defaults of the sections that are not a package's.
+const (
+	defaultWait     = 30 * time.Second
+	defaultListen   = "127.0.0.1:8080"
+	jobSourceDir    = "dir"
+	jobSourceServer = "server"
+)
+
+// defaultConfig returns the configuration of an empty file.
+func defaultConfig(stateDir string) *Config {
+	c := &Config{
+		Agent: AgentConfig{
+			StateDir: stateDir, JobSource: jobSourceDir, Wait: defaultWait, PollWait: agent.DefaultPollWait,
+			RetryDelay: agent.DefaultRetryDelay, MaxAttempts: agent.DefaultMaxAttempts, DrainTimeout: agent.DefaultDrainTimeout,
+		},
+		Server:   ServerConfig{MaxRetryAfter: ingest.DefaultMaxRetryAfter},
+		Chunk:    *chunk.DefaultConfig(),
+		Pipeline: *pipeline.DefaultPipelineConfig(),
+		Resource: *resource.DefaultControllerConfig(),
+		Audit:    *audit.DefaultLoggerConfig(),
+		Limits:   limits.DefaultLimits(),
+		Ingest:   IngestConfig{Listen: defaultListen, IncompleteAge: ingest.DefaultIncompleteAge},
+	}
+	// Unset, these lie in StateDir, wherever that is.
+	c.Chunk.DatabasePath, c.Audit.LogFile = "", ""
+	return c
+}
+
+// complete fills what depends on other fields: the paths below StateDir, the names.
+func (c *Config) complete() error {
+	dir, err := expandHome(c.Agent.StateDir)
+	if err != nil {
+		return err
+	}
+	c.Agent.StateDir = dir
+	for _, p := range []struct {
+		path *string
+		name string
+	}{
+		{&c.Agent.JobDir, "jobs"}, {&c.Agent.StatusAddr, "agent.sock"}, {&c.Chunk.DatabasePath, "chunks.db"},
+		{&c.Audit.LogFile, "audit.log"}, {&c.Scan.Dir, "scans"}, {&c.Scan.CacheDir, "caches"}, {&c.Agent.ScannersDir, "scanners"}, {&c.Scan.LearnFile, "learned.json"}, {&c.Ingest.Data, "ingest"},
+	} {
+		if *p.path == "" {
+			*p.path = filepath.Join(dir, p.name)
+		}
+	}
+	for i := range c.Watch.Dirs {
+		if d := &c.Watch.Dirs[i]; strings.HasPrefix(d.Path, "~") {
+			if d.Path, err = expandHome(d.Path); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Resource.DiskPaths == nil {
+		c.Resource.DiskPaths = []string{dir}
+	}
+	if c.Agent.ID == "" {
+		if c.Agent.ID, err = os.Hostname(); err != nil {
+			return fmt.Errorf("agent.id: %w", err)
+		}
+	}
+	if c.Audit.AgentID == "" {
+		c.Audit.AgentID = c.Agent.ID
+	}
+	if c.Audit.TenantID == "" {
+		c.Audit.TenantID = c.Agent.TenantID
+	}
+	if len(c.Scan.BinDirs) == 0 {
+		c.Scan.BinDirs = defaultBinDirs()
+	}
+	return nil
+}
+
+// defaultBinDirs is where scanners are looked for before PATH: beside the agent's own executable. The working directory is
+// not among them: a scanned repository could have put a program there.
+func defaultBinDirs() []string {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil // there is PATH
+	}
+	return []string{filepath.Dir(exe)}
+}
+
+// destination names the receiver of reports, the same at every start.
+func (c *Config) destination() string {
+	if c.Server.URL != "" {
+		return strings.TrimRight(c.Server.URL, "/")
+	}
+	return "ingest store " + c.Ingest.Data // its port is another one each time
+}
+
+// sections are the parts of the configuration that can be judged by themselves.
+func (c *Config) sections() map[string]error {
+	// The client knows what its fields may be; here they have other names.
+	const anywhere = "http://localhost"
+	id := ingest.ClientConfig{BaseURL: anywhere, AgentID: c.Agent.ID}.Validate()
+	out := map[string]error{
+		"agent": errors.Join(c.Agent.validate(), named("id", id)), "chunk": c.Chunk.Validate(), "pipeline": c.Pipeline.Validate(),
+		"resource": c.admission(), "audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(),
+		"watch": c.Watch.Validate(), "ingest.limits": c.Ingest.Limits.Validate(),
+	}
+	if c.Server.URL != "" {
+		place := ingest.ClientConfig{BaseURL: c.Server.URL}.Validate()
+		rest := ingest.ClientConfig{BaseURL: anywhere, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate()
+		out["server"] = errors.Join(named("url", place), rest)
+	}
+	var errs []error
+	for _, d := range c.Scanners {
+		errs = append(errs, d.Validate())
+	}
+	out["scanners"] = errors.Join(errs...)
+	return out
+}
+
+// named puts the name of a setting before an error.
+func named(setting string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", setting, err)
+}
+
+func (c *AgentConfig) validate() error {
+	var errs []error
+	if c.JobSource != jobSourceDir && c.JobSource != jobSourceServer {
+		errs = append(errs, fmt.Errorf("JobSource: %q: want %s or %s", c.JobSource, jobSourceDir, jobSourceServer))
+	}
+	if c.MaxAttempts < 1 {
+		errs = append(errs, fmt.Errorf("MaxAttempts: %d is below 1", c.MaxAttempts))
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"Wait", c.Wait}, {"PollWait", c.PollWait}, {"RetryDelay", c.RetryDelay}, {"DrainTimeout", c.DrainTimeout}} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// scanConfig returns the scanner configuration with the table of built-in and configured scanners.
+func (c *Config) scanConfig() (scan.Config, error) {
+	sc := c.Scan
+	own, err := scan.ReadDefinitions(c.Agent.ScannersDir)
+	if err != nil {
+		return sc, err
+	}
+	if sc.Table, err = scan.NewTable(slices.Concat(scan.Builtin(), own, c.Scanners)...); err != nil {
+		return sc, err
+	}
+	return sc, sc.Validate() // again: now with the table
+}
+
+// expandHome is homedir.Expand for a path that an operator gave.
+func expandHome(path string) (string, error) {
+	if path == "~" {
+		path = "~/"
+	}
+	abs, err := homedir.Expand(path)
+	if err != nil {
+		err = fmt.Errorf("%w; name another directory with --state-dir or its environment variable", err)
+	}
+	return abs, err
+}

@@ -1,0 +1,212 @@
+package agentcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/internal/diskspace"
+	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/pkg/limits"
+)
+
+// What doctor says of one thing.
+const (
+	findingOK   = "ok"
+	findingWarn = "warn" // it works, and somebody should look
+	findingFail = "FAIL"
+)
+
+// finding is what doctor found out about one thing.
+type finding struct {
+	Name    string       `json:"name"`
+	Status  string       `json:"status"`
+	Detail  string       `json:"detail"`
+	Scanner *scannerInfo `json:"scanner,omitempty"`
+	Trials  []trialInfo  `json:"trials,omitempty"` // of a scanner
+}
+
+// doctor collects findings, and prints each as soon as it is known.
+type doctor struct {
+	a        *cli
+	findings []finding
+}
+
+func (d *doctor) add(f finding) {
+	d.findings = append(d.findings, f)
+	if !d.a.json() {
+		fmt.Fprintf(d.a.out, "%-5s %-16s %s\n", f.Status, f.Name, clip(f.Detail, 300))
+	}
+}
+
+// say adds what is well or not, by err.
+func (d *doctor) say(name string, err error, format string, args ...any) {
+	if err != nil {
+		d.add(finding{Name: name, Status: findingFail, Detail: err.Error()})
+		return
+	}
+	d.add(finding{Name: name, Status: findingOK, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (a *cli) doctorCommand() *cobra.Command {
+	timeout := 5 * time.Minute
+	cmd := a.verb("doctor [NAME…]", "check the installation: configuration, state directory, server, and each scanner on a small target", cobra.ArbitraryArgs, func(ctx context.Context, names []string) error {
+		r, err := a.loadRunner()
+		if err != nil {
+			return err
+		}
+		if err := checkScanners(r, names); err != nil {
+			return err
+		}
+		if timeout <= 0 {
+			return usage("--timeout %v: want more than 0", timeout)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer a.onSignals(
+			step{"stopping the scanner. Again to quit at once", cancel},
+			step{"quit", func() { os.Exit(exitRuntime) }},
+		)()
+		d := &doctor{a: a, findings: []finding{}}
+		d.installation(ctx)
+		d.scanners(ctx, r, names, timeout)
+		return d.verdict()
+	})
+	cmd.Long = `Checks what an agent needs: the configuration, the state directory with its space, permissions and lock, and the server
+with its credentials. Then it runs each installed scanner, or those named, on small targets of its own, which it
+removes again: one without a flaw, in which nothing may be found; one with a flaw, which must be found; and one that
+does not exist, which must be taken as the definition says. Shown are time and peak memory. It uploads nothing.
+
+Exit codes: 0 all is well, or there are only warnings · 2 something FAILs · 64 usage · 78 the configuration is wrong`
+	cmd.Example = "  {agent} doctor\n  {agent} doctor gitleaks semgrep\n  {agent} doctor -o json --config agent.yaml"
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "of all the runs of one scanner")
+	return cmd
+}
+
+func (d *doctor) installation(ctx context.Context) {
+	c := d.a.cfg
+	file := "all defaults"
+	if d.a.flags.config != "" {
+		file = d.a.flags.config
+	}
+	d.say("configuration", nil, "%s", file)
+	text, err := stateDir(c.Agent.StateDir, c.Limits.FileSystem)
+	d.say("state directory", err, "%s", text)
+	if err == nil {
+		d.mode(c.Agent.StateDir)
+	}
+	d.agent(ctx)
+	text, err = d.a.reach(ctx)
+	d.say("server", err, "%s", text)
+}
+
+// stateDir says whether the agent can work in its directory, which need not exist yet.
+func stateDir(dir string, fs limits.FileSystemLimits) (string, error) {
+	info, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		parent := filepath.Dir(dir)
+		for !exists(parent) && parent != filepath.Dir(parent) {
+			parent = filepath.Dir(parent)
+		}
+		return dir + " is not there yet: the first run makes it", writable(parent)
+	}
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("%s is no directory", dir)
+	}
+	if err := errors.Join(writable(dir), fs.FreeSpace(dir)); err != nil {
+		return "", err
+	}
+	free, total, err := diskspace.Of(dir)
+	if err != nil {
+		return dir + ", on a disk whose space is not known", nil
+	}
+	return fmt.Sprintf("%s, %s of %s free", dir, bytesText(free), bytesText(total)), nil
+}
+
+// writable says whether files can be made in a directory.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// mode warns of a state directory that others can read: it holds findings.
+func (d *doctor) mode(dir string) {
+	info, err := os.Stat(dir)
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		d.add(finding{Name: "permissions", Status: findingWarn, Detail: fmt.Sprintf("%s has mode %04o: others can look into it; chmod 700 it", dir, info.Mode().Perm())})
+	}
+}
+
+// agent says whether one runs on this state directory, and is well.
+func (d *doctor) agent(ctx context.Context) {
+	var s daemonStatus
+	if err := newControlClient(d.a.cfg.Agent.StatusAddr).get(ctx, "/status.json", &s); err == nil {
+		f := finding{Name: "agent", Status: findingOK, Detail: fmt.Sprintf("runs as process %d, up %s", s.PID, time.Since(s.Started).Round(time.Second))}
+		if !s.Healthy {
+			f.Status, f.Detail = findingWarn, f.Detail+", not well: "+strings.Join(s.Reasons, "; ")
+		}
+		d.add(f)
+		return
+	}
+	path := d.a.cfg.Chunk.DatabasePath + ".lock"
+	if !exists(path) {
+		d.say("agent", nil, "none runs here")
+		return
+	}
+	lock, err := filelock.Acquire(path)
+	if err == nil {
+		err = lock.Release()
+	}
+	d.say("agent", err, "none runs here")
+}
+
+// reach asks the server something that changes nothing.
+func (a *cli) reach(ctx context.Context) (string, error) {
+	if a.cfg.Server.URL == "" {
+		return "none is named: the agent keeps an ingest store of its own in " + a.cfg.Ingest.Data, nil
+	}
+	e := &engine{app: a, cfg: a.cfg, transport: limits.Transport(a.cfg.Limits.Network, nil)}
+	if err := e.connect(); err != nil {
+		return "", err
+	}
+	defer e.client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if _, err := e.client.Check(ctx, []string{"doctor"}); err != nil {
+		return "", fmt.Errorf("%s: %w", a.cfg.Server.URL, err)
+	}
+	return a.cfg.Server.URL + " answers and takes the credentials", nil
+}
+
+// verdict prints what is left to be printed, and is the exit code.
+func (d *doctor) verdict() error {
+	counts := map[string]int{}
+	for _, f := range d.findings {
+		counts[f.Status]++
+	}
+	healthy := counts[findingFail] == 0
+	if d.a.json() {
+		if err := d.a.printJSON(map[string]any{"healthy": healthy, "findings": d.findings}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(d.a.out, "%d ok, %d to look at, %d failed\n", counts[findingOK], counts[findingWarn], counts[findingFail])
+	}
+	if !healthy {
+		return &exitError{exitRuntime, nil}
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package agentcmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/report"
+)
+
+func (a *cli) findingsCommand() *cobra.Command {
+	var q ingest.Query
+	var severities []string
+	var minSeverity, data, tenant string
+	var limit int
+	cmd := a.verb("findings", "what the ingest store holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		if limit < 0 {
+			return usage("--limit %d is negative; 0 means all", limit)
+		}
+		q.MinSeverity = report.Severity(minSeverity)
+		for _, s := range severities {
+			q.Severities = append(q.Severities, report.Severity(s))
+		}
+		q.Limit = ingest.MaxPageLimit
+		if err := q.Validate(); err != nil {
+			return usage("%v", err)
+		}
+		if data != "" {
+			a.cfg.Ingest.Data, a.cfg.Server.URL = data, ""
+		}
+		from, closeFinder, err := a.finder(tenant)
+		if err != nil {
+			return err
+		}
+		defer closeFinder()
+		if a.flags.output == outputSARIF {
+			return a.exportFindings(ctx, from, q, limit)
+		}
+		return a.printFindings(ctx, from, q, limit)
+	})
+	f := cmd.Flags()
+	f.StringSliceVar(&severities, "severity", nil, "only these: critical, high, medium, low, info")
+	f.StringVar(&minSeverity, "min-severity", "", "this severity or worse")
+	f.StringVar(&q.Tool, "tool", "", "only of this tool")
+	f.StringVar(&q.Rule, "rule", "", "only of this rule")
+	f.StringVar(&q.PathPrefix, "path", "", "only in files whose path begins so")
+	f.StringVar(&q.ReportID, "report", "", "only those last seen by this report")
+	f.IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	f.StringVar(&data, "data", "", "directory of the ingest store (default: that of --state-dir)")
+	f.StringVar(&tenant, "tenant", localTenant, "tenant, when a store is read directly")
+	cmd.Example = "  {agent} findings --min-severity high --tool gitleaks\n  {agent} findings -o json | jq length\n  {agent} findings -o sarif > findings.sarif"
+	return cmd
+}
+
+// finder opens what has the findings: the server where one is configured, else the store in the data directory.
+func (a *cli) finder(tenant string) (ingest.Finder, func(), error) {
+	if s := a.cfg.Server; s.URL != "" {
+		cc := ingest.ClientConfig{BaseURL: s.URL, AgentID: a.cfg.Agent.ID, Paths: s.Paths}
+		if s.TokenFile != "" {
+			token, err := readToken(s.TokenFile)
+			if err != nil {
+				return nil, nil, &exitError{exitConfig, err}
+			}
+			cc.Token = token
+		}
+		c, err := ingest.NewClient(cc)
+		if err != nil {
+			return nil, nil, &exitError{exitConfig, err}
+		}
+		return c, c.Close, nil
+	}
+	path := storePath(a.cfg.Ingest.Data)
+	store, err := ingest.OpenStore(ingest.StoreConfig{Path: path, ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return emptyFinder{}, func() {}, nil // nothing was ever taken
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return store.Tenant(tenant), func() { _ = store.Close() }, nil // it was only read
+}
+
+// emptyFinder is a store that does not exist yet.
+type emptyFinder struct{}
+
+func (emptyFinder) Findings(context.Context, ingest.Query) (*ingest.Page, error) {
+	return &ingest.Page{}, nil
+}
+
+// printFindings prints a table, or one JSON array, as the findings come.
+func (a *cli) printFindings(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) error {
+	list := newJSONList(a.out)
+	t := a.newFindingsTable()
+	n := 0
+	for f, err := range ingest.All(ctx, from, q) {
+		if err != nil {
+			return serverError(err)
+		}
+		n++
+		if a.json() {
+			if err := list.add(f); err != nil {
+				return err
+			}
+		} else {
+			t.finding(f)
+		}
+		if n == limit {
+			break
+		}
+	}
+	if a.json() {
+		return list.end()
+	}
+	if n == 0 {
+		fmt.Fprintln(a.out, "no findings")
+		return nil
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "\n%d findings\n", n)
+	return err
+}
+
+func (a *cli) newFindingsTable() *table {
+	return newTable(a.out, "SEVERITY", "TOOL", "RULE", "WHERE", "TITLE")
+}
+
+func (t *table) finding(f ingest.Finding) {
+	where := f.Path
+	if f.Line > 0 {
+		where = fmt.Sprintf("%s:%d", f.Path, f.Line)
+	}
+	title := f.Title
+	if suppressed(f) {
+		title = "(suppressed) " + title
+	}
+	t.row(f.Severity, f.Tool, f.Rule, where, title)
+}
+
+// suppressed says whether somebody chose to ignore the finding.
+func suppressed(f ingest.Finding) bool {
+	var raw struct {
+		Suppression *report.Suppression `json:"suppression"`
+	}
+	return json.Unmarshal(f.Raw, &raw) == nil && raw.Suppression != nil
+}
+
+func (a *cli) findingsTable(list []ingest.Finding) error {
+	t := a.newFindingsTable()
+	for _, f := range list {
+		t.finding(f)
+	}
+	return t.flush()
+}
+
+// serverError gives what a server did not do its exit code.
+func serverError(err error) error {
+	var e *ingest.Error
+	if errors.As(err, &e) && (e.Unavailable() || e.Unauthorized()) {
+		return &exitError{exitUnavailable, err}
+	}
+	return err
+}

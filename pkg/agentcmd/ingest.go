@@ -1,0 +1,39 @@
+package agentcmd
+
+import (
+	"context"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *cli) ingestCommand() *cobra.Command {
+	var listen, data, tokens string
+	cmd := a.verb("ingest", "the reference ingest server by itself", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		for _, o := range []struct {
+			flag string
+			into *string
+		}{{listen, &a.cfg.Ingest.Listen}, {data, &a.cfg.Ingest.Data}, {tokens, &a.cfg.Ingest.Tokens}} {
+			if o.flag != "" {
+				*o.into = o.flag
+			}
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer a.onSignals(
+			step{"finishing running requests. Again to quit at once", cancel},
+			step{"quit", func() { os.Exit(exitRuntime) }},
+		)()
+		return a.serveIngest(ctx, a.cfg)
+	})
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "", "host:port; port 0 takes a free one (default "+defaultListen+")")
+	f.StringVar(&data, "data", "", "directory of the store (default: ingest in --state-dir)")
+	f.StringVar(&tokens, "tokens", "", "file with one 'token tenant' pair a line, readable by its owner only")
+	cmd.Long = "The reference ingest server. It prints its URL on the first line of standard output and serves until it is asked to end."
+	cmd.Example = "  printf '%s demo\\n' \"$(openssl rand -hex 16)\" >tokens && chmod 600 tokens\n  {agent} ingest --listen 127.0.0.1:8080 --data ./data --tokens tokens"
+	return cmd
+}

@@ -1,0 +1,183 @@
+// Package agentcmd is the command line of an agent as a library: an agent is a main function that calls Main with an App.
+package agentcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// cli is one run of the program.
+type cli struct {
+	App
+	called string // the name by which the program was called, for hints that can be pasted
+	in     io.Reader
+	out    io.Writer // results
+	errw   io.Writer // progress and errors
+	env    func(string) (string, bool)
+	tty    bool // errw is a terminal
+
+	flags struct {
+		stateDir, config, output, server, tokenFile string
+		verbose                                     bool
+	}
+	cfg    *Config
+	origin *reader
+}
+
+// main runs the command line and returns the exit code.
+func (a *cli) main(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.errw)
+	err := root.ExecuteContext(ctx)
+	var e *exitError
+	if err != nil && !(errors.As(err, &e) && e.err == nil) {
+		fmt.Fprintf(a.errw, "%s: %v\n", a.Name, err)
+		if exitCode(err) == exitUsage {
+			fmt.Fprintf(a.errw, "Run '%s --help' for usage.\n", a.Name)
+		}
+	}
+	return exitCode(err)
+}
+
+func (a *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   a.Name,
+		Short: a.Short,
+		Long: `{agent} runs security scanners under supervision and uploads what they find.
+
+Every flag has an environment variable ({ENV}STATE_DIR, {ENV}SERVER, …) and every setting of the
+configuration file another ({ENV}CHUNK_MAX_STORAGE_MB, …). Flags go before the environment, the environment
+before the file, the file before the defaults.
+
+Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 usage · 65 the audit log is not whole ·
+69 server unavailable, everything is kept for next time · 78 configuration`,
+		Example: `  {agent} scan .                                 # with every scanner that is installed
+  {agent} scan --scanner gitleaks --fail-on high ~/src/app
+  {agent} import results.sarif                   # or - for standard input
+  {agent} findings --min-severity high
+  {agent} run --config agent.yaml                # the daemon
+  {agent} status                                 # what the daemon does
+  {agent} doctor                                 # whether everything is in place`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd.Name()) },
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.flags.stateDir, "state-dir", "", "directory of everything the agent keeps (default {state})")
+	f.StringVar(&a.flags.config, "config", "", "configuration file, YAML")
+	f.StringVarP(&a.flags.output, "output", "o", "", "table or json, of findings also sarif (default table)")
+	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "say more on standard error")
+	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server of the agent's own)")
+	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
+	root.AddCommand(a.scanCommand(), a.importCommand(), a.runCommand(), a.ingestCommand(), a.findingsCommand(),
+		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.scannersCommand(), a.doctorCommand(), a.watchCommand(), a.validateCommand(), a.versionCommand())
+	a.fillIn(root)
+	return root
+}
+
+// fillIn replaces the placeholders in the help of cmd and of the commands below it with the names of the agent.
+func (a *cli) fillIn(cmd *cobra.Command) {
+	names := strings.NewReplacer("{agent}", a.Name, "{ENV}", a.EnvPrefix, "{state}", a.StateDir)
+	cmd.Long, cmd.Example = names.Replace(cmd.Long), names.Replace(cmd.Example)
+	fill := func(f *pflag.Flag) { f.Usage = names.Replace(f.Usage) }
+	cmd.PersistentFlags().VisitAll(fill)
+	cmd.Flags().VisitAll(fill)
+	for _, sub := range cmd.Commands() {
+		a.fillIn(sub)
+	}
+}
+
+// checkOutput applies the environment to the flags that are in no file.
+func (a *cli) checkOutput(command string) error {
+	if a.flags.output == "" {
+		a.flags.output, _ = a.env(a.EnvPrefix + "OUTPUT")
+	}
+	if a.flags.config == "" {
+		a.flags.config, _ = a.env(a.EnvPrefix + "CONFIG")
+	}
+	switch a.flags.output {
+	case "":
+		a.flags.output = "table"
+	case "table", "json":
+	case outputSARIF:
+		if command != "findings" {
+			return usage("--output sarif: only findings are written as SARIF")
+		}
+	default:
+		return usage("--output %q: want table or json", a.flags.output)
+	}
+	return nil
+}
+
+func (a *cli) json() bool { return a.flags.output == "json" }
+
+// load reads the configuration and applies the flags.
+func (a *cli) load() error {
+	c, origin, err := loadConfig(a.flags.config, a.App, a.env)
+	if err != nil {
+		return err
+	}
+	for _, o := range []struct {
+		flag, env string
+		into      *string
+	}{
+		{a.flags.stateDir, "STATE_DIR", &c.Agent.StateDir},
+		{a.flags.server, "SERVER", &c.Server.URL},
+		{a.flags.tokenFile, "TOKEN_FILE", &c.Server.TokenFile},
+	} {
+		if o.flag == "" {
+			o.flag, _ = a.env(a.EnvPrefix + o.env)
+		}
+		if o.flag != "" {
+			*o.into = o.flag
+		}
+	}
+	if a.flags.verbose {
+		c.Audit.Verbose = true
+	}
+	a.cfg, a.origin = c, origin
+	return origin.check(c)
+}
+
+// verb makes a cobra command whose errors are runtime failures unless they say otherwise.
+func (a *cli) verb(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+		err := run(cmd.Context(), args)
+		var e *exitError
+		var c *configError
+		if err == nil || errors.As(err, &e) || errors.As(err, &c) {
+			return err
+		}
+		return &exitError{exitRuntime, err}
+	}}
+}
+
+// verbs makes a cobra command that has verbs of its own.
+func verbs(use, short string) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
+		}
+		hint := ""
+		if near := nearest(args[0], names); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return usage("%s %s: want one of %s%s", use, args[0], strings.Join(names, ", "), hint)
+	}}
+}
+
+// say prints a line for the operator.
+func (a *cli) say(format string, args ...any) { fmt.Fprintf(a.errw, format+"\n", args...) }

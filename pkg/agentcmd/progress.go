@@ -1,0 +1,111 @@
+package agentcmd
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rediverio/sdk/pkg/agent"
+)
+
+const (
+	progressAfter = 2 * time.Second  // nothing is shown of what is over sooner
+	progressLive  = time.Second      // between two updates on a terminal
+	progressPlain = 10 * time.Second // between two lines elsewhere
+)
+
+// progress shows on standard error what a one-shot command does: one line that is rewritten on a terminal, a plain
+// line now and then elsewhere.
+type progress struct {
+	a     *cli
+	agent *agent.Agent
+	total int
+	begun time.Time
+	done  chan struct{}
+	wg    sync.WaitGroup
+	shown bool
+}
+
+func (a *cli) startProgress(ag *agent.Agent, total int) *progress {
+	p := &progress{a: a, agent: ag, total: total, begun: time.Now(), done: make(chan struct{})}
+	p.wg.Go(p.run)
+	return p
+}
+
+func (p *progress) run() {
+	every := progressPlain
+	if p.a.tty {
+		every = progressLive
+	}
+	t := time.NewTimer(progressAfter)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-t.C:
+			p.show()
+			t.Reset(every)
+		}
+	}
+}
+
+func (p *progress) show() {
+	line := progressLine(p.agent.Status(), p.total, time.Since(p.begun))
+	if p.a.tty {
+		fmt.Fprintf(p.a.errw, "\r\033[K%s", clip(line, 120))
+		p.shown = true
+		return
+	}
+	fmt.Fprintln(p.a.errw, line)
+}
+
+// stop ends the display and leaves the terminal's line empty.
+func (p *progress) stop() {
+	close(p.done)
+	p.wg.Wait()
+	if p.shown {
+		fmt.Fprint(p.a.errw, "\r\033[K")
+	}
+}
+
+// progressLine says in one line what runs, how many findings there are, and how far the uploads are.
+func progressLine(s agent.Status, total int, elapsed time.Duration) string {
+	var parts []string
+	for _, j := range s.Jobs {
+		text := fmt.Sprintf("%s: %s", j.Scanner, j.Phase)
+		if j.Findings > 0 {
+			text += fmt.Sprintf(", %d findings", j.Findings)
+		}
+		parts = append(parts, text)
+	}
+	if s.Resource.Throttled {
+		parts = append(parts, "new jobs wait: "+s.Resource.ThrottleReason)
+	}
+	if p := s.Pipeline; p.QueueParts > 0 {
+		text := fmt.Sprintf("uploading: %d parts done, %d to go", p.PartsUploaded, p.QueueParts)
+		if p.PausedUntil != nil {
+			text += ", paused: " + p.PauseReason
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "working")
+	}
+	return fmt.Sprintf("[%s] %d of %d jobs done; %s", elapsed.Round(time.Second), s.JobsCompleted+s.JobsFailed, total, strings.Join(parts, "; "))
+}
+
+// clip shortens a line to n characters.
+func clip(s string, n int) string {
+	r := []rune(strings.Map(func(c rune) rune {
+		if c < ' ' {
+			return ' '
+		}
+		return c
+	}, s))
+	if len(r) > n {
+		r = append(r[:n-1], '…')
+	}
+	return string(r)
+}

@@ -1,0 +1,101 @@
+package agentcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/job"
+)
+
+func (a *cli) runCommand() *cobra.Command {
+	cmd := a.verb("run", "the daemon: take jobs, scan, upload", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		return a.daemon(ctx)
+	})
+	cmd.Long = `The daemon takes jobs from files in the job directory (agent.job_source: dir), or from the server's commands
+(agent.job_source: server), scans, and uploads.
+
+A job is a JSON file NAME.json: {"scanner": "gitleaks", "target": "/srv/app"}. Write it under another name and
+rename it. It is moved to active/ while it runs, and to failed/ with its reason when it failed.
+
+The first SIGTERM or SIGINT takes no more jobs and lets running ones end; the second stops the scanners, gives their
+jobs back and leaves what is not uploaded in the store; the third exits at once.`
+	cmd.Example = "  {agent} run --config agent.yaml\n  {agent} status"
+	return cmd
+}
+
+func (a *cli) daemon(ctx context.Context) (err error) {
+	var source closingSource
+	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
+		if c.Scanner, err = a.newRunner(e); err != nil {
+			return err
+		}
+		if e.watcher, err = a.newWatcher(e.log); err != nil {
+			return err
+		}
+		source, err = a.jobSource(e)
+		c.Source, c.FlushTimeout = source, -1
+		degradation := e.cfg.Limits.DegradationConfig()
+		c.Degradation, c.Vitals = &degradation, e.vitals
+		c.Rebalance = e.cfg.Limits.Rebalancing
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer a.onSignals(
+		step{"taking no more jobs, running ones may end. Again to stop their scanners", cancel},
+		step{"stopping scanners; what is not uploaded stays in the store. Again to exit at once", func() { cancel(); e.agent.Cut() }},
+		step{"exit", func() { os.Exit(exitRuntime) }},
+	)()
+	status, err := a.serveStatus(e)
+	if err != nil {
+		return errors.Join(err, source.Close(), e.close())
+	}
+	a.say("%s %s: jobs from %s, reports to %s, status on %s", a.Name, a.Version, a.jobPlace(), e.where(), status.addr)
+	stopWatching := e.watchHost()
+	err = e.agent.Run(ctx)
+	stopWatching()
+	s := e.agent.Status()
+	a.say("stopped: %d jobs completed, %d failed, %d reports kept for the next start", s.JobsCompleted, s.JobsFailed, s.Pipeline.QueueLength+s.Pipeline.InProgress)
+	return errors.Join(err, status.stop(), source.Close(), e.close())
+}
+
+// closingSource is a job source that holds something.
+type closingSource interface {
+	job.Source
+	Close() error
+}
+
+// jobSource opens what the configuration names.
+func (a *cli) jobSource(e *engine) (closingSource, error) {
+	if a.cfg.Agent.JobSource == jobSourceServer {
+		return ingest.NewSource(e.client, ingest.SourceConfig{TenantID: a.cfg.Agent.TenantID})
+	}
+	return job.NewDir(a.cfg.Agent.JobDir)
+}
+
+func (a *cli) jobPlace() string {
+	if a.cfg.Agent.JobSource == jobSourceServer {
+		return "the server"
+	}
+	return a.cfg.Agent.JobDir
+}
+
+// where names the receiver.
+func (e *engine) where() string {
+	if e.local != nil {
+		return fmt.Sprintf("its own ingest store in %s", e.cfg.Ingest.Data)
+	}
+	return e.cfg.Server.URL
+}

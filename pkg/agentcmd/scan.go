@@ -1,0 +1,180 @@
+package agentcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// oneShot is what scan and import have in common.
+type oneShot struct {
+	wait   time.Duration
+	failOn string
+}
+
+func (o *oneShot) flags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&o.wait, "wait", defaultWait, "how long to wait for uploads before the rest is left in the store")
+	cmd.Flags().StringVar(&o.failOn, "fail-on", "", "exit with 1 for findings of this severity or worse: critical, high, medium, low or info")
+}
+
+func (a *cli) scanCommand() *cobra.Command {
+	var o oneShot
+	var scanners []string
+	var cmd *cobra.Command
+	cmd = a.verb("scan PATH…", "scan, upload, and show what was found", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
+		if err := a.loadOneShot(cmd, &o); err != nil {
+			return err
+		}
+		runner, err := a.scanRunner(nil)
+		if err != nil {
+			return err
+		}
+		names, asked, err := a.chooseScanners(ctx, runner, scanners)
+		if err != nil {
+			return err
+		}
+		var specs []job.Spec
+		stamp := time.Now().UTC().Format("20060102T150405.000")
+		for _, path := range args {
+			abs, err := filepath.Abs(path)
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				if d, _ := runner.Table().Lookup(name); !asked && !d.Fits(abs) {
+					continue // nobody asked for it: gosec, say, of what is no Go module
+				}
+				id := report.CleanID(fmt.Sprintf("scan-%s-%d-%s", strings.Replace(stamp, ".", "", 1), len(specs)+1, name))
+				specs = append(specs, job.Spec{ID: id, Scanner: name, Target: abs})
+			}
+		}
+		if len(specs) == 0 {
+			return fmt.Errorf("none of the scanners that are installed fits: %s", strings.Join(names, ", "))
+		}
+		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) { return a.newRunner(e) })
+	})
+	cmd.Flags().StringArrayVar(&scanners, "scanner", nil, "scanner to use; may be given again (default: all that are installed and fit)")
+	cmd.Example = "  {agent} scan .\n  {agent} scan --scanner gitleaks --scanner gosec --fail-on high ~/src/app"
+	o.flags(cmd)
+	return cmd
+}
+
+// loadOneShot loads the configuration for a command that runs once: nothing slows its uploads down that was not asked for.
+func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
+	if o.failOn != "" && report.Severity(o.failOn).Rank() < 0 {
+		return usage("--fail-on %q: want critical, high, medium, low or info", o.failOn)
+	}
+	if o.wait < 0 {
+		return usage("--wait %v is negative", o.wait)
+	}
+	if err := a.load(); err != nil {
+		return err
+	}
+	c := a.cfg
+	if cmd.Flags().Changed("wait") {
+		c.Agent.Wait = o.wait
+	} else if text, ok := a.env(a.EnvPrefix + "WAIT"); ok {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return usage("%sWAIT %q: want a duration, e.g. 30s", a.EnvPrefix, text)
+		}
+		c.Agent.Wait = d
+	}
+	if c.Agent.Wait == 0 {
+		c.Agent.Wait = -1 // not at all; the agent takes zero for its default
+	}
+	if !a.origin.isSet("chunk", "upload_delay_ms") {
+		c.Chunk.UploadDelayMs = -1
+	}
+	if !a.origin.isSet("agent", "retry_delay") {
+		c.Agent.RetryDelay = 2 * time.Second
+	}
+	if !a.origin.isSet("pipeline", "retry_delay") {
+		c.Pipeline.RetryDelay = time.Second
+	}
+	return nil
+}
+
+// chooseScanners returns the scanners that were asked for, or else all that are installed.
+func (a *cli) chooseScanners(ctx context.Context, r *scan.Runner, scanners []string) (names []string, asked bool, err error) {
+	if len(scanners) == 0 {
+		scanners = a.cfg.Agent.Scanners
+	}
+	if err := checkScanners(r, scanners); err != nil {
+		return nil, false, err
+	}
+	if len(scanners) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(scanners))), true, nil
+	}
+	for _, f := range r.Available(ctx) {
+		names = append(names, f.Name)
+	}
+	if len(names) == 0 {
+		return nil, false, &exitError{exitRuntime, fmt.Errorf("no scanner is installed: none of %s in %s or on PATH",
+			strings.Join(r.Table().Names(), ", "), strings.Join(a.cfg.Scan.BinDirs, ", "))}
+	}
+	return names, false, nil
+}
+
+// newRunner makes what runs scanners, and ends what an agent that was killed has left running.
+func (a *cli) newRunner(e *engine) (agent.Scanner, error) {
+	r, err := a.scanRunner(e.log)
+	if err != nil {
+		return nil, err
+	}
+	e.containment = r.Containment()
+	processes, dirs, err := r.Sweep()
+	if processes > 0 || dirs > 0 {
+		a.say("a killed agent left %d scanner processes and %d directories: removed", processes, dirs)
+	}
+	if err != nil {
+		e.log.Record(event.Event{Type: event.AgentError, Severity: event.Error, Message: "leftovers of a killed agent stay", Error: err.Error()})
+	}
+	return &diskGuard{r, e.space, a.cfg.Agent.StateDir, e.log}, nil
+}
+
+// runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.
+func (a *cli) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner func(*engine) (agent.Scanner, error)) error {
+	sum := newSummary(specs)
+	source := job.NewList(specs...)
+	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
+		c.Source, c.OnJob = source, sum.add
+		c.Pipeline.OnCompleted, c.Pipeline.OnFailed = sum.uploaded, sum.failed
+		c.Scanner, err = scanner(e)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer a.onSignals(
+		step{"stopping scanners; what is read already stays in the store. Again to quit at once", func() { cancel(); e.agent.Cut() }},
+		step{"quit", func() { os.Exit(exitRuntime) }},
+	)()
+	progress := a.startProgress(e.agent, len(specs))
+	err = e.agent.Run(ctx)
+	progress.stop()
+	sum.finish(e.agent, source)
+	if e.local != nil {
+		err = errors.Join(err, sum.fetchWorst(context.WithoutCancel(ctx), e.local.store.Tenant(localTenant)))
+	}
+	err = errors.Join(err, e.close())
+	if printErr := a.printSummary(sum, e); printErr != nil {
+		err = errors.Join(err, printErr)
+	}
+	return sum.exit(err, report.Severity(o.failOn), ctx.Err() != nil)
+}

@@ -1,0 +1,201 @@
+package agentcmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/scan"
+)
+
+// scannerInfo is one line of scanners.
+type scannerInfo struct {
+	Name      string     `json:"name"`
+	Command   string     `json:"command"`
+	Installed bool       `json:"installed"`
+	Path      string     `json:"path,omitempty"`
+	Version   string     `json:"version,omitempty"`
+	Database  *time.Time `json:"database,omitempty"` // of what it knows
+	Problem   string     `json:"database_problem,omitempty"`
+	Defined   string     `json:"defined"` // built in, or the file
+	Remarks   string     `json:"remarks,omitempty"`
+}
+
+const builtIn = "built in"
+
+func (a *cli) scannersCommand() *cobra.Command {
+	cmd := a.verb("scanners", "the scanners of the table: installed or not, version, age of the database", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		r, err := a.loadRunner()
+		if err != nil {
+			return err
+		}
+		return a.printScanners(a.listScanners(ctx, r))
+	})
+	cmd.Long = `Lists every scanner of the table: whether it is installed, where, in which version, how old the database is that it
+has, and where it is defined: built in, or in a file.
+
+A definition is looked for in the configuration file (scanners), then in the directory of definitions
+(agent.scanners_dir, default scanners in --state-dir), then among the built-in ones.`
+	cmd.Example = "  {agent} scanners\n  {agent} scanners show gitleaks\n  {agent} scanners show custom > {state}/scanners/my-linter.yaml"
+	show := a.verb("show NAME", "print a definition as YAML, to be copied and changed; custom is one to begin with", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+		if _, err := a.loadRunner(); err != nil {
+			return err
+		}
+		return a.showScanner(args[0])
+	})
+	show.Example = "  {agent} scanners show semgrep > {state}/scanners/semgrep.yaml"
+	cmd.AddCommand(show)
+	return cmd
+}
+
+// loadRunner loads the configuration and makes what runs scanners, for a command that needs no agent.
+func (a *cli) loadRunner() (*scan.Runner, error) {
+	if err := a.load(); err != nil {
+		return nil, err
+	}
+	return a.scanRunner(nil)
+}
+
+// scanRunner makes what runs scanners, as the configuration says.
+func (a *cli) scanRunner(sink event.Sink) (*scan.Runner, error) {
+	sc, err := a.cfg.scanConfig()
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	sc.Sink = sink
+	r, err := scan.NewRunner(sc)
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	return r, nil
+}
+
+func (a *cli) listScanners(ctx context.Context, r *scan.Runner) []scannerInfo {
+	found := map[string]scan.Found{}
+	for _, f := range r.Available(ctx) {
+		found[f.Name] = f
+	}
+	list := []scannerInfo{}
+	for _, name := range r.Table().Names() {
+		d, _ := r.Table().Lookup(name)
+		f, ok := found[name]
+		info := scannerInfo{
+			Name: name, Command: d.Command, Installed: ok, Path: f.Path, Version: f.Version, Defined: a.cfg.definedIn(name, a.flags.config), Remarks: d.Remarks,
+		}
+		if ok {
+			info.Database, info.Problem = databaseOf(ctx, r, name)
+		}
+		list = append(list, info)
+	}
+	return list
+}
+
+// databaseOf returns the date of what an installed scanner knows, or why it cannot be told; nothing for one without.
+func databaseOf(ctx context.Context, r *scan.Runner, name string) (*time.Time, string) {
+	t, err := r.DatabaseTime(ctx, name)
+	switch {
+	case errors.Is(err, scan.ErrNoDatabase):
+		return nil, ""
+	case err != nil:
+		return nil, err.Error()
+	}
+	return &t, ""
+}
+
+// definedIn says where the definition in force stands.
+func (c *Config) definedIn(name, file string) string {
+	for _, d := range c.Scanners {
+		if d.Name == name {
+			return file
+		}
+	}
+	if path := c.definitionFile(name); exists(path) {
+		return path
+	}
+	return builtIn
+}
+
+func (c *Config) definitionFile(name string) string {
+	return filepath.Join(c.Agent.ScannersDir, name+".yaml")
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (a *cli) printScanners(list []scannerInfo) error {
+	if a.json() {
+		return a.printJSON(list)
+	}
+	t := newTable(a.out, "SCANNER", "VERSION", "DATABASE", "PATH", "DEFINED")
+	for _, s := range list {
+		version := "not installed"
+		if s.Installed {
+			version = cmp.Or(s.Version, "unknown")
+		}
+		database := "-"
+		if s.Database != nil {
+			database = ageText(time.Since(*s.Database))
+		} else if s.Problem != "" {
+			database = "none yet"
+		}
+		t.row(s.Name, version, database, cmp.Or(s.Path, "-"), s.Defined)
+	}
+	return t.flush()
+}
+
+// ageText is a time span as people say it of a database.
+func ageText(d time.Duration) string {
+	switch hours := int(d.Hours()); {
+	case hours < 1:
+		return "under an hour"
+	case hours < 48:
+		return fmt.Sprintf("%d hours", hours)
+	default:
+		return fmt.Sprintf("%d days", hours/24)
+	}
+}
+
+func (a *cli) showScanner(name string) error {
+	from := a.cfg.definedIn(name, a.flags.config)
+	switch {
+	case from == a.flags.config && from != "":
+		return fmt.Errorf("%s is defined in %s, under scanners", name, from)
+	case from != builtIn:
+		b, err := readBounded(from)
+		if err != nil {
+			return err
+		}
+		_, err = a.out.Write(b)
+		return err
+	}
+	text, ok := scan.BuiltinYAML(name)
+	if !ok {
+		return usage("scanner %q is not in the table; %s scanners lists it", name, a.Name)
+	}
+	_, err := a.out.Write(text)
+	return err
+}
+
+// checkScanners returns an error for a name that is not in the table, with the one that was probably meant.
+func checkScanners(r *scan.Runner, names []string) error {
+	for _, name := range names {
+		if _, ok := r.Table().Lookup(name); !ok {
+			hint := ""
+			if near := nearest(name, r.Table().Names()); near != "" {
+				hint = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return usage("scanner %q is not in the table: %s%s", name, strings.Join(r.Table().Names(), ", "), hint)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package agentcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/watch"
+)
+
+// daemonStatus is what a running daemon says of itself.
+type daemonStatus struct {
+	AgentID string       `json:"agent_id"`
+	Version string       `json:"version"`
+	PID     int          `json:"pid"`
+	Started time.Time    `json:"started"`
+	Server  string       `json:"server"`
+	Agent   agent.Status `json:"agent"`
+	Store   chunk.Stats  `json:"store"`
+	Audit   audit.Stats  `json:"audit"`
+
+	Containment scan.Contained `json:"containment"` // what holds the processes of a scanner together
+
+	Limits []limits.Usage `json:"limits"` // how near each is, and what it refused
+
+	Watch *watch.Status `json:"watch,omitempty"` // nil: nothing is watched
+
+	Healthy bool     `json:"healthy"`
+	Reasons []string `json:"reasons"` // why not, most important first
+}
+
+// problemAge is how long a problem counts against the daemon's health.
+const problemAge = 5 * time.Minute
+
+func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, error) {
+	s := &daemonStatus{
+		AgentID: e.cfg.Agent.ID, Version: e.app.Version, PID: os.Getpid(), Started: started, Server: e.where(),
+		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Limits: e.usage(), Reasons: []string{},
+	}
+	var err error
+	if s.Store, err = e.store.GetStats(ctx); err != nil {
+		return nil, err
+	}
+	if !e.cfg.Watch.Empty() {
+		w := e.watcher.Status()
+		s.Watch = &w
+	}
+	s.judge(time.Now(), e.app.Name)
+	return s, nil
+}
+
+// judge finds the reasons why the daemon is not well.
+func (s *daemonStatus) judge(now time.Time, name string) {
+	add := func(format string, args ...any) { s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...)) }
+	if s.Agent.Phase != agent.PhaseRunning {
+		add("%s since %s", s.Agent.Phase, s.Agent.Since.Format(time.TimeOnly))
+	}
+	if d := s.Agent.Degradation; d.Level.Rank() > 0 {
+		add("%s since %s: %s: %s", d.Level, d.Since.Format(time.TimeOnly), d.Reason, d.Off)
+	}
+	if p := s.Agent.Pipeline; p.PausedUntil != nil {
+		add("uploads pause until %s: %s", p.PausedUntil.Format(time.TimeOnly), p.PauseReason)
+	}
+	if r := s.Agent.Resource; r.Throttled {
+		add("no new jobs since %s: %s", r.ThrottledAt.Format(time.TimeOnly), r.ThrottleReason)
+	}
+	if r := s.Agent.Resource; r.SampleError != "" {
+		add("the host cannot be measured: %s", r.SampleError)
+	}
+	if s.Store.Dead > 0 {
+		add("%d dead letters: %s queue list", s.Store.Dead, name)
+	}
+	if s.Store.Full() > 90 {
+		add("the store is nearly full: %s of %s", bytesText(s.Store.UsedBytes-s.Store.Removable), bytesText(s.Store.RoomBytes))
+	}
+	if s.Audit.Dropped > 0 {
+		add("%d audit events were dropped", s.Audit.Dropped)
+	}
+	if r := s.Audit.Remote; r.Failing && r.LagAge > problemAge {
+		add("%d lines of the audit log are not sent, the oldest for %s: %s", r.LagLines, r.LagAge.Round(time.Second), r.LastError)
+	}
+	if n := s.Audit.Remote.Rejected; n > 0 {
+		add("%d lines of the audit log are refused by its collector, see %s", n, "audit.log.rejected")
+	}
+	for _, p := range s.Agent.Problems {
+		if now.Sub(p.Time) < problemAge {
+			add("%s %s: %s", p.Time.Format(time.TimeOnly), p.Message, p.Error)
+		}
+	}
+	if s.Watch != nil && s.Watch.LastError != "" {
+		add("the host is not watched: %s", s.Watch.LastError)
+	}
+	s.Healthy = len(s.Reasons) == 0
+}
+
+func (a *cli) statusCommand() *cobra.Command {
+	var addr string
+	cmd := a.verb("status", "what the running daemon does, and what is wrong", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		if addr == "" {
+			addr = a.cfg.Agent.StatusAddr
+		}
+		var s daemonStatus
+		if err := newControlClient(addr).get(ctx, "/status.json", &s); err != nil {
+			return &exitError{exitUnavailable, a.notRunning(addr, err)}
+		}
+		if err := a.printStatus(&s); err != nil {
+			return err
+		}
+		if !s.Healthy {
+			return &exitError{exitRuntime, nil}
+		}
+		return nil
+	})
+	cmd.Long = "Asks the daemon of --state-dir. One line when all is well; otherwise the reasons, and exit code 2."
+	cmd.Flags().StringVar(&addr, "addr", "", "unix socket or loopback host:port of the daemon (default: that of --state-dir)")
+	return cmd
+}
+
+// notRunning says that no daemon answers, without the request's URL, which is no address of anything.
+func (a *cli) notRunning(addr string, err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("no agent answers on %s (%w); is '%s run' up, with the same --state-dir?", addr, err, a.Name)
+}
+
+// jobsText counts the jobs; what is rare is said only when there is some of it.
+func jobsText(s *agent.Status) string {
+	text := fmt.Sprintf("%d running", len(s.Jobs)-s.JobsWaiting)
+	if s.JobsWaiting > 0 {
+		text += fmt.Sprintf(", %d waiting", s.JobsWaiting)
+	}
+	text += fmt.Sprintf(", %d completed, %d failed", s.JobsCompleted, s.JobsFailed)
+	if s.JobsGivenBack > 0 {
+		text += fmt.Sprintf(", %d given back", s.JobsGivenBack)
+	}
+	return text
+}
+
+func (a *cli) printStatus(s *daemonStatus) error {
+	if a.json() {
+		return a.printJSON(s)
+	}
+	p, r := s.Agent.Pipeline, s.Agent.Resource
+	var b strings.Builder
+	word := "well"
+	if !s.Healthy {
+		word = "NOT WELL"
+	}
+	fmt.Fprintf(&b, "%s: %s, up %s; jobs %s; queue %d reports, %d parts; uploaded %d parts; store %s\n",
+		s.AgentID, word, time.Since(s.Started).Round(time.Second), jobsText(&s.Agent),
+		p.QueueLength+p.InProgress, p.QueueParts, p.PartsUploaded, bytesText(s.Store.FileBytes))
+	for _, reason := range s.Reasons {
+		fmt.Fprintf(&b, "  ! %s\n", clip(reason, 200))
+	}
+	for _, j := range s.Agent.Jobs {
+		fmt.Fprintf(&b, "  job %s: %s %s, %s for %s, %d findings\n", j.ID, j.Scanner, j.Target, j.Phase, time.Since(j.Since).Round(time.Second), j.Findings)
+	}
+	if w := s.Watch; w != nil {
+		mode := "dry run"
+		if w.Enforce {
+			mode = "enforced"
+		}
+		fmt.Fprintf(&b, "  watch (%s): %d looks, %d warnings, %d would be ended, %d ended, %d failed; %s freed\n", mode, w.Looks, w.Warned, w.WouldStop, w.Stopped, w.Failed, bytesText(w.Freed))
+	}
+	if !s.Healthy || a.flags.verbose {
+		m := r.Metrics
+		fmt.Fprintf(&b, "  resources: CPU %.0f%%, memory %.0f%%, slots %d of %d, %d waiting, %d refused\n", m.CPUPercent, m.MemoryPercent, r.ActiveSlots, r.MaxJobs, r.PendingJobs, r.RejectedJobs)
+		fmt.Fprintf(&b, "  scanners are contained by: %s\n", s.Containment)
+		for _, c := range r.Budgets {
+			fmt.Fprintf(&b, "  budget %s: %d of %d slots, %d lent, %d waiting\n", c.Component, c.Used.Slots, c.Guaranteed.Slots, c.Lent.Slots, c.Waiting)
+		}
+		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent%s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), because(p.LastError))
+		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
+			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)
+		for _, u := range s.Limits {
+			if u.Refused+u.Waited > 0 {
+				fmt.Fprintf(&b, "  limit %s: %.4g of %.4g, %d refused, %d waited\n", u.Name, u.Used, u.Limit, u.Refused, u.Waited)
+			}
+		}
+	}
+	_, err := fmt.Fprint(a.out, b.String())
+	return err
+}
+
+var errNotLoopback = errors.New("want a path of a unix socket, or a loopback host:port")

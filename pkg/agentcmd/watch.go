@@ -1,0 +1,175 @@
+package agentcmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/scan/watch"
+)
+
+// newWatcher makes what the watch section asks for.
+func (a *cli) newWatcher(sink event.Sink) (*watch.Watcher, error) {
+	c := a.cfg.Watch
+	c.Sink = sink
+	w, err := watch.New(c)
+	if err != nil {
+		return nil, &exitError{exitConfig, fmt.Errorf("watch: %w", err)}
+	}
+	return w, nil
+}
+
+// watchHost watches until the function it returns is called, which waits for the last look.
+func (e *engine) watchHost() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.watcher.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func (a *cli) watchCommand() *cobra.Command {
+	var once, dryRun bool
+	cmd := a.verb("watch", "look at processes and directories as the watch section says", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		if a.cfg.Watch.Empty() {
+			return &exitError{exitConfig, errors.New("there is nothing to watch: the configuration has no watch.rules, watch.dirs or watch.orphans")}
+		}
+		if dryRun {
+			a.cfg.Watch.Enforce = false
+		}
+		return a.watch(ctx, once)
+	})
+	cmd.Long = `Looks at the processes and directories that the watch section of the configuration is about, and says what is over a
+limit. Only with watch.enforce is a process ended or a file removed; each of that is in the audit log, which is why a
+daemon with the same state directory must not run then. It watches by itself, and 'status' says what it did.
+
+A limit of CPU is passed only after some time (cpu_for): one look alone says "pending".`
+	cmd.Example = "  {agent} watch --once --dry-run --config agent.yaml\n  {agent} watch --once -o json"
+	cmd.Flags().BoolVar(&once, "once", false, "take one look, and end; otherwise it goes on until Ctrl-C")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done, whatever watch.enforce says")
+	return cmd
+}
+
+// watch takes looks and prints them.
+func (a *cli) watch(ctx context.Context, once bool) (err error) {
+	sink := event.Nop
+	if a.cfg.Watch.Enforce {
+		log, err := a.ownAuditLog()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, log.Stop()) }()
+		sink = log
+	}
+	w, err := a.newWatcher(sink)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	for {
+		look, err := w.Once(ctx)
+		if ctx.Err() != nil {
+			return nil // Ctrl-C
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.printLook(look); err != nil || once {
+			return err
+		}
+		t := time.NewTimer(cmp.Or(a.cfg.Watch.Interval, watch.DefaultInterval))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// ownAuditLog opens the audit log, which a daemon has open already when it runs.
+func (a *cli) ownAuditLog() (*audit.Logger, error) {
+	c := a.cfg.Audit
+	c.Output, c.RemoteEndpoint = a.errw, ""
+	log, err := audit.NewLogger(&c)
+	var locked *audit.LockedError
+	if errors.As(err, &locked) {
+		return nil, fmt.Errorf("%w; the daemon enforces watch.rules itself: use --dry-run", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	log.Start()
+	return log, nil
+}
+
+func (a *cli) printLook(l *watch.Look) error {
+	if a.json() {
+		return a.printJSON(l)
+	}
+	mode := "dry run"
+	if l.Enforce {
+		mode = "enforced"
+	}
+	fmt.Fprintf(a.out, "%s: %d processes, %d of them watched, %d findings; looked for %s\n", mode, l.Seen, l.Matched, len(l.Findings), l.Took.Round(time.Millisecond))
+	if len(l.Findings) > 0 {
+		t := newTable(a.out, "PID", "NAME", "RULE", "LIMIT", "VALUE", "AGE", "ACTION", "COMMAND")
+		for _, f := range l.Findings {
+			action := strings.TrimSpace(string(f.Action) + " " + f.Error)
+			if f.Level == watch.Pending {
+				action = string(watch.Pending)
+			}
+			t.row(f.PID, f.Name, f.Rule, limitText(f.Reason, f.Limit), limitText(f.Reason, f.Value), f.Age.Round(time.Second), action, f.Command)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	if len(l.Zombies) > 0 {
+		t := newTable(a.out, "PARENT", "NAME", "ZOMBIES")
+		for _, z := range l.Zombies {
+			t.row(z.PID, z.Name, z.Zombies)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	if len(l.Dirs) == 0 {
+		return nil
+	}
+	t := newTable(a.out, "DIRECTORY", "SIZE", "LIMIT", "FILES", "FREED", "REMOVED", "IN USE", "YOUNG", "ACTION")
+	for _, d := range l.Dirs {
+		t.row(d.Path, bytesText(d.Bytes), bytesText(d.MaxBytes), d.Files, bytesText(d.Freed), d.Removed, d.InUse, d.Young, strings.TrimSpace(string(d.Action)+" "+d.Error))
+	}
+	return t.flush()
+}
+
+// limitText is a limit, or what was measured, in its unit.
+func limitText(reason watch.Reason, v float64) string {
+	switch reason {
+	case watch.Memory:
+		return "memory " + bytesText(int64(v))
+	case watch.CPU:
+		return fmt.Sprintf("cpu %.0f%%", v)
+	case watch.Orphan:
+		return "orphan"
+	}
+	return fmt.Sprintf("%s %s", reason, time.Duration(v*float64(time.Second)).Round(time.Second))
+}
