@@ -79,7 +79,9 @@ var rooms = map[string][]string{
 	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
 	// level 4: the command line of an agent, which may import every room but the test kits
-	"pkg/agentcmd": {"internal", "pkg", cobra, pflag, yaml, sysx, termx},
+	"pkg/agentcmd": {"internal", "pkg", cobra, pflag, termx},
+
+	"pkg/agentcmd/internal/configfile": {"internal/config", yaml},
 
 	// level 5: programs
 	"cmd/example-agent": {"pkg/agentcmd"},

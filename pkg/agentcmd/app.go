@@ -30,6 +30,15 @@ type App struct {
 	// StateDir is the directory of everything the agent keeps, unless the operator names another. A leading ~/ is the
 	// home directory. Defaults to ~/.NAME.
 	StateDir string
+
+	// Config points to a struct of the agent's own settings, which hold their defaults: the section named Section of the
+	// configuration file. It is read as strictly as the other sections, and then validated with its method Validate() error,
+	// if there is one. An error of it that begins with the name of a setting, as in "words: want at least one", is shown
+	// at that setting. Nil means that there is no such section.
+	Config any
+
+	// Section is the key of Config in the configuration file. Defaults to Name up to the first hyphen.
+	Section string
 }
 
 // withDefaults returns app with its zero fields set.
@@ -39,6 +48,9 @@ func (app App) withDefaults() App {
 	app.Commit = cmp.Or(app.Commit, "unknown")
 	app.EnvPrefix = cmp.Or(app.EnvPrefix, strings.ToUpper(strings.ReplaceAll(app.Name, "-", "_"))+"_")
 	app.StateDir = cmp.Or(app.StateDir, "~/."+app.Name)
+	if app.Section == "" {
+		app.Section, _, _ = strings.Cut(app.Name, "-")
+	}
 	return app
 }
 

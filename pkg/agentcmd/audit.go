@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/event"
 )
@@ -117,7 +118,7 @@ func typeHint(asked []audit.EventType) string {
 		known = append(known, string(t))
 	}
 	for _, t := range asked {
-		if near := nearest(string(t), known); near != "" && !slices.Contains(known, string(t)) {
+		if near := configfile.Nearest(string(t), known); near != "" && !slices.Contains(known, string(t)) {
 			return "; did you mean --type " + near + "?"
 		}
 	}

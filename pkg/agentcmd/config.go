@@ -3,14 +3,18 @@ package agentcmd
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/internal/homedir"
 	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/ingest"
@@ -166,27 +170,51 @@ func (c *Config) destination() string {
 	return "ingest store " + c.Ingest.Data // its port is another one each time
 }
 
-// sections are the parts of the configuration that can be judged by themselves.
-func (c *Config) sections() map[string]error {
-	// The client knows what its fields may be; here they have other names.
+// loadConfig returns the defaults as changed by the file at path, unless path is empty, and by the environment. The
+// configuration is nil only if the file cannot be read.
+func loadConfig(path string, app App, env func(string) (string, bool)) (*Config, *configfile.File, error) {
+	c := defaultConfig(app.StateDir)
+	file, err := configfile.Read(path, app.EnvPrefix, env, app.settings(c))
+	if file == nil {
+		return nil, nil, err
+	}
+	return c, file, err
+}
+
+// settings returns what the file may hold: the sections of c, and the agent's own.
+func (app *App) settings(c *Config) []configfile.Setting {
+	out := configfile.Setting{Value: reflect.ValueOf(c).Elem()}.Members()
+	if app.Config != nil {
+		out = append(out, configfile.Setting{Path: []string{app.Section}, Value: reflect.ValueOf(app.Config).Elem()})
+	}
+	return out
+}
+
+// check completes the configuration and validates every section. The flags have been applied before.
+func (c *Config) check(app App, file *configfile.File) error {
+	file.Report("agent", c.complete())
+	// The client validates its fields under names of its own.
 	const anywhere = "http://localhost"
-	id := ingest.ClientConfig{BaseURL: anywhere, AgentID: c.Agent.ID}.Validate()
-	out := map[string]error{
-		"agent": errors.Join(c.Agent.validate(), named("id", id)), "chunk": c.Chunk.Validate(), "pipeline": c.Pipeline.Validate(),
-		"resource": c.admission(), "audit": c.Audit.Validate(), "limits": c.Limits.Validate(), "scan": c.Scan.Validate(),
-		"watch": c.Watch.Validate(), "ingest.limits": c.Ingest.Limits.Validate(),
+	file.Report("agent", errors.Join(c.Agent.validate(), named("id", ingest.ClientConfig{BaseURL: anywhere, AgentID: c.Agent.ID}.Validate())))
+	file.Report("audit", c.Audit.Validate())
+	file.Report("chunk", c.Chunk.Validate())
+	file.Report("ingest.limits", c.Ingest.Limits.Validate())
+	file.Report("limits", c.Limits.Validate())
+	file.Report("pipeline", c.Pipeline.Validate())
+	file.Report("resource", c.admission())
+	file.Report("scan", c.Scan.Validate())
+	for i, d := range c.Scanners {
+		file.Report(fmt.Sprintf("scanners.%d", i), d.Validate())
 	}
 	if c.Server.URL != "" {
-		place := ingest.ClientConfig{BaseURL: c.Server.URL}.Validate()
-		rest := ingest.ClientConfig{BaseURL: anywhere, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate()
-		out["server"] = errors.Join(named("url", place), rest)
+		file.Report("server", named("url", ingest.ClientConfig{BaseURL: c.Server.URL}.Validate()))
+		file.Report("server", ingest.ClientConfig{BaseURL: anywhere, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate())
 	}
-	var errs []error
-	for _, d := range c.Scanners {
-		errs = append(errs, d.Validate())
+	file.Report("watch", c.Watch.Validate())
+	if own, ok := app.Config.(interface{ Validate() error }); ok {
+		file.Report(app.Section, own.Validate())
 	}
-	out["scanners"] = errors.Join(errs...)
-	return out
+	return file.Err()
 }
 
 // named puts the name of a setting before an error.
@@ -198,22 +226,15 @@ func named(setting string, err error) error {
 }
 
 func (c *AgentConfig) validate() error {
-	var errs []error
-	if c.JobSource != jobSourceDir && c.JobSource != jobSourceServer {
-		errs = append(errs, fmt.Errorf("JobSource: %q: want %s or %s", c.JobSource, jobSourceDir, jobSourceServer))
-	}
-	if c.MaxAttempts < 1 {
-		errs = append(errs, fmt.Errorf("MaxAttempts: %d is below 1", c.MaxAttempts))
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{{"Wait", c.Wait}, {"PollWait", c.PollWait}, {"RetryDelay", c.RetryDelay}, {"DrainTimeout", c.DrainTimeout}} {
-		if d.value < 0 {
-			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
+	v := config.New("agent")
+	v.OneOf("job_source", c.JobSource, jobSourceDir, jobSourceServer)
+	config.Range(v, "max_attempts", c.MaxAttempts, 1, math.MaxInt)
+	for name, d := range map[string]time.Duration{"wait": c.Wait, "poll_wait": c.PollWait, "retry_delay": c.RetryDelay, "drain_timeout": c.DrainTimeout} {
+		if d < 0 {
+			v.Addf(name, "%v is negative", d)
 		}
 	}
-	return errors.Join(errs...)
+	return v.Err()
 }
 
 // scanConfig returns the scanner configuration with the table of built-in and configured scanners.

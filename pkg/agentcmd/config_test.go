@@ -8,29 +8,31 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 )
 
 // sample returns a text for a setting that is not its default, and the value it means.
-func sample(t *testing.T, f field, i int) (text string, want any) {
+func sample(t *testing.T, f configfile.Setting, i int) (text string, want any) {
 	t.Helper()
-	into := reflect.New(f.value.Type()).Elem()
+	into := reflect.New(f.Value.Type()).Elem()
 	switch {
-	case f.value.Type() == durationType:
+	case f.Value.Type() == reflect.TypeFor[time.Duration]():
 		text = fmt.Sprintf("%dm1s", i+1)
 		into.SetInt(int64(time.Duration(i+1)*time.Minute + time.Second))
-	case f.value.Kind() == reflect.Bool:
-		text = fmt.Sprint(!f.value.Bool())
-		into.SetBool(!f.value.Bool())
-	case f.value.Kind() == reflect.String:
+	case f.Value.Kind() == reflect.Bool:
+		text = fmt.Sprint(!f.Value.Bool())
+		into.SetBool(!f.Value.Bool())
+	case f.Value.Kind() == reflect.String:
 		text = fmt.Sprintf("text-%d", i)
 		into.SetString(text)
-	case f.value.CanInt():
+	case f.Value.CanInt():
 		text = fmt.Sprint(7000 + i)
 		into.SetInt(int64(7000 + i))
-	case f.value.CanFloat():
+	case f.Value.CanFloat():
 		text = fmt.Sprintf("%d.25", i)
 		into.SetFloat(float64(i) + 0.25)
-	case f.value.Type() == reflect.TypeFor[[]string]():
+	case f.Value.Type() == reflect.TypeFor[[]string]():
 		text = fmt.Sprintf("one-%d,two", i)
 		into.Set(reflect.ValueOf([]string{fmt.Sprintf("one-%d", i), "two"}))
 	default:
@@ -53,9 +55,9 @@ func noEnv(string) (string, bool) { return "", false }
 // get returns the value of a setting.
 func get(t *testing.T, c *Config, key string) any {
 	t.Helper()
-	for _, f := range fields(reflect.ValueOf(c).Elem()) {
-		if f.key() == key {
-			return f.value.Interface()
+	for _, f := range leaves(c) {
+		if f.Key() == key {
+			return f.Value.Interface()
 		}
 	}
 	t.Fatalf("no setting %s", key)
@@ -66,38 +68,38 @@ func get(t *testing.T, c *Config, key string) any {
 // nothing else changes with it.
 func TestEverySettingFromFileAndEnvironment(t *testing.T) {
 	dir := t.TempDir()
-	all := fields(reflect.ValueOf(defaultConfig(exampleApp.StateDir)).Elem())
+	all := leaves(defaultConfig(exampleApp.StateDir))
 	names := map[string]string{}
 	for i, f := range all {
-		if other, taken := names[f.env(exampleApp.EnvPrefix)]; taken {
-			t.Errorf("%s and %s have one variable %s", other, f.key(), f.env(exampleApp.EnvPrefix))
+		if other, taken := names[f.Env(exampleApp.EnvPrefix)]; taken {
+			t.Errorf("%s and %s have one variable %s", other, f.Key(), f.Env(exampleApp.EnvPrefix))
 		}
-		names[f.env(exampleApp.EnvPrefix)] = f.key()
+		names[f.Env(exampleApp.EnvPrefix)] = f.Key()
 		text, want := sample(t, f, i)
 		if want == nil {
-			if f.value.Kind() != reflect.Slice || f.value.Type().Elem().Kind() != reflect.Struct { // a list of mappings, for the file alone
-				t.Errorf("%s, a %s, cannot be set", f.key(), f.value.Type())
+			if f.Value.Kind() != reflect.Slice || f.Value.Type().Elem().Kind() != reflect.Struct { // a list of mappings, for the file alone
+				t.Errorf("%s, a %s, cannot be set", f.Key(), f.Value.Type())
 			}
 			continue
 		}
 		path := filepath.Join(dir, "c.yaml")
-		write(t, path, yamlOf(f.path, text))
-		c, origin, err := loadConfig(path, exampleApp, noEnv)
-		if err != nil || !reflect.DeepEqual(get(t, c, f.key()), want) || !origin.isSet(f.path...) {
-			t.Errorf("file: %s: %s gives %v, %v", f.key(), text, get(t, c, f.key()), err)
+		write(t, path, yamlOf(f.Path, text))
+		c, file, err := loadConfig(path, exampleApp, noEnv)
+		if err != nil || !reflect.DeepEqual(get(t, c, f.Key()), want) || !file.IsSet(f.Key()) {
+			t.Errorf("file: %s: %s gives %v, %v", f.Key(), text, get(t, c, f.Key()), err)
 		}
 		other, later := sample(t, f, i+1000)
-		if f.value.Kind() == reflect.Bool {
-			other, later = fmt.Sprint(f.value.Bool()), f.value.Bool()
+		if f.Value.Kind() == reflect.Bool {
+			other, later = fmt.Sprint(f.Value.Bool()), f.Value.Bool()
 		}
-		env := func(name string) (string, bool) { return other, name == f.env(exampleApp.EnvPrefix) }
+		env := func(name string) (string, bool) { return other, name == f.Env(exampleApp.EnvPrefix) }
 		both, _, err := loadConfig(path, exampleApp, env)
-		if err != nil || !reflect.DeepEqual(get(t, both, f.key()), later) {
-			t.Errorf("environment: %s=%s gives %v, %v", f.env(exampleApp.EnvPrefix), other, get(t, both, f.key()), err)
+		if err != nil || !reflect.DeepEqual(get(t, both, f.Key()), later) {
+			t.Errorf("environment: %s=%s gives %v, %v", f.Env(exampleApp.EnvPrefix), other, get(t, both, f.Key()), err)
 		}
-		for _, g := range fields(reflect.ValueOf(c).Elem()) {
-			if g.key() != f.key() && !reflect.DeepEqual(g.value.Interface(), get(t, defaultConfig(exampleApp.StateDir), g.key())) {
-				t.Errorf("%s changes %s", f.key(), g.key())
+		for _, g := range leaves(c) {
+			if g.Key() != f.Key() && !reflect.DeepEqual(g.Value.Interface(), get(t, defaultConfig(exampleApp.StateDir), g.Key())) {
+				t.Errorf("%s changes %s", f.Key(), g.Key())
 			}
 		}
 	}
@@ -105,8 +107,8 @@ func TestEverySettingFromFileAndEnvironment(t *testing.T) {
 
 // A key that no package has is refused in every section, with the nearest one that exists.
 func TestUnknownKeysOfEverySection(t *testing.T) {
-	for _, f := range fields(reflect.ValueOf(defaultConfig(exampleApp.StateDir)).Elem()) {
-		wrong := append([]string{}, f.path...)
+	for _, f := range leaves(defaultConfig(exampleApp.StateDir)) {
+		wrong := append([]string{}, f.Path...)
 		last := len(wrong) - 1
 		wrong[last] = wrong[last][:len(wrong[last])-1] + "qz"
 		path := filepath.Join(t.TempDir(), "c.yaml")
@@ -147,18 +149,18 @@ resource:
 	r := h.run("validate", path).want(exitConfig)
 	for _, want := range []string{
 		`:2:3: unknown key "max_storage_mbs" in chunk; did you mean "max_storage_mb"?`,
-		`:3:16: chunk.max_retries: "many" is no whole number`,
-		`:4:3: chunk: CompressionLevel: 99 is outside 1 to 9`,
-		`:6:9: agent.wait: "soon" is no duration, e.g. 90s`,
-		`:7:3: agent: JobSource: "moon": want dir or server`,
+		`:3:16: chunk.max_retries: "many" is not a whole number`,
+		`:4:3: chunk.compression_level: 99 is outside 1 to 9`,
+		`:6:9: agent.wait: invalid duration "soon" (for example 90s`,
+		`:7:3: agent.job_source: "moon": want dir or server`,
 		`:8:1: key "agent" is set in line 5 already`,
 		`:10:11: pipeline: want a mapping of settings`,
 		`:12:13: scan.bin_dirs: want a single value`,
-		`:13:3: scan: nice: 50 is outside 1 to 19`,
+		`:13:3: scan.nice: 50 is outside 1 to 19`,
 		`:16:5: unknown key "comand" in scanners.0; did you mean "command"?`,
 		`:19:3: key "cpu_threshold" is set in line 18 already`,
 	} {
-		if !strings.Contains(r.err, path+want) {
+		if !strings.Contains(settingNames(r.err), settingNames(path+want)) {
 			t.Errorf("no %q in:\n%s", want, r.err)
 		}
 	}
@@ -170,6 +172,11 @@ resource:
 	if _, err := os.Stat(h.state); !os.IsNotExist(err) {
 		t.Errorf("state directory: %v", err)
 	}
+}
+
+// settingNames makes all spellings of the names of settings in a text alike: "chunk: MaxRetries: " and "chunk.max_retries: ".
+func settingNames(text string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", ": ", ".").Replace(text))
 }
 
 func TestValidate(t *testing.T) {
@@ -192,25 +199,25 @@ func TestValidate(t *testing.T) {
 		"merge":       {"agent:\n  <<: {id: x}\n", "unknown key", exitConfig},
 		"bomb":        {"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n", "unknown key", exitConfig},
 		"bool":        {"chunk: {drop_unsent: perhaps}\n", "neither true nor false", exitConfig},
-		"number":      {"resource: {cpu_threshold: high}\n", "is no number", exitConfig},
-		"too-large":   {"chunk: {max_retries: 99999999999999999999}\n", "is no whole number", exitConfig},
+		"number":      {"resource: {cpu_threshold: high}\n", "is not a number", exitConfig},
+		"too-large":   {"chunk: {max_retries: 99999999999999999999}\n", "is not a whole number", exitConfig},
 		"scanner":     {"scanners: [{name: x, command: y}]\n", "nothing says where the SARIF is", exitConfig},
 		"same-name":   {"scanners: [{name: x, command: y, stdout: true, in_target: true}]\n", "is valid", exitOK},
 		"token":       {"server: {url: https://example.com, token_file: " + dir + "/none}\n", "server.token_file", exitConfig},
-		"two-limits":  {"limits:\n  network:\n    read_timeout: -5s\n    idle_timeout: -5s\n", ".yaml:4:5: limits: network: idle_timeout: -5s", exitConfig},
+		"two-limits":  {"limits:\n  network:\n    read_timeout: -5s\n    idle_timeout: -5s\n", ".yaml:4:5: limits.network.idle_timeout: -5s", exitConfig},
 		"agent-id":    {"agent: {id: my host}\n", ".yaml:1:9: agent: id: ", exitConfig},
 		"no-secrets":  {"server: {token: swordfish}\n", `unknown key "token" in server; did you mean "token_file"?`, exitConfig},
 		"infinite":    {"resource: {cpu_threshold: .inf}\n", "resource", exitConfig},
 		"nan":         {"limits: {computational: {cpu_threshold_warn: nan}}\n", "limits", exitConfig},
 		"url":         {"server: {url: 'not a url'}\n", ".yaml:1:10: server: ", exitConfig},
-		"ingest":      {"ingest:\n  limits:\n    max_parts: -5\n", ".yaml:3:5: ingest.limits: max_parts: -5", exitConfig},
+		"ingest":      {"ingest:\n  limits:\n    max_parts: -5\n", ".yaml:3:5: ingest.limits.max_parts: -5", exitConfig},
 		"deep-limits": {"scan:\n  sarif_limits:\n    max_depth: -5\n", ".yaml:3:5: scan: ", exitConfig},
 		"network":     {"limits:\n  network:\n    read_timeout: -5s\n", ".yaml:3:5: limits: ", exitConfig},
 	} {
 		path := filepath.Join(dir, name+".yaml")
 		write(t, path, c.text)
 		r := h.run("validate", path)
-		if r.code != c.code || !strings.Contains(r.out+r.err, c.says) {
+		if r.code != c.code || !strings.Contains(settingNames(r.out+r.err), settingNames(c.says)) {
 			t.Errorf("%s: exit %d, want %d and %q:\n%s%s", name, r.code, c.code, c.says, r.out, r.err)
 		}
 	}
@@ -220,7 +227,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("%v", v)
 	}
 	h.run("validate", filepath.Join(dir, "nowhere.yaml")).want(exitConfig, "no such file")
-	write(t, filepath.Join(dir, "huge.yaml"), strings.Repeat("# x\n", maxConfigBytes/4+1))
+	write(t, filepath.Join(dir, "huge.yaml"), strings.Repeat("# x\n", configfile.MaxBytes/4+1))
 	h.run("validate", filepath.Join(dir, "huge.yaml")).want(exitConfig, "over 1048576 bytes")
 }
 
@@ -258,7 +265,7 @@ func TestPrecedence(t *testing.T) {
 	if exists("-env2") || !exists("-flag") {
 		t.Error("the flag does not go before the environment")
 	}
-	bare([]string{"REDIVER_CHUNK_MAX_RETRIES=many"}, "import", sarif).want(exitConfig, `environment variable REDIVER_CHUNK_MAX_RETRIES: "many" is no whole number`)
+	bare([]string{"REDIVER_CHUNK_MAX_RETRIES=many"}, "import", sarif).want(exitConfig, `environment variable REDIVER_CHUNK_MAX_RETRIES: "many" is not a whole number`)
 	bare([]string{"REDIVER_WAIT=soon"}, "import", sarif).want(exitUsage, `REDIVER_WAIT "soon"`)
 	bare([]string{"REDIVER_OUTPUT=xml"}, "version").want(exitUsage, "xml")
 	bare([]string{"REDIVER_OUTPUT=json", "REDIVER_STATE_DIR=" + state("-q")}, "queue", "list").want(exitOK, "[]")
@@ -281,12 +288,12 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		path := filepath.Join(t.TempDir(), "c.yaml")
 		write(t, path, string(b))
-		c, origin, err := loadConfig(path, exampleApp, noEnv)
+		c, file, err := loadConfig(path, exampleApp, noEnv)
 		if c == nil {
 			t.Fatal("no configuration")
 		}
 		if err == nil {
-			err = origin.check(c)
+			err = c.check(exampleApp, file)
 		}
 		if err != nil && err.Error() == "" {
 			t.Error("an error without a word")

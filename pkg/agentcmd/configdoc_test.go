@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -105,10 +106,10 @@ func (r *reference) table(v reflect.Value, path []string) {
 	r.rows(v, path, true)
 	for i := range v.NumField() {
 		sf := v.Type().Field(i)
-		if !sf.IsExported() || sf.Type.Kind() != reflect.Struct {
+		if !configfile.InFile(sf) || sf.Type.Kind() != reflect.Struct {
 			continue
 		}
-		p := append(slices.Clone(path), keyOf(sf))
+		p := append(slices.Clone(path), configfile.KeyOf(sf))
 		fmt.Fprintf(&r.b, "\n%s %s\n", strings.Repeat("#", min(len(p)+1, 4)), strings.Join(p, "."))
 		if text := r.docOf(v.Type()).fields[sf.Name]; text != "" {
 			fmt.Fprintf(&r.b, "\n%s: %s\n", sf.Name, oneLine(text))
@@ -126,20 +127,20 @@ func (r *reference) rows(v reflect.Value, path []string, apart bool) {
 	head := false
 	for i := range v.NumField() {
 		sf := v.Type().Field(i)
-		if !sf.IsExported() || !settable(sf.Type) || apart && sf.Type.Kind() == reflect.Struct {
+		if !configfile.InFile(sf) || apart && sf.Type.Kind() == reflect.Struct {
 			continue
 		}
 		if !head {
 			head = true
 			fmt.Fprintf(&r.b, "\n| key | type | default | environment variable | meaning |\n|---|---|---|---|---|\n")
 		}
-		f := field{append(slices.Clone(path), keyOf(sf)), v.Field(i)}
-		fmt.Fprintf(&r.b, "| `%s` | %s | %s | %s | %s |\n", keyOf(sf), typeText(sf.Type), defaultText(f), envText(f, apart), cell(d.fields[sf.Name]))
+		f := configfile.Setting{Path: append(slices.Clone(path), configfile.KeyOf(sf)), Value: v.Field(i)}
+		fmt.Fprintf(&r.b, "| `%s` | %s | %s | %s | %s |\n", configfile.KeyOf(sf), typeText(sf.Type), defaultText(f), envText(f, apart), cell(d.fields[sf.Name]))
 		if sf.Type.Kind() == reflect.Struct {
 			inner := r.docOf(sf.Type)
 			for j := range sf.Type.NumField() {
 				in := sf.Type.Field(j)
-				fmt.Fprintf(&r.b, "| `%s.%s` | %s | | | %s |\n", keyOf(sf), keyOf(in), typeText(in.Type), cell(inner.fields[in.Name]))
+				fmt.Fprintf(&r.b, "| `%s.%s` | %s | | | %s |\n", configfile.KeyOf(sf), configfile.KeyOf(in), typeText(in.Type), cell(inner.fields[in.Name]))
 			}
 		}
 	}
@@ -147,7 +148,7 @@ func (r *reference) rows(v reflect.Value, path []string, apart bool) {
 
 func typeText(t reflect.Type) string {
 	switch {
-	case t == durationType:
+	case t == reflect.TypeFor[time.Duration]():
 		return "duration"
 	case t.Kind() == reflect.Struct:
 		return "mapping"
@@ -164,15 +165,15 @@ func typeText(t reflect.Type) string {
 }
 
 // defaultText is the value of an empty configuration; none where that is the zero value, which the meaning explains.
-func defaultText(f field) string {
-	if text, ok := variable[f.key()]; ok {
+func defaultText(f configfile.Setting) string {
+	if text, ok := variable[f.Key()]; ok {
 		return text
 	}
-	if f.value.Kind() != reflect.Bool && f.value.IsZero() || f.value.Kind() == reflect.Slice || f.value.Kind() == reflect.Struct {
+	if f.Value.Kind() != reflect.Bool && f.Value.IsZero() || f.Value.Kind() == reflect.Slice || f.Value.Kind() == reflect.Struct {
 		return ""
 	}
-	text := fmt.Sprint(f.value.Interface())
-	if d, ok := f.value.Interface().(time.Duration); ok {
+	text := fmt.Sprint(f.Value.Interface())
+	if d, ok := f.Value.Interface().(time.Duration); ok {
 		text = strings.TrimSuffix(d.String(), "m0s")
 		if text != d.String() {
 			text += "m"
@@ -184,11 +185,11 @@ func defaultText(f field) string {
 	return "`" + text + "`"
 }
 
-func envText(f field, apart bool) string {
-	if !apart || f.value.Kind() == reflect.Slice && f.value.Type().Elem().Kind() != reflect.String {
+func envText(f configfile.Setting, apart bool) string {
+	if !apart || f.Value.Kind() == reflect.Slice && f.Value.Type().Elem().Kind() != reflect.String {
 		return ""
 	}
-	return "`" + f.env(exampleApp.EnvPrefix) + "`"
+	return "`" + f.Env(exampleApp.EnvPrefix) + "`"
 }
 
 func cell(text string) string { return strings.ReplaceAll(oneLine(text), "|", `\|`) }

@@ -174,9 +174,9 @@ func TestDegradationRulesFromAFile(t *testing.T) {
       - {metric: cpu_percent, raise: 90, clear: 70, for: 2m, level: minimal}
       - {metric: disk_free_mb, raise: 5000, clear: 6000, hard: true, level: paused}
 `)
-	c, origin, err := loadConfig(path, exampleApp, noEnv)
-	if err != nil || origin.check(c) != nil {
-		t.Fatal(err, origin.check(c))
+	c, file, err := loadConfig(path, exampleApp, noEnv)
+	if err != nil || c.check(exampleApp, file) != nil {
+		t.Fatal(err, c.check(exampleApp, file))
 	}
 	want := []limits.Rule{
 		{Metric: limits.MetricDiskFree, Raise: 1000, Clear: 1100, Hard: true, Level: limits.LevelPaused}, // min_free_disk_space_mb
@@ -187,11 +187,11 @@ func TestDegradationRulesFromAFile(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	write(t, path, "limits:\n  degradation:\n    rules:\n      - {metric: cpu_percent, raise: 90, clear: 95, level: minimal}\n")
-	c, origin, err = loadConfig(path, exampleApp, noEnv)
+	c, file, err = loadConfig(path, exampleApp, noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := origin.check(c); err == nil || !strings.Contains(err.Error(), "c.yaml:4:42: limits: degradation: rules.0.clear: 95 is outside 10 to 90") {
+	if err := c.check(exampleApp, file); err == nil || !strings.Contains(err.Error(), "c.yaml:4:42: limits: degradation: rules.0.clear: 95 is outside 10 to 90") {
 		t.Error(err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
 )
@@ -278,9 +279,9 @@ func TestDocsNameEveryEventAndLimit(t *testing.T) {
 			t.Errorf("docs/formats.md does not name the event %s", typ)
 		}
 	}
-	for _, f := range fields(reflect.ValueOf(limits.Limits{})) {
-		if !strings.Contains(pages[filepath.Join(repoRoot, "docs", "limits.md")], "| `"+f.key()+"` |") {
-			t.Errorf("docs/limits.md does not name %s", f.key())
+	for _, f := range configfile.Leaves(configfile.Setting{Value: reflect.ValueOf(limits.Limits{})}.Members()) {
+		if !strings.Contains(pages[filepath.Join(repoRoot, "docs", "limits.md")], "| `"+f.Key()+"` |") {
+			t.Errorf("docs/limits.md does not name %s", f.Key())
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/ingest"
@@ -164,7 +165,7 @@ func readToken(path string) (string, error) {
 	if runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0 {
 		return "", fmt.Errorf("%s has mode %04o: others can read it; chmod 600 it", filepath.Clean(path), st.Mode().Perm())
 	}
-	b, err := readBounded(path)
+	b, err := configfile.ReadBounded(path)
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,8 @@ package agentcmd
 import (
 	"errors"
 	"fmt"
+
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 )
 
 // The exit codes, after sysexits.h where it has one.
@@ -34,7 +36,7 @@ func (e *exitError) Unwrap() error { return e.err }
 // exitCode returns the code an error ends the program with. What no command said is the command line's.
 func exitCode(err error) int {
 	var e *exitError
-	var c *configError
+	var c *configfile.Error
 	switch {
 	case err == nil:
 		return exitOK

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 )
 
 // cli is one run of the program.
@@ -26,8 +28,8 @@ type cli struct {
 		stateDir, config, output, server, tokenFile string
 		verbose                                     bool
 	}
-	cfg    *Config
-	origin *reader
+	cfg  *Config
+	file *configfile.File
 }
 
 // main runs the command line and returns the exit code.
@@ -122,7 +124,7 @@ func (a *cli) json() bool { return a.flags.output == "json" }
 
 // load reads the configuration and applies the flags.
 func (a *cli) load() error {
-	c, origin, err := loadConfig(a.flags.config, a.App, a.env)
+	c, file, err := loadConfig(a.flags.config, a.App, a.env)
 	if err != nil {
 		return err
 	}
@@ -144,8 +146,8 @@ func (a *cli) load() error {
 	if a.flags.verbose {
 		c.Audit.Verbose = true
 	}
-	a.cfg, a.origin = c, origin
-	return origin.check(c)
+	a.cfg, a.file = c, file
+	return c.check(a.App, file)
 }
 
 // verb makes a cobra command whose errors are runtime failures unless they say otherwise.
@@ -153,7 +155,7 @@ func (a *cli) verb(use, short string, args cobra.PositionalArgs, run func(ctx co
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 		err := run(cmd.Context(), args)
 		var e *exitError
-		var c *configError
+		var c *configfile.Error
 		if err == nil || errors.As(err, &e) || errors.As(err, &c) {
 			return err
 		}
@@ -171,11 +173,7 @@ func verbs(use, short string) *cobra.Command {
 		for _, c := range cmd.Commands() {
 			names = append(names, c.Name())
 		}
-		hint := ""
-		if near := nearest(args[0], names); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		return usage("%s %s: want one of %s%s", use, args[0], strings.Join(names, ", "), hint)
+		return usage("%s %s: want one of %s%s", use, args[0], strings.Join(names, ", "), configfile.Hint(args[0], names))
 	}}
 }
 

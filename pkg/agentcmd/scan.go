@@ -96,13 +96,13 @@ func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	if c.Agent.Wait == 0 {
 		c.Agent.Wait = -1 // not at all; the agent takes zero for its default
 	}
-	if !a.origin.isSet("chunk", "upload_delay_ms") {
+	if !a.file.IsSet("chunk.upload_delay_ms") {
 		c.Chunk.UploadDelayMs = -1
 	}
-	if !a.origin.isSet("agent", "retry_delay") {
+	if !a.file.IsSet("agent.retry_delay") {
 		c.Agent.RetryDelay = 2 * time.Second
 	}
-	if !a.origin.isSet("pipeline", "retry_delay") {
+	if !a.file.IsSet("pipeline.retry_delay") {
 		c.Pipeline.RetryDelay = time.Second
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/scan"
 )
@@ -171,7 +172,7 @@ func (a *cli) showScanner(name string) error {
 	case from == a.flags.config && from != "":
 		return fmt.Errorf("%s is defined in %s, under scanners", name, from)
 	case from != builtIn:
-		b, err := readBounded(from)
+		b, err := configfile.ReadBounded(from)
 		if err != nil {
 			return err
 		}
@@ -190,11 +191,8 @@ func (a *cli) showScanner(name string) error {
 func checkScanners(r *scan.Runner, names []string) error {
 	for _, name := range names {
 		if _, ok := r.Table().Lookup(name); !ok {
-			hint := ""
-			if near := nearest(name, r.Table().Names()); near != "" {
-				hint = fmt.Sprintf("; did you mean %q?", near)
-			}
-			return usage("scanner %q is not in the table: %s%s", name, strings.Join(r.Table().Names(), ", "), hint)
+			known := r.Table().Names()
+			return usage("scanner %q is not in the table: %s%s", name, strings.Join(known, ", "), configfile.Hint(name, known))
 		}
 	}
 	return nil

@@ -15,12 +15,12 @@ func (a *cli) validateCommand() *cobra.Command {
 		if len(args) == 1 {
 			a.flags.config = args[0]
 		}
-		c, origin, err := loadConfig(a.flags.config, a.App, a.env)
+		c, file, err := loadConfig(a.flags.config, a.App, a.env)
 		if c == nil {
 			return err
 		}
 		// The sections are judged also when the file has errors: one run shows everything.
-		if err := origin.check(c); err != nil {
+		if err := c.check(a.App, file); err != nil {
 			return err
 		}
 		if _, err := c.scanConfig(); err != nil {
