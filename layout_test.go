@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	".": {},
 
 	// level 0: words and ground
-	"pkg/event":          {},
+	"pkg/event":          {"internal/config"},
 	"pkg/job":            {"internal/filelock"},
 	"pkg/report":         {"internal/codec"},
 	"internal/codec":     {klauspost},

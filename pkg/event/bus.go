@@ -2,188 +2,166 @@ package event
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Handler is called with each event it is subscribed to, from several goroutines at once, and in the order of the
-// events only when the Bus has one worker. Handlers of one event share its Details and must not change them. ctx
-// ends after HandlerTimeout, or when Stop gives up; a handler that goes on holds up a worker.
+// Handler is called with the events it is subscribed to. It is called concurrently if the Bus has more than one worker.
+// It must not change e.Details, which all handlers of the event share. ctx ends when Stop no longer waits for handlers.
 type Handler func(ctx context.Context, e Event)
 
-// Bus is a Sink that hands events to whoever subscribed, over a bounded number of workers. What does not fit its
-// queues gives way by its Policy, counted by type and priority, so a slow handler never holds up a producer. An
-// audit log does not belong behind it: Tee them. All methods may be called concurrently.
+// A Bus is a Sink that calls the handlers subscribed to an event, from a bounded number of workers. Events that do not
+// fit into its bounded queues are dropped according to a Policy and counted, so that a slow handler never delays the
+// component that records an event.
+//
+// Do not put an audit log, or anything that must see every event, behind a Bus: join them with Tee. The methods may be
+// called concurrently.
+//
+//	Record ──► queues by priority ──► workers ──► handlers
+//	              │ full                             │ panics
+//	              ▼                                  ▼
+//	           dropped, counted                   recovered, counted
 type Bus struct {
-	cfg BusConfig
+	cfg     BusConfig
+	ctx     context.Context // of the handlers
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+	subs    atomic.Pointer[[]*subscription] // the slice is replaced, never changed
+	subMu   sync.Mutex                      // serializes the replacement of subs
 
-	subMu sync.Mutex // held while subs is replaced
-	subs  atomic.Pointer[subscribers]
-
-	ctx    context.Context // of the handlers
-	cancel context.CancelFunc
-	idle   sync.WaitGroup // the workers
-
-	mu struct {
-		sync.Mutex
-		started, stopped bool
-		work             sync.Cond     // an event waits, or the bus stopped
-		room             chan struct{} // closed when an event was taken, or the bus stopped; nil: nobody waits
-		queues           queues
-		stats            BusStats
-	}
+	mu      sync.Mutex // guards everything below
+	started bool
+	stopped bool
+	detach  func() bool // ends the connection to the context of Start
+	queues  [3][]Event
+	work    sync.Cond // an event was queued, or the bus was stopped
+	space   sync.Cond // an event was taken, the bus was stopped, or a wait for space timed out
+	stats   BusStats
 }
 
 var _ Sink = (*Bus)(nil)
 
-// NewBus returns a Bus, with every default when cfg is nil, or Validate's error.
-func NewBus(cfg *BusConfig) (*Bus, error) {
-	var c BusConfig
-	if cfg != nil {
-		c = *cfg
-	}
-	if err := c.Validate(); err != nil {
+// NewBus returns a Bus, or the error of cfg.Validate.
+func NewBus(cfg BusConfig) (*Bus, error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: c.withDefaults()}
+	b := &Bus{cfg: cfg.withDefaults(), detach: func() bool { return true }}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.mu.work.L = &b.mu
-	b.mu.queues.sizes, b.mu.queues.policy = b.cfg.QueueSizes, b.cfg.Policy
-	b.subs.Store(&subscribers{})
+	b.work.L, b.space.L = &b.mu, &b.mu
+	b.subs.Store(&[]*subscription{})
 	return b, nil
 }
 
-// Start starts the workers. Events recorded before wait in the queues. A second Start, or one after Stop, does
-// nothing.
-func (b *Bus) Start() {
+// Start starts the workers. Events that were recorded before are handled as well. When ctx ends, the bus takes no more
+// events. Starting it again has no effect. Start fails after Stop.
+func (b *Bus) Start(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.mu.started || b.mu.stopped {
-		return
+	switch {
+	case b.stopped:
+		return errors.New("event bus is stopped")
+	case b.started:
+		return nil
 	}
-	b.mu.started = true
+	b.started = true
+	b.detach = context.AfterFunc(ctx, b.beginStop)
 	for range b.cfg.Workers {
-		b.idle.Go(b.worker)
+		b.workers.Go(b.handleAll)
 	}
+	return nil
 }
 
-// Record queues e for its subscribers. It copies what it keeps, and does not block unless the policy is Block.
-// After Stop it counts e as dropped.
+// Record queues e for the handlers that are subscribed to its type. It copies e.Details, but not the values in it. After
+// Stop it drops e.
 func (b *Bus) Record(e Event) {
-	heard := b.subs.Load().hear(e.Type)
-	p := b.cfg.priority(&e)
-	if heard {
-		e.Details = copyDetails(e.Details)
+	subscribed := b.subscribed(e.Type)
+	if subscribed {
+		e.Details = maps.Clone(e.Details)
 	}
+	p := priorityOf(e.Severity)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if heard && b.cfg.Policy == Block {
-		b.awaitRoomLocked(p)
+	if subscribed && b.cfg.Policy == Block {
+		b.awaitSpaceLocked(p)
 	}
-	b.mu.stats.Published++ // after the wait, in which the numbers must add up too
-	if !heard {
-		b.mu.stats.Unheard++
-		return
+	b.stats.Published++
+	switch {
+	case !subscribed:
+		b.stats.Unsubscribed++
+	case b.stopped:
+		b.stats.drop(e.Type, p)
+	default:
+		b.pushLocked(e, p)
+		b.work.Signal()
 	}
-	if b.mu.stopped {
-		b.mu.stats.drop(e.Type, p)
-		return
-	}
-	lost, from, dropped := b.mu.queues.push(e, p)
-	if dropped {
-		b.mu.stats.drop(lost.Type, from)
-	}
-	b.mu.work.Signal()
 }
 
-// awaitRoomLocked waits until an event fits at p, the bus stops, or BlockTimeout passes.
-func (b *Bus) awaitRoomLocked(p Priority) {
-	var timeout <-chan time.Time
-	for b.mu.queues.full(p) && !b.mu.stopped {
-		if timeout == nil {
-			t := time.NewTimer(b.cfg.BlockTimeout)
-			defer t.Stop()
-			timeout = t.C
-		}
-		if b.mu.room == nil {
-			b.mu.room = make(chan struct{})
-		}
-		room := b.mu.room
-		b.mu.Unlock()
-		late := false
-		select {
-		case <-room:
-		case <-timeout:
-			late = true
-		}
+func (b *Bus) awaitSpaceLocked(p Priority) {
+	if !b.fullLocked(p) {
+		return
+	}
+	deadline := time.Now().Add(blockTimeout)
+	wake := time.AfterFunc(blockTimeout, func() {
 		b.mu.Lock()
-		if late {
-			return
-		}
+		defer b.mu.Unlock()
+		b.space.Broadcast()
+	})
+	defer wake.Stop()
+	for b.fullLocked(p) && !b.stopped && time.Now().Before(deadline) {
+		b.space.Wait()
 	}
 }
 
-func (b *Bus) wakeBlockedLocked() {
-	if b.mu.room != nil {
-		close(b.mu.room)
-		b.mu.room = nil
-	}
-}
-
-// worker handles events until the bus is stopped and its queues are empty. A handler that ends the goroutine
-// (runtime.Goexit, or a test's FailNow) costs no worker.
-func (b *Bus) worker() {
-	ended := true
+// handleAll handles events until the bus is stopped and its queues are empty.
+func (b *Bus) handleAll() {
+	done := false
 	defer func() {
-		if ended {
-			b.idle.Go(b.worker)
+		if !done { // a handler has called runtime.Goexit
+			b.workers.Go(b.handleAll)
 		}
 	}()
-	for b.handleNext() {
+	for {
+		e, ok := b.take()
+		if !ok {
+			done = true
+			return
+		}
+		b.handle(e)
 	}
-	ended = false
 }
 
-// handleNext waits for an event and handles it; false says that there will be none.
-func (b *Bus) handleNext() bool {
-	e, ok := b.take()
-	if !ok {
-		return false
-	}
-	defer b.count(func(s *BusStats) { s.Running--; s.Handled++ })
-	b.subs.Load().each(e.Type, func(h Handler) { b.call(h, e) })
-	return true
-}
-
+// take waits for the next event and takes it. It returns false if there will be none.
 func (b *Bus) take() (Event, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
-		if e, _, ok := b.mu.queues.pop(); ok {
-			b.mu.stats.Running++
-			b.wakeBlockedLocked()
+		if e, _, ok := b.popLocked(); ok {
+			b.stats.Running++
+			b.space.Broadcast()
 			return e, true
 		}
-		if b.mu.stopped {
+		if b.stopped {
 			return Event{}, false
 		}
-		b.mu.work.Wait()
+		b.work.Wait()
 	}
 }
 
-// call calls one handler; its panic is counted and goes no further.
-func (b *Bus) call(h Handler, e Event) {
-	ctx, cancel := context.WithCancel(b.ctx)
-	defer cancel()
-	if b.cfg.HandlerTimeout > 0 {
-		t := time.AfterFunc(b.cfg.HandlerTimeout, func() { // counted at once: the handler may never return
-			cancel()
-			b.count(func(s *BusStats) { s.Timeouts++ })
-		})
-		defer t.Stop()
+func (b *Bus) handle(e Event) {
+	defer b.count(func(s *BusStats) { s.Running--; s.Handled++ })
+	for _, s := range *b.subs.Load() {
+		if s.wants(e.Type) {
+			b.call(s.handle, e)
+		}
 	}
+}
+
+func (b *Bus) call(h Handler, e Event) {
 	defer func() {
 		r := recover()
 		b.count(func(s *BusStats) {
@@ -194,52 +172,45 @@ func (b *Bus) call(h Handler, e Event) {
 			}
 		})
 	}()
-	h(ctx, e)
+	h(b.ctx, e)
 }
 
-func (b *Bus) count(f func(*BusStats)) {
+func (b *Bus) count(change func(*BusStats)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f(&b.mu.stats)
+	change(&b.stats)
 }
 
-// Stop takes no more events and waits until those that are queued are handled. When ctx ends first it drops the
-// rest, counted, ends the context of the handlers that still run, and returns ctx's error without waiting for
-// them. Twice, or before Start, does no harm; what was queued before a Start that never came is dropped.
+// Stop takes no more events and waits until the queued ones are handled. If ctx ends before, it drops the queued events,
+// cancels the context of the handlers that are running, and returns an error that wraps ctx.Err without waiting for
+// them. Stop may be called more than once and before Start; events recorded before a Start that never came are dropped.
 func (b *Bus) Stop(ctx context.Context) error {
-	b.mu.Lock()
-	b.mu.stopped = true
-	if !b.mu.started {
-		b.dropQueuedLocked()
-	}
-	b.wakeBlockedLocked()
-	b.mu.work.Broadcast()
-	b.mu.Unlock()
-
-	drained := make(chan struct{})
+	b.beginStop()
+	handled := make(chan struct{})
 	go func() {
-		b.idle.Wait()
-		close(drained)
+		b.workers.Wait()
+		close(handled)
 	}()
+	defer b.cancel()
 	select {
-	case <-drained:
-		b.cancel()
+	case <-handled:
 		return nil
 	case <-ctx.Done():
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.dropQueuedLocked()
-	b.mu.Unlock()
-	b.cancel()
-	return fmt.Errorf("stop the event bus: handlers still run: %w", ctx.Err())
+	return fmt.Errorf("stop event bus: handlers are still running: %w", ctx.Err())
 }
 
-func (b *Bus) dropQueuedLocked() {
-	for {
-		e, p, ok := b.mu.queues.pop()
-		if !ok {
-			return
-		}
-		b.mu.stats.drop(e.Type, p)
+func (b *Bus) beginStop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	b.detach()
+	if !b.started {
+		b.dropQueuedLocked()
 	}
+	b.work.Broadcast()
+	b.space.Broadcast()
 }

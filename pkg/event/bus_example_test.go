@@ -7,9 +7,9 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 )
 
-// How do I get told when a job fails, without slowing the agent down?
+// How do I react to failed jobs without slowing the agent down?
 func ExampleBus_Subscribe() {
-	bus, err := event.NewBus(nil)
+	bus, err := event.NewBus(event.BusConfig{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -18,17 +18,19 @@ func ExampleBus_Subscribe() {
 		fmt.Println(e.JobID, e.Error)
 	}, event.JobFailed, event.JobTimeout)
 	defer unsubscribe()
-	bus.Start()
+	if err := bus.Start(context.Background()); err != nil {
+		fmt.Println(err)
+	}
 
-	// A Bus is a Sink: give it, alone or in event.Tee with an audit log, to whatever takes one.
+	// A Bus is a Sink. Config.Bus of an agent takes one; Agent.Subscribe subscribes to it.
 	bus.Record(event.Event{Type: event.JobStarted, JobID: "job-1"})
 	bus.Record(event.Event{Type: event.JobFailed, JobID: "job-1", Error: "scanner exited with 2"})
 
 	if err := bus.Stop(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Println("lost:", bus.Stats().Dropped)
+	fmt.Println("dropped:", bus.Stats().Dropped)
 	// Output:
 	// job-1 scanner exited with 2
-	// lost: 0
+	// dropped: 0
 }

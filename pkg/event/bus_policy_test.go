@@ -22,68 +22,70 @@ func TestPolicies(t *testing.T) {
 		{Block, "0 1 2 d", [3]uint64{0, 2, 0}},
 	} {
 		t.Run(string(tc.policy), func(t *testing.T) {
-			b := newBus(t, &BusConfig{Workers: 1, Policy: tc.policy, QueueSizes: [3]int{1, 3, 1}, BlockTimeout: time.Millisecond})
-			var c collector
-			b.Subscribe(c.handle)
-			for i := range 5 {
-				b.Record(Event{Type: JobStarted, Message: fmt.Sprint(i)})
-			}
-			b.Record(Event{Type: JobStarted, Severity: Debug, Message: "d"})
-			s := b.Stats()
-			wantBalanced(t, s)
-			if s.DroppedByPriority != tc.dropped || s.DroppedByType[JobStarted] != s.Dropped {
-				t.Errorf("dropped %v %v, want %v", s.DroppedByPriority, s.DroppedByType, tc.dropped)
-			}
-			b.Start()
-			stopBus(t, b)
-			if got := strings.Join(c.got, " "); got != tc.want {
-				t.Errorf("handled %q, want %q", got, tc.want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b := newBus(t, BusConfig{Workers: 1, Policy: tc.policy, QueueSizes: [3]int{1, 3, 1}})
+				var c collector
+				b.Subscribe(c.handle)
+				for i := range 5 {
+					b.Record(Event{Type: JobStarted, Message: fmt.Sprint(i)})
+				}
+				b.Record(Event{Type: JobStarted, Severity: Debug, Message: "d"})
+				s := b.Stats()
+				wantBalanced(t, s)
+				if s.DroppedByPriority != tc.dropped || s.DroppedByType[JobStarted] != s.Dropped {
+					t.Errorf("dropped %v by priority and %v by type, want %v", s.DroppedByPriority, s.DroppedByType, tc.dropped)
+				}
+				startBus(t, b)
+				stopBus(t, b)
+				if got := strings.Join(c.got, " "); got != tc.want {
+					t.Errorf("handled %q, want %q", got, tc.want)
+				}
+			})
 		})
 	}
 }
 
-func TestDropLowPriorityMakesRoomForTheHigh(t *testing.T) {
-	b := newBus(t, &BusConfig{Workers: 1, Policy: DropLowPriority, QueueSizes: [3]int{1, 1, 2}})
+func TestDropLowPriorityDropsTheLowestFirst(t *testing.T) {
+	b := newBus(t, BusConfig{Workers: 1, Policy: DropLowPriority, QueueSizes: [3]int{1, 1, 2}})
 	var c collector
 	b.Subscribe(c.handle)
 	for i, s := range []Severity{Debug, Debug, Info, Info, Error, Error, Error, Error, Critical} {
 		b.Record(Event{Severity: s, Message: fmt.Sprint(i)})
 	}
-	b.Start()
+	startBus(t, b)
 	stopBus(t, b)
 	if got := strings.Join(c.got, " "); got != "4 5 6 7" {
-		t.Errorf("handled %q; want the four errors, the critical one having nothing beneath it", got)
+		t.Errorf("handled %q, want the four errors: nothing has a lower priority than the critical event", got)
 	}
 	if s := b.Stats(); s.DroppedByPriority != [3]uint64{1, 2, 2} {
-		t.Errorf("dropped %v", s.DroppedByPriority)
+		t.Errorf("dropped %v by priority, want [1 2 2]", s.DroppedByPriority)
 	}
 }
 
-func TestBlockWaitsForRoom(t *testing.T) {
+func TestBlockWaitsForSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus(t, &BusConfig{Workers: 1, Policy: Block, QueueSizes: [3]int{1, 1, 1}})
+		b := newBus(t, BusConfig{Workers: 1, Policy: Block, QueueSizes: [3]int{1, 1, 1}})
 		b.Subscribe(func(context.Context, Event) { time.Sleep(100 * time.Millisecond) })
-		b.Start()
+		startBus(t, b)
 		for range 10 {
 			b.Record(Event{Type: JobStarted})
 		}
 		stopBus(t, b)
 		if s := b.Stats(); s.Handled != 10 || s.Dropped != 0 {
-			t.Errorf("%+v; want all 10 handled", s)
+			t.Errorf("Stats() = %+v, want all 10 handled", s)
 		}
 	})
 }
 
-func TestBlockEndsWithStopAndWithTime(t *testing.T) {
+func TestBlockEndsWithStopAndAfterATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus(t, &BusConfig{Policy: Block, QueueSizes: [3]int{1, 1, 1}, BlockTimeout: time.Minute})
+		b := newBus(t, BusConfig{Policy: Block, QueueSizes: [3]int{1, 1, 1}})
 		b.Subscribe(func(context.Context, Event) {})
 		b.Record(Event{})
 		begin := time.Now()
-		b.Record(Event{}) // never started: nothing is taken
-		if waited := time.Since(begin); waited != time.Minute {
-			t.Errorf("waited %v, want BlockTimeout", waited)
+		b.Record(Event{}) // the bus is not started and takes nothing
+		if waited := time.Since(begin); waited != blockTimeout {
+			t.Errorf("Record waited %v, want %v", waited, blockTimeout)
 		}
 		begin = time.Now()
 		returned := make(chan struct{})
@@ -95,7 +97,7 @@ func TestBlockEndsWithStopAndWithTime(t *testing.T) {
 		stopBus(t, b)
 		<-returned
 		if time.Since(begin) != 0 {
-			t.Error("Stop did not let the waiting producer go")
+			t.Error("Record waited on after Stop")
 		}
 		wantBalanced(t, b.Stats())
 	})

@@ -1,84 +1,65 @@
 package event
 
-// ring is a queue of events. It grows to what is used of its bound, not to the bound at once.
-type ring struct {
-	buf  []Event
-	head int
-	n    int
+// fullLocked reports whether an event of priority p cannot be queued without dropping one.
+func (b *Bus) fullLocked(p Priority) bool {
+	if b.cfg.Policy != DropLowPriority {
+		return len(b.queues[p]) >= b.cfg.QueueSizes[p]
+	}
+	waiting, size := 0, 0
+	for q := range b.queues {
+		waiting, size = waiting+len(b.queues[q]), size+b.cfg.QueueSizes[q]
+	}
+	return waiting >= size
 }
 
-func (r *ring) push(e Event) {
-	if r.n == len(r.buf) {
-		grown := make([]Event, max(16, 2*len(r.buf)))
-		for i := range r.n {
-			grown[i] = r.buf[(r.head+i)%len(r.buf)]
+// pushLocked queues e and drops what the policy says if there is no space.
+func (b *Bus) pushLocked(e Event, p Priority) {
+	if b.fullLocked(p) {
+		from, ok := b.victimLocked(p)
+		if !ok {
+			b.stats.drop(e.Type, p)
+			return
 		}
-		r.buf, r.head = grown, 0
+		b.stats.drop(b.shiftLocked(from).Type, from)
 	}
-	r.buf[(r.head+r.n)%len(r.buf)] = e
-	r.n++
+	b.queues[p] = append(b.queues[p], e)
 }
 
-// pop takes the oldest event; there must be one.
-func (r *ring) pop() Event {
-	e := r.buf[r.head]
-	r.buf[r.head] = Event{} // its details may go
-	r.head = (r.head + 1) % len(r.buf)
-	r.n--
-	return e
-}
-
-// queues holds the events that wait, by priority. Its user locks.
-type queues struct {
-	rings  [3]ring
-	sizes  [3]int
-	policy Policy
-}
-
-func (q *queues) len() int { return q.rings[High].n + q.rings[Medium].n + q.rings[Low].n }
-
-// full reports whether nothing can be queued at p without a loss.
-func (q *queues) full(p Priority) bool {
-	if q.policy == DropLowPriority {
-		return q.len() >= q.sizes[High]+q.sizes[Medium]+q.sizes[Low]
-	}
-	return q.rings[p].n >= q.sizes[p]
-}
-
-// push queues e and returns what gave way to it, if anything had to; that may be e itself.
-func (q *queues) push(e Event, p Priority) (lost Event, from Priority, dropped bool) {
-	if q.full(p) {
-		from = q.victim(p)
-		if from < 0 {
-			return e, p, true
-		}
-		lost, dropped = q.rings[from].pop(), true
-	}
-	q.rings[p].push(e)
-	return lost, from, dropped
-}
-
-// victim is the queue whose oldest event gives way to one at p; -1: none does.
-func (q *queues) victim(p Priority) Priority {
-	switch q.policy {
+// victimLocked returns the queue whose oldest event is dropped for one of priority p, or false if that one is dropped.
+func (b *Bus) victimLocked(p Priority) (Priority, bool) {
+	switch b.cfg.Policy {
 	case DropOldest:
-		return p
+		return p, true
 	case DropLowPriority:
 		for from := Low; from > p; from-- {
-			if q.rings[from].n > 0 {
-				return from
+			if len(b.queues[from]) > 0 {
+				return from, true
 			}
 		}
 	}
-	return -1
+	return 0, false
 }
 
-// pop takes the next event, of the highest priority there is.
-func (q *queues) pop() (e Event, p Priority, ok bool) {
+// shiftLocked removes the oldest event of a queue that is not empty.
+func (b *Bus) shiftLocked(p Priority) Event {
+	e := b.queues[p][0]
+	b.queues[p][0] = Event{} // so that its details can be collected
+	b.queues[p] = b.queues[p][1:]
+	return e
+}
+
+// popLocked removes the oldest event of the highest priority.
+func (b *Bus) popLocked() (Event, Priority, bool) {
 	for p := High; p <= Low; p++ {
-		if q.rings[p].n > 0 {
-			return q.rings[p].pop(), p, true
+		if len(b.queues[p]) > 0 {
+			return b.shiftLocked(p), p, true
 		}
 	}
 	return Event{}, 0, false
+}
+
+func (b *Bus) dropQueuedLocked() {
+	for e, p, ok := b.popLocked(); ok; e, p, ok = b.popLocked() {
+		b.stats.drop(e.Type, p)
+	}
 }

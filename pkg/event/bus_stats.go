@@ -2,36 +2,46 @@ package event
 
 import "maps"
 
-// BusStats is the state of a Bus at one moment: Published = Unheard + Queued + Running + Handled + Dropped, always.
+// BusStats is the state of a Bus at one moment. At every moment
+//
+//	Published = Unsubscribed + Queued + Running + Handled + Dropped
 type BusStats struct {
-	Published uint64 // events given to Record
-	Unheard   uint64 // of them, those for which nobody had subscribed
-	Queued    uint64 // those that wait for a worker
-	Running   uint64 // those whose handlers run now
-	Handled   uint64 // those all of whose handlers returned
-	Dropped   uint64 // those that were lost
+	// Published is the number of events given to Record.
+	Published uint64 `json:"published"`
+	// Unsubscribed is the number of events to whose type no handler was subscribed.
+	Unsubscribed uint64 `json:"unsubscribed"`
+	// Queued is the number of events that wait for a worker.
+	Queued uint64 `json:"queued"`
+	// Running is the number of events whose handlers are running.
+	Running uint64 `json:"running"`
+	// Handled is the number of events whose handlers have all returned.
+	Handled uint64 `json:"handled"`
+	// Dropped is the number of events that were dropped.
+	Dropped uint64 `json:"dropped"`
+	// DroppedByPriority counts the dropped events by Priority.
+	DroppedByPriority [3]uint64 `json:"dropped_by_priority"`
+	// DroppedByType counts the dropped events of up to 64 types, and those of further types as "other".
+	DroppedByType map[Type]uint64 `json:"dropped_by_type,omitempty"`
 
-	QueuedByPriority  [3]uint64
-	DroppedByPriority [3]uint64
-	DroppedByType     map[Type]uint64 // at most 64 types, the rest under "other"; nil for none
-
-	Calls     uint64 // of handlers
-	Panics    uint64 // of Calls, those that panicked
-	Timeouts  uint64 // of Calls, those that ran longer than HandlerTimeout
-	LastPanic string // what the last one panicked with, up to 256 characters
+	// Calls is the number of handler calls that have ended.
+	Calls uint64 `json:"calls"`
+	// Panics is the number of them that ended in a panic.
+	Panics uint64 `json:"panics"`
+	// LastPanic is the value of the last panic, cut to 256 characters.
+	LastPanic string `json:"last_panic,omitempty"`
 }
 
+// maxDroppedTypes bounds DroppedByType, because types are free text.
 const maxDroppedTypes = 64
 
-// Stats returns the numbers of this moment.
+// Stats returns the state of the bus.
 func (b *Bus) Stats() BusStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.mu.stats
+	s := b.stats
 	s.DroppedByType = maps.Clone(s.DroppedByType)
-	for p := range s.QueuedByPriority {
-		s.QueuedByPriority[p] = uint64(b.mu.queues.rings[p].n)
-		s.Queued += s.QueuedByPriority[p]
+	for _, q := range b.queues {
+		s.Queued += uint64(len(q))
 	}
 	return s
 }
@@ -42,8 +52,8 @@ func (s *BusStats) drop(t Type, p Priority) {
 	if s.DroppedByType == nil {
 		s.DroppedByType = map[Type]uint64{}
 	}
-	if _, seen := s.DroppedByType[t]; !seen && len(s.DroppedByType) >= maxDroppedTypes {
-		t = "other" // types are free text: a map of them has to end somewhere
+	if s.DroppedByType[t] == 0 && len(s.DroppedByType) >= maxDroppedTypes {
+		t = "other"
 	}
 	s.DroppedByType[t]++
 }

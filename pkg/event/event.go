@@ -1,7 +1,8 @@
-// Package event is the one vocabulary in which every part of the SDK says what it did.
+// Package event defines the events that every part of the SDK records, and the sinks that receive them.
 //
-// A producer fills an [Event] and hands it to a [Sink]. A sink may not block: the audit log is a sink,
-// [Tee] joins several, and [Bus] fans events out to handlers over a bounded worker pool.
+// A component fills in an [Event] and passes it to a [Sink], which must not block. The audit log is a Sink, [Slog] writes
+// events to a logger, [Tee] joins several sinks, and a [Bus] calls subscribed handlers from a bounded worker pool. A
+// component holds its Sink in an [Outlet], so that an agent can set it after construction.
 package event
 
 import (
@@ -10,57 +11,89 @@ import (
 	"time"
 )
 
-// Type names what happened. The values are the ones of the audit log format and never change.
+// Type is the kind of an event. The values are part of the audit log format and never change.
 type Type string
 
-// The vocabulary. Package audit exports the same values as audit.Event….
+// The types of events. Package audit exports the same values under the names audit.Event….
 const (
-	AgentStart Type = "agent_start" // the agent is up
-	AgentStop  Type = "agent_stop"  // the agent ended in an orderly way
-	AgentError Type = "agent_error" // something failed that is not the end of a job
+	// AgentStart is recorded when the agent has started.
+	AgentStart Type = "agent_start"
+	// AgentStop is recorded when the agent has ended in an orderly way.
+	AgentStop Type = "agent_stop"
+	// AgentError is recorded for a failure that does not end a job.
+	AgentError Type = "agent_error"
 
-	JobReceived  Type = "job_received"  // a job source handed out a job
-	JobStarted   Type = "job_started"   // a slot was acquired, the job runs
-	JobCompleted Type = "job_completed" // its report was accepted by the pipeline
-	JobFailed    Type = "job_failed"    // it ended without a report
-	JobTimeout   Type = "job_timeout"   // it ran into its time limit
+	// JobReceived is recorded when a job source delivers a job.
+	JobReceived Type = "job_received"
+	// JobStarted is recorded when a job has its slot and its scan begins.
+	JobStarted Type = "job_started"
+	// JobCompleted is recorded when the pipeline has accepted the report of a job.
+	JobCompleted Type = "job_completed"
+	// JobFailed is recorded when a job ends without a report.
+	JobFailed Type = "job_failed"
+	// JobTimeout is recorded instead of JobFailed when the scan reached its time limit.
+	JobTimeout Type = "job_timeout"
 
-	ScanStarted   Type = "scan_started"   // a scanner process was started
-	ScanCompleted Type = "scan_completed" // it ended with a declared exit code and a whole report
-	ScanFailed    Type = "scan_failed"    // it ended in any other way
+	// ScanStarted is recorded when a scanner process was started.
+	ScanStarted Type = "scan_started"
+	// ScanCompleted is recorded when a scanner ended with a declared exit code and a complete report.
+	ScanCompleted Type = "scan_completed"
+	// ScanFailed is recorded when a scanner ended in any other way.
+	ScanFailed Type = "scan_failed"
 
-	UploadStarted   Type = "upload_started"   // first attempt of the first part of a report
-	UploadCompleted Type = "upload_completed" // the last part of a report is in
-	UploadFailed    Type = "upload_failed"    // a report ended with at least one dead part
-	UploadRetry     Type = "upload_retry"     // an attempt failed and the part was put back
+	// UploadStarted is recorded at the first attempt of the first part of a report.
+	UploadStarted Type = "upload_started"
+	// UploadCompleted is recorded when the last part of a report was uploaded.
+	UploadCompleted Type = "upload_completed"
+	// UploadFailed is recorded when a report has ended and at least one of its parts could not be uploaded.
+	UploadFailed Type = "upload_failed"
+	// UploadRetry is recorded when an attempt failed and the part will be tried again.
+	UploadRetry Type = "upload_retry"
 
-	ChunkCreated  Type = "chunk_created"  // the parts of a report are on disk
-	ChunkUploaded Type = "chunk_uploaded" // one part was accepted by the server
-	ChunkFailed   Type = "chunk_failed"   // one part became a dead letter
-	ChunkCleanup  Type = "chunk_cleanup"  // stored data was removed: uploaded, too old, too much, or by an operator
+	// ChunkCreated is recorded when the parts of a report are on disk.
+	ChunkCreated Type = "chunk_created"
+	// ChunkUploaded is recorded when the receiver has accepted a part.
+	ChunkUploaded Type = "chunk_uploaded"
+	// ChunkFailed is recorded when a part became a dead letter.
+	ChunkFailed Type = "chunk_failed"
+	// ChunkCleanup is recorded when stored data was removed: uploaded, too old, too large, or by an operator.
+	ChunkCleanup Type = "chunk_cleanup"
 
-	ResourceThrottle Type = "resource_throttle" // admission of jobs stopped
-	ResourceResume   Type = "resource_resume"   // admission resumed
-	ResourceWarning  Type = "resource_warning"  // a limit is near
+	// ResourceThrottle is recorded when the admission of jobs stops.
+	ResourceThrottle Type = "resource_throttle"
+	// ResourceResume is recorded when the admission of jobs resumes.
+	ResourceResume Type = "resource_resume"
+	// ResourceWarning is recorded when the host comes close to a limit.
+	ResourceWarning Type = "resource_warning"
 
-	ConcurrencyChanged Type = "concurrency_changed" // more or fewer job slots, as the host bears
+	// ConcurrencyChanged is recorded when adaptive concurrency changes the number of job slots.
+	ConcurrencyChanged Type = "concurrency_changed"
+	// DegradationChanged is recorded when the degradation level of the agent changes.
+	DegradationChanged Type = "degradation_changed"
+	// BudgetChanged is recorded when guaranteed resources were moved between components.
+	BudgetChanged Type = "budget_changed"
 
-	DegradationChanged Type = "degradation_changed" // the agent does less, or more again
-	BudgetChanged      Type = "budget_changed"      // guarantees were moved between components
+	// ProcessWarning is recorded for a process, not started by the agent, that is over a limit or would be ended.
+	ProcessWarning Type = "process_warning"
+	// ProcessStopped is recorded when such a process was ended.
+	ProcessStopped Type = "process_stopped"
+	// CacheCleanup is recorded when a cache directory was over its size.
+	CacheCleanup Type = "cache_cleanup"
 
-	ProcessWarning Type = "process_warning" // a process that the agent did not start is over a limit, or would be ended
-	ProcessStopped Type = "process_stopped" // one was ended
-	CacheCleanup   Type = "cache_cleanup"   // a directory was over its size
+	// InstanceStarted is recorded when a pool has started a scanner server.
+	InstanceStarted Type = "instance_started"
+	// InstanceStopped is recorded when such a server ended, was replaced, crashed, or could not be started.
+	InstanceStopped Type = "instance_stopped"
 
-	InstanceStarted Type = "instance_started" // a pool has started a scanner server
-	InstanceStopped Type = "instance_stopped" // it ended: idle, replaced, or crashed; or it could not be started
-
-	AuthFailed      Type = "auth_failed"      // the server refused the credentials
-	RateLimited     Type = "rate_limited"     // the server asked for fewer requests
-	ValidationError Type = "validation_error" // input was refused or quarantined
+	// AuthFailed is recorded when a server refuses the credentials.
+	AuthFailed Type = "auth_failed"
+	// RateLimited is recorded when a server asks for fewer requests.
+	RateLimited Type = "rate_limited"
+	// ValidationError is recorded when input was refused or quarantined.
+	ValidationError Type = "validation_error"
 )
 
-// Types returns the whole vocabulary, in the order of its definition.
+// Types returns all types, in the order of their definition.
 func Types() []Type {
 	return []Type{
 		AgentStart, AgentStop, AgentError,
@@ -74,10 +107,10 @@ func Types() []Type {
 	}
 }
 
-// Severity says how much an event matters to an operator.
+// Severity is how much an event matters to an operator.
 type Severity string
 
-// The severities, least to most severe. The zero value of Event.Severity reads as Info.
+// The severities, in rising order. An empty Severity means Info.
 const (
 	Debug    Severity = "DEBUG"
 	Info     Severity = "INFO"
@@ -86,7 +119,7 @@ const (
 	Critical Severity = "CRITICAL"
 )
 
-// Rank orders severities: Debug 0 … Critical 4; the empty and unknown severities rank as Info.
+// Rank returns the order of s: Debug is 0, Critical 4. Empty and unknown severities rank as Info.
 func (s Severity) Rank() int {
 	switch s {
 	case Debug:
@@ -101,23 +134,28 @@ func (s Severity) Rank() int {
 	return 1
 }
 
-// Event is one thing that happened. Producers fill what they know; an audit logger adds its agent and
-// tenant where those are empty and the time where it is zero.
+// Event is one thing that happened. The component that records it fills in what it knows; an audit log adds the time, the
+// agent and the tenant where they are missing.
 type Event struct {
-	Timestamp time.Time      // when; zero: when a sink first sees it
-	Type      Type           // what
-	Severity  Severity       // empty: Info
-	AgentID   string         // empty: filled by the audit logger
-	TenantID  string         // empty: filled by the audit logger
-	JobID     string         // empty: belongs to no job
-	ReportID  string         // empty: belongs to no report
-	Message   string         // one sentence for people
-	Error     string         // the error's text, empty when nothing failed
-	Duration  time.Duration  // on the wire: duration_ms, in milliseconds; zero is left out
-	Details   map[string]any // facts for machines; sinks copy what they keep
+	// Timestamp is the time of the event. If zero, the first sink that needs it takes the current time.
+	Timestamp time.Time
+	// Type is the kind of the event.
+	Type Type
+	// Severity is how much the event matters. Empty means Info.
+	Severity Severity
+	// AgentID, TenantID, JobID and ReportID name what the event belongs to. Each may be empty.
+	AgentID, TenantID, JobID, ReportID string
+	// Message is one sentence for people.
+	Message string
+	// Error is the text of the error. It is empty if nothing failed.
+	Error string
+	// Duration is how long the thing that ended took. In JSON it is duration_ms, in milliseconds, absent if zero.
+	Duration time.Duration
+	// Details are facts for programs. Sinks must copy what they keep; the values must not be changed after Record.
+	Details map[string]any
 }
 
-// wire is the JSON shape of an Event.
+// wire is the JSON form of an Event.
 type wire struct {
 	Timestamp  time.Time      `json:"timestamp"`
 	Type       Type           `json:"type"`
@@ -132,7 +170,7 @@ type wire struct {
 	Details    map[string]any `json:"details,omitempty"`
 }
 
-// MarshalJSON writes the event in the audit log's format; the duration in milliseconds.
+// MarshalJSON implements json.Marshaler with the names of the audit log format.
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := wire{
 		Timestamp: e.Timestamp.UTC(), Type: e.Type, Severity: e.Severity, AgentID: e.AgentID, TenantID: e.TenantID,
@@ -145,7 +183,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON implements json.Unmarshaler.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	var w wire
 	if err := json.Unmarshal(b, &w); err != nil {

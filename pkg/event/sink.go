@@ -1,23 +1,23 @@
 package event
 
-// Sink takes events.
+// Sink receives events.
 //
-// Record is called from many goroutines at once, must not block, must not keep e.Details (copy what is
-// kept) and must not call back into the producer.
+// Record is called concurrently. It must not block, must not keep e.Details, which it copies if needed, and must not call
+// the component that records the event.
 type Sink interface {
 	Record(e Event)
 }
 
-// SinkFunc makes a function a Sink.
+// SinkFunc is a function that is a Sink.
 type SinkFunc func(Event)
 
 // Record calls f.
 func (f SinkFunc) Record(e Event) { f(e) }
 
-// Nop drops every event. It stands in wherever a configuration names no sink.
+// Nop is a Sink that drops every event.
 var Nop Sink = SinkFunc(func(Event) {})
 
-// OrNop returns s, or Nop when s is nil, so that producers need no nil check.
+// OrNop returns s, or Nop if s is nil.
 func OrNop(s Sink) Sink {
 	if s == nil {
 		return Nop
@@ -25,7 +25,16 @@ func OrNop(s Sink) Sink {
 	return s
 }
 
-// Tee hands every event to all sinks, in their order. Nil sinks are left out.
+// AtLeast returns a Sink that passes events of severity min and above to s and drops the others.
+func AtLeast(min Severity, s Sink) Sink {
+	return SinkFunc(func(e Event) {
+		if e.Severity.Rank() >= min.Rank() {
+			s.Record(e)
+		}
+	})
+}
+
+// Tee returns a Sink that passes every event to all sinks, in order. Nil sinks are skipped.
 func Tee(sinks ...Sink) Sink {
 	var out tee
 	for _, s := range sinks {
