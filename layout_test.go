@@ -190,32 +190,6 @@ func TestLayoutTableHasNoCycle(t *testing.T) {
 	}
 }
 
-// TestLayoutHeavyModules holds the promise that importing a room links only that room's modules.
-func TestLayoutHeavyModules(t *testing.T) {
-	closure := func(dir string) map[string]bool {
-		seen := map[string]bool{}
-		var visit func(string)
-		visit = func(d string) {
-			for _, next := range rooms[d] {
-				if !seen[next] {
-					seen[next] = true
-					visit(next)
-				}
-			}
-		}
-		visit(dir)
-		return seen
-	}
-	for _, dir := range []string{"pkg/pipeline", "pkg/scan", "pkg/limits", "pkg/agent"} {
-		for _, heavy := range []string{sqlite, lumberjack, cobra, yaml} {
-			definitions := heavy == yaml && (dir == "pkg/scan" || dir == "pkg/agent") // of scanners are YAML
-			if closure(dir)[heavy] && !definitions {
-				t.Errorf("importing %s links %s", dir, heavy)
-			}
-		}
-	}
-}
-
 func TestLayoutPackageComments(t *testing.T) {
 	for dir, files := range sources(t) {
 		comments := 0

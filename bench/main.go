@@ -1,4 +1,5 @@
-// Command bench measures this SDK's durable queue, audit log and admission beside others, alone, and beside an earlier commit of itself.
+// Command bench measures the durable queue, the audit log and the job admission of this SDK: beside other libraries,
+// alone, and beside an earlier commit.
 package main
 
 import (
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	return measure(ctx, args, out, progress)
 }
 
-// flags are those of both commands.
+// flags holds the flags of both commands.
 type flags struct {
 	*flag.FlagSet
 	rounds   int
@@ -115,7 +116,7 @@ func (f *flags) parse(args []string, full *bool, quickRounds, fullRounds int) er
 // results is the JSON output.
 type results struct {
 	CPUs       int             `json:"cpus"`
-	LoadBefore float64         `json:"load_before"` // of one minute; much of it means that others had the processors
+	LoadBefore float64         `json:"load_before"` // load average of the last minute before the run; a high one means that other programs used the processors
 	LoadAfter  float64         `json:"load_after"`
 	Queues     []versus.Result `json:"queues"`
 	Logs       []logs.Result   `json:"logs"`
@@ -213,7 +214,7 @@ func check(ctx context.Context, args []string, out, progress io.Writer) error {
 	return err
 }
 
-// child is a process that this program starts to measure something in a process of its own.
+// child runs one measurement in a process of its own, which the parent started for it.
 func child(ctx context.Context, args []string, out io.Writer) error {
 	switch {
 	case len(args) == 4 && args[0] == "memory":

@@ -42,7 +42,7 @@ func bench(t *testing.T, args ...string) results {
 	return r
 }
 
-// Every queue takes payloads and gives them back, and everything about it is measured.
+// Every queue stores payloads and returns them, and every figure of it is measured.
 func TestQueues(t *testing.T) {
 	r := bench(t, "-filter", "queues/(1KB/64|256KB/8)/")
 	if want := 2 * len(queue.Kinds()); len(r.Queues) != want {
@@ -58,8 +58,7 @@ func TestQueues(t *testing.T) {
 	}
 }
 
-// What is granted is measured beside the semaphore, and what the comparison stands on holds: no allocation for a counted
-// slot, one for a lease.
+// Granting is measured beside the semaphore. The comparison assumes no allocation for a counted slot and one for a lease.
 func TestSlots(t *testing.T) {
 	r := bench(t, "-filter", "^slots")
 	if len(r.Slots) != 8 || len(r.Queues)+len(r.Logs)+len(r.Alone) != 0 {
@@ -92,7 +91,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// Every logger's events are in its files, and everything about it is measured.
+// Every logger's events are in its files, and every figure of it is measured.
 func TestLogs(t *testing.T) {
 	r := bench(t, "-filter", "^log/")
 	if len(r.Logs) != 5 {

@@ -1,5 +1,5 @@
 // Package alone measures this SDK by itself: what storing a report costs beside encoding it, how fast the store empties,
-// and what it takes of memory and disk.
+// and how much memory and disk it uses.
 package alone
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/rediverio/sdk/bench/internal/meter"
 )
 
-// Options says what to measure.
+// Options selects what is measured.
 type Options struct {
-	Full     bool // the large sizes, too
+	Full     bool // includes the large sizes
 	Rounds   int
-	Duration time.Duration          // of one measurement, at least
-	Match    func(name string) bool // of "submit/20000"
-	Dir      string                 // where the stores keep their files
+	Duration time.Duration          // least time of one measurement
+	Match    func(name string) bool // reports whether a measurement is selected by its name, such as submit/20000
+	Dir      string                 // directory of the stores' files
 	Progress io.Writer
 }
 
@@ -33,16 +33,16 @@ type Result struct {
 
 // value is one number of one round.
 type value struct {
-	name  string // below the measurement's: "x_stdlib"
+	name  string // appended to the name of the measurement, such as x_stdlib
 	value float64
 	unit  string
 	note  string
 }
 
-// task is something to measure.
+// task is one measurement.
 type task struct {
 	name string
-	once bool // one round is enough: it is long, or the same each time
+	once bool // one round suffices: it takes long or does not vary
 	run  func(ctx context.Context, o Options) ([]value, error)
 }
 

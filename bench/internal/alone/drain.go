@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// drain uploads a stored report of 200 chunks, 100 findings each, to nowhere.
+// drain uploads a stored report of 200 chunks, 100 findings each, to an uploader that does nothing.
 func drain(workers int) func(context.Context, Options) ([]value, error) {
 	return func(ctx context.Context, o Options) ([]value, error) {
 		t, err := DrainChunks(ctx, o.Dir, sample.Report("r", 20_000), workers)
@@ -24,7 +24,7 @@ func drain(workers int) func(context.Context, Options) ([]value, error) {
 	}
 }
 
-// DrainChunks stores a report in chunks of 100 findings and returns how long it takes to upload it to nowhere.
+// DrainChunks stores a report in chunks of 100 findings and returns how long an uploader that does nothing takes to drain it.
 func DrainChunks(ctx context.Context, parent string, r *report.Report, workers int) (Timing, error) {
 	s, err := openStore(parent, func(c *chunk.Config) { c.MaxFindingsPerChunk, c.MaxConcurrentUploads = 100, workers })
 	if err != nil {
@@ -38,7 +38,7 @@ func DrainChunks(ctx context.Context, parent string, r *report.Report, workers i
 	return upload(ctx, s.Manager, workers, 1)
 }
 
-// upload uploads what is stored, so many reports, to nowhere, and returns how long it takes.
+// upload drains the given number of stored reports to an uploader that does nothing and returns how long it takes.
 func upload(ctx context.Context, m *chunk.Manager, workers, reports int) (t Timing, err error) {
 	done := make(chan error, reports)
 	p := pipeline.NewPipeline(&pipeline.PipelineConfig{

@@ -18,13 +18,13 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// peak is what the child process tells.
+// peak is the output of the child process.
 type peak struct {
 	IdleBytes, PeakBytes int64
 	Seconds              float64
 }
 
-// memory measures the peak memory of storing n findings in a process of its own, since a peak does not go away.
+// memory measures the peak memory of storing n findings in a process of its own, since the peak of a process never falls.
 func memory(how string, n int) func(context.Context, Options) ([]value, error) {
 	return func(ctx context.Context, o Options) ([]value, error) {
 		self, err := os.Executable()
@@ -42,7 +42,7 @@ func memory(how string, n int) func(context.Context, Options) ([]value, error) {
 			return nil, fmt.Errorf("child: %w", err)
 		}
 		if p.PeakBytes == 0 {
-			return nil, nil // the platform does not tell
+			return nil, nil // the platform has no such figure
 		}
 		note := "resident, highest while the report is stored less what was there before"
 		if how == "put" {
@@ -85,7 +85,7 @@ func peakOf(f func() error) (p peak, err error) {
 	if err := meter.ResetPeak(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return p, err
 	}
-	p.IdleBytes, _ = meter.PeakMemory() // zero where the platform does not tell, and so is the peak
+	p.IdleBytes, _ = meter.PeakMemory() // zero where the platform has no such figure, like the peak
 	begun := time.Now()
 	if err := f(); err != nil {
 		return p, err

@@ -6,7 +6,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// plainReport and the types below are the members that sample.Report sets, without methods: what encoding/json does best.
+// plainReport and the types below have the members that sample.Report sets and no methods: the best case of encoding/json.
 type plainReport struct {
 	Version  string         `json:"version"`
 	Metadata plainMetadata  `json:"metadata"`

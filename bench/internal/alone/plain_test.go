@@ -8,7 +8,7 @@ import (
 	"github.com/rediverio/sdk/bench/internal/sample"
 )
 
-// The plain structs say what the report says, else the two would not be the same work.
+// The plain structs encode to the same JSON as the report. Otherwise the comparison would be of different work.
 func TestPlainSaysTheSame(t *testing.T) {
 	r := sample.Report("r", 50)
 	r.Version = "1.0"

@@ -12,11 +12,11 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 )
 
-// patience is how long the files must not have shrunk to be taken as final: long, for a busy machine may not let the
-// store's cleaner run.
+// patience is how long the size of the files must be unchanged to count as final. It is long because the store's
+// cleaner may get no processor time on a busy machine.
 const patience = 10 * time.Second
 
-// fillAndDrain stores so many MB that do not compress, uploads them to nowhere, and looks what is left of the files.
+// fillAndDrain stores the given number of MB that do not compress, drains them, and measures the files that remain.
 func fillAndDrain(megabytes int) func(context.Context, Options) ([]value, error) {
 	return func(ctx context.Context, o Options) ([]value, error) {
 		s, err := openStore(o.Dir, func(c *chunk.Config) { c.MaxConcurrentUploads = 16 })
@@ -64,7 +64,7 @@ func storePayloads(ctx context.Context, m *chunk.Manager, reports int) error {
 	return nil
 }
 
-// waitForSpace returns when the files have not shrunk for a while, and how long they took until they last did.
+// waitForSpace waits until the files have stopped shrinking and returns how long that took.
 func waitForSpace(ctx context.Context, s store) (took time.Duration, err error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -81,13 +81,13 @@ func waitForSpace(ctx context.Context, s store) (took time.Duration, err error) 
 			last, took = now, time.Since(begun)
 		}
 		if stats, e := s.GetStats(ctx); e == nil && stats.FreeBytes < 64<<10 {
-			quiet = patience / 20 // there is next to nothing left to give
+			quiet = patience / 20 // almost nothing remains to be freed
 		}
 	}
 	return took, err
 }
 
-// sizes lists the files that are left.
+// sizes lists the files that remain.
 func sizes(dir string) (values []value, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -35,7 +35,7 @@ func openStore(parent string, change func(*chunk.Config)) (s store, err error) {
 	return s, nil
 }
 
-// shut has nobody to tell an error: what was measured was measured, and the directory is one for such things.
+// An error of shut changes no measurement, and the directory is temporary, so it is ignored.
 func (s store) shut() {
 	_ = s.Close()
 	_ = os.RemoveAll(s.dir)

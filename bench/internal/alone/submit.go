@@ -69,8 +69,8 @@ func submit(n int) func(context.Context, Options) ([]value, error) {
 // Timing is how long one run of something took.
 type Timing struct {
 	Wall time.Duration
-	cpu  time.Duration // of the whole process
-	runs int           // all that were made
+	cpu  time.Duration // CPU time of the whole process
+	runs int           // number of runs
 }
 
 func (t Timing) millis() float64 { return t.Wall.Seconds() * 1e3 }
@@ -94,7 +94,7 @@ func measure(d time.Duration, f func() error) (t Timing, err error) {
 	return Timing{wall / time.Duration(n), used.CPU / time.Duration(n), n + 1}, nil
 }
 
-// limits is what one core can do at most with the same data.
+// limits returns the highest rate at which one core encodes and compresses the same data.
 type limits struct {
 	jsonMBs, zstdMBs float64
 	compressed       int

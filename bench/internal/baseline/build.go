@@ -10,7 +10,9 @@ import (
 	"strings"
 )
 
-// build makes the two programs. Both measure with the code of this checkout; they differ in the SDK that it links.
+// build compiles the two programs. Both measure with the bench code of this checkout and differ in the SDK that they
+// link. Where that code does not compile against the other commit, because the exported surface changed in between, the
+// other commit is measured with its own.
 func build(ctx context.Context, o Options, tmp string) (head, base string, err error) {
 	top, err := output(ctx, "", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -30,24 +32,24 @@ func build(ctx context.Context, o Options, tmp string) (head, base string, err e
 		_, e := output(context.WithoutCancel(ctx), top, "git", "worktree", "remove", "--force", tree)
 		err = errors.Join(err, e)
 	}()
-	bench := filepath.Join(tree, "bench")
-	if err := os.RemoveAll(bench); err != nil {
-		return "", "", err
-	}
-	if err := os.CopyFS(bench, os.DirFS(filepath.Join(top, "bench"))); err != nil {
-		return "", "", err
-	}
 	head, base = filepath.Join(tmp, "head.exe"), filepath.Join(tmp, "base.exe")
 	fmt.Fprintf(o.Progress, "building %s and this checkout\n", ref)
 	if _, err := output(ctx, filepath.Join(top, "bench"), "go", "build", "-o", head, "."); err != nil {
 		return "", "", err
 	}
-	// The other commit may need other versions of modules than this checkout's bench/go.mod says.
-	_, err = output(ctx, bench, "go", "build", "-mod=mod", "-o", base, ".")
+	own, ours := filepath.Join(tree, "bench"), filepath.Join(tree, "bench-of-head")
+	if err := os.CopyFS(ours, os.DirFS(filepath.Join(top, "bench"))); err != nil {
+		return "", "", err
+	}
+	// The other commit may need other versions of modules than this checkout's bench/go.mod has.
+	if _, err = output(ctx, ours, "go", "build", "-mod=mod", "-o", base, "."); err != nil {
+		fmt.Fprintf(o.Progress, "the exported surface of %s is another one: it is measured with its own bench code\n", ref)
+		_, err = output(ctx, own, "go", "build", "-mod=mod", "-o", base, ".")
+	}
 	return head, base, err
 }
 
-// output runs a command and returns what it writes, or an error with what it says.
+// output runs a command and returns its standard output. Its error includes the standard error.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

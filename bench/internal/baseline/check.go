@@ -15,17 +15,17 @@ import (
 	"github.com/rediverio/sdk/bench/internal/meter"
 )
 
-// Options says what is compared, and when that fails.
+// Options selects the commit to compare with and the limit.
 type Options struct {
 	Base     string // the commit to compare with; empty: the merge base of HEAD and origin/main
 	Limit    float64
 	Rounds   int
-	Duration time.Duration // of one operation in one round, at least
-	Dir      string        // where the stores keep their files
+	Duration time.Duration // least time of one operation in one round
+	Dir      string        // directory of the stores' files
 	Progress io.Writer
 }
 
-// Comparison is one operation in both.
+// Comparison has the figures of one operation in both programs.
 type Comparison struct {
 	Name  string  `json:"name"`
 	Base  float64 `json:"base_seconds"` // medians of the rounds
@@ -34,8 +34,8 @@ type Comparison struct {
 	Slow  bool    `json:"slow"`  // over the limit
 }
 
-// Check builds both programs, runs them in turns and compares them. A regression must show in a second set of rounds,
-// too, for a machine that is busy at the wrong moment is none.
+// Check builds both programs, runs them in turns and compares them. A regression must show in a second set of rounds
+// too, because a machine that is busy at the wrong moment looks like one.
 func Check(ctx context.Context, o Options) ([]Comparison, error) {
 	tmp, err := os.MkdirTemp(o.Dir, "bench-check-")
 	if err != nil {
@@ -77,6 +77,9 @@ func compare(ctx context.Context, o Options, head, base string) (all []Compariso
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(heads)) {
+		if len(bases[name]) != len(heads[name]) {
+			continue // the base does not have this operation
+		}
 		c := Comparison{Name: name, Base: meter.Median(bases[name]), Head: meter.Median(heads[name])}
 		var ratios []float64
 		for i := range heads[name] {

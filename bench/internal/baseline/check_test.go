@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestMain plays the two programs: the name says how fast one is.
+// TestMain stands in for the two programs, whose speed follows from their names.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "child" {
 		seconds := 1.0

@@ -21,7 +21,7 @@ import (
 // Times is how long each named operation takes, in seconds.
 type Times map[string]float64
 
-// operations are what is compared. Each runs for d, at least once, and returns the seconds of one operation.
+// operations lists the compared operations. Each runs for d, at least once, and returns the seconds of one operation.
 var operations = map[string]func(ctx context.Context, dir string, d time.Duration) (float64, error){
 	"encode/2000":  encode,
 	"submit/100":   submit(100),
@@ -105,7 +105,7 @@ func put(_ context.Context, dir string, d time.Duration) (float64, error) {
 	return time.Since(begun).Seconds() / float64(max(len(latencies), 1)), err
 }
 
-// drain uploads 200 stored chunks to nowhere; storing them does not count.
+// drain uploads 200 stored chunks to an uploader that does nothing. Storing them is not measured.
 func drain(ctx context.Context, dir string, d time.Duration) (float64, error) {
 	r := sample.Report("r", 20_000)
 	var sum time.Duration

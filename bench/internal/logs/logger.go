@@ -26,7 +26,7 @@ const fileMB = 10
 // logger logs the same event again and again.
 type logger struct {
 	log   func()
-	close func() error // after which every event is in a file
+	close func() error // returns once every event is in a file
 }
 
 // kind is a way to log.
@@ -44,7 +44,7 @@ var kinds = []kind{
 	{"slog", "details by Any; as above", lumber(newSlog)},
 }
 
-// event is what is logged: a map of the usual size.
+// event is the logged event, with a map of the usual size.
 var event = audit.Event{
 	Type: audit.EventJobCompleted, Severity: audit.SeverityInfo, AgentID: "build-host-7", TenantID: "tenant-3", JobID: "job-456",
 	ReportID: "report-789", Message: "job completed", Duration: 45 * time.Second,
@@ -60,7 +60,7 @@ func ours(bufferSize int) func(string) (logger, error) {
 			return logger{}, err
 		}
 		l.Start()
-		return logger{func() { _ = l.Log(event) }, l.Stop}, nil // an event that is dropped is missed in the files
+		return logger{func() { _ = l.Log(event) }, l.Stop}, nil // a dropped event is noticed when the files are counted
 	}
 }
 

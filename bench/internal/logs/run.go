@@ -17,12 +17,12 @@ import (
 	"github.com/rediverio/sdk/bench/internal/meter"
 )
 
-// Options says what to measure.
+// Options selects what is measured.
 type Options struct {
 	Rounds   int
-	Duration time.Duration          // of one measurement
-	Match    func(name string) bool // of "log/zap"
-	Dir      string                 // where the logs keep their files
+	Duration time.Duration          // time of one measurement
+	Match    func(name string) bool // reports whether a measurement is selected by its name, such as log/zap
+	Dir      string                 // directory of the logs' files
 	Progress io.Writer
 }
 
@@ -32,11 +32,11 @@ type Result struct {
 	What      string  `json:"what"`
 	Rounds    int     `json:"rounds"`
 	Nanos     float64 `json:"ns_per_event"`     // until the event is in a file
-	CPUNanos  float64 `json:"cpu_ns_per_event"` // of the whole process
-	Allocs    float64 `json:"allocs_per_event"` // of the whole process
+	CPUNanos  float64 `json:"cpu_ns_per_event"` // CPU time of the whole process
+	Allocs    float64 `json:"allocs_per_event"` // allocations of the whole process
 	LineBytes float64 `json:"bytes_per_event"`
 	Files     float64 `json:"files"`
-	OursCPU   float64 `json:"ours_cpu_ratio"` // CPU time of ours ÷ of this one, in the same round; 0: ours was not measured
+	OursCPU   float64 `json:"ours_cpu_ratio"` // CPU time of ours divided by the CPU time of this one in the same round; 0 if ours was not measured
 }
 
 // Run measures every logger that matches, each round in another random order.

@@ -1,4 +1,4 @@
-// Package meter reads what this process has used of the machine, and sums up what was measured.
+// Package meter reads the resources that this process has used, and computes medians and quantiles.
 package meter
 
 import (
@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Usage is what this process has used since it began. What a platform does not tell is zero.
+// Usage has the resources that this process has used since it began. A figure that the platform does not have is zero.
 type Usage struct {
-	CPU     time.Duration // user and system, all threads
-	Written int64         // bytes that it made the system write to disk: file data and metadata, not the journal's copies
+	CPU     time.Duration // user and system time of all threads
+	Written int64         // bytes the system wrote to disk for it: file data and metadata without the journal's copies
 }
 
 // Since returns the use since an earlier moment.
@@ -41,10 +41,10 @@ func DiskBytes(dir string) (n int64, err error) {
 	return n, err
 }
 
-// Settle collects the garbage of what came before, so that what follows does not pay for it.
+// Settle collects garbage, so that the next measurement does not pay for the previous one.
 func Settle() {
 	runtime.GC()
-	runtime.GC() // the second frees what finalizers held
+	runtime.GC() // the second collection frees memory that finalizers held
 }
 
 // Median returns the middle of the values, or of the two in the middle the mean; 0 for none.

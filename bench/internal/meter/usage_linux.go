@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Now returns what was used so far.
+// Now returns the usage so far.
 func Now() Usage {
 	var u Usage
 	var ru syscall.Rusage
@@ -25,7 +25,7 @@ func Now() Usage {
 func Load() float64 {
 	var load float64
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		_, _ = fmt.Sscan(string(b), &load) // 0 where it is not told
+		_, _ = fmt.Sscan(string(b), &load) // 0 if the file has no number
 	}
 	return load
 }

@@ -7,16 +7,16 @@ import (
 	"io/fs"
 )
 
-// Now returns nothing: this platform is not asked.
+// Now returns a zero Usage on this platform.
 func Now() Usage { return Usage{} }
 
-// Load returns nothing: this platform is not asked.
+// Load returns 0 on this platform.
 func Load() float64 { return 0 }
 
-// PeakMemory says that this platform does not tell.
+// PeakMemory returns errors.ErrUnsupported on this platform.
 func PeakMemory() (int64, error) { return 0, errors.ErrUnsupported }
 
-// ResetPeak says that this platform does not tell.
+// ResetPeak returns errors.ErrUnsupported on this platform.
 func ResetPeak() error { return errors.ErrUnsupported }
 
 func blocks(info fs.FileInfo) int64 { return info.Size() }

@@ -27,7 +27,7 @@ func openBolt(dir string, p sample.Payload) (Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.MaxBatchDelay = time.Millisecond // its default of 10 ms is what a lone producer would wait each time
+	db.MaxBatchDelay = time.Millisecond // with the default of 10 ms a single producer would wait that long each time
 	err = db.Update(func(tx *bbolt.Tx) error {
 		_, err := tx.CreateBucket(items)
 		return err

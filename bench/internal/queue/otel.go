@@ -26,10 +26,10 @@ type otel struct {
 	logs     plog.Logs
 
 	put, got atomic.Int64
-	gate     chan struct{} // closed when consuming may begin; its eight consumers wait before
+	gate     chan struct{} // closed when consuming may begin; its eight consumers block on it
 	opened   sync.Once
-	first    chan struct{} // closed when one has been got
-	drained  chan struct{} // closed when all that was put has been got
+	first    chan struct{} // closed when the first payload has been consumed
+	drained  chan struct{} // closed when all payloads have been consumed
 }
 
 // host gives the exporter its storage extension.
@@ -37,7 +37,7 @@ type host map[component.ID]component.Component
 
 func (h host) GetExtensions() map[component.ID]component.Component { return h }
 
-// otelConsumers is how many consumers the exporter has: as many as Consume is asked for.
+// otelConsumers is the number of consumers of the exporter, equal to the number that Consume is called with.
 const otelConsumers = 8
 
 func openOTel(fsync bool) func(string, sample.Payload) (Queue, error) {
@@ -74,7 +74,7 @@ func openOTel(fsync bool) func(string, sample.Payload) (Queue, error) {
 	}
 }
 
-// push is what the exporter does with a payload that it took from its queue; it acknowledges it afterwards.
+// push receives each payload that the exporter takes from its queue. The exporter acknowledges it when push returns.
 func (q *otel) push(context.Context, plog.Logs) error {
 	<-q.gate
 	n := q.got.Add(1)

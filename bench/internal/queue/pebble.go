@@ -19,10 +19,10 @@ type pebbled struct {
 	payload []byte
 	n       atomic.Uint64
 	mu      sync.Mutex
-	scan    *pebble.Iterator // over what was stored before the first take
+	scan    *pebble.Iterator // over the payloads stored before the first take
 }
 
-// quiet drops what pebble would log.
+// quiet drops pebble's log lines.
 type quiet struct{ pebble.Logger }
 
 func (quiet) Infof(string, ...any)  {}

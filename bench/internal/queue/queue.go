@@ -12,10 +12,10 @@ import (
 
 // Queue is an open queue. Put is called concurrently.
 type Queue interface {
-	// Put stores one payload, and returns when it is as safe as the queue's Durable says.
+	// Put stores one payload. It returns when the payload is as durable as Kind.Durable states.
 	Put(context.Context) error
-	// Consume takes and acknowledges stored payloads with so many consumers until none is left or ctx ends, at least one,
-	// and returns how many it took. It is called once, after the last Put.
+	// Consume takes and acknowledges stored payloads, with the given number of consumers, until none is left or ctx ends.
+	// It returns how many it took, at least one. It is called once, after the last Put.
 	Consume(ctx context.Context, consumers int) (int64, error)
 	Close() error
 }
@@ -23,8 +23,8 @@ type Queue interface {
 // Kind is one of the queues that are compared.
 type Kind struct {
 	Name    string
-	Durable string // what is true of a payload when Put has returned
-	Synced  bool   // it is on disk, and survives a power cut
+	Durable string // guarantee for a payload once Put has returned
+	Synced  bool   // the payload is on disk and survives a power cut
 	Open    func(dir string, p sample.Payload) (Queue, error)
 }
 
@@ -44,10 +44,10 @@ func Kinds() []Kind {
 	}
 }
 
-// taker takes one payload and returns what acknowledges it; nil when none is left.
+// taker takes one payload and returns the function that acknowledges it, or nil if none is left.
 type taker func(context.Context) (ack func() error, err error)
 
-// pull is Consume for queues from which consumers take.
+// pull implements Consume for queues from which consumers take.
 func pull(ctx context.Context, consumers int, take taker) (int64, error) {
 	var n atomic.Int64
 	var mu sync.Mutex

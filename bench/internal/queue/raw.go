@@ -11,8 +11,7 @@ import (
 	"github.com/rediverio/sdk/bench/internal/sample"
 )
 
-// raw is what the disk itself can do without group commit: a record and an acknowledgement are one append and one sync
-// each.
+// raw measures the disk itself without group commit: each record and each acknowledgement is one append and one sync.
 type raw struct {
 	payload    []byte
 	mu         sync.Mutex

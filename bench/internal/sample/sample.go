@@ -1,4 +1,4 @@
-// Package sample makes the data that is measured: reports as scanners give them, and payloads that do not compress.
+// Package sample makes the data for the measurements: reports such as scanners produce, and payloads that do not compress.
 // The same arguments give the same data in every run.
 package sample
 
@@ -33,7 +33,7 @@ var corpus = sync.OnceValue(func() string {
 	return string(text)
 })
 
-// Source gives findings one by one.
+// Source generates findings one by one.
 type Source struct {
 	rand *rand.Rand
 	n    int

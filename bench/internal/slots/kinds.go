@@ -14,16 +14,17 @@ import (
 // limit is the number of slots; one of them is asked for at a time.
 const limit = 4
 
-// kind is one thing that is measured.
+// kind is one operation to measure.
 type kind struct {
 	name, what string
-	beside     string // the name of what it is held against; empty: nothing
+	beside     string // name of the operation it is compared with; empty if none
 	start      func() (do func(n int) error, stop func())
 }
 
 var bg = context.Background()
 
-// kinds in the order of the table. Theirs go before what is held against them.
+// kinds lists the operations in the order of the table. The operations of the semaphore come before ours, which are
+// compared with them.
 var kinds = []kind{
 	{"grant/x-sync", "semaphore.TryAcquire, Release", "", func() (func(int) error, func()) {
 		s := semaphore.NewWeighted(limit)
@@ -120,7 +121,7 @@ func handOver(take func() error, give func()) func(int) error {
 					if errs[i] = take(); errs[i] != nil {
 						return
 					}
-					runtime.Gosched() // the others come to wait, so that there is somebody to hand over to
+					runtime.Gosched() // let the other goroutines block, so that there is a waiter to hand the slot to
 					give()
 				}
 			})

@@ -13,11 +13,11 @@ import (
 	"github.com/rediverio/sdk/bench/internal/meter"
 )
 
-// Options says what to measure.
+// Options selects what is measured.
 type Options struct {
 	Rounds   int
-	Duration time.Duration          // of one measurement
-	Match    func(name string) bool // of "slots/grant/counter"
+	Duration time.Duration          // time of one measurement
+	Match    func(name string) bool // reports whether a measurement is selected by its name, such as slots/grant/counter
 	Progress io.Writer
 }
 
@@ -29,13 +29,14 @@ type Result struct {
 	Nanos  float64 `json:"ns_per_op"`
 	Allocs float64 `json:"allocs_per_op"`
 	Beside string  `json:"beside"`
-	Ratio  float64 `json:"ratio"` // its time ÷ that of Beside, in the same round; 0: that was not measured
+	Ratio  float64 `json:"ratio"` // its time divided by the time of Beside in the same round; 0 if Beside was not measured
 }
 
-// pieces is how many turns each thing gets in a round. They take turns, so that other work on the machine meets all alike.
+// pieces is how many turns each operation has in a round. The operations alternate, so that other work on the machine
+// affects all of them alike.
 const pieces = 10
 
-// measure is what one thing did in one round.
+// measure has the figures of one operation in one round.
 type measure struct{ nanos, allocs float64 }
 
 // Run measures everything that matches.
@@ -76,11 +77,11 @@ func runRound(o Options, samples map[string][]measure) error {
 	return nil
 }
 
-// turn repeats k until d is over, in batches that grow, because reading the clock costs as much as what is measured.
+// turn repeats k until d is over, in batches that grow, because reading the clock costs as much as the operation.
 func turn(k kind, d time.Duration) (m measure, err error) {
 	do, stop := k.start()
 	defer stop()
-	if err := do(4); err != nil { // what is made once is made
+	if err := do(4); err != nil { // warm up: allocations that happen once happen here
 		return m, err
 	}
 	var before, after runtime.MemStats

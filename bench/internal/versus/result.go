@@ -5,13 +5,13 @@ import (
 	"github.com/rediverio/sdk/bench/internal/queue"
 )
 
-// Measures is what one queue did in one cell.
+// Measures has the figures of one queue in one cell.
 type Measures struct {
 	PutPerSecond          float64 `json:"put_per_second"`
 	AckPerSecond          float64 `json:"ack_per_second"` // taken and acknowledged
 	P50Millis             float64 `json:"put_p50_ms"`
 	P99Millis             float64 `json:"put_p99_ms"`
-	CPUMicrosPerPut       float64 `json:"cpu_us_per_put"` // of the whole process
+	CPUMicrosPerPut       float64 `json:"cpu_us_per_put"` // CPU time of the whole process
 	CPUMicrosPerAck       float64 `json:"cpu_us_per_ack"`
 	WrittenPerPayloadByte float64 `json:"written_per_payload_byte"` // write_bytes of /proc/self/io while putting
 	FilesPerPayloadByte   float64 `json:"files_per_payload_byte"`   // growth of the files, in blocks, while putting
@@ -71,7 +71,7 @@ func medians(rounds []Measures) Measures {
 	}
 }
 
-// ratio pairs what was measured in the same round.
+// ratio returns the median of ours divided by theirs, paired by round.
 func ratio(ours, theirs []Measures, get func(Measures) float64) float64 {
 	var v []float64
 	for i := range min(len(ours), len(theirs)) {

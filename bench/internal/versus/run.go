@@ -1,5 +1,5 @@
-// Package versus measures queues side by side: the same payloads in the same minute on the same disk, so that what the
-// machine does besides hits all of them alike.
+// Package versus measures queues side by side: the same payloads in the same minute on the same disk, so that other work
+// on the machine affects all of them alike.
 package versus
 
 import (
@@ -41,13 +41,13 @@ func grid(payloads, producers []int) (cells []Cell) {
 // Consumers is how many consumers take and acknowledge.
 const Consumers = 8
 
-// Options says what to measure.
+// Options selects what is measured.
 type Options struct {
 	Cells    []Cell
 	Rounds   int
-	Duration time.Duration          // of the producers, and of the consumers at most, each
-	Match    func(name string) bool // of "queues/16KB/64/goqite"
-	Dir      string                 // where the queues keep their files
+	Duration time.Duration          // time the producers run; also the longest time the consumers run
+	Match    func(name string) bool // reports whether a measurement is selected by its name, such as queues/16KB/64/goqite
+	Dir      string                 // directory of the queues' files
 	Progress io.Writer
 }
 
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	return summarize(o.Cells, samples), nil
 }
 
-// Name is how -filter knows a measurement.
+// Name returns the name that -filter matches.
 func Name(c Cell, kind string) string { return fmt.Sprintf("queues/%s/%s", c, kind) }
 
 type key struct {

@@ -8,7 +8,7 @@ import (
 	"github.com/rediverio/sdk/bench/internal/queue"
 )
 
-// Print writes a table for each cell, and what each queue means by durable.
+// Print writes a table for each cell and the durability that each queue offers.
 func Print(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	said := map[string]bool{}
