@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/report"
@@ -75,14 +77,14 @@ func TestFullDiskOfServer(t *testing.T) {
 
 // uploadUntilFull sends reports of one finding, takes what is left of the disk after some of them, and returns how many
 // were taken, and the one that was not.
-func uploadUntilFull(t *testing.T, client *ingest.Client, junk string) (sent int, refused *report.Part) {
+func uploadUntilFull(t *testing.T, client *ingest.Client, junk string) (sent int, refused *part.Part) {
 	t.Helper()
 	for i := range 100 {
 		n := name{id: fmt.Sprintf("r%d", i)}
 		r := n.head()
 		r.Assets = []*report.Asset{n.asset()}
 		r.Findings = []*report.Finding{n.finding(0, 0, 50<<10)}
-		parts, _, err := report.Split(r, report.SplitConfig{})
+		parts, _, err := part.Split(r, part.SplitConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}

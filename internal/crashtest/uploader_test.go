@@ -6,8 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/ingest"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // uploader sends each tenant's parts with its own token. Now and then it sends one twice at a time, or panics.
@@ -37,7 +38,7 @@ func (u *uploader) close() {
 	}
 }
 
-func (u *uploader) Upload(ctx context.Context, p *report.Part) (*report.Result, error) {
+func (u *uploader) Upload(ctx context.Context, p *part.Part) (*part.Result, error) {
 	u.mu.Lock()
 	chance := u.rng.IntN(40)
 	u.mu.Unlock()

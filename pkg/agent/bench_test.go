@@ -4,10 +4,11 @@ import (
 	"context"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
-	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
@@ -17,7 +18,7 @@ func BenchmarkJob(b *testing.B) {
 	a, err := agent.New(agent.Config{
 		Source:  job.NewList(make([]job.Spec, b.N)...),
 		Scanner: new(sdktest.Scanner),
-		Uploader: pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) {
+		Uploader: pipeline.UploaderFunc(func(context.Context, *part.Part) (*pipeline.Result, error) {
 			return nil, nil
 		}),
 		Pipeline: pipeline.PipelineConfig{QueueSize: b.N + 1},

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
@@ -22,7 +24,7 @@ func TestCallbackThatPanicsDoesNotKeepItsJobFromItsEnd(t *testing.T) {
 			j := b.source.Add(job.Spec{})[0]
 			b.start(t, func(c *agent.Config) {
 				if refused {
-					c.Uploader = pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) { return nil, refusal{} })
+					c.Uploader = pipeline.UploaderFunc(func(context.Context, *part.Part) (*pipeline.Result, error) { return nil, refusal{} })
 				}
 				c.Pipeline.OnCompleted = func(item *pipeline.QueueItem, _ *pipeline.Result) { item.ID = ""; panic("user code") }
 				c.Pipeline.OnFailed = func(item *pipeline.QueueItem, _ error) { item.ID = ""; panic("user code") }
@@ -109,7 +111,7 @@ func TestJobWhoseReportWasOnlyInMemoryIsGivenBack(t *testing.T) {
 		j := b.source.Add(job.Spec{})[0]
 		b.start(t, func(c *agent.Config) {
 			c.Pipeline.RetryDelay, c.Pipeline.MaxRetryDelay = time.Hour, time.Hour
-			c.Uploader = pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) {
+			c.Uploader = pipeline.UploaderFunc(func(context.Context, *part.Part) (*pipeline.Result, error) {
 				return nil, errors.New("connection refused")
 			})
 		})

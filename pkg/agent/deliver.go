@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
@@ -74,11 +76,11 @@ func (a *Agent) forget(d *delivery) {
 }
 
 // submitted notes that the scan is over and its report accepted; uploaded: the same content was upstream before.
-func (a *Agent) submitted(d *delivery, sum report.Summary, uploaded bool) {
+func (a *Agent) submitted(d *delivery, sum part.Summary, uploaded bool) {
 	a.settle(d.key, func(d *delivery) {
 		d.scanned, d.uploaded = true, d.uploaded || uploaded
 		if sum.Content != [32]byte{} {
-			d.revision = revision(report.PartKey(d.key.report, sum.Content, 0))
+			d.revision = revision(part.Key(d.key.report, sum.Content, 0))
 		}
 		for rev, err := range d.ended {
 			if d.revision == "" || d.revision == rev {

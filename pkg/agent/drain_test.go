@@ -10,11 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
-	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
@@ -143,7 +144,7 @@ func durable(t *testing.T, path string) *chunk.Manager {
 func TestReportsThatAreLeftAreSaidAndUploadedAtTheNextStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	var first bed
-	first.uploader.Script(func(*report.Part) error { return sdktest.Unavailable("server is down") })
+	first.uploader.Script(func(*part.Part) error { return sdktest.Unavailable("server is down") })
 	jobs := first.source.Add(job.Spec{ID: "a"}, job.Spec{ID: "b"})
 	first.source.End()
 	spool := durable(t, path)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
@@ -34,13 +36,13 @@ func Example() {
 	a, err := agent.New(agent.Config{
 		Source:  job.NewList(job.Spec{ID: "nightly-1", Scanner: "todos", Target: "/src/shop"}),
 		Scanner: todos{},
-		Uploader: pipeline.UploaderFunc(func(_ context.Context, part *report.Part) (*pipeline.Result, error) {
-			r, err := part.Report()
+		Uploader: pipeline.UploaderFunc(func(_ context.Context, pt *part.Part) (*pipeline.Result, error) {
+			r, err := pt.Report()
 			if err != nil {
 				return nil, err
 			}
-			fmt.Println(part.JobID, "found:", r.Findings[0].Title)
-			return &pipeline.Result{FindingsCreated: part.Findings}, nil
+			fmt.Println(pt.JobID, "found:", r.Findings[0].Title)
+			return &pipeline.Result{FindingsCreated: pt.Findings}, nil
 		}),
 		Resource: resource.ControllerConfig{CPUThreshold: -1, MemoryThreshold: -1}, // an example runs on a busy host too
 		OnJob:    func(r agent.JobResult) { fmt.Println(r.Spec.ID, "scanned:", r.Err == nil) },

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
@@ -17,7 +19,7 @@ import (
 func TestEndOfAnEarlierRevisionDoesNotEndTheJob(t *testing.T) {
 	var b bed
 	m := durable(t, filepath.Join(t.TempDir(), "c.db"))
-	if _, err := m.Put(context.Background(), &report.Report{Version: "1.0", Metadata: report.Metadata{ID: "same", Timestamp: time.Unix(1, 0)}}, report.Envelope{}); err != nil {
+	if _, err := m.Put(context.Background(), &report.Report{Version: "1.0", Metadata: report.Metadata{ID: "same", Timestamp: time.Unix(1, 0)}}, part.Envelope{}); err != nil {
 		t.Fatal(err)
 	}
 	old := make(chan struct{})
@@ -26,7 +28,7 @@ func TestEndOfAnEarlierRevisionDoesNotEndTheJob(t *testing.T) {
 	b.start(t, func(c *agent.Config) {
 		c.Pipeline.Spool = m
 		c.Pipeline.Workers = 1
-		c.Uploader = pipeline.UploaderFunc(func(_ context.Context, p *report.Part) (*pipeline.Result, error) {
+		c.Uploader = pipeline.UploaderFunc(func(_ context.Context, p *part.Part) (*pipeline.Result, error) {
 			if asked.CompareAndSwap(false, true) {
 				<-old
 				return nil, refusal{}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/limits"
@@ -41,10 +43,10 @@ type run struct {
 
 	cancel context.CancelCauseFunc // of the scan
 
-	admitted chan struct{}  // closed by admit
-	accepted atomic.Bool    // the pipeline has its report
-	sum      report.Summary // of it
-	phase    atomic.Value   // string
+	admitted chan struct{} // closed by admit
+	accepted atomic.Bool   // the pipeline has its report
+	sum      part.Summary  // of it
+	phase    atomic.Value  // string
 	findings atomic.Int64
 }
 
@@ -157,7 +159,7 @@ func (r *run) admit(ctx context.Context) (err error) {
 // open is the door through which the scanner's findings reach the pipeline. The report has the job's ID, by which the end
 // of its uploads finds the job.
 func (r *run) open(ctx context.Context) scan.OpenFunc {
-	return func(head *report.Report) (report.Writer, error) {
+	return func(head *report.Report) (part.Writer, error) {
 		h := *head
 		h.Metadata.ID = report.CleanID(r.spec.ID)
 		w, err := r.a.pipeline.NewWriter(ctx, &h, pipeline.WithJobID(r.spec.ID), pipeline.WithTenantID(r.spec.TenantID), pipeline.WithPriority(r.spec.Priority))
@@ -171,11 +173,11 @@ func (r *run) open(ctx context.Context) scan.OpenFunc {
 
 // countingWriter shows progress, and whether the report was accepted.
 type countingWriter struct {
-	report.Writer
+	part.Writer
 	r *run
 }
 
-func (w *countingWriter) Close() (report.Summary, error) {
+func (w *countingWriter) Close() (part.Summary, error) {
 	sum, err := w.Writer.Close()
 	if err == nil {
 		w.r.sum = sum

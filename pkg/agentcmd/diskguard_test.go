@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/report"
@@ -20,7 +22,7 @@ func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
 	const moreThanThereIs = 1 << 30 // MiB: a pebibyte
 	dir := t.TempDir()
 	g := &diskGuard{r, limits.NewSpace(limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, dir), dir, &events}
-	_, err = g.Scan(t.Context(), scan.Request{JobID: "job", Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (report.Writer, error) {
+	_, err = g.Scan(t.Context(), scan.Request{JobID: "job", Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (part.Writer, error) {
 		t.Error("a report was begun")
 		return nil, errors.New("unwanted")
 	})

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func benchStore(b *testing.B) *Manager {
@@ -66,7 +66,7 @@ func BenchmarkDurableSubmit(b *testing.B) {
 					r := testReport("r", 10)
 					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
 						r.Metadata.ID = fmt.Sprint("r", n)
-						if _, err := m.Put(b.Context(), r, report.Envelope{}); err != nil {
+						if _, err := m.Put(b.Context(), r, part.Envelope{}); err != nil {
 							b.Error(err)
 							return
 						}

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestBytesOfADeadLetterWithoutDataAreNotCountedAgain(t *testing.T) {
 	m := open(t, Config{})
 	submit(t, m, testReport("r", 3))
-	refused := report.Outcome{Kind: report.Dead, Err: errors.New("refused")}
+	refused := part.Outcome{Kind: part.Dead, Err: errors.New("refused")}
 	p := next(t, m)
 	settle(t, m, p, refused)
 	if err := m.Storage().DeleteChunkData(t.Context(), p.Key); err != nil {

@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 func TestDataIsFreedWithTheReceipt(t *testing.T) {
@@ -113,7 +114,7 @@ func TestAgeRemovesWhatIsFinished(t *testing.T) {
 	cfg.RetentionHours, cfg.DeadRetentionHours, cfg.Sink = 2, 5, rec
 	m := open(t, cfg)
 	submit(t, m, testReport("dead", 1))
-	settle(t, m, next(t, m), report.Outcome{Kind: report.Dead, Err: errors.New("no")})
+	settle(t, m, next(t, m), part.Outcome{Kind: part.Dead, Err: errors.New("no")})
 	submit(t, m, testReport("done", 1))
 	drain(t, m)
 	submit(t, m, testReport("waiting", 1))

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Config says how reports are split, kept and given up. A zero number means its default; the booleans are
 // what they say, and DefaultConfig sets all of them.
 type Config struct {
-	// When a report is split, and into what: see report.SplitConfig.
+	// When a report is split, and into what: see part.SplitConfig.
 	MinFindingsForChunking int   // findings; default 2000
 	MinAssetsForChunking   int   // assets; default 200
 	MinSizeForChunking     int64 // bytes of JSON; default 5 MiB
@@ -54,7 +55,7 @@ type Config struct {
 	Sink event.Sink // gets chunk_…, resource_warning and agent_error events; nil: none
 }
 
-// The defaults of Config that are no defaults of report.SplitConfig.
+// The defaults of Config that are no defaults of part.SplitConfig.
 const (
 	DefaultUploadDelayMs          = 100
 	DefaultMaxConcurrentUploads   = 2
@@ -73,13 +74,13 @@ func DefaultConfig() *Config {
 }
 
 func (c Config) withDefaults() Config {
-	c.MinFindingsForChunking = cmp.Or(c.MinFindingsForChunking, report.DefaultMinFindings)
-	c.MinAssetsForChunking = cmp.Or(c.MinAssetsForChunking, report.DefaultMinAssets)
-	c.MinSizeForChunking = cmp.Or(c.MinSizeForChunking, report.DefaultMinBytes)
-	c.MaxFindingsPerChunk = cmp.Or(c.MaxFindingsPerChunk, report.DefaultMaxFindings)
-	c.MaxAssetsPerChunk = cmp.Or(c.MaxAssetsPerChunk, report.DefaultMaxAssets)
-	c.MaxChunkSizeBytes = cmp.Or(c.MaxChunkSizeBytes, report.DefaultMaxBytes)
-	c.CompressionLevel = cmp.Or(c.CompressionLevel, report.DefaultCompressionLevel)
+	c.MinFindingsForChunking = cmp.Or(c.MinFindingsForChunking, part.DefaultMinFindings)
+	c.MinAssetsForChunking = cmp.Or(c.MinAssetsForChunking, part.DefaultMinAssets)
+	c.MinSizeForChunking = cmp.Or(c.MinSizeForChunking, part.DefaultMinBytes)
+	c.MaxFindingsPerChunk = cmp.Or(c.MaxFindingsPerChunk, part.DefaultMaxFindings)
+	c.MaxAssetsPerChunk = cmp.Or(c.MaxAssetsPerChunk, part.DefaultMaxAssets)
+	c.MaxChunkSizeBytes = cmp.Or(c.MaxChunkSizeBytes, part.DefaultMaxBytes)
+	c.CompressionLevel = cmp.Or(c.CompressionLevel, part.DefaultCompressionLevel)
 	c.UploadDelayMs = cmp.Or(c.UploadDelayMs, DefaultUploadDelayMs)
 	c.MaxConcurrentUploads = cmp.Or(c.MaxConcurrentUploads, DefaultMaxConcurrentUploads)
 	c.MaxRetries = cmp.Or(c.MaxRetries, DefaultMaxRetries)
@@ -104,10 +105,10 @@ func (c Config) Validate() error {
 	}
 	check("MinFindingsForChunking", int64(c.MinFindingsForChunking), 1, 1<<31)
 	check("MinAssetsForChunking", int64(c.MinAssetsForChunking), 1, 1<<31)
-	check("MinSizeForChunking", c.MinSizeForChunking, 1, report.MaxPartBytes)
+	check("MinSizeForChunking", c.MinSizeForChunking, 1, part.MaxBytes)
 	check("MaxFindingsPerChunk", int64(c.MaxFindingsPerChunk), 1, 1<<31)
 	check("MaxAssetsPerChunk", int64(c.MaxAssetsPerChunk), 1, 1<<31)
-	check("MaxChunkSizeBytes", c.MaxChunkSizeBytes, 1, report.MaxPartBytes)
+	check("MaxChunkSizeBytes", c.MaxChunkSizeBytes, 1, part.MaxBytes)
 	check("CompressionLevel", int64(c.CompressionLevel), 1, 9)
 	check("UploadDelayMs", int64(c.UploadDelayMs), -1, 3_600_000)
 	check("MaxConcurrentUploads", int64(c.MaxConcurrentUploads), 1, 1024)
@@ -127,8 +128,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) split() report.SplitConfig {
-	return report.SplitConfig{
+func (c Config) split() part.SplitConfig {
+	return part.SplitConfig{
 		MinFindings: c.MinFindingsForChunking, MinAssets: c.MinAssetsForChunking, MinBytes: c.MinSizeForChunking,
 		MaxFindings: c.MaxFindingsPerChunk, MaxAssets: c.MaxAssetsPerChunk, MaxBytes: c.MaxChunkSizeBytes,
 		CompressionLevel: c.CompressionLevel,

@@ -17,10 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"modernc.org/sqlite"
 
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Tests that kill a process run this binary again, with the database in crashDB and the step to die at in crashStep.
@@ -110,7 +111,7 @@ func victim(path, step string) {
 	}
 	send(m, "after-6", 6)
 	if strings.Contains(step, "stream") {
-		w, err := m.NewWriter(context.Background(), testReport("stream-16", 0), report.Envelope{})
+		w, err := m.NewWriter(context.Background(), testReport("stream-16", 0), part.Envelope{})
 		for i := 0; i < 16 && err == nil; i++ {
 			err = w.AddFinding(bulkyFinding("stream-16", i))
 		}
@@ -259,7 +260,7 @@ func (l *ledger) settle(t *testing.T, path string) {
 	}
 	got := map[string]int{}
 	for key, n := range l.received {
-		id, _, _, err := report.ParsePartKey(key)
+		id, _, _, err := part.ParseKey(key)
 		if err != nil {
 			t.Fatal(err)
 		}

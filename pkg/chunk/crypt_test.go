@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func key(n byte) Key { return Key(bytes.Repeat([]byte{n}, 32)) }
@@ -72,7 +72,7 @@ func TestKeysAreRotated(t *testing.T) {
 	if want := int64(2 + rekeyBatch + 3); n != want || err != nil {
 		t.Fatalf("%d parts encrypted anew, want %d: %v", n, want, err)
 	}
-	settle(t, m, p, report.Outcome{Kind: report.Released})
+	settle(t, m, p, part.Outcome{Kind: part.Released})
 	if n, err := m.Rekey(t.Context()); n != 0 || err != nil {
 		t.Fatalf("a second time: %d %v", n, err)
 	}
@@ -102,7 +102,7 @@ func TestEncryptedDataBelongsToItsPlace(t *testing.T) {
 		if _, err := p.Report(); (err == nil) != (p.Index == 1) {
 			t.Errorf("part %d: %v", p.Index, err)
 		}
-		settle(t, m, p, report.Outcome{Kind: report.Dead})
+		settle(t, m, p, part.Outcome{Kind: part.Dead})
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -20,7 +22,7 @@ func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
 	m := open(t, cfg)
 	ctx, s := t.Context(), m.Storage()
 	submit(t, m, testReport("r", 6))
-	dead := report.Outcome{Kind: report.Dead, Err: errors.New("refused: " + strings.Repeat("x", 5000))}
+	dead := part.Outcome{Kind: part.Dead, Err: errors.New("refused: " + strings.Repeat("x", 5000))}
 	settle(t, m, next(t, m), dead)
 	settle(t, m, next(t, m), uploaded)
 	if prog := settle(t, m, next(t, m), dead); !prog.Finished || prog.Dead != 2 || prog.Done != 1 {
@@ -80,7 +82,7 @@ func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
 			m := open(t, split)
 			submit(t, m, testReport("r", 4))
 			for range 2 {
-				settle(t, m, next(t, m), report.Outcome{Kind: report.Dead, Err: errors.New("no")})
+				settle(t, m, next(t, m), part.Outcome{Kind: part.Dead, Err: errors.New("no")})
 			}
 			if err := loseData(m.Storage()); err != nil {
 				t.Fatal(err)
@@ -102,7 +104,7 @@ func TestDeadLettersAreExported(t *testing.T) {
 		submit(t, m, testReport("r", 6))
 		settle(t, m, next(t, m), uploaded) // its data is gone
 		for p := next(t, m); p != nil; p = next(t, m) {
-			settle(t, m, p, report.Outcome{Kind: report.Dead, Err: errors.New("refused")})
+			settle(t, m, p, part.Outcome{Kind: part.Dead, Err: errors.New("refused")})
 		}
 		var out bytes.Buffer
 		if n, err := m.Storage().Export(t.Context(), "r", &out); n != 2 || err != nil {
@@ -134,7 +136,7 @@ func TestResubmitRestoresFreedData(t *testing.T) {
 		m := open(t, split)
 		submit(t, m, testReport("r", 6))
 		p := next(t, m)
-		settle(t, m, p, report.Outcome{Kind: report.Dead, Err: errors.New("no")})
+		settle(t, m, p, part.Outcome{Kind: part.Dead, Err: errors.New("no")})
 		if err := m.Storage().DeleteChunkData(t.Context(), p.Key); err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestAnotherDestinationGetsWhatTheFirstOneHas(t *testing.T) {
@@ -39,6 +39,6 @@ func TestReportThatWaitsGoesToTheDestinationInForce(t *testing.T) {
 	if c := m.Counts(); c.Recovered != 1 || c.Submitted != 0 {
 		t.Errorf("%+v: the report waits already", c)
 	}
-	settle(t, m, next(t, m), report.Outcome{Kind: report.Uploaded})
+	settle(t, m, next(t, m), part.Outcome{Kind: part.Uploaded})
 	still(t, m)
 }

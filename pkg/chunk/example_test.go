@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -31,12 +33,12 @@ func ExampleStorage_RetryDead() {
 	if _, err := store.SubmitReport(ctx, &report.Report{Metadata: report.Metadata{ID: "scan-1"}}); err != nil {
 		fmt.Println(err)
 	}
-	part, _, err := store.Next(ctx) // a pipeline does this; here its server refuses the part
+	pt, _, err := store.Next(ctx) // a pipeline does this; here its server refuses the part
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	if _, err := store.Settle(ctx, part, report.Outcome{Kind: report.Dead, Err: errors.New("422 unprocessable")}); err != nil {
+	if _, err := store.Settle(ctx, pt, part.Outcome{Kind: part.Dead, Err: errors.New("422 unprocessable")}); err != nil {
 		fmt.Println(err)
 	}
 

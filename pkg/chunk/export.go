@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Export writes what is stored of a report's newest revision, a line of JSON for each part whose data is still there,
@@ -39,20 +39,20 @@ func (s *Storage) Export(ctx context.Context, reportID string, w io.Writer) (par
 }
 
 // storedPart reads the first part after an index whose data is there.
-func (s *Storage) storedPart(ctx context.Context, reportID string, after int) (*report.Part, error) {
+func (s *Storage) storedPart(ctx context.Context, reportID string, after int) (*part.Part, error) {
 	row, err := s.m.db.queryRow(ctx, `SELECT r.content, p.idx, p.encoding, p.sha, p.keyid, b.data FROM reports r JOIN parts p ON p.rid = r.rid JOIN blobs b ON b.pid = p.pid
 		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) AND p.idx > ?3
 		ORDER BY p.idx LIMIT 1`, s.tenant, reportID, after)
 	if err != nil {
 		return nil, err
 	}
-	p := &report.Part{ReportID: reportID, TenantID: s.tenant}
+	p := &part.Part{ReportID: reportID, TenantID: s.tenant}
 	var content, sha []byte
 	var keyID string
 	if err := row.Scan(&content, &p.Index, &p.Encoding, &sha, &keyID, &p.Data); err != nil {
 		return nil, err
 	}
-	p.SHA256, p.Key = hash32(sha), report.PartKey(reportID, hash32(content), p.Index)
+	p.SHA256, p.Key = hash32(sha), part.Key(reportID, hash32(content), p.Index)
 	if p.Data, err = s.m.keys.open(p.Data, keyID, place(s.tenant, reportID, p.Index)); err != nil {
 		return nil, fmt.Errorf("part %s: %w", p.Key, err)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // order drains m and returns whose part went at each place.
@@ -23,9 +23,9 @@ func order(t *testing.T, m *Manager) (tenants []string) {
 func TestFloodOfOneTenantDoesNotDelayAnother(t *testing.T) {
 	m := open(t, split)
 	for i := range 2 * windowSize {
-		submit(t, m, testReport(fmt.Sprint("flood", i), 1), report.Envelope{TenantID: "big"})
+		submit(t, m, testReport(fmt.Sprint("flood", i), 1), part.Envelope{TenantID: "big"})
 	}
-	submit(t, m, testReport("three", 6), report.Envelope{TenantID: "small"})
+	submit(t, m, testReport("three", 6), part.Envelope{TenantID: "small"})
 	got := order(t, m)
 	for place, last := 0, 0; place < len(got); place++ {
 		if got[place] == "small" {
@@ -40,7 +40,7 @@ func TestFloodOfOneTenantDoesNotDelayAnother(t *testing.T) {
 func TestTenantsShareUploadsAfterARestart(t *testing.T) {
 	m := open(t, split)
 	for i := range 40 {
-		submit(t, m, testReport(fmt.Sprint("r", i), 1), report.Envelope{TenantID: []string{"a", "b"}[i/20]})
+		submit(t, m, testReport(fmt.Sprint("r", i), 1), part.Envelope{TenantID: []string{"a", "b"}[i/20]})
 	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestTenantsShareUploadsAfterARestart(t *testing.T) {
 	cfg := split
 	cfg.DatabasePath = m.db.path
 	m = open(t, cfg)
-	submit(t, m, testReport("late", 1), report.Envelope{TenantID: "c"})
+	submit(t, m, testReport("late", 1), part.Envelope{TenantID: "c"})
 	got := order(t, m)
 	count := map[string]int{}
 	for _, tenant := range got[:10] {
@@ -63,7 +63,7 @@ func TestQuotaOfATenantStopsNoOther(t *testing.T) {
 	cfg := split
 	cfg.MaxTenantReports, cfg.MaxTenantMB = 3, 1
 	m := open(t, cfg)
-	env := report.Envelope{TenantID: "greedy"}
+	env := part.Envelope{TenantID: "greedy"}
 	for i := range 3 {
 		submit(t, m, testReport(fmt.Sprint("r", i), 1), env)
 	}
@@ -72,7 +72,7 @@ func TestQuotaOfATenantStopsNoOther(t *testing.T) {
 		quota.Field != "MaxTenantReports" || quota.Used != 3 || quota.Max != 3 || quota.Tenant != "greedy" {
 		t.Fatalf("%v", err)
 	}
-	submit(t, m, testReport("fourth", 1), report.Envelope{TenantID: "other"})
+	submit(t, m, testReport("fourth", 1), part.Envelope{TenantID: "other"})
 	submit(t, m, testReport("r0", 1), env) // stored already: takes nothing
 	if u := m.Tenant("greedy").Usage(); u.Reports != 3 || u.MaxReports != 3 || u.Bytes <= 0 || u.MaxBytes != 1<<20 {
 		t.Errorf("%+v", u)
@@ -95,14 +95,14 @@ func TestDeadLettersCountForTheQuota(t *testing.T) {
 	cfg := split
 	cfg.MaxTenantMB = 1
 	m := open(t, cfg)
-	env := report.Envelope{TenantID: "x"}
+	env := part.Envelope{TenantID: "x"}
 	half := testReport("half", 0)
 	for i := range 3 {
 		half.Findings = append(half.Findings, bulkyFinding("half", i))
 	}
 	submit(t, m, half, env)
 	for p := next(t, m); p != nil; p = next(t, m) {
-		settle(t, m, p, report.Outcome{Kind: report.Dead, Err: errors.New("refused")})
+		settle(t, m, p, part.Outcome{Kind: part.Dead, Err: errors.New("refused")})
 	}
 	half.Metadata.ID = "second"
 	var quota *QuotaError
@@ -124,7 +124,7 @@ func TestQuotaHoldsAmongConcurrentSubmits(t *testing.T) {
 	for g := range 16 {
 		all.Go(func() {
 			for i := range 5 {
-				_, err := m.Put(t.Context(), testReport(fmt.Sprintf("r%d-%d", g, i), 1), report.Envelope{TenantID: "x"})
+				_, err := m.Put(t.Context(), testReport(fmt.Sprintf("r%d-%d", g, i), 1), part.Envelope{TenantID: "x"})
 				if err != nil && !errors.Is(err, ErrStorageFull) {
 					t.Error(err)
 				}
@@ -141,15 +141,15 @@ func TestQuotaHoldsAmongConcurrentSubmits(t *testing.T) {
 func TestUrgentReportAfterAFloodMovesNoOtherTenantBehindIt(t *testing.T) {
 	m := open(t, split)
 	for i := range 60 {
-		submit(t, m, testReport(fmt.Sprint("flood", i), 1), report.Envelope{TenantID: "big"})
+		submit(t, m, testReport(fmt.Sprint("flood", i), 1), part.Envelope{TenantID: "big"})
 	}
-	submit(t, m, testReport("urgent", 1), report.Envelope{TenantID: "big", Priority: 9})
+	submit(t, m, testReport("urgent", 1), part.Envelope{TenantID: "big", Priority: 9})
 	p := next(t, m)
 	if p.ReportID != "urgent" {
 		t.Fatalf("%s goes first", p.ReportID)
 	}
 	settle(t, m, p, uploaded)
-	submit(t, m, testReport("small", 1), report.Envelope{TenantID: "small"})
+	submit(t, m, testReport("small", 1), part.Envelope{TenantID: "small"})
 	if got := order(t, m); !slices.Contains(got[:3], "small") {
 		t.Errorf("the small tenant's part is not among the first three: %v", got)
 	}
@@ -158,22 +158,22 @@ func TestUrgentReportAfterAFloodMovesNoOtherTenantBehindIt(t *testing.T) {
 func TestAPartThatIsRetriedMovesNobodyBehindNewcomersAfterARestart(t *testing.T) {
 	m := open(t, split)
 	for i := range 60 {
-		submit(t, m, testReport(fmt.Sprint("big", i), 1), report.Envelope{TenantID: "big"})
+		submit(t, m, testReport(fmt.Sprint("big", i), 1), part.Envelope{TenantID: "big"})
 	}
 	for i := range 40 {
 		p := next(t, m)
 		o := uploaded
 		switch i {
 		case 0:
-			o = report.Outcome{Kind: report.Retry, Due: time.Now().Add(time.Hour)}
+			o = part.Outcome{Kind: part.Retry, Due: time.Now().Add(time.Hour)}
 		case 39:
-			o = report.Outcome{Kind: report.Dead}
+			o = part.Outcome{Kind: part.Dead}
 		}
 		settle(t, m, p, o)
 	}
 	m = reopen(t, m, split)
 	for i := range 30 {
-		submit(t, m, testReport(fmt.Sprint("new", i), 1), report.Envelope{TenantID: "new"})
+		submit(t, m, testReport(fmt.Sprint("new", i), 1), part.Envelope{TenantID: "new"})
 	}
 	count := 0
 	for _, tenant := range order(t, m)[:10] {

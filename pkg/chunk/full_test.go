@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // A store that refuses reports is full, however small it is; one that holds what is uploaded already is not, for that
@@ -15,7 +15,7 @@ func TestFull(t *testing.T) {
 	m := open(t, cfg) // which keeps what is uploaded as long as there is room
 	fill := func(id string, n int) (err error) {
 		for i := 0; err == nil && i < n; i++ {
-			_, err = m.Put(t.Context(), bulky(fmt.Sprint(id, i), 1), report.Envelope{})
+			_, err = m.Put(t.Context(), bulky(fmt.Sprint(id, i), 1), part.Envelope{})
 		}
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -164,9 +166,9 @@ func bulkyFinding(id string, i int) *report.Finding {
 	}
 }
 
-func submit(t testing.TB, m *Manager, r *report.Report, env ...report.Envelope) {
+func submit(t testing.TB, m *Manager, r *report.Report, env ...part.Envelope) {
 	t.Helper()
-	var e report.Envelope
+	var e part.Envelope
 	if len(env) > 0 {
 		e = env[0]
 	}
@@ -176,7 +178,7 @@ func submit(t testing.TB, m *Manager, r *report.Report, env ...report.Envelope) 
 }
 
 // next leases a part, nil when none is due.
-func next(t testing.TB, m *Manager) *report.Part {
+func next(t testing.TB, m *Manager) *part.Part {
 	t.Helper()
 	p, _, err := m.Next(context.Background())
 	if err != nil {
@@ -185,7 +187,7 @@ func next(t testing.TB, m *Manager) *report.Part {
 	return p
 }
 
-func settle(t testing.TB, m *Manager, p *report.Part, o report.Outcome) report.Progress {
+func settle(t testing.TB, m *Manager, p *part.Part, o part.Outcome) part.Progress {
 	t.Helper()
 	prog, err := m.Settle(context.Background(), p, o)
 	if err != nil {
@@ -194,10 +196,10 @@ func settle(t testing.TB, m *Manager, p *report.Part, o report.Outcome) report.P
 	return prog
 }
 
-var uploaded = report.Outcome{Kind: report.Uploaded}
+var uploaded = part.Outcome{Kind: part.Uploaded}
 
 // drain uploads whatever is due and returns it.
-func drain(t testing.TB, m *Manager) (parts []*report.Part) {
+func drain(t testing.TB, m *Manager) (parts []*part.Part) {
 	t.Helper()
 	for p := next(t, m); p != nil; p = next(t, m) {
 		settle(t, m, p, uploaded)
@@ -207,7 +209,7 @@ func drain(t testing.TB, m *Manager) (parts []*report.Part) {
 }
 
 // titles decodes parts and counts their findings by title.
-func titles(t testing.TB, parts []*report.Part) map[string]int {
+func titles(t testing.TB, parts []*part.Part) map[string]int {
 	t.Helper()
 	seen := map[string]int{}
 	for _, p := range parts {

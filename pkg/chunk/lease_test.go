@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestLeaseEndsOnce(t *testing.T) {
@@ -21,7 +21,7 @@ func TestLeaseEndsOnce(t *testing.T) {
 	if _, err := m.Settle(t.Context(), p, uploaded); !errors.Is(err, ErrNotFound) {
 		t.Errorf("settled twice: %v", err)
 	}
-	if _, err := m.Settle(t.Context(), &report.Part{Key: "never.leased.0"}, uploaded); !errors.Is(err, ErrNotFound) {
+	if _, err := m.Settle(t.Context(), &part.Part{Key: "never.leased.0"}, uploaded); !errors.Is(err, ErrNotFound) {
 		t.Errorf("never leased: %v", err)
 	}
 	if prog := settle(t, m, next(t, m), uploaded); !prog.Finished {
@@ -36,7 +36,7 @@ func TestConcurrentSettlesOfOnePartCountOnce(t *testing.T) {
 	errs := make(chan error, 8)
 	for range cap(errs) {
 		go func() {
-			_, err := m.Settle(t.Context(), p, report.Outcome{Kind: report.Retry, Due: time.Now()})
+			_, err := m.Settle(t.Context(), p, part.Outcome{Kind: part.Retry, Due: time.Now()})
 			errs <- err
 		}()
 	}
@@ -139,7 +139,7 @@ func TestNoPartIsLeasedBeforeItsReportIsCounted(t *testing.T) {
 	close(hold)
 	<-committed
 
-	leased := make(chan *report.Part, 1)
+	leased := make(chan *part.Part, 1)
 	go func() { leased <- next(t, m) }()
 	select {
 	case <-leased:
@@ -167,14 +167,14 @@ func TestReleasedPartComesAgainWithoutAnAttemptCounted(t *testing.T) {
 		if p == nil || p.Attempt != 1 {
 			t.Fatalf("%+v", p)
 		}
-		settle(t, m, p, report.Outcome{Kind: report.Released})
+		settle(t, m, p, part.Outcome{Kind: part.Released})
 	}
 	for range 5 {
 		p := next(t, m)
 		if p == nil || p.Attempt != 1 {
 			t.Fatalf("%+v", p)
 		}
-		settle(t, m, p, report.Outcome{Kind: report.Retry, Free: true, Due: time.Now()})
+		settle(t, m, p, part.Outcome{Kind: part.Retry, Free: true, Due: time.Now()})
 	}
 	drain(t, m)
 }
@@ -189,7 +189,7 @@ func TestRetryIsDueWhenItSays(t *testing.T) {
 				t.Fatalf("attempt %d: %+v", attempt, p)
 			}
 			due := time.Now().Add(time.Duration(attempt) * time.Minute)
-			settle(t, m, p, report.Outcome{Kind: report.Retry, Due: due, Err: errors.New("not now")})
+			settle(t, m, p, part.Outcome{Kind: part.Retry, Due: due, Err: errors.New("not now")})
 			again, at, err := m.Next(t.Context())
 			if again != nil || err != nil || at.Sub(due).Abs() > time.Millisecond {
 				t.Fatalf("part %v, next at %v, want %v, %v", again, at, due, err)
@@ -208,7 +208,7 @@ func TestRetryTimeSurvivesARestart(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("r", 1))
 	due := time.Now().Add(time.Hour)
-	settle(t, m, next(t, m), report.Outcome{Kind: report.Retry, Due: due})
+	settle(t, m, next(t, m), part.Outcome{Kind: part.Retry, Due: due})
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestNoMorePartsAreLeasedThanConfigured(t *testing.T) {
 	cfg.MaxConcurrentUploads = 3
 	m := open(t, cfg)
 	submit(t, m, testReport("r", 20))
-	leased := []*report.Part{next(t, m), next(t, m), next(t, m)}
+	leased := []*part.Part{next(t, m), next(t, m), next(t, m)}
 	if p := next(t, m); p != nil || slices.Contains(leased, nil) {
 		t.Fatalf("leased %v and %v", leased, p)
 	}
@@ -252,7 +252,7 @@ func TestChunksOfASplitReportArePaced(t *testing.T) {
 			t.Fatalf("%v then %v", first, small)
 		}
 		begun := time.Now()
-		for _, p := range []*report.Part{first, small} {
+		for _, p := range []*part.Part{first, small} {
 			settle(t, m, p, uploaded)
 		}
 		for n := 1; n < 3; n++ {
@@ -274,7 +274,7 @@ func TestPaceDoesNotHideARetry(t *testing.T) {
 		m := open(t, cfg)
 		submit(t, m, testReport("small", 1))
 		retry := time.Now().Add(time.Second)
-		settle(t, m, next(t, m), report.Outcome{Kind: report.Retry, Due: retry})
+		settle(t, m, next(t, m), part.Outcome{Kind: part.Retry, Due: retry})
 		submit(t, m, testReport("split", 6))
 		settle(t, m, next(t, m), uploaded)
 		if p, due, err := m.Next(t.Context()); p != nil || err != nil || due.After(retry) {
@@ -297,7 +297,7 @@ func TestMorePartsMayBeLeasedThanTheWindowHolds(t *testing.T) {
 	for i := range reports {
 		submit(t, m, testReport(fmt.Sprint("r", i), 1))
 	}
-	var leased []*report.Part
+	var leased []*part.Part
 	for p := next(t, m); p != nil; p = next(t, m) {
 		leased = append(leased, p)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Several large reports at one time: the disk holds MaxStorageMB and one report at most.
@@ -77,7 +77,7 @@ func TestRefusedReportsRemoveNothingTwice(t *testing.T) {
 		SELECT i + 1000, '', 'done' || i, 1, '', '', 0, 2, randomblob(32), 1, 1, 0, 0, 1e15 + i FROM n`, 3*sweepBatch))
 	var err error
 	for i := 0; err == nil && i < 16; i++ {
-		_, err = m.Put(t.Context(), bulky(fmt.Sprint("r", i), 1), report.Envelope{})
+		_, err = m.Put(t.Context(), bulky(fmt.Sprint("r", i), 1), part.Envelope{})
 	}
 	var full *StorageFullError
 	if !errors.As(err, &full) {

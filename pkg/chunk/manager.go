@@ -16,8 +16,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/homedir"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Manager is an open chunk store.
@@ -39,11 +40,11 @@ type Manager struct {
 	lastRID, lastPID int64 // row numbers given; used by changes alone
 
 	mu         sync.Mutex // guards what follows; never held during I/O
-	counts     report.Counts
-	accounts   map[string]*account    // by tenant
-	leases     map[int64]lease        // by part
-	byPart     map[*report.Part]int64 // of those not being settled
-	reportUses map[int64]int          // leased parts by report
+	counts     part.Counts
+	accounts   map[string]*account  // by tenant
+	leases     map[int64]lease      // by part
+	byPart     map[*part.Part]int64 // of those not being settled
+	reportUses map[int64]int        // leased parts by report
 	window     window
 	served     int64     // the highest turn leased
 	removals   int64     // reports removed that were not uploaded
@@ -55,7 +56,7 @@ type Manager struct {
 // with the same key.
 type lease struct {
 	candidate
-	part *report.Part
+	part *part.Part
 	size int64 // of its stored data
 }
 
@@ -107,7 +108,7 @@ func start(path string, c Config, keys *keyring, silent bool) (*Manager, error) 
 	}
 	m := &Manager{
 		cfg: c, db: d, keys: keys, silent: silent, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
-		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*report.Part]int64{}, reportUses: map[int64]int{},
+		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*part.Part]int64{}, reportUses: map[int64]int{},
 	}
 	d.starved = m.walStarved
 	if err := m.recover(); err != nil {
@@ -167,7 +168,7 @@ func (m *Manager) wake() {
 func (m *Manager) MaxRetries() int { return max(m.cfg.MaxRetries, 0) }
 
 // Counts reports the store in one consistent moment, in reports of all tenants.
-func (m *Manager) Counts() report.Counts {
+func (m *Manager) Counts() part.Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.counts

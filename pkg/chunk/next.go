@@ -5,13 +5,13 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Next leases the part to upload next; see pipeline.Spool. It returns nil while MaxConcurrentUploads parts
 // are leased, and for UploadDelayMs after a chunk of a split report was leased. The data is as it was read: a
 // pipeline compares it with SHA256 before it is uploaded.
-func (m *Manager) Next(ctx context.Context) (*report.Part, time.Time, error) {
+func (m *Manager) Next(ctx context.Context) (*part.Part, time.Time, error) {
 	m.nextMu.Lock()
 	defer m.nextMu.Unlock()
 	if m.db.isClosed() {
@@ -24,9 +24,9 @@ func (m *Manager) Next(ctx context.Context) (*report.Part, time.Time, error) {
 			if err := m.yieldToOldest(ctx, &c); err != nil {
 				return nil, time.Time{}, err
 			}
-			part, err := m.lease(ctx, c)
-			if part != nil || err != nil {
-				return part, time.Time{}, err
+			pt, err := m.lease(ctx, c)
+			if pt != nil || err != nil {
+				return pt, time.Time{}, err
 			}
 		case !empty:
 			return nil, due, nil
@@ -147,7 +147,7 @@ func (m *Manager) nextDue(ctx context.Context) (time.Time, error) {
 }
 
 // lease reads a candidate's part and marks it as leased. It returns nil when the part is no longer waiting.
-func (m *Manager) lease(ctx context.Context, c candidate) (*report.Part, error) {
+func (m *Manager) lease(ctx context.Context, c candidate) (*part.Part, error) {
 	for {
 		m.mu.Lock()
 		removals := m.removals
@@ -177,7 +177,7 @@ func (m *Manager) lease(ctx context.Context, c candidate) (*report.Part, error) 
 	}
 }
 
-func (m *Manager) load(ctx context.Context, c candidate) (_ *report.Part, size int64, _ error) {
+func (m *Manager) load(ctx context.Context, c candidate) (_ *part.Part, size int64, _ error) {
 	row, err := m.db.queryRow(ctx, `SELECT r.tenant, r.id, r.job, r.tool, r.priority, r.content, r.parts, r.created,
 			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, p.size, p.keyid, coalesce(b.data, x'')
 		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid
@@ -185,7 +185,7 @@ func (m *Manager) load(ctx context.Context, c candidate) (_ *report.Part, size i
 	if err != nil {
 		return nil, 0, err
 	}
-	var p report.Part
+	var p part.Part
 	var content, sha []byte
 	var created int64
 	var keyID string
@@ -201,7 +201,7 @@ func (m *Manager) load(ctx context.Context, c candidate) (_ *report.Part, size i
 	if p.SHA256 = hash32(sha); len(content) != len(p.SHA256) {
 		p.SHA256 = [32]byte{}
 	}
-	p.Key = report.PartKey(p.ReportID, hash32(content), p.Index)
+	p.Key = part.Key(p.ReportID, hash32(content), p.Index)
 	p.Final = p.Index == p.Total-1
 	p.SubmittedAt = time.UnixMilli(created)
 	p.Attempt++

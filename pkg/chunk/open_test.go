@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/filelock"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 func TestAllConfigProblemsAreNamed(t *testing.T) {
@@ -165,7 +166,7 @@ func TestNonsenseInARowIsAnError(t *testing.T) {
 			break
 		}
 		if _, err := p.Report(); err != nil {
-			settle(t, m, p, report.Outcome{Kind: report.Dead, Err: err})
+			settle(t, m, p, part.Outcome{Kind: part.Dead, Err: err})
 			continue
 		}
 		settle(t, m, p, uploaded)
@@ -184,7 +185,7 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("r", 4))
 	leased := next(t, m)
-	w := must(m.NewWriter(t.Context(), testReport("w", 0), report.Envelope{}))
+	w := must(m.NewWriter(t.Context(), testReport("w", 0), part.Envelope{}))
 	var closers sync.WaitGroup
 	for range 4 {
 		closers.Go(func() {
@@ -201,8 +202,8 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	key := leased.Key
 	for name, call := range map[string]func() error{
 		"SubmitReport":       func() error { _, err := m.SubmitReport(ctx, testReport("x", 1)); return err },
-		"Put":                func() error { _, err := m.Put(ctx, testReport("x", 1), report.Envelope{}); return err },
-		"NewWriter":          func() error { _, err := m.NewWriter(ctx, testReport("x", 1), report.Envelope{}); return err },
+		"Put":                func() error { _, err := m.Put(ctx, testReport("x", 1), part.Envelope{}); return err },
+		"NewWriter":          func() error { _, err := m.NewWriter(ctx, testReport("x", 1), part.Envelope{}); return err },
 		"Writer.Close":       func() error { _, err := w.Close(); return err },
 		"Next":               func() error { _, _, err := m.Next(ctx); return err },
 		"Settle":             func() error { _, err := m.Settle(ctx, leased, uploaded); return err },

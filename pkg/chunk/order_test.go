@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestHigherPriorityFirstThenOlder(t *testing.T) {
 	m := open(t, Config{})
 	for i, prio := range []int{0, 1, 5, 10, 1, 10, -3} {
-		submit(t, m, testReport(fmt.Sprint("r", i), 1), report.Envelope{Priority: prio})
+		submit(t, m, testReport(fmt.Sprint("r", i), 1), part.Envelope{Priority: prio})
 	}
 	var got []string
 	for _, p := range drain(t, m) {
@@ -31,7 +31,7 @@ func TestHigherPriorityOvertakesWhatIsReadAhead(t *testing.T) {
 		submit(t, m, testReport(fmt.Sprint("r", i), 1))
 	}
 	settle(t, m, next(t, m), uploaded)
-	submit(t, m, testReport("urgent", 1), report.Envelope{Priority: 1})
+	submit(t, m, testReport("urgent", 1), part.Envelope{Priority: 1})
 	if p := next(t, m); p.ReportID != "urgent" {
 		t.Fatalf("%s goes before the urgent one", p.ReportID)
 	} else {
@@ -43,7 +43,7 @@ func TestLowPriorityIsNotStarved(t *testing.T) {
 	m := open(t, Config{})
 	submit(t, m, testReport("low", 1))
 	for i := range 2 * fairEvery {
-		submit(t, m, testReport(fmt.Sprint("high", i), 1), report.Envelope{Priority: 9})
+		submit(t, m, testReport(fmt.Sprint("high", i), 1), part.Envelope{Priority: 9})
 		p := next(t, m)
 		settle(t, m, p, uploaded)
 		if p.ReportID == "low" {
@@ -55,7 +55,7 @@ func TestLowPriorityIsNotStarved(t *testing.T) {
 
 func TestPoisonPartDelaysNoOther(t *testing.T) {
 	m := open(t, Config{MaxConcurrentUploads: 1})
-	submit(t, m, testReport("poison", 1), report.Envelope{Priority: 9})
+	submit(t, m, testReport("poison", 1), part.Envelope{Priority: 9})
 	for i := range 20 {
 		submit(t, m, testReport(fmt.Sprint("good", i), 1))
 	}
@@ -67,7 +67,7 @@ func TestPoisonPartDelaysNoOther(t *testing.T) {
 		}
 		if p.ReportID == "poison" {
 			poisoned++
-			settle(t, m, p, report.Outcome{Kind: report.Retry, Due: time.Now().Add(time.Hour), Err: errors.New("boom")})
+			settle(t, m, p, part.Outcome{Kind: part.Retry, Due: time.Now().Add(time.Hour), Err: errors.New("boom")})
 			continue
 		}
 		settle(t, m, p, uploaded)
@@ -85,7 +85,7 @@ func TestExtremePrioritiesKeepTheirOrder(t *testing.T) {
 		t.Fatal(p.Key)
 	}
 	for i, prio := range []int{math.MinInt, math.MaxInt, 0} {
-		submit(t, m, testReport(fmt.Sprint("r", i), 1), report.Envelope{Priority: prio})
+		submit(t, m, testReport(fmt.Sprint("r", i), 1), part.Envelope{Priority: prio})
 	}
 	var got []string
 	for _, p := range drain(t, m) {

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // largeStore makes a closed store of about mb MiB whose reports have one part of about kb KiB each.
@@ -19,7 +20,7 @@ func largeStore(b *testing.B, mb, kb int) (path string) {
 		reports = append(reports, func() {
 			r := testReport(fmt.Sprint("r", i), 1)
 			r.Findings[0].Description = noise(i, kb<<10*4/3)
-			submit(b, m, r, report.Envelope{})
+			submit(b, m, r, part.Envelope{})
 		})
 	}
 	inParallel(64, reports)

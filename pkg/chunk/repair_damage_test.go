@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // victimStore is a store as a kill leaves it, and what is in it.
@@ -39,7 +40,7 @@ func makeVictim(t *testing.T, checkpoint int) *victimStore {
 		id := fmt.Sprintf("report-%d", i)
 		r := testReport(id, 1+i%11)
 		r.Findings[0].Description = noise(i, 200+i%7*1500)
-		submit(t, m, r, report.Envelope{TenantID: []string{"", "acme"}[i%2], Priority: i % 3})
+		submit(t, m, r, part.Envelope{TenantID: []string{"", "acme"}[i%2], Priority: i % 3})
 		v.unsent[id] = true
 		if i+1 == checkpoint {
 			if err := m.db.checkpoint(); err != nil {
@@ -56,7 +57,7 @@ func makeVictim(t *testing.T, checkpoint int) *victimStore {
 			delete(v.unsent, p.ReportID)
 			v.done[p.ReportID] = true
 		case n%8 == 1 && p.Index == 0:
-			settle(t, m, p, report.Outcome{Kind: report.Dead, Err: errors.New("refused")})
+			settle(t, m, p, part.Outcome{Kind: part.Dead, Err: errors.New("refused")})
 		default:
 			v.content[p.Key] = p.SHA256
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // salvageTable is what the old and the new form of a table have in common.
@@ -98,7 +98,7 @@ type blobReader struct {
 }
 
 // maxBlobBytes bounds what is read as one part: more than any part is, also when it is encrypted.
-const maxBlobBytes = 2 * report.MaxPartBytes
+const maxBlobBytes = 2 * part.MaxBytes
 
 func (s *salvage) blobs() (*blobReader, error) {
 	t, err := s.table("blobs")

@@ -6,24 +6,25 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Settle ends the lease of p, which must be the part that Next returned; see pipeline.Spool. It is done even when ctx
 // is. A part that was settled already, or dropped meanwhile, gives ErrNotFound.
-func (m *Manager) Settle(_ context.Context, p *report.Part, o report.Outcome) (report.Progress, error) {
+func (m *Manager) Settle(_ context.Context, p *part.Part, o part.Outcome) (part.Progress, error) {
 	m.mu.Lock()
 	pid, ok := m.byPart[p]
 	l := m.leases[pid]
 	delete(m.byPart, p) // nobody else may settle it
 	m.mu.Unlock()
 	if !ok {
-		return report.Progress{}, fmt.Errorf("settle part %s: no lease: %w", p.Key, ErrNotFound)
+		return part.Progress{}, fmt.Errorf("settle part %s: no lease: %w", p.Key, ErrNotFound)
 	}
-	var prog report.Progress
+	var prog part.Progress
 	var err error
-	if o.Kind == report.Released {
+	if o.Kind == part.Released {
 		m.endLease(pid, l)
 	} else {
 		err = m.db.do(context.Background(), 0, func(t *tx) error {
@@ -67,19 +68,19 @@ type settlement struct {
 	m *Manager
 	t *tx
 	lease
-	outcome report.Outcome
+	outcome part.Outcome
 
-	progress report.Progress
+	progress part.Progress
 	freed    int64 // bytes of data deleted
 }
 
 func (s *settlement) apply() error {
 	switch s.outcome.Kind {
-	case report.Retry:
+	case part.Retry:
 		return s.retry()
-	case report.Uploaded:
+	case part.Uploaded:
 		return s.finish(partUploaded)
-	case report.Dead:
+	case part.Dead:
 		return s.finish(partDead)
 	}
 	return fmt.Errorf("settle part %s: unknown outcome %d", s.part.Key, s.outcome.Kind)
@@ -183,13 +184,13 @@ func (s *settlement) committed() {
 	m.mu.Lock()
 	m.endLeaseLocked(s.pid, s.lease)
 	switch {
-	case o.Kind == report.Retry:
+	case o.Kind == part.Retry:
 		m.window.putBack(o.Due)
 	default:
 		m.counts.Parts--
 		m.counts.Bytes -= s.size
 		reports, bytes := int64(0), int64(0)
-		if o.Kind == report.Uploaded {
+		if o.Kind == part.Uploaded {
 			bytes = s.size
 		}
 		if s.progress.Finished {
@@ -214,9 +215,9 @@ func (s *settlement) committed() {
 		Details: map[string]any{"chunk_index": p.Index, "total_chunks": p.Total, "size": len(p.Data), "attempt": p.Attempt},
 	}
 	switch o.Kind {
-	case report.Uploaded:
+	case part.Uploaded:
 		e.Type, e.Message = event.ChunkUploaded, fmt.Sprintf("chunk %d/%d uploaded", p.Index+1, p.Total)
-	case report.Dead:
+	case part.Dead:
 		e.Type, e.Severity, e.Error = event.ChunkFailed, event.Error, errText(o.Err)
 		e.Message = fmt.Sprintf("chunk %d/%d is a dead letter", p.Index+1, p.Total)
 	default:

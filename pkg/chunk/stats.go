@@ -3,12 +3,12 @@ package chunk
 import (
 	"context"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Stats is the state of the store.
 type Stats struct {
-	report.Counts
+	part.Counts
 	Dead       int64 `json:"dead_letters"`    // parts, of all reports
 	Finished   int64 `json:"finished"`        // reports kept for their retention
 	Duplicates int64 `json:"duplicates"`      // reports submitted again with the same content

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Storage is one tenant's door to the stored reports: none of its methods sees or touches another tenant's.
@@ -53,24 +53,24 @@ const (
 
 // ReportInfo describes a stored report.
 type ReportInfo struct {
-	TenantID    string        `json:"tenant_id,omitempty"`
-	ReportID    string        `json:"report_id"`
-	Revision    int           `json:"revision"`
-	JobID       string        `json:"job_id,omitempty"`
-	Tool        string        `json:"tool,omitempty"`
-	Priority    int           `json:"priority"`
-	State       State         `json:"state"`
-	Parts       int           `json:"parts"`
-	Uploaded    int           `json:"uploaded"`
-	Dead        int           `json:"dead"`
-	Findings    int           `json:"findings"`
-	Assets      int           `json:"assets"`
-	BytesRaw    int64         `json:"bytes_raw"`
-	BytesStored int64         `json:"bytes_stored"`
-	Created     time.Time     `json:"created"`
-	Finished    *time.Time    `json:"finished,omitempty"`
-	Result      report.Result `json:"-"` // sums of the receiver's answers
-	LastError   string        `json:"last_error,omitempty"`
+	TenantID    string      `json:"tenant_id,omitempty"`
+	ReportID    string      `json:"report_id"`
+	Revision    int         `json:"revision"`
+	JobID       string      `json:"job_id,omitempty"`
+	Tool        string      `json:"tool,omitempty"`
+	Priority    int         `json:"priority"`
+	State       State       `json:"state"`
+	Parts       int         `json:"parts"`
+	Uploaded    int         `json:"uploaded"`
+	Dead        int         `json:"dead"`
+	Findings    int         `json:"findings"`
+	Assets      int         `json:"assets"`
+	BytesRaw    int64       `json:"bytes_raw"`
+	BytesStored int64       `json:"bytes_stored"`
+	Created     time.Time   `json:"created"`
+	Finished    *time.Time  `json:"finished,omitempty"`
+	Result      part.Result `json:"-"` // sums of the receiver's answers
+	LastError   string      `json:"last_error,omitempty"`
 }
 
 // PartInfo describes a stored part.
@@ -174,7 +174,7 @@ func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error
 		if len(content) != 32 {
 			return nil, fmt.Errorf("report %s: content hash of %d bytes", reportID, len(content))
 		}
-		p.ChunkID = report.PartKey(reportID, [32]byte(content), p.Index)
+		p.ChunkID = part.Key(reportID, [32]byte(content), p.Index)
 		p.State = partNames[state]
 		if state == partWaiting {
 			p.NextTry = optionalTime(due)
@@ -196,7 +196,7 @@ func optionalTime(ms int64) *time.Time {
 
 // find returns the row of a part by its key, within the transaction of t.
 func (s *Storage) find(t *tx, chunkID string) (pid int64, state int, err error) {
-	reportID, content, index, err := report.ParsePartKey(chunkID)
+	reportID, content, index, err := part.ParseKey(chunkID)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Submitters, uploaders, droppers and retriers at once: the counts hold at every moment and agree with the file.
@@ -23,7 +23,7 @@ func TestCountsHoldUnderStress(t *testing.T) {
 	for g := range submitters {
 		submitting.Go(func() {
 			for i := range each {
-				submit(t, m, testReport(fmt.Sprintf("r%d-%d", g, i%40), 1+i%7), report.Envelope{Priority: i % 3, TenantID: fmt.Sprint("t", g%2)})
+				submit(t, m, testReport(fmt.Sprintf("r%d-%d", g, i%40), 1+i%7), part.Envelope{Priority: i % 3, TenantID: fmt.Sprint("t", g%2)})
 			}
 		})
 	}
@@ -52,8 +52,8 @@ func TestCountsHoldUnderStress(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				return
 			}
-			kind := []report.OutcomeKind{report.Uploaded, report.Uploaded, report.Uploaded, report.Retry, report.Dead, report.Released}[(n+g)%6]
-			prog, err := m.Settle(ctx, p, report.Outcome{Kind: kind, Due: time.Now(), Err: errors.New("stress")})
+			kind := []part.OutcomeKind{part.Uploaded, part.Uploaded, part.Uploaded, part.Retry, part.Dead, part.Released}[(n+g)%6]
+			prog, err := m.Settle(ctx, p, part.Outcome{Kind: kind, Due: time.Now(), Err: errors.New("stress")})
 			expected(err)
 			if prog.Done+prog.Dead > prog.Total {
 				t.Errorf("%+v", prog)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -20,7 +22,7 @@ func TestReportComesBackWhole(t *testing.T) {
 	r.Dependencies = []*report.Dependency{{Name: "left-pad", Version: "1.0"}}
 	r.Properties = report.Properties{"answer": 42.0}
 	before := len(r.Findings)
-	submit(t, m, r, report.Envelope{TenantID: "acme", JobID: "job", Priority: 7})
+	submit(t, m, r, part.Envelope{TenantID: "acme", JobID: "job", Priority: 7})
 	if len(r.Findings) != before || r.Version != "" {
 		t.Error("Put changed the caller's report")
 	}
@@ -111,7 +113,7 @@ func TestContentThatComesBackIsSettledByItself(t *testing.T) {
 	for _, n := range []int{2, 4, 2} {
 		submit(t, m, testReport("r", n))
 	}
-	var leased []*report.Part
+	var leased []*part.Part
 	for p := next(t, m); p != nil; p = next(t, m) {
 		leased = append(leased, p)
 	}
@@ -175,9 +177,9 @@ func must[T any](v T, err error) T {
 }
 
 // stream writes a report of mb MiB without closing it: some of its parts are on disk.
-func stream(t testing.TB, m *Manager, id string, mb int) report.Writer {
+func stream(t testing.TB, m *Manager, id string, mb int) part.Writer {
 	t.Helper()
-	w, err := m.NewWriter(context.Background(), testReport(id, 0), report.Envelope{})
+	w, err := m.NewWriter(context.Background(), testReport(id, 0), part.Envelope{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +244,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	w, err := m.NewWriter(ctx, testReport("r2", 0), report.Envelope{})
+	w, err := m.NewWriter(ctx, testReport("r2", 0), part.Envelope{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +294,7 @@ func TestOddTenantsAreKeptApart(t *testing.T) {
 	tenants := []string{"", "a", "A", "a ", "a.b", "a/../b", "'; DROP TABLE reports; --", "%", "_", "ünï", "日本", "a\x00b", "a\x00c", "\xff\xfe", string(make([]byte, 300))}
 	id := "-_" + string(slices.Repeat([]byte("x"), 254))
 	for i, tenant := range tenants {
-		submit(t, m, testReport(id, i+1), report.Envelope{TenantID: tenant})
+		submit(t, m, testReport(id, i+1), part.Envelope{TenantID: tenant})
 	}
 	seen := map[string]int{}
 	for _, p := range drain(t, m) {

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // reasons returns the reasons of the clean-ups recorded, after it has checked what each of them must say.
@@ -38,8 +39,8 @@ func reasons(t *testing.T, rec *recorder) (all []string) {
 
 // Whatever removes stored data says why, whose it was and how much: all that was stored is accounted for, once.
 func TestCleanupSaysWhyAndHowMuch(t *testing.T) {
-	dead := report.Outcome{Kind: report.Dead, Err: errors.New("no")}
-	all := func(o report.Outcome) func(*testing.T, *Manager) {
+	dead := part.Outcome{Kind: part.Dead, Err: errors.New("no")}
+	all := func(o part.Outcome) func(*testing.T, *Manager) {
 		return func(t *testing.T, m *Manager) {
 			for p := next(t, m); p != nil; p = next(t, m) {
 				settle(t, m, p, o)
@@ -69,7 +70,7 @@ func TestCleanupSaysWhyAndHowMuch(t *testing.T) {
 	})
 	size := storage(func(ctx context.Context, s *Storage) error { _, err := s.CleanupToSize(ctx, 0); return err })
 	again := func(t *testing.T, m *Manager) {
-		submit(t, m, testReport("r", 4), report.Envelope{TenantID: "acme", JobID: "job"})
+		submit(t, m, testReport("r", 4), part.Envelope{TenantID: "acme", JobID: "job"})
 	}
 
 	keep := Config{MinFindingsForChunking: 2, MaxFindingsPerChunk: 2, MaxConcurrentUploads: 100}
@@ -127,7 +128,7 @@ func TestCleanupBySizeSaysWhyAndHowMuch(t *testing.T) {
 	rec := &recorder{}
 	m := open(t, Config{MaxStorageMB: 8, AggressiveCleanup: true, DropUnsent: true, MaxConcurrentUploads: 100, Sink: rec})
 	for i := range 12 {
-		submit(t, m, bulky(fmt.Sprint("r", i), 1), report.Envelope{TenantID: "acme", JobID: "job"})
+		submit(t, m, bulky(fmt.Sprint("r", i), 1), part.Envelope{TenantID: "acme", JobID: "job"})
 		if i == 1 {
 			drain(t, m)
 		}

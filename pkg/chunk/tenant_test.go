@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -14,9 +16,9 @@ import (
 func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 	m := open(t, Config{MinFindingsForChunking: 2, MaxFindingsPerChunk: 2, MaxConcurrentUploads: 99})
 	ctx := t.Context()
-	theirs := report.Envelope{TenantID: "theirs"}
+	theirs := part.Envelope{TenantID: "theirs"}
 	submit(t, m, testReport("dead", 2), theirs)
-	settle(t, m, next(t, m), report.Outcome{Kind: report.Dead, Err: errors.New("no")})
+	settle(t, m, next(t, m), part.Outcome{Kind: part.Dead, Err: errors.New("no")})
 	submit(t, m, testReport("done", 4), theirs)
 	drain(t, m)
 	submit(t, m, testReport("waiting", 4), theirs)
@@ -81,7 +83,7 @@ func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 
 	// The same IDs of my own are reports of their own, and go without theirs.
 	for _, id := range []string{"dead", "done", "waiting"} {
-		submit(t, m, testReport(id, 4), report.Envelope{TenantID: "mine"})
+		submit(t, m, testReport(id, 4), part.Envelope{TenantID: "mine"})
 		if n, err := mine.Drop(ctx, id); n != 1 || err != nil {
 			t.Errorf("Drop of my own: %d %v", n, err)
 		}
@@ -124,7 +126,7 @@ func FuzzChunkID(f *testing.F) {
 	m := open(f, split)
 	submit(f, m, testReport("r", 4))
 	f.Fuzz(func(t *testing.T, id string) {
-		reportID, content, index, err := report.ParsePartKey(id)
+		reportID, content, index, err := part.ParseKey(id)
 		if err == nil && (report.CheckID("id", reportID) != nil || len(content) != 8 || index < 0) {
 			t.Errorf("%q gives %q %x %d", id, reportID, content, index)
 		}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -16,11 +18,11 @@ import (
 // content under the same ID is a new revision. It fails with ErrStorageFull, a *report.TooLargeError, or the
 // problems Validate finds.
 func (m *Manager) SubmitReport(ctx context.Context, r *report.Report) (id string, err error) {
-	return m.Put(ctx, r, report.Envelope{})
+	return m.Put(ctx, r, part.Envelope{})
 }
 
 // Put is SubmitReport with an envelope: the tenant, the job and the priority.
-func (m *Manager) Put(ctx context.Context, r *report.Report, env report.Envelope) (id string, err error) {
+func (m *Manager) Put(ctx context.Context, r *report.Report, env part.Envelope) (id string, err error) {
 	if err := r.Validate(); err != nil {
 		return "", err
 	}
@@ -39,7 +41,7 @@ func (m *Manager) Put(ctx context.Context, r *report.Report, env report.Envelope
 
 // NewWriter begins a report whose items come one by one; only the head of r is used. Nothing of it is
 // uploaded before Close returns nil. An empty ID is assigned, a zero timestamp becomes now.
-func (m *Manager) NewWriter(ctx context.Context, r *report.Report, env report.Envelope) (report.Writer, error) {
+func (m *Manager) NewWriter(ctx context.Context, r *report.Report, env part.Envelope) (part.Writer, error) {
 	if m.db.isClosed() {
 		return nil, ErrClosed
 	}
@@ -52,7 +54,7 @@ func (m *Manager) NewWriter(ctx context.Context, r *report.Report, env report.En
 	}
 	w := &writer{m: m, ctx: ctx, env: env, stamp: head.Metadata.Timestamp}
 	var err error
-	w.split, err = report.NewSplitter(&head, m.cfg.split(), w.take)
+	w.split, err = part.NewSplitter(&head, m.cfg.split(), w.take)
 	return w, err
 }
 
@@ -83,14 +85,14 @@ func (m *Manager) stamp(ctx context.Context, head *report.Report, tenant string)
 type writer struct {
 	m     *Manager
 	ctx   context.Context // of NewWriter: bounds the whole report
-	env   report.Envelope
-	split *report.Splitter
+	env   part.Envelope
+	split *part.Splitter
 	stamp time.Time
 
-	batch []*report.Part // made, not stored
-	bytes int            // their data
-	total int64          // data of the parts stored before
-	rid   int64          // of the open report; 0 before the first batch
+	batch []*part.Part // made, not stored
+	bytes int          // their data
+	total int64        // data of the parts stored before
+	rid   int64        // of the open report; 0 before the first batch
 	ended bool
 }
 
@@ -104,7 +106,7 @@ func (w *writer) AddFinding(f *report.Finding) error       { return w.split.AddF
 func (w *writer) AddDependency(d *report.Dependency) error { return w.split.AddDependency(d) }
 
 // take gets every part from the splitter.
-func (w *writer) take(p *report.Part) error {
+func (w *writer) take(p *part.Part) error {
 	w.batch = append(w.batch, p)
 	w.bytes += len(p.Data)
 	if p.Final || w.bytes < batchBytes {
@@ -175,9 +177,9 @@ func (m *Manager) newRID() int64 { m.lastRID++; return m.lastRID }
 func (m *Manager) newPID() int64 { m.lastPID++; return m.lastPID }
 
 // Close completes the report and puts it on disk.
-func (w *writer) Close() (report.Summary, error) {
+func (w *writer) Close() (part.Summary, error) {
 	if w.ended {
-		return report.Summary{}, errors.New("report writer is closed")
+		return part.Summary{}, errors.New("report writer is closed")
 	}
 	sum, err := w.split.Close()
 	if err != nil {
@@ -192,7 +194,7 @@ func (w *writer) Close() (report.Summary, error) {
 }
 
 // seal stores the last batch and makes the report due, unless its content is stored already.
-func (w *writer) seal(t *tx, sum *report.Summary) error {
+func (w *writer) seal(t *tx, sum *part.Summary) error {
 	if w.rid == 0 {
 		done, err := w.storeNew(t, sum)
 		if done || err != nil {
@@ -234,7 +236,7 @@ func (w *writer) seal(t *tx, sum *report.Summary) error {
 
 // storeNew is the short way for a report that is in memory as a whole and whose ID is new: each row is written once,
 // as it is to be.
-func (w *writer) storeNew(t *tx, sum *report.Summary) (done bool, err error) {
+func (w *writer) storeNew(t *tx, sum *part.Summary) (done bool, err error) {
 	rid := w.m.newRID()
 	n, err := t.exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, findings, assets, raw, stored, stamp, created)
 		SELECT ?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE tenant = ?2 AND id = ?3)`,
@@ -260,7 +262,7 @@ func (w *writer) storeNew(t *tx, sum *report.Summary) (done bool, err error) {
 }
 
 // sealed notes that the report is on disk. due are its first parts, nil where they are not known.
-func (w *writer) sealed(sum *report.Summary, due []candidate) {
+func (w *writer) sealed(sum *part.Summary, due []candidate) {
 	m := w.m
 	m.mu.Lock()
 	m.counts.Submitted++
@@ -338,7 +340,7 @@ func toolName(r *report.Report) string {
 }
 
 // decodeResult reads the sums stored with a report; a text that is no JSON counts as no sums.
-func decodeResult(text string) (res report.Result) {
+func decodeResult(text string) (res part.Result) {
 	_ = json.Unmarshal([]byte(text), &res) // the column is written by this package alone
 	return res
 }

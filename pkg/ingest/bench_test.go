@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // BenchmarkIngestParts measures parts of 500 findings from the client to the disk, over a socket: of a first
@@ -35,7 +35,7 @@ func BenchmarkIngestParts(b *testing.B) {
 func BenchmarkSmallReports(b *testing.B) {
 	_, url := newServer(b, nil)
 	c := newClient(b, url, tokenA)
-	parts := make(chan *report.Part, b.N)
+	parts := make(chan *part.Part, b.N)
 	for i := range b.N {
 		parts <- split(b, sample(fmt.Sprintf("r%d", i), 5), 100)[0]
 	}

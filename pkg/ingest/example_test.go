@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -41,18 +43,18 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	parts, _, err := report.Split(&report.Report{
+	parts, _, err := part.Split(&report.Report{
 		Metadata: report.Metadata{ID: "scan-1"},
 		Tool:     &report.Tool{Name: "gitleaks"},
 		Findings: []*report.Finding{{Type: report.TypeSecret, Title: "Private key", Severity: report.High, RuleID: "private-key",
 			Location: &report.Location{Path: "deploy/id_rsa", StartLine: 1}}},
-	}, report.SplitConfig{})
+	}, part.SplitConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, part := range parts {
+	for _, pt := range parts {
 		for range 2 { // sent again, it takes no effect
-			res, err := client.Upload(ctx, part)
+			res, err := client.Upload(ctx, pt)
 			if err != nil {
 				log.Fatal(err)
 			}

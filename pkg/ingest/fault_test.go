@@ -7,9 +7,9 @@ import (
 	"sync"
 	"testing"
 
-	"modernc.org/sqlite"
+	"github.com/rediverio/sdk/pkg/part"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"modernc.org/sqlite"
 )
 
 // execute runs a statement on the writer's connection.
@@ -129,7 +129,7 @@ func TestFaultOfOnePartSpoilsNoOther(t *testing.T) {
 		heal := fail(t, s, "BEFORE INSERT ON report WHEN NEW.report_id LIKE 'bad%'", how)
 		var wg sync.WaitGroup
 		for g := range 8 {
-			var parts []*report.Part
+			var parts []*part.Part
 			for i := range 20 {
 				id := fmt.Sprintf("good-%d-%d", g, i)
 				if g == 0 && i%4 == 0 {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/pipeline"
@@ -14,14 +16,14 @@ import (
 
 var _ pipeline.Uploader = (*ingest.Client)(nil)
 
-func parts(t testing.TB, id string, findings int) []*report.Part {
+func parts(t testing.TB, id string, findings int) []*part.Part {
 	t.Helper()
 	r := &report.Report{Metadata: report.Metadata{ID: id}, Tool: &report.Tool{Name: "semgrep"}}
 	for i := range findings {
 		r.Findings = append(r.Findings, &report.Finding{Type: report.TypeVulnerability, Title: "Finding", Severity: report.High,
 			RuleID: "rule", AssetType: "repository", AssetValue: "https://example.com/repo", Location: &report.Location{Path: "a.go", StartLine: i + 1}})
 	}
-	out, _, err := report.Split(r, report.SplitConfig{MinFindings: 20, MaxFindings: 10})
+	out, _, err := part.Split(r, part.SplitConfig{MinFindings: 20, MaxFindings: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func TestRepeatingThroughEveryFaultStoresOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := ingesttest.New(t)
 			c := srv.Client()
-			var sum report.Result
+			var sum part.Result
 			tries := 0
 			for _, p := range parts(t, "r1", 50) {
 				srv.Fail(f)

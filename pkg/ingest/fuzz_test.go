@@ -7,12 +7,14 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/codec"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 func FuzzReadDocument(f *testing.F) {
-	p, _, _ := report.Split(sample("r", 3), report.SplitConfig{})
+	p, _, _ := part.Split(sample("r", 3), part.SplitConfig{})
 	f.Add(codec.Zstd, p[0].Data)
 	f.Add(codec.None, []byte(`{"report":{"findings":[{"title":"x","location":{"path":"a"}},null],"assets":[{"type":"t","value":"v"}]}}`))
 	f.Add(codec.None, []byte(`{"findings":null,"metadata":null,"tool":null,"report":null,"dependencies":[{"name":"d"}]}`))
@@ -53,7 +55,7 @@ func FuzzParseAnswer(f *testing.F) {
 	f.Add([]byte(`{"scan_id":"1","errors":["x",{"y":1}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if a, err := parseAnswer(body); err == nil {
-			a.result(&report.Part{ReportID: "r"}, 1)
+			a.result(&part.Part{ReportID: "r"}, 1)
 		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -75,16 +77,16 @@ func sample(id string, n int) *report.Report {
 }
 
 // split cuts r into parts of at most max findings.
-func split(t testing.TB, r *report.Report, max int) []*report.Part {
+func split(t testing.TB, r *report.Report, max int) []*part.Part {
 	t.Helper()
-	parts, _, err := report.Split(r, report.SplitConfig{MinFindings: max + 1, MaxFindings: max})
+	parts, _, err := part.Split(r, part.SplitConfig{MinFindings: max + 1, MaxFindings: max})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return parts
 }
 
-func upload(t testing.TB, c *Client, p *report.Part) *report.Result {
+func upload(t testing.TB, c *Client, p *part.Part) *part.Result {
 	t.Helper()
 	res, err := c.Upload(context.Background(), p)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"modernc.org/sqlite"
+	"github.com/rediverio/sdk/pkg/part"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"modernc.org/sqlite"
 )
 
 // The environment of a victim: where its store lies, at which step it dies, and how often that passes before.
@@ -34,7 +34,7 @@ const (
 )
 
 // killed is the victim's reports, of which some have the same findings.
-func killed(t testing.TB) (reports [][]*report.Part) {
+func killed(t testing.TB) (reports [][]*part.Part) {
 	for i := range 4 {
 		r := sample(fmt.Sprint("r", i), 90)
 		for _, f := range r.Findings[:30] {

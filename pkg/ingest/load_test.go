@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/codec"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // noise is a report of about size bytes that does not compress.
@@ -68,7 +69,7 @@ func manyUploads(t testing.TB, uploads, size int, bodies int64) (peak uint64, bu
 	for i := range uploads {
 		c := newClient(t, url, tokenA)
 		all.Go(func() {
-			p := &report.Part{Key: fmt.Sprintf("key-%d", i), ReportID: fmt.Sprintf("r%d", i), Total: 1, Encoding: codec.Zstd, Data: data}
+			p := &part.Part{Key: fmt.Sprintf("key-%d", i), ReportID: fmt.Sprintf("r%d", i), Total: 1, Encoding: codec.Zstd, Data: data}
 			for {
 				_, err := c.Upload(context.Background(), p)
 				e := new(Error)

@@ -27,7 +27,7 @@ type ConflictError struct{ Reason string }
 
 func (e *ConflictError) Error() string { return e.Reason }
 
-// maxKeyLen is the longest key, in bytes: report.PartKey of the longest report ID fits.
+// maxKeyLen is the longest key, in bytes: part.Key of the longest report ID fits.
 const maxKeyLen = 512
 
 func checkKey(key string) error {
@@ -37,7 +37,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// fullKey is the part's key, or one that names its report, place and bytes. No key of report.PartKey has a slash.
+// fullKey is the part's key, or one that names its report, place and bytes. No key of part.Key has a slash.
 func (in *incoming) fullKey() string {
 	if in.key != "" {
 		return in.key
@@ -46,7 +46,7 @@ func (in *incoming) fullKey() string {
 }
 
 // revision names the report and its content, so that the parts of two reports with one ID never mix. Only keys
-// made by report.PartKey tell the content.
+// made by part.Key tell the content.
 func (in *incoming) revision() (rev string, keyed bool) {
 	rev, ok := strings.CutSuffix(in.key, fmt.Sprintf(".%d", in.idx))
 	hash, ok2 := strings.CutPrefix(rev, in.reportID+".")

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // revision is a report of 30 findings in 3 parts whose first 20 findings say text.
-func revision(t testing.TB, id, text string, at time.Time) []*report.Part {
+func revision(t testing.TB, id, text string, at time.Time) []*part.Part {
 	t.Helper()
 	r := sample(id, 30)
 	for _, f := range r.Findings[:20] {
@@ -69,7 +69,7 @@ func TestLaterSubmissionWinsWhateverArrivesLast(t *testing.T) {
 	store, url := newServer(t, nil)
 	c := newClient(t, url, tokenA)
 	at := func(n int) time.Time { return time.Now().Add(time.Duration(n-10) * time.Minute) }
-	sendAll := func(parts []*report.Part, duplicate bool) {
+	sendAll := func(parts []*part.Part, duplicate bool) {
 		t.Helper()
 		for _, p := range parts {
 			if res := upload(t, c, p); res.Duplicate != duplicate {
@@ -124,7 +124,7 @@ func TestSubmissionsInAnyOrderEndAtTheLast(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		s := newStore(t)
 		base := time.Now().Add(-time.Hour)
-		var all []*report.Part
+		var all []*part.Part
 		last := ""
 		for i := range 2 + rnd.IntN(3) {
 			last = string("ABC"[rnd.IntN(3)])
@@ -153,7 +153,7 @@ func TestTwoAgentsSendOneReportAtOnce(t *testing.T) {
 	store, url := newServer(t, nil)
 	parts := split(t, sample("r", 200), 10)
 	var mu sync.Mutex
-	var sum report.Result
+	var sum part.Result
 	complete := 0
 	var wg sync.WaitGroup
 	for agent := range 4 {
@@ -215,7 +215,7 @@ func TestSameKeyOtherBytesIsRefused(t *testing.T) {
 func TestSamePartCompressedOtherwiseIsADuplicate(t *testing.T) {
 	s := newStore(t)
 	for i, level := range []int{1, 3, 9} {
-		parts, _, err := report.Split(sample("r", 300), report.SplitConfig{CompressionLevel: level})
+		parts, _, err := part.Split(sample("r", 300), part.SplitConfig{CompressionLevel: level})
 		if err != nil || len(parts) != 1 {
 			t.Fatal(len(parts), err)
 		}
@@ -259,7 +259,7 @@ func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 // What a part said the same as the visible finding is kept for it when that finding changes before its report is complete.
 func TestUnchangedContentOutlivesAChangeMeanwhile(t *testing.T) {
 	s := newStore(t)
-	put := func(parts []*report.Part) {
+	put := func(parts []*part.Part) {
 		t.Helper()
 		for _, p := range parts {
 			mustPut(t, s, "a", p)

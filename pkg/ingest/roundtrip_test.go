@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -44,7 +46,7 @@ func TestPartsInAnyOrderBecomeVisibleTogether(t *testing.T) {
 	c := newClient(t, url, tokenA)
 	parts := split(t, sample("r1", 250), 20)
 	rand.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
-	var sum report.Result
+	var sum part.Result
 	for i, p := range parts {
 		if n := len(findings(t, c, Query{Limit: 1000})); n != 0 {
 			t.Fatalf("%d findings visible after %d of %d parts", n, i, len(parts))
@@ -68,7 +70,7 @@ func TestSameKeySameContentTakesEffectOnce(t *testing.T) {
 		_, url := newServer(t, nil)
 		c := newClient(t, url, tokenA)
 		parts := split(t, sample("r1", 30), max)
-		var first, again report.Result
+		var first, again part.Result
 		for _, p := range parts {
 			first.Add(upload(t, c, p))
 		}

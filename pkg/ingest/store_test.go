@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // put stores a part without a network.
-func put(t testing.TB, s *Store, tenant string, p *report.Part) (*answer, error) {
+func put(t testing.TB, s *Store, tenant string, p *part.Part) (*answer, error) {
 	t.Helper()
 	doc, err := readBytes(p.Encoding, p.Data)
 	if err != nil {
@@ -25,7 +25,7 @@ func put(t testing.TB, s *Store, tenant string, p *report.Part) (*answer, error)
 		idx: p.Index, total: p.Total, chunk: p.Total > 1, submitted: max(p.SubmittedAt.UnixMilli(), 0), doc: doc})
 }
 
-func mustPut(t testing.TB, s *Store, tenant string, p *report.Part) *answer {
+func mustPut(t testing.TB, s *Store, tenant string, p *part.Part) *answer {
 	t.Helper()
 	a, err := put(t, s, tenant, p)
 	if err != nil {
@@ -173,7 +173,7 @@ func TestInterleavedReportsLeaveNoOrphans(t *testing.T) {
 	one, two := split(t, r1, 10), split(t, r2, 10)
 	created, updated := 0, 0
 	for i := range two {
-		for _, ps := range [][]*report.Part{one, two} {
+		for _, ps := range [][]*part.Part{one, two} {
 			if i < len(ps) {
 				a := mustPut(t, s, "a", ps[i])
 				created, updated = created+a.FindingsCreated, updated+a.FindingsUpdated
@@ -198,7 +198,7 @@ func TestInterleavedReportsLeaveNoOrphans(t *testing.T) {
 // scanned again under the same report ID.
 func TestUnkeyedChunks(t *testing.T) {
 	s := newStore(t)
-	send := func(p *report.Part) *answer {
+	send := func(p *part.Part) *answer {
 		q := *p
 		q.Key = ""
 		return mustPut(t, s, "a", &q)

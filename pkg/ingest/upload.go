@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/codec"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -19,11 +21,11 @@ import (
 // Upload sends one part and returns the receiver's answer: its stored bytes unchanged when it is a whole report,
 // wrapped in a chunk request when it is one of several. A nil error means that the receiver holds the part;
 // Result.Error is then set where it took only some of the items. Upload may be called again with the same part.
-func (c *Client) Upload(ctx context.Context, part *report.Part) (*report.Result, error) {
-	if err := checkPart(part); err != nil {
+func (c *Client) Upload(ctx context.Context, pt *part.Part) (*part.Result, error) {
+	if err := checkPart(pt); err != nil {
 		return nil, &Error{Op: "upload", Code: CodeInvalidPart, Err: err}
 	}
-	rq := c.partCall(part)
+	rq := c.partCall(pt)
 	body, _, err := c.do(ctx, rq)
 	if err != nil {
 		return nil, err
@@ -32,10 +34,10 @@ func (c *Client) Upload(ctx context.Context, part *report.Part) (*report.Result,
 	if err != nil {
 		return nil, &Error{Op: rq.method + " " + rq.path, Status: http.StatusOK, Code: CodeBadAnswer, Err: err}
 	}
-	return a.result(part, rq.size), nil
+	return a.result(pt, rq.size), nil
 }
 
-func checkPart(p *report.Part) error {
+func checkPart(p *part.Part) error {
 	if p == nil {
 		return errors.New("part is nil")
 	}
@@ -48,7 +50,7 @@ func checkPart(p *report.Part) error {
 	return report.CheckID("report_id", p.ReportID)
 }
 
-func (c *Client) partCall(p *report.Part) call {
+func (c *Client) partCall(p *part.Part) call {
 	rq := call{method: http.MethodPost, header: http.Header{}}
 	rq.header.Set(headerKey, p.Key)
 	rq.header.Set(headerReport, p.ReportID)
@@ -77,7 +79,7 @@ func (c *Client) partCall(p *report.Part) call {
 
 // chunkFrame returns what stands around the base64 data in a chunk request. Its strings need no escaping: an ID
 // holds none of the characters that would, and the encoding is quoted.
-func chunkFrame(p *report.Part) (head, tail string) {
+func chunkFrame(p *part.Part) (head, tail string) {
 	encoding := p.Encoding
 	if encoding == "" {
 		encoding = codec.None
@@ -135,8 +137,8 @@ func parseAnswer(body []byte) (*answer, error) {
 	return &a, nil
 }
 
-func (a *answer) result(p *report.Part, sent int64) *report.Result {
-	r := &report.Result{
+func (a *answer) result(p *part.Part, sent int64) *part.Result {
+	r := &part.Result{
 		ID: a.ScanID, ReportID: p.ReportID, Status: a.Status, Duplicate: a.Duplicate,
 		FindingsCreated: a.FindingsCreated, FindingsUpdated: a.FindingsUpdated, FindingsSkipped: a.FindingsSkipped,
 		AssetsCreated: a.AssetsCreated, AssetsUpdated: a.AssetsUpdated,

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -32,7 +34,7 @@ func BenchmarkSubmit(b *testing.B) {
 			batch := max(50, 25_000/n) // queued, then encoded and uploaded while this clock stands still
 			var batches []time.Duration
 			for b.Loop() {
-				p := NewPipeline(nil, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+				p := NewPipeline(nil, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 				runtime.GC() // what the drain left behind is none of the caller's
 				begun := time.Now()
 				for range batch {
@@ -67,7 +69,7 @@ func drainAll(b *testing.B, p *Pipeline) {
 
 // BenchmarkThroughput is the whole way of a small report in memory: submitted, encoded, uploaded to nowhere.
 func BenchmarkThroughput(b *testing.B) {
-	p := start(b, PipelineConfig{QueueSize: math.MaxInt32, MaxQueueBytes: 1 << 50}, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+	p := start(b, PipelineConfig{QueueSize: math.MaxInt32, MaxQueueBytes: 1 << 50}, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 	r := testReport("r", 50)
 	begun := time.Now()
 	for b.Loop() {
@@ -85,7 +87,7 @@ func BenchmarkThroughput(b *testing.B) {
 func BenchmarkDrain(b *testing.B) {
 	for _, workers := range []int{1, 3} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			p := NewPipeline(&PipelineConfig{Workers: workers, QueueSize: math.MaxInt32, MaxQueueBytes: 1 << 50}, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+			p := NewPipeline(&PipelineConfig{Workers: workers, QueueSize: math.MaxInt32, MaxQueueBytes: 1 << 50}, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 			for range b.N {
 				w, err := p.NewWriter(context.Background(), &report.Report{})
 				if err != nil {

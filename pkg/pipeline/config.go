@@ -14,8 +14,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // PipelineConfig configures a Pipeline. A zero field means its default.
@@ -39,9 +40,9 @@ type PipelineConfig struct {
 
 	Verbose bool // debug lines to slog's default logger
 
-	Spool Spool              // where reports wait; nil: in memory
-	Split report.SplitConfig // how reports are split in memory; a Spool splits by its own configuration
-	Sink  event.Sink         // gets upload_…, auth_failed, rate_limited, validation_error and agent_error events; nil: none
+	Spool Spool            // where reports wait; nil: in memory
+	Split part.SplitConfig // how reports are split in memory; a Spool splits by its own configuration
+	Sink  event.Sink       // gets upload_…, auth_failed, rate_limited, validation_error and agent_error events; nil: none
 }
 
 // The defaults of PipelineConfig.

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
@@ -26,7 +28,7 @@ func TestRestartContinuesWhereItStopped(t *testing.T) {
 	var mu sync.Mutex
 	left := 17 // uploads until the first life ends
 	enough := make(chan struct{})
-	up := UploaderFunc(func(ctx context.Context, p *report.Part) (*Result, error) {
+	up := UploaderFunc(func(ctx context.Context, p *part.Part) (*Result, error) {
 		mu.Lock()
 		if left--; left == 0 {
 			close(enough)
@@ -90,7 +92,7 @@ func TestServerDownForAnHourLosesNothing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cfg := PipelineConfig{Spool: store(t, chunk.Config{})}
 			e := newEnds(&cfg)
-			up := &answers{script: func(*report.Part) error {
+			up := &answers{script: func(*part.Part) error {
 				if time.Since(epoch) < time.Hour {
 					return &statusErr{unavailable: true}
 				}
@@ -124,7 +126,7 @@ func TestStopLeavesTheRestInTheStore(t *testing.T) {
 	cfg := PipelineConfig{Spool: m, Workers: 2}
 	e := newEnds(&cfg)
 	entered, release := make(chan struct{}, 100), make(chan struct{})
-	p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+	p := start(t, cfg, UploaderFunc(func(context.Context, *part.Part) (*Result, error) {
 		entered <- struct{}{}
 		<-release
 		return nil, nil
@@ -171,7 +173,7 @@ func TestRetryLimitOfTheStoreCounts(t *testing.T) {
 			m := store(t, chunk.Config{MaxRetries: retries})
 			cfg := PipelineConfig{Spool: m, RetryAttempts: 9}
 			e := newEnds(&cfg)
-			up := &answers{script: func(*report.Part) error { return errors.New("odd answer") }}
+			up := &answers{script: func(*part.Part) error { return errors.New("odd answer") }}
 			p := start(t, cfg, up)
 			mustSubmit(t, p, "r")
 			flush(t, p)
@@ -225,7 +227,7 @@ func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
 		t.Run(when, func(t *testing.T) {
 			m := store(t, chunk.Config{})
 			entered, release := make(chan struct{}), make(chan struct{})
-			p := start(t, PipelineConfig{Spool: m, RetryDelay: time.Hour}, &answers{script: func(*report.Part) error {
+			p := start(t, PipelineConfig{Spool: m, RetryDelay: time.Hour}, &answers{script: func(*part.Part) error {
 				close(entered)
 				<-release
 				return errors.New("no")
@@ -277,7 +279,7 @@ func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
 func TestReportDroppedFromTheStoreDuringItsUploadIsNoError(t *testing.T) {
 	m, rec := store(t, chunk.Config{}), &recorder{}
 	uploading, dropped := make(chan struct{}), make(chan struct{})
-	p := start(t, PipelineConfig{Spool: m, Sink: rec}, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+	p := start(t, PipelineConfig{Spool: m, Sink: rec}, UploaderFunc(func(context.Context, *part.Part) (*Result, error) {
 		close(uploading)
 		<-dropped
 		return nil, nil

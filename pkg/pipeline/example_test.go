@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
@@ -26,8 +28,8 @@ func newReport(id string) *report.Report {
 
 // How do I upload reports in the background?
 func ExamplePipeline() {
-	uploader := pipeline.UploaderFunc(func(ctx context.Context, part *report.Part) (*pipeline.Result, error) {
-		return &pipeline.Result{FindingsCreated: part.Findings}, nil // here goes the request
+	uploader := pipeline.UploaderFunc(func(ctx context.Context, pt *part.Part) (*pipeline.Result, error) {
+		return &pipeline.Result{FindingsCreated: pt.Findings}, nil // here goes the request
 	})
 	p := pipeline.NewPipeline(&pipeline.PipelineConfig{
 		OnCompleted: func(item *pipeline.QueueItem, result *pipeline.Result) {
@@ -92,7 +94,7 @@ func ExamplePipeline_durable() {
 		}
 	}
 	run(nil, newReport("scan-1")) // ends before anything is uploaded
-	run(pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) { return nil, nil }))
+	run(pipeline.UploaderFunc(func(context.Context, *part.Part) (*pipeline.Result, error) { return nil, nil }))
 	// Output:
 	// scan-1 accepted
 	// scan-1 uploaded
@@ -106,8 +108,8 @@ func (refusal) Permanent() bool { return true }
 // How do I test my agent without a server?
 func Example_fakeUploader() {
 	var got []string
-	fake := pipeline.UploaderFunc(func(_ context.Context, part *report.Part) (*pipeline.Result, error) {
-		r, err := part.Report() // what the server would decode
+	fake := pipeline.UploaderFunc(func(_ context.Context, pt *part.Part) (*pipeline.Result, error) {
+		r, err := pt.Report() // what the server would decode
 		if err != nil {
 			return nil, err
 		}

@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // emptied is a spool whose reports are removed during their upload.
@@ -19,11 +20,11 @@ type goneError struct{}
 func (goneError) Error() string  { return "not found" }
 func (goneError) NotFound() bool { return true }
 
-func (s emptied) Settle(ctx context.Context, p *report.Part, _ report.Outcome) (report.Progress, error) {
-	if _, err := s.memory.Settle(ctx, p, report.Outcome{Kind: report.Uploaded}); err != nil {
-		return report.Progress{}, err
+func (s emptied) Settle(ctx context.Context, p *part.Part, _ part.Outcome) (part.Progress, error) {
+	if _, err := s.memory.Settle(ctx, p, part.Outcome{Kind: part.Uploaded}); err != nil {
+		return part.Progress{}, err
 	}
-	return report.Progress{}, fmt.Errorf("settle part: %w", goneError{})
+	return part.Progress{}, fmt.Errorf("settle part: %w", goneError{})
 }
 
 func TestReportRemovedDuringItsUploadIsNoError(t *testing.T) {

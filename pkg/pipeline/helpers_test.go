@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
@@ -30,7 +32,7 @@ func testReport(id string, n int) *report.Report {
 // answers is an uploader that follows a script by report ID, and records what it was asked.
 type answers struct {
 	mu     sync.Mutex
-	script func(part *report.Part) error
+	script func(pt *part.Part) error
 	calls  []call
 }
 
@@ -41,7 +43,7 @@ type call struct {
 	finding int
 }
 
-func (a *answers) Upload(_ context.Context, p *report.Part) (*Result, error) {
+func (a *answers) Upload(_ context.Context, p *part.Part) (*Result, error) {
 	a.mu.Lock()
 	a.calls = append(a.calls, call{p.ReportID, p.Attempt, time.Since(epoch), p.Findings})
 	a.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -16,18 +18,18 @@ import (
 type memory struct {
 	maxReports int
 	maxBytes   int64
-	split      report.SplitConfig
+	split      part.SplitConfig
 	ready      chan struct{}
 
 	mu      sync.Mutex
 	seq     int64
-	reports map[*delivery]struct{}     // every report that has not ended
-	turn    turnHeap                   // due now
-	later   dueHeap                    // put back
-	waiting map[int]int                // entries in turn by their priority
-	byPart  map[*report.Part]*entry    // leased
-	ended   map[*report.Part]*delivery // until take asks for it
-	counts  report.Counts
+	reports map[*delivery]struct{}   // every report that has not ended
+	turn    turnHeap                 // due now
+	later   dueHeap                  // put back
+	waiting map[int]int              // entries in turn by their priority
+	byPart  map[*part.Part]*entry    // leased
+	ended   map[*part.Part]*delivery // until take asks for it
+	counts  part.Counts
 	open    int64 // bytes of reports that are being written
 	leases  int
 }
@@ -35,20 +37,20 @@ type memory struct {
 // delivery is one report on its way.
 type delivery struct {
 	item  QueueItem
-	env   report.Envelope
+	env   part.Envelope
 	size  int64 // counted against maxBytes: the report while OnFailed may want it, and its parts
 	err   error // why it could not be encoded
 	cut   bool  // a part was given up because the pipeline stops
 	parts int   // 0 before it is encoded
 	left  int   // parts not settled
 	inUse int   // parts leased, or 1 while it is encoded
-	prog  report.Progress
+	prog  part.Progress
 }
 
 // entry is a report to be encoded (part is nil) or a part.
 type entry struct {
 	d    *delivery
-	part *report.Part
+	part *part.Part
 	seq  int64
 	due  time.Time
 }
@@ -56,7 +58,7 @@ type entry struct {
 func newMemory(c PipelineConfig) *memory {
 	return &memory{
 		maxReports: c.QueueSize, maxBytes: c.MaxQueueBytes, split: c.Split, ready: make(chan struct{}, 1),
-		reports: map[*delivery]struct{}{}, waiting: map[int]int{}, byPart: map[*report.Part]*entry{}, ended: map[*report.Part]*delivery{},
+		reports: map[*delivery]struct{}{}, waiting: map[int]int{}, byPart: map[*part.Part]*entry{}, ended: map[*part.Part]*delivery{},
 	}
 }
 
@@ -70,7 +72,7 @@ func (m *memory) wake() {
 }
 
 // Put queues a report as it is; its slices are copied, so that the caller may reuse them.
-func (m *memory) Put(_ context.Context, r *report.Report, env report.Envelope) (string, error) {
+func (m *memory) Put(_ context.Context, r *report.Report, env part.Envelope) (string, error) {
 	snapshot := *r
 	snapshot.Assets = append([]*report.Asset(nil), r.Assets...)
 	snapshot.Findings = append([]*report.Finding(nil), r.Findings...)
@@ -86,7 +88,7 @@ func (m *memory) Put(_ context.Context, r *report.Report, env report.Envelope) (
 	return snapshot.Metadata.ID, m.accept(d, &entry{d: d})
 }
 
-func newDelivery(r *report.Report, env report.Envelope) *delivery {
+func newDelivery(r *report.Report, env part.Envelope) *delivery {
 	d := &delivery{env: env, item: QueueItem{
 		ID: r.Metadata.ID, Report: r, JobID: env.JobID, TenantID: env.TenantID, Priority: env.Priority, SubmittedAt: time.Now(),
 	}}
@@ -151,7 +153,7 @@ func (m *memory) useLocked(d *delivery, n int) {
 }
 
 // Next leases the next part. A report whose turn has come is encoded first.
-func (m *memory) Next(context.Context) (*report.Part, time.Time, error) {
+func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 	for {
 		m.mu.Lock()
 		now := time.Now()
@@ -169,28 +171,28 @@ func (m *memory) Next(context.Context) (*report.Part, time.Time, error) {
 		e := m.turnLocked()
 		m.useLocked(e.d, 1)
 		if e.part != nil {
-			part := *e.part // a lease has an attempt count of its own
-			part.Attempt++
-			m.byPart[&part] = e
+			pt := *e.part // a lease has an attempt count of its own
+			pt.Attempt++
+			m.byPart[&pt] = e
 			m.mu.Unlock()
-			return &part, time.Time{}, nil
+			return &pt, time.Time{}, nil
 		}
 		m.mu.Unlock()
-		parts, _, err := report.Split(e.d.item.Report, m.split)
+		parts, _, err := part.Split(e.d.item.Report, m.split)
 		m.encoded(e, parts, err)
 	}
 }
 
 // encoded replaces a report's entry by those of its parts. One that cannot be encoded becomes a part that is dead on
 // arrival, so that it ends like any other.
-func (m *memory) encoded(e *entry, parts []*report.Part, err error) {
+func (m *memory) encoded(e *entry, parts []*part.Part, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := e.d
 	m.useLocked(d, -1)
 	if err != nil {
 		d.err = err
-		parts = []*report.Part{{ReportID: d.item.ID, Total: 1, Final: true, Tool: d.item.ToolName}}
+		parts = []*part.Part{{ReportID: d.item.ID, Total: 1, Final: true, Tool: d.item.ToolName}}
 	}
 	m.counts.Parts += int64(len(parts)) - 1
 	d.parts, d.left, d.prog.Total = len(parts), len(parts), len(parts)
@@ -200,7 +202,7 @@ func (m *memory) encoded(e *entry, parts []*report.Part, err error) {
 }
 
 // unencodable returns why the report of a leased part could not be encoded, nil if it was.
-func (m *memory) unencodable(p *report.Part) error {
+func (m *memory) unencodable(p *part.Part) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.byPart[p]; e != nil && e.d.err != nil {
@@ -209,7 +211,7 @@ func (m *memory) unencodable(p *report.Part) error {
 	return nil
 }
 
-func (m *memory) addPartLocked(d *delivery, p *report.Part, seq int64) {
+func (m *memory) addPartLocked(d *delivery, p *part.Part, seq int64) {
 	p.TenantID, p.JobID, p.Priority, p.SubmittedAt = d.env.TenantID, d.env.JobID, d.env.Priority, d.item.SubmittedAt
 	d.size += int64(len(p.Data))
 	m.counts.Bytes += int64(len(p.Data))
@@ -219,30 +221,30 @@ func (m *memory) addPartLocked(d *delivery, p *report.Part, seq int64) {
 var errNoLease = errors.New("part is not leased")
 
 // Settle ends a lease.
-func (m *memory) Settle(_ context.Context, p *report.Part, o report.Outcome) (report.Progress, error) {
+func (m *memory) Settle(_ context.Context, p *part.Part, o part.Outcome) (part.Progress, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.byPart[p]
 	if e == nil {
-		return report.Progress{}, errNoLease
+		return part.Progress{}, errNoLease
 	}
 	delete(m.byPart, p)
 	d := e.d
 	m.useLocked(d, -1)
 	switch o.Kind {
-	case report.Retry, report.Released:
-		if o.Kind == report.Retry && !o.Free {
+	case part.Retry, part.Released:
+		if o.Kind == part.Retry && !o.Free {
 			e.part = p // with its attempt counted
 		}
 		e.due = o.Due
 		heap.Push(&m.later, e)
-	case report.Uploaded:
+	case part.Uploaded:
 		d.prog.Done++
 		if o.Result != nil {
 			d.prog.Result.Add(o.Result)
 		}
 		m.partEndedLocked(d, p)
-	case report.Dead:
+	case part.Dead:
 		d.prog.Dead++
 		d.cut = d.cut || errors.Is(o.Err, ErrStopped)
 		m.partEndedLocked(d, p)
@@ -251,7 +253,7 @@ func (m *memory) Settle(_ context.Context, p *report.Part, o report.Outcome) (re
 	return d.prog, nil
 }
 
-func (m *memory) partEndedLocked(d *delivery, p *report.Part) {
+func (m *memory) partEndedLocked(d *delivery, p *part.Part) {
 	d.left--
 	m.counts.Parts--
 	m.counts.Bytes -= int64(len(p.Data))
@@ -271,7 +273,7 @@ func (m *memory) partEndedLocked(d *delivery, p *report.Part) {
 }
 
 // take returns the report that ended with this part, and whether the stop had a share in it.
-func (m *memory) take(p *report.Part) (r *report.Report, cut bool) {
+func (m *memory) take(p *part.Part) (r *report.Report, cut bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.ended[p]
@@ -297,7 +299,7 @@ func (m *memory) abandon() (left []*delivery) {
 }
 
 // Counts reports the queue in one consistent moment.
-func (m *memory) Counts() report.Counts {
+func (m *memory) Counts() part.Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.counts

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 // NewWriter gathers a report's parts in memory and queues them when it is closed. All open writers and the queue share
 // MaxQueueBytes.
-func (m *memory) NewWriter(_ context.Context, r *report.Report, env report.Envelope) (report.Writer, error) {
+func (m *memory) NewWriter(_ context.Context, r *report.Report, env part.Envelope) (part.Writer, error) {
 	head := *r
 	if head.Metadata.ID == "" {
 		head.Metadata.ID = report.NewID("report")
@@ -20,20 +22,20 @@ func (m *memory) NewWriter(_ context.Context, r *report.Report, env report.Envel
 	}
 	w := &memoryWriter{m: m, env: env}
 	var err error
-	w.Splitter, err = report.NewSplitter(&head, m.split, w.take)
+	w.Splitter, err = part.NewSplitter(&head, m.split, w.take)
 	return w, err
 }
 
 type memoryWriter struct {
-	*report.Splitter
+	*part.Splitter
 	m     *memory
-	env   report.Envelope
-	parts []*report.Part
+	env   part.Envelope
+	parts []*part.Part
 	bytes int64
 	ended bool
 }
 
-func (w *memoryWriter) take(p *report.Part) error {
+func (w *memoryWriter) take(p *part.Part) error {
 	n := int64(len(p.Data))
 	if err := w.m.write(n); err != nil {
 		return err
@@ -44,16 +46,16 @@ func (w *memoryWriter) take(p *report.Part) error {
 }
 
 // Close queues the report.
-func (w *memoryWriter) Close() (report.Summary, error) {
+func (w *memoryWriter) Close() (part.Summary, error) {
 	if w.ended {
-		return report.Summary{}, errors.New("report writer is closed")
+		return part.Summary{}, errors.New("report writer is closed")
 	}
 	sum, err := w.Splitter.Close()
 	w.release()
 	if err != nil {
 		return sum, err
 	}
-	report.Seal(w.parts, sum.Content)
+	part.Seal(w.parts, sum.Content)
 	head := *w.Head() // a copy: a pointer into the splitter would keep all its buffers while the report waits
 	d := newDelivery(&head, w.env)
 	d.size, d.parts, d.left, d.prog.Total = w.bytes, len(w.parts), len(w.parts), len(w.parts)

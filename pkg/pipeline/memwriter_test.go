@@ -6,12 +6,14 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 // MaxQueueBytes counts the compressed parts of a streamed report, so nothing else of it may stay.
 func TestStreamedReportThatWaitsKeepsItsPartsAlone(t *testing.T) {
-	p := NewPipeline(nil, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+	p := NewPipeline(nil, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 	const reports = 20
 	before := heapInUse()
 	for range reports {

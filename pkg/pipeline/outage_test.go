@@ -6,15 +6,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 func TestOutageMakesNoDeadLetterWithoutRetries(t *testing.T) {
 	for _, retries := range []int{-1, 1} {
 		for _, reports := range []int{1, 2, 3, 20} {
 			synctest.Test(t, func(t *testing.T) {
-				p := start(t, PipelineConfig{Spool: store(t, chunk.Config{MaxRetries: retries})}, &answers{script: func(*report.Part) error {
+				p := start(t, PipelineConfig{Spool: store(t, chunk.Config{MaxRetries: retries})}, &answers{script: func(*part.Part) error {
 					if time.Since(epoch)%(2*time.Hour) < time.Hour { // down for every other hour
 						return &statusErr{unavailable: true}
 					}
@@ -40,7 +41,7 @@ func TestPoisonPartEndsAsADeadLetterAndDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Workers: 1, Spool: store(t, chunk.Config{MaxRetries: 2})}
 		e := newEnds(&cfg)
-		up := &answers{script: func(p *report.Part) error {
+		up := &answers{script: func(p *part.Part) error {
 			if p.ReportID == "poison" {
 				return &statusErr{unavailable: true}
 			}

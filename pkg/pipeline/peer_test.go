@@ -10,8 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // 400 is an answer about this part: the first one ends it, whatever waits behind it goes on.
@@ -19,7 +20,7 @@ func TestAnswer400IsTriedOnceAndHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Workers: 1, Spool: store(t, chunk.Config{})}
 		e := newEnds(&cfg)
-		up := &answers{script: func(p *report.Part) error {
+		up := &answers{script: func(p *part.Part) error {
 			if p.ReportID == "bad" {
 				return &statusErr{permanent: true}
 			}
@@ -39,7 +40,7 @@ func TestNoResultAndNoErrorIsSuccessEvenWhenVerbose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Verbose: true}
 		e := newEnds(&cfg)
-		p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+		p := start(t, cfg, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 		mustSubmit(t, p, "r")
 		flush(t, p)
 		if r := e.results["r"]; e.completed["r"] != 1 || r.ReportID != "r" || r.Status != "completed" {
@@ -52,7 +53,7 @@ func TestNoResultAndNoErrorIsSuccessEvenWhenVerbose(t *testing.T) {
 // Twenty parts that fail at the same time are not tried again at the same time.
 func TestRetriesAreSpreadByJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		up := &answers{script: func(p *report.Part) error {
+		up := &answers{script: func(p *part.Part) error {
 			if p.Attempt < 4 {
 				return errors.New("odd answer")
 			}
@@ -119,7 +120,7 @@ func TestCallbacksMayKeepAndChangeTheirItem(t *testing.T) {
 		OnSubmitted: change, OnCompleted: func(i *QueueItem, r *Result) { r.Status = "mine"; change(i) },
 		OnFailed: func(i *QueueItem, _ error) { change(i) },
 	}
-	p := start(t, cfg, &answers{script: func(p *report.Part) error {
+	p := start(t, cfg, &answers{script: func(p *part.Part) error {
 		if p.ReportID[1]%2 == 0 {
 			return &statusErr{permanent: true}
 		}
@@ -195,12 +196,12 @@ func randomOperations(t *testing.T, rnd *rand.Rand, durable bool) {
 		}
 		return nil
 	}
-	cfg := PipelineConfig{Workers: 3, Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}, MaxRetryAge: time.Hour}
+	cfg := PipelineConfig{Workers: 3, Split: part.SplitConfig{MinFindings: 2, MaxFindings: 2}, MaxRetryAge: time.Hour}
 	if durable {
 		cfg.Spool = store(t, chunk.Config{})
 	}
 	e := newEnds(&cfg)
-	p := start(t, cfg, &answers{script: func(*report.Part) error { return answer() }})
+	p := start(t, cfg, &answers{script: func(*part.Part) error { return answer() }})
 	accepted := map[string]bool{}
 	for i := range 60 {
 		mu.Lock()

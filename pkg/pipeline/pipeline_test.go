@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestReportsAreUploadedAndCountedOnce(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRetryWaitsLongerEachTimeAndFreesTheWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Workers: 1, RetryDelay: 10 * time.Second}
 		e := newEnds(&cfg)
-		up := &answers{script: func(p *report.Part) error {
+		up := &answers{script: func(p *part.Part) error {
 			if p.ReportID == "bad" {
 				return errors.New("broken pipe in the middle")
 			}
@@ -97,7 +97,7 @@ func TestPermanentErrorIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{}
 		e := newEnds(&cfg)
-		up := &answers{script: func(*report.Part) error { return fmt.Errorf("wrapped: %w", &statusErr{permanent: true}) }}
+		up := &answers{script: func(*part.Part) error { return fmt.Errorf("wrapped: %w", &statusErr{permanent: true}) }}
 		p := NewPipeline(&cfg, up)
 		mustSubmit(t, p, "r")
 		_ = p.Start(context.Background())
@@ -114,7 +114,7 @@ func TestPermanentErrorIsNotRetried(t *testing.T) {
 func TestRetryAfterIsAFloor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries atomic.Int32
-		up := &answers{script: func(*report.Part) error {
+		up := &answers{script: func(*part.Part) error {
 			if tries.Add(1) == 1 {
 				return &statusErr{after: 7 * time.Minute}
 			}
@@ -138,7 +138,7 @@ func TestWrongCredentialsPauseEverythingAndLoseNothing(t *testing.T) {
 		var good atomic.Bool
 		cfg := PipelineConfig{Workers: 3}
 		e := newEnds(&cfg)
-		up := &answers{script: func(*report.Part) error {
+		up := &answers{script: func(*part.Part) error {
 			if !good.Load() {
 				return &statusErr{unauthorized: true}
 			}
@@ -191,8 +191,8 @@ func TestLowPriorityIsNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p *Pipeline
 		var n atomic.Int32
-		up := &answers{script: func(part *report.Part) error {
-			if part.ReportID != "low" && n.Add(1) < 100 {
+		up := &answers{script: func(pt *part.Part) error {
+			if pt.ReportID != "low" && n.Add(1) < 100 {
 				_, err := p.Submit(testReport(fmt.Sprint("high", n.Load()), 1), WithPriority(9))
 				return err
 			}
@@ -218,7 +218,7 @@ func TestPanickingUploaderIsAFailedAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{}
 		e := newEnds(&cfg)
-		up := &answers{script: func(p *report.Part) error {
+		up := &answers{script: func(p *part.Part) error {
 			if p.Attempt < 3 {
 				panic("boom")
 			}
@@ -244,7 +244,7 @@ func TestHungUploadEndsAtItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{RetryAttempts: -1, UploadTimeout: time.Minute}
 		e := newEnds(&cfg)
-		p := NewPipeline(&cfg, UploaderFunc(func(ctx context.Context, _ *report.Part) (*Result, error) {
+		p := NewPipeline(&cfg, UploaderFunc(func(ctx context.Context, _ *part.Part) (*Result, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}))

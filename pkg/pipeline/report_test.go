@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
@@ -43,7 +45,7 @@ func TestReportWithoutJSONFormEndsInOnFailed(t *testing.T) {
 func TestReportWithoutJSONFormDoesNotEndAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}
-		p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Minute, Sink: rec}, &answers{script: func(*report.Part) error {
+		p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Minute, Sink: rec}, &answers{script: func(*part.Part) error {
 			return &statusErr{unauthorized: true}
 		}})
 		mustSubmit(t, p, "r")
@@ -71,7 +73,7 @@ func TestCallbackThatPanicsIsIsolated(t *testing.T) {
 			Sink: rec, OnSubmitted: func(*QueueItem) { panic("in submitted") }, OnCompleted: func(*QueueItem, *Result) { panic("in completed") },
 			OnFailed: func(*QueueItem, error) { panic("in failed") },
 		}
-		p := start(t, cfg, &answers{script: func(p *report.Part) error {
+		p := start(t, cfg, &answers{script: func(p *part.Part) error {
 			if p.ReportID == "bad" {
 				return &statusErr{permanent: true}
 			}
@@ -98,10 +100,10 @@ func TestCallbacksGetTheFacts(t *testing.T) {
 		var item QueueItem
 		var result Result
 		cfg := PipelineConfig{
-			Split:       report.SplitConfig{MinFindings: 2, MaxFindings: 2},
+			Split:       part.SplitConfig{MinFindings: 2, MaxFindings: 2},
 			OnCompleted: func(i *QueueItem, r *Result) { item, result = *i, *r },
 		}
-		p := start(t, cfg, UploaderFunc(func(_ context.Context, p *report.Part) (*Result, error) {
+		p := start(t, cfg, UploaderFunc(func(_ context.Context, p *part.Part) (*Result, error) {
 			time.Sleep(time.Second)
 			return &Result{ID: fmt.Sprint("scan", p.Index), FindingsCreated: p.Findings, AssetsUpdated: 1, BytesSent: 10}, nil
 		}))
@@ -127,7 +129,7 @@ func TestCallbacksGetTheFacts(t *testing.T) {
 func TestEventsTellTheStory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}
-		p := start(t, PipelineConfig{Workers: 1, Sink: rec}, &answers{script: func(p *report.Part) error {
+		p := start(t, PipelineConfig{Workers: 1, Sink: rec}, &answers{script: func(p *part.Part) error {
 			switch {
 			case p.ReportID == "odd" && p.Attempt == 1:
 				return errors.New("odd answer")
@@ -178,7 +180,7 @@ func TestEventsTellTheStory(t *testing.T) {
 func TestStreamedReport(t *testing.T) {
 	for _, name := range []string{"memory", "durable"} {
 		t.Run(name, func(t *testing.T) {
-			cfg := PipelineConfig{Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}}
+			cfg := PipelineConfig{Split: part.SplitConfig{MinFindings: 2, MaxFindings: 2}}
 			if name == "durable" {
 				cfg.Spool = store(t, chunk.Config{})
 			}
@@ -187,7 +189,7 @@ func TestStreamedReport(t *testing.T) {
 			cfg.OnSubmitted = func(i *QueueItem) { accepted++ }
 			up := &answers{}
 			p := start(t, cfg, up)
-			write := func(id string) report.Writer {
+			write := func(id string) part.Writer {
 				w, err := p.NewWriter(t.Context(), testReport(id, 5), WithJobID("job")) // the lists of the head are not used
 				if err != nil {
 					t.Fatal(err)
@@ -234,7 +236,7 @@ func TestStreamedReport(t *testing.T) {
 }
 
 func TestStreamIsBoundedInBytes(t *testing.T) {
-	p := NewPipeline(&PipelineConfig{MaxQueueBytes: 2000, Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}}, &answers{})
+	p := NewPipeline(&PipelineConfig{MaxQueueBytes: 2000, Split: part.SplitConfig{MinFindings: 2, MaxFindings: 2}}, &answers{})
 	w, err := p.NewWriter(t.Context(), testReport("r", 0))
 	if err != nil {
 		t.Fatal(err)

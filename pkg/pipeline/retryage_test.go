@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // hanging answers nothing for a while.
@@ -19,7 +20,7 @@ type hanging struct {
 	calls, busy, most atomic.Int64
 }
 
-func (h *hanging) Upload(ctx context.Context, _ *report.Part) (*Result, error) {
+func (h *hanging) Upload(ctx context.Context, _ *part.Part) (*Result, error) {
 	h.calls.Add(1)
 	h.most.Store(max(h.most.Load(), h.busy.Add(1)))
 	defer h.busy.Add(-1)
@@ -36,7 +37,7 @@ func TestMaxRetryAgeKeepsADeadLetter(t *testing.T) {
 			m := store(t, chunk.Config{MaxRetries: 1_000_000})
 			cfg := PipelineConfig{Spool: m, MaxRetryAge: 24 * time.Hour}
 			e := newEnds(&cfg)
-			p := start(t, cfg, &answers{script: func(*report.Part) error { return kind }})
+			p := start(t, cfg, &answers{script: func(*part.Part) error { return kind }})
 			mustSubmit(t, p, "r")
 			time.Sleep(24*time.Hour - time.Minute)
 			if _, failed := e.counts(); failed != 0 {
@@ -59,7 +60,7 @@ func TestMaxRetryAgeKeepsADeadLetter(t *testing.T) {
 func TestAttemptsOutliveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "chunks.db")
-		up := &answers{script: func(*report.Part) error { return errors.New("odd answer") }}
+		up := &answers{script: func(*part.Part) error { return errors.New("odd answer") }}
 		var ended error
 		for life := range 2 {
 			m := store(t, chunk.Config{DatabasePath: path, MaxRetries: 3})

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // brokenStore is a spool whose disk is full: parts come out of it, outcomes do not go in.
@@ -18,15 +18,15 @@ type brokenStore struct {
 	mended  atomic.Bool
 }
 
-func (s *brokenStore) Settle(ctx context.Context, p *report.Part, o report.Outcome) (report.Progress, error) {
+func (s *brokenStore) Settle(ctx context.Context, p *part.Part, o part.Outcome) (part.Progress, error) {
 	s.settled.Add(1)
 	if s.mended.Load() {
 		return s.memory.Settle(ctx, p, o)
 	}
-	if _, err := s.memory.Settle(ctx, p, report.Outcome{Kind: report.Released}); err != nil {
-		return report.Progress{}, err
+	if _, err := s.memory.Settle(ctx, p, part.Outcome{Kind: part.Released}); err != nil {
+		return part.Progress{}, err
 	}
-	return report.Progress{}, errors.New("database or disk is full")
+	return part.Progress{}, errors.New("database or disk is full")
 }
 
 func TestFullDiskDoesNotHavePartsSentAgainAndAgain(t *testing.T) {

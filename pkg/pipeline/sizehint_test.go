@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -28,7 +30,7 @@ func TestQueueCountsPropertiesToo(t *testing.T) {
 		r := testReport("r", 1)
 		fill(r)
 		var full *QueueFullError
-		if _, err := p.memory.Put(t.Context(), r, report.Envelope{}); !errors.As(err, &full) {
+		if _, err := p.memory.Put(t.Context(), r, part.Envelope{}); !errors.As(err, &full) {
 			t.Errorf("%s: 100 kB in properties are accepted: %v", name, err)
 		}
 	}
@@ -36,8 +38,8 @@ func TestQueueCountsPropertiesToo(t *testing.T) {
 
 // All open writers and the queue have one budget, and what is given up is given back.
 func TestOpenWritersShareTheBudgetOfTheQueue(t *testing.T) {
-	p := NewPipeline(&PipelineConfig{MaxQueueBytes: 20_000, Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}}, &answers{})
-	open := func() (writers []report.Writer) {
+	p := NewPipeline(&PipelineConfig{MaxQueueBytes: 20_000, Split: part.SplitConfig{MinFindings: 2, MaxFindings: 2}}, &answers{})
+	open := func() (writers []part.Writer) {
 		for i := range 50 {
 			w, err := p.NewWriter(t.Context(), testReport(fmt.Sprint("r", i), 0))
 			if err != nil {

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Stats is the state of a pipeline. In reports, and at every moment,
@@ -44,7 +44,7 @@ type tally struct {
 }
 
 // attempt counts an outcome, and with what error it was stored.
-func (t *tally) attempt(p *report.Part, o report.Outcome, settle error) {
+func (t *tally) attempt(p *part.Part, o part.Outcome, settle error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.s.Attempts++
@@ -60,13 +60,13 @@ func (t *tally) attempt(p *report.Part, o report.Outcome, settle error) {
 	case settle != nil:
 		t.s.PartsUnstored++
 		t.errorLocked(settle)
-	case o.Kind == report.Uploaded:
+	case o.Kind == part.Uploaded:
 		t.s.PartsUploaded++
 		t.s.BytesRaw += p.RawSize
 		t.s.BytesData += int64(len(p.Data))
-	case o.Kind == report.Retry:
+	case o.Kind == part.Retry:
 		t.s.Retries++
-	case o.Kind == report.Dead:
+	case o.Kind == part.Dead:
 		t.s.PartsDead++
 	default:
 		t.s.PartsReleased++

@@ -11,8 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 func TestSubmitRacingStopLosesNothingAccepted(t *testing.T) {
@@ -23,7 +24,7 @@ func TestSubmitRacingStopLosesNothingAccepted(t *testing.T) {
 	for range rounds {
 		cfg := PipelineConfig{}
 		e := newEnds(&cfg)
-		p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil }))
+		p := start(t, cfg, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 		accepted := race(t, p)
 		e.once(t)
 		if completed, failed := e.counts(); completed != accepted || failed != 0 {
@@ -69,7 +70,7 @@ func TestSubmitRacingStopLosesNothingDurable(t *testing.T) {
 	m := store(t, chunk.Config{})
 	cfg := PipelineConfig{Spool: m}
 	e := newEnds(&cfg)
-	up := UploaderFunc(func(context.Context, *report.Part) (*Result, error) { return nil, nil })
+	up := UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil })
 	accepted := 0
 	for range 20 {
 		accepted += race(t, start(t, cfg, up))
@@ -84,7 +85,7 @@ func TestSubmitRacingStopLosesNothingDurable(t *testing.T) {
 }
 
 // slow takes a second for an upload and gives up when it is cut.
-var slow = UploaderFunc(func(ctx context.Context, p *report.Part) (*Result, error) {
+var slow = UploaderFunc(func(ctx context.Context, p *part.Part) (*Result, error) {
 	select {
 	case <-time.After(time.Second):
 		return nil, nil
@@ -164,7 +165,7 @@ func TestStopDoesNotWaitForABackoff(t *testing.T) {
 		cfg := PipelineConfig{RetryDelay: time.Hour, MaxRetryDelay: time.Hour}
 		e := newEnds(&cfg)
 		down := true
-		p := start(t, cfg, &answers{script: func(*report.Part) error {
+		p := start(t, cfg, &answers{script: func(*part.Part) error {
 			if down {
 				return errors.New("no")
 			}
@@ -186,7 +187,7 @@ func TestStopIsBoundedByItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Workers: 1}
 		e := newEnds(&cfg)
-		p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+		p := start(t, cfg, UploaderFunc(func(context.Context, *part.Part) (*Result, error) {
 			time.Sleep(10 * time.Minute) // does not look at its context
 			return nil, nil
 		}))

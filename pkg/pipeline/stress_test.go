@@ -9,15 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Submitters, an uploader of all kinds of answers, Flush and GetStats at once, over either spool.
 func TestNumbersAddUpUnderStress(t *testing.T) {
 	for _, name := range []string{"memory", "durable"} {
 		t.Run(name, func(t *testing.T) {
-			cfg := PipelineConfig{Workers: 4, RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond, Split: report.SplitConfig{MinFindings: 2, MaxFindings: 2}}
+			cfg := PipelineConfig{Workers: 4, RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond, Split: part.SplitConfig{MinFindings: 2, MaxFindings: 2}}
 			if name == "durable" {
 				cfg.Spool = store(t, chunk.Config{})
 			}
@@ -25,7 +26,7 @@ func TestNumbersAddUpUnderStress(t *testing.T) {
 			e := newEnds(&cfg)
 			cfg.OnSubmitted = func(*QueueItem) { submitted.Add(1) }
 			var n atomic.Int64
-			p := start(t, cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+			p := start(t, cfg, UploaderFunc(func(context.Context, *part.Part) (*Result, error) {
 				switch n.Add(1) % 7 {
 				case 0:
 					return nil, errors.New("odd")

@@ -5,20 +5,22 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 // SubmitOption says more about a submission.
-type SubmitOption func(*report.Envelope)
+type SubmitOption func(*part.Envelope)
 
 // WithJobID names the job that the report comes from.
-func WithJobID(id string) SubmitOption { return func(e *report.Envelope) { e.JobID = id } }
+func WithJobID(id string) SubmitOption { return func(e *part.Envelope) { e.JobID = id } }
 
 // WithTenantID names the tenant that owns the report.
-func WithTenantID(id string) SubmitOption { return func(e *report.Envelope) { e.TenantID = id } }
+func WithTenantID(id string) SubmitOption { return func(e *part.Envelope) { e.TenantID = id } }
 
 // WithPriority makes a report go before those with a lower number; the default is 0.
-func WithPriority(n int) SubmitOption { return func(e *report.Envelope) { e.Priority = n } }
+func WithPriority(n int) SubmitOption { return func(e *part.Envelope) { e.Priority = n } }
 
 // Submit hands a report over and returns its ID, which is made up when metadata.id is empty. It does not wait for
 // the network. With a Spool, the report is on disk when Submit returns nil; without, it is in memory and costs the
@@ -44,7 +46,7 @@ func (p *Pipeline) SubmitContext(ctx context.Context, r *report.Report, opts ...
 }
 
 // put is a function of its own so that OnSubmitted, which may submit a report, runs without the lock.
-func (p *Pipeline) put(ctx context.Context, r *report.Report, env report.Envelope) (id string, err error) {
+func (p *Pipeline) put(ctx context.Context, r *report.Report, env part.Envelope) (id string, err error) {
 	p.life.RLock()
 	defer p.life.RUnlock()
 	if err := p.accepting(); err != nil {
@@ -53,7 +55,7 @@ func (p *Pipeline) put(ctx context.Context, r *report.Report, env report.Envelop
 	return p.spool.Put(ctx, r, env)
 }
 
-func envelope(opts []SubmitOption) (env report.Envelope) {
+func envelope(opts []SubmitOption) (env part.Envelope) {
 	for _, o := range opts {
 		o(&env)
 	}
@@ -72,7 +74,7 @@ func (p *Pipeline) accepting() error {
 	return nil
 }
 
-func (p *Pipeline) submitted(id string, r *report.Report, env report.Envelope) {
+func (p *Pipeline) submitted(id string, r *report.Report, env part.Envelope) {
 	if p.cfg.OnSubmitted == nil {
 		return
 	}
@@ -88,13 +90,13 @@ func (p *Pipeline) submitted(id string, r *report.Report, env report.Envelope) {
 
 // streamer is a spool that takes a report item by item.
 type streamer interface {
-	NewWriter(ctx context.Context, head *report.Report, env report.Envelope) (report.Writer, error)
+	NewWriter(ctx context.Context, head *report.Report, env part.Envelope) (part.Writer, error)
 }
 
 // NewWriter begins a report whose items come one by one, so that peak memory does not depend on its size; of head
 // only what is not a list is used. Nothing is uploaded before Close returns nil, which is when the report is
 // accepted. A Spool that cannot stream gives an error.
-func (p *Pipeline) NewWriter(ctx context.Context, head *report.Report, opts ...SubmitOption) (report.Writer, error) {
+func (p *Pipeline) NewWriter(ctx context.Context, head *report.Report, opts ...SubmitOption) (part.Writer, error) {
 	s, ok := p.spool.(streamer)
 	if !ok {
 		return nil, fmt.Errorf("spool %T takes whole reports only", p.spool)
@@ -114,13 +116,13 @@ func (p *Pipeline) NewWriter(ctx context.Context, head *report.Report, opts ...S
 
 // writer accepts its report under the same rules as Submit.
 type writer struct {
-	report.Writer
+	part.Writer
 	p   *Pipeline
-	env report.Envelope
+	env part.Envelope
 }
 
 // Close completes the report. After Stop it aborts it and returns ErrStopped.
-func (w *writer) Close() (report.Summary, error) {
+func (w *writer) Close() (part.Summary, error) {
 	sum, err := w.close()
 	if err == nil {
 		w.p.submitted(w.Head().Metadata.ID, w.Head(), w.env)
@@ -128,14 +130,14 @@ func (w *writer) Close() (report.Summary, error) {
 	return sum, err
 }
 
-func (w *writer) close() (report.Summary, error) {
+func (w *writer) close() (part.Summary, error) {
 	w.p.life.RLock()
 	defer w.p.life.RUnlock()
 	if err := w.p.accepting(); err != nil {
 		if e := w.Abort(); e != nil {
 			err = fmt.Errorf("%w; abort: %w", err, e)
 		}
-		return report.Summary{}, err
+		return part.Summary{}, err
 	}
 	return w.Writer.Close()
 }

@@ -3,7 +3,7 @@ package pipeline
 import (
 	"context"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Uploader sends one part to wherever reports go.
@@ -28,16 +28,16 @@ import (
 // Unauthorized is not counted, so an outage of any length makes no dead letter; unless the same part fails like this
 // again and again while the receiver answers for others. In memory only Unauthorized is not counted.
 type Uploader interface {
-	Upload(ctx context.Context, part *report.Part) (*Result, error)
+	Upload(ctx context.Context, pt *part.Part) (*Result, error)
 }
 
 // UploaderFunc makes a function an Uploader.
-type UploaderFunc func(ctx context.Context, part *report.Part) (*Result, error)
+type UploaderFunc func(ctx context.Context, pt *part.Part) (*Result, error)
 
 // Upload calls f.
-func (f UploaderFunc) Upload(ctx context.Context, part *report.Part) (*Result, error) {
-	return f(ctx, part)
+func (f UploaderFunc) Upload(ctx context.Context, pt *part.Part) (*Result, error) {
+	return f(ctx, pt)
 }
 
 // Result is the receiver's answer.
-type Result = report.Result
+type Result = part.Result

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // A typed nil is an error that is not nil, and whose methods panic.
@@ -15,7 +15,7 @@ func TestErrorWhoseMethodsPanicIsAFailedAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{RetryAttempts: -1}
 		e := newEnds(&cfg)
-		p := NewPipeline(&cfg, UploaderFunc(func(context.Context, *report.Part) (*Result, error) {
+		p := NewPipeline(&cfg, UploaderFunc(func(context.Context, *part.Part) (*Result, error) {
 			var none *statusErr
 			return nil, none
 		}))
@@ -39,7 +39,7 @@ func TestReportThatTheDrainGaveUpFailsWithErrStopped(t *testing.T) {
 		cfg := PipelineConfig{RetryDelay: time.Hour, MaxRetryDelay: time.Hour}
 		e := newEnds(&cfg)
 		down, refused := errors.New("connection refused"), &statusErr{permanent: true}
-		p := NewPipeline(&cfg, &answers{script: func(p *report.Part) error {
+		p := NewPipeline(&cfg, &answers{script: func(p *part.Part) error {
 			if p.ReportID == "bad" {
 				return refused
 			}

@@ -5,15 +5,15 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // turn is what a worker does next.
 type turn struct {
-	part  *report.Part // to be delivered; nil: nothing is due
-	pass  pass         // for its upload
-	again time.Time    // when to look again; zero: when poked
-	done  bool         // all is drained
+	part  *part.Part // to be delivered; nil: nothing is due
+	pass  pass       // for its upload
+	again time.Time  // when to look again; zero: when poked
+	done  bool       // all is drained
 }
 
 // work is one worker: it leases a part, delivers it, and waits when there is nothing to do.
@@ -101,15 +101,15 @@ func (p *Pipeline) poke() {
 }
 
 // deliver makes one attempt and says whether its outcome is stored, or needs not be.
-func (p *Pipeline) deliver(part *report.Part, at pass) (stored bool) {
-	if part.Attempt == 1 && part.Index == 0 {
-		p.uploadStarted(part)
+func (p *Pipeline) deliver(pt *part.Part, at pass) (stored bool) {
+	if pt.Attempt == 1 && pt.Index == 0 {
+		p.uploadStarted(pt)
 	}
 	begun := time.Now()
-	result, err := p.attempt(part)
-	o := p.judge(part, at, result, err)
+	result, err := p.attempt(pt)
+	o := p.judge(pt, at, result, err)
 	if p.cfg.Verbose {
-		slog.Debug("upload attempt", "part", part.Key, "attempt", part.Attempt, "duration", time.Since(begun), "outcome", o.Kind, "error", err)
+		slog.Debug("upload attempt", "part", pt.Key, "attempt", pt.Attempt, "duration", time.Since(begun), "outcome", o.Kind, "error", err)
 	}
 	p.ending.Add(1)
 	defer func() {
@@ -117,20 +117,20 @@ func (p *Pipeline) deliver(part *report.Part, at pass) (stored bool) {
 		p.notify()
 		p.poke()
 	}()
-	prog, err := p.spool.Settle(context.WithoutCancel(p.workCtx), part, o)
-	p.tally.attempt(part, o, err)
+	prog, err := p.spool.Settle(context.WithoutCancel(p.workCtx), pt, o)
+	p.tally.attempt(pt, o, err)
 	if err != nil {
 		if isGone(err) { // removed by an operator: there is nothing to store it with, and nobody to tell
 			return true
 		}
-		p.agentError(part, "outcome of an upload could not be stored", err.Error())
+		p.agentError(pt, "outcome of an upload could not be stored", err.Error())
 		return false
 	}
-	if o.Kind == report.Retry {
-		p.uploadRetry(part, o)
+	if o.Kind == part.Retry {
+		p.uploadRetry(pt, o)
 	}
 	if prog.Finished {
-		p.finished(part, prog, o.Err)
+		p.finished(pt, prog, o.Err)
 	}
 	return true
 }

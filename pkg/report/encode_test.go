@@ -150,18 +150,6 @@ func TestEncodesAsEncodingJSON(t *testing.T) {
 	}
 }
 
-func FuzzEncodeString(f *testing.F) {
-	for _, s := range hard {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		want, err := json.Marshal(s)
-		if got := appendString(nil, s); err != nil || string(got) != string(want) {
-			t.Errorf("%q: got %s, want %s, %v", s, got, want, err)
-		}
-	})
-}
-
 func FuzzEncodeFinding(f *testing.F) {
 	for i, s := range hard {
 		f.Add(uint64(i), s)
@@ -190,30 +178,5 @@ func TestAValueThatPanicsIsAnError(t *testing.T) {
 				t.Errorf("%s in %T: %v", name, x, err)
 			}
 		}
-		s, err := NewSplitter(head(), SplitConfig{}, func(*Part) error { return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.AddFinding(&Finding{Properties: p}); err == nil || !strings.Contains(err.Error(), "finding 0") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := s.AddFinding(finding(1)); err != nil {
-			t.Errorf("the next finding: %v", err)
-		}
-		if sum, err := s.Close(); err != nil || sum.Findings != 1 {
-			t.Errorf("%d findings, %v", sum.Findings, err)
-		}
-	}
-}
-
-// Findings with nothing foreign in them need no more memory than their bytes.
-func TestEncodeDoesNotAllocate(t *testing.T) {
-	f, room := small().Findings[0], make([]byte, 0, 4096)
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := appendObject(room, reflect.ValueOf(f).Elem()); err != nil {
-			t.Fatal(err)
-		}
-	}); n > 0 {
-		t.Errorf("%v allocations", n)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestValidateNamesEveryProblem(t *testing.T) {
-	ok := Report{Findings: []*Finding{finding(0)}, Assets: []*Asset{{Type: "host", Value: "h"}}, Dependencies: []*Dependency{{Name: "d"}}}
+	ok := Report{Findings: []*Finding{{Type: TypeSecret, Title: "t0", Severity: High, Message: "message 0"}}, Assets: []*Asset{{Type: "host", Value: "h"}}, Dependencies: []*Dependency{{Name: "d"}}}
 	if err := ok.Validate(); err != nil {
 		t.Errorf("a good report: %v", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -109,7 +111,7 @@ func (r *Runner) try(ctx context.Context, d *Definition, target, name, want stri
 	t := Trial{Name: name, Want: want, Verdict: VerdictError}
 	req := Request{Scanner: d.Name, Target: target, ReportID: report.NewID("check")}
 	j := &scanJob{r: r, req: req, res: &Result{}, missing: name == TrialMissing}
-	t.Err = j.run(ctx, func(head *report.Report) (report.Writer, error) { return &counter{head: head}, nil })
+	t.Err = j.run(ctx, func(head *report.Report) (part.Writer, error) { return &counter{head: head}, nil })
 	t.Took = time.Since(begin)
 	if t.Err != nil {
 		return t
@@ -145,5 +147,5 @@ func (c *counter) Head() *report.Report                   { return c.head }
 func (c *counter) AddAsset(*report.Asset) error           { return nil }
 func (c *counter) AddDependency(*report.Dependency) error { return nil }
 func (c *counter) AddFinding(*report.Finding) error       { c.findings++; return nil }
-func (c *counter) Close() (report.Summary, error)         { return report.Summary{Findings: c.findings}, nil }
+func (c *counter) Close() (part.Summary, error)           { return part.Summary{Findings: c.findings}, nil }
 func (c *counter) Abort() error                           { return nil }

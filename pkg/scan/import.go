@@ -7,13 +7,15 @@ import (
 	"io"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/tail"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/report/sarif"
 )
 
 // OpenFunc opens the report that head begins: a pipeline's or chunk manager's NewWriter, with its envelope.
-type OpenFunc func(head *report.Report) (report.Writer, error)
+type OpenFunc func(head *report.Report) (part.Writer, error)
 
 // ImportOptions says what a SARIF file is about, which the file itself does not. All fields may be empty.
 type ImportOptions struct {
@@ -91,7 +93,7 @@ func (im *importer) sarifOptions() sarif.Options {
 }
 
 // fill writes asset and findings and closes the report.
-func (im *importer) fill(ctx context.Context, w report.Writer, file *sarif.File) error {
+func (im *importer) fill(ctx context.Context, w part.Writer, file *sarif.File) error {
 	if asset := im.opt.Asset; asset != nil {
 		if err := w.AddAsset(asset); err != nil {
 			return &writeError{err}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/report/sarif"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -99,7 +101,7 @@ type canceller struct {
 	cancel context.CancelFunc
 }
 
-func (c *canceller) open(head *report.Report) (report.Writer, error) {
+func (c *canceller) open(head *report.Report) (part.Writer, error) {
 	_, err := c.Open(head)
 	return c, err
 }
@@ -214,7 +216,7 @@ func BenchmarkImport(b *testing.B) {
 // discard is a writer that keeps nothing.
 type discard struct{ scantest.Recorder }
 
-func (d *discard) open(head *report.Report) (report.Writer, error) {
+func (d *discard) open(head *report.Report) (part.Writer, error) {
 	_, err := d.Open(head)
 	return d, err
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -106,7 +108,7 @@ func TestVerdict(t *testing.T) {
 // checkParts fails the test unless the last part alone claims full coverage, and only where the scan was whole.
 func checkParts(t *testing.T, r *report.Report, full bool) {
 	t.Helper()
-	parts, _, err := report.Split(r, report.SplitConfig{MinFindings: 1, MaxFindings: 1})
+	parts, _, err := part.Split(r, part.SplitConfig{MinFindings: 1, MaxFindings: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/internal/proc"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/report/sarif"
@@ -12,13 +14,13 @@ import (
 // Result is a scan or import whose report was accepted.
 type Result struct {
 	ReportID   string
-	Tool       report.Tool    // as the report names it
-	Summary    report.Summary // of the report
-	Sarif      sarif.Summary  // of the file it was made from
-	Process    *Process       // nil for Import
-	StderrTail []string       // the last lines of the scanner's standard error, at most 20, cleaned for display
-	Partial    bool           // the report does not claim to hold all there is; Warnings say why
-	Warnings   []string       // what somebody should look at, at most 101 lines of the scan and 101 of the file
+	Tool       report.Tool   // as the report names it
+	Summary    part.Summary  // of the report
+	Sarif      sarif.Summary // of the file it was made from
+	Process    *Process      // nil for Import
+	StderrTail []string      // the last lines of the scanner's standard error, at most 20, cleaned for display
+	Partial    bool          // the report does not claim to hold all there is; Warnings say why
+	Warnings   []string      // what somebody should look at, at most 101 lines of the scan and 101 of the file
 }
 
 // maxWarnings bounds the warnings of this package: a hostile file may give reason for any number.

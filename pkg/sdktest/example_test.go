@@ -9,11 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
-	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/sdktest"
@@ -52,7 +53,7 @@ func TestMyAgentBearsAServerThatIsDown(t *testing.T) {
 func ExampleUploader() {
 	var uploader sdktest.Uploader
 	uploader.FailNext(1, errors.New("connection reset"))
-	p := pipeline.NewPipeline(&pipeline.PipelineConfig{RetryDelay: time.Millisecond, Split: report.SplitConfig{MinFindings: 1, MaxFindings: 2}}, &uploader)
+	p := pipeline.NewPipeline(&pipeline.PipelineConfig{RetryDelay: time.Millisecond, Split: part.SplitConfig{MinFindings: 1, MaxFindings: 2}}, &uploader)
 	if err := p.Start(context.Background()); err != nil {
 		log.Fatal(err)
 	}

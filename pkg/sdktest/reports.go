@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -23,9 +25,9 @@ type pieces struct {
 }
 
 // add takes a part and its content. It returns false when it has it.
-func (r *reports) add(p *report.Part, content *report.Report) bool {
+func (r *reports) add(p *part.Part, content *report.Report) bool {
 	key := reportKey{tenant: p.TenantID, id: p.ReportID}
-	if _, hash, _, err := report.ParsePartKey(p.Key); err == nil {
+	if _, hash, _, err := part.ParseKey(p.Key); err == nil {
 		key.content = string(hash)
 	}
 	if r.byKey == nil {
@@ -60,18 +62,18 @@ func (p *pieces) merge() *report.Report {
 	var m report.Report
 	seen := map[string]bool{}
 	for _, i := range slices.Sorted(maps.Keys(p.parts)) {
-		part := p.parts[i]
+		pt := p.parts[i]
 		assets, findings, dependencies := m.Assets, m.Findings, m.Dependencies
-		for _, a := range part.Assets {
+		for _, a := range pt.Assets {
 			if id := cmp.Or(a.ID, a.Type+"\x00"+a.Value); !seen[id] {
 				seen[id] = true
 				assets = append(assets, a)
 			}
 		}
-		m = *part
+		m = *pt
 		m.Assets = assets
-		m.Findings = append(findings, part.Findings...)
-		m.Dependencies = append(dependencies, part.Dependencies...)
+		m.Findings = append(findings, pt.Findings...)
+		m.Dependencies = append(dependencies, pt.Dependencies...)
 	}
 	return &m
 }

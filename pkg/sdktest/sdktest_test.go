@@ -11,15 +11,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-func split(t testing.TB, r *report.Report, cfg report.SplitConfig) []*report.Part {
+func split(t testing.TB, r *report.Report, cfg part.SplitConfig) []*part.Part {
 	t.Helper()
-	parts, _, err := report.Split(r, cfg)
+	parts, _, err := part.Split(r, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func limit(t testing.TB) context.Context {
 
 func TestUploaderPutsReportsTogetherWhateverTheOrder(t *testing.T) {
 	var u sdktest.Uploader
-	parts := split(t, named("r", 23), report.SplitConfig{MinFindings: 1, MaxFindings: 5})
+	parts := split(t, named("r", 23), part.SplitConfig{MinFindings: 1, MaxFindings: 5})
 	backwards := slices.Clone(parts)
 	slices.Reverse(backwards)
 	for i, p := range append(backwards, parts...) { // and once more, as after a lost answer
@@ -67,7 +69,7 @@ func TestUploaderTellsReportsApart(t *testing.T) {
 	var u sdktest.Uploader
 	for _, r := range []*report.Report{named("r", 1), named("r", 2), named("s", 1)} {
 		for _, tenant := range []string{"a", "b"} {
-			for _, p := range split(t, r, report.SplitConfig{}) {
+			for _, p := range split(t, r, part.SplitConfig{}) {
 				p.TenantID = tenant
 				if _, err := u.Upload(t.Context(), p); err != nil {
 					t.Fatal(err)
@@ -82,11 +84,11 @@ func TestUploaderTellsReportsApart(t *testing.T) {
 
 func TestUploaderFollowsItsScript(t *testing.T) {
 	var u sdktest.Uploader
-	p := split(t, named("r", 1), report.SplitConfig{})[0]
+	p := split(t, named("r", 1), part.SplitConfig{})[0]
 	first, scripted := errors.New("first"), errors.New("scripted")
 	u.FailNext(1, first)
 	u.PanicNext()
-	u.Script(func(got *report.Part) error {
+	u.Script(func(got *part.Part) error {
 		if got != p {
 			t.Error("another part")
 		}
@@ -115,7 +117,7 @@ func TestUploaderFollowsItsScript(t *testing.T) {
 
 func TestUploaderRefusesADamagedPart(t *testing.T) {
 	var u sdktest.Uploader
-	p := *split(t, named("r", 1), report.SplitConfig{})[0]
+	p := *split(t, named("r", 1), part.SplitConfig{})[0]
 	p.Data = append([]byte{1}, p.Data...)
 	_, err := u.Upload(t.Context(), &p)
 	var permanent interface{ Permanent() bool }
@@ -127,7 +129,7 @@ func TestUploaderRefusesADamagedPart(t *testing.T) {
 func TestHangingUploadsEndWithTheirContextOrTheRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var u sdktest.Uploader
-		p := split(t, named("r", 1), report.SplitConfig{})[0]
+		p := split(t, named("r", 1), part.SplitConfig{})[0]
 		release := u.Hang()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -268,7 +270,7 @@ func TestAllMayBeCalledConcurrently(t *testing.T) {
 	var u sdktest.Uploader
 	var s sdktest.Source
 	var r sdktest.Recorder
-	p := split(t, named("r", 1), report.SplitConfig{})[0]
+	p := split(t, named("r", 1), part.SplitConfig{})[0]
 	s.Add(make([]job.Spec, 20)...)
 	var all sync.WaitGroup
 	for range 4 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -14,11 +16,11 @@ import (
 type Uploader struct {
 	mu       state
 	once     []outcome // of the next uploads, one each
-	script   func(*report.Part) error
+	script   func(*part.Part) error
 	held     chan struct{} // closed by release; nil: uploads do not hang
 	waiting  int           // uploads that hang now
 	attempts int
-	parts    []*report.Part // accepted, in order, each key once
+	parts    []*part.Part // accepted, in order, each key once
 	reports  reports
 }
 
@@ -31,7 +33,7 @@ type outcome struct {
 }
 
 // Upload implements pipeline.Uploader.
-func (u *Uploader) Upload(ctx context.Context, part *report.Part) (*pipeline.Result, error) {
+func (u *Uploader) Upload(ctx context.Context, pt *part.Part) (*pipeline.Result, error) {
 	begun := time.Now()
 	if err := u.hang(ctx); err != nil {
 		return nil, err
@@ -41,20 +43,20 @@ func (u *Uploader) Upload(ctx context.Context, part *report.Part) (*pipeline.Res
 		panic(next.panic)
 	}
 	if next.err == nil && script != nil {
-		next.err = script(part)
+		next.err = script(pt)
 	}
 	if next.err != nil {
 		return nil, next.err
 	}
-	duplicate, err := u.accept(part)
+	duplicate, err := u.accept(pt)
 	if err != nil {
 		return nil, err
 	}
-	res := &pipeline.Result{ReportID: part.ReportID, Status: "accepted", Duplicate: duplicate, BytesSent: int64(len(part.Data)), SubmittedAt: begun, CompletedAt: time.Now()}
+	res := &pipeline.Result{ReportID: pt.ReportID, Status: "accepted", Duplicate: duplicate, BytesSent: int64(len(pt.Data)), SubmittedAt: begun, CompletedAt: time.Now()}
 	if duplicate {
-		res.FindingsSkipped = part.Findings
+		res.FindingsSkipped = pt.Findings
 	} else {
-		res.FindingsCreated, res.AssetsCreated = part.Findings, part.Assets
+		res.FindingsCreated, res.AssetsCreated = pt.Findings, pt.Assets
 	}
 	return res, nil
 }
@@ -86,7 +88,7 @@ func (u *Uploader) hang(ctx context.Context) error {
 	}
 }
 
-func (u *Uploader) next() (outcome, func(*report.Part) error) {
+func (u *Uploader) next() (outcome, func(*part.Part) error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.once) > 0 {
@@ -98,15 +100,15 @@ func (u *Uploader) next() (outcome, func(*report.Part) error) {
 }
 
 // accept keeps a part; one that cannot be read is refused for good, as a real receiver would.
-func (u *Uploader) accept(part *report.Part) (duplicate bool, err error) {
-	content, err := part.Report()
+func (u *Uploader) accept(pt *part.Part) (duplicate bool, err error) {
+	content, err := pt.Report()
 	if err != nil {
 		return false, Permanent(err.Error())
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if duplicate = !u.reports.add(part, content); !duplicate {
-		u.parts = append(u.parts, part)
+	if duplicate = !u.reports.add(pt, content); !duplicate {
+		u.parts = append(u.parts, pt)
 		u.mu.changedLocked()
 	}
 	return duplicate, nil
@@ -139,7 +141,7 @@ func (u *Uploader) PanicNext() {
 
 // Script has f decide about every upload that FailNext and PanicNext do not: nil accepts the part. f is called
 // concurrently; a nil f accepts everything.
-func (u *Uploader) Script(f func(*report.Part) error) {
+func (u *Uploader) Script(f func(*part.Part) error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.script = f
@@ -176,10 +178,10 @@ func (u *Uploader) Attempts() int {
 }
 
 // Parts returns the accepted parts in the order in which they came, each once however often it was sent.
-func (u *Uploader) Parts() []*report.Part {
+func (u *Uploader) Parts() []*part.Part {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return append([]*report.Part(nil), u.parts...)
+	return append([]*part.Part(nil), u.parts...)
 }
 
 // Reports returns the reports of which every part was accepted, put together again, in the order in which they were

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/pkg/chunk"
@@ -45,7 +47,7 @@ func upload(ctx context.Context, m *chunk.Manager, workers, reports int) (t Timi
 		Workers: workers, Spool: m,
 		OnCompleted: func(*pipeline.QueueItem, *pipeline.Result) { done <- nil },
 		OnFailed:    func(item *pipeline.QueueItem, err error) { done <- fmt.Errorf("report %s: %w", item.ID, err) },
-	}, pipeline.UploaderFunc(func(context.Context, *report.Part) (*pipeline.Result, error) { return nil, nil }))
+	}, pipeline.UploaderFunc(func(context.Context, *part.Part) (*pipeline.Result, error) { return nil, nil }))
 	before, begun := meter.Now(), time.Now()
 	if err := p.Start(ctx); err != nil {
 		return t, err

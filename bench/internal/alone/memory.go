@@ -12,10 +12,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // peak is the output of the child process.
@@ -97,7 +98,7 @@ func peakOf(f func() error) (p peak, err error) {
 
 func stream(ctx context.Context, m *chunk.Manager, findings int) error {
 	head := sample.Head("stream")
-	w, err := m.NewWriter(ctx, head, report.Envelope{})
+	w, err := m.NewWriter(ctx, head, part.Envelope{})
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/bench/internal/alone"
 	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/queue"
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/bench/internal/versus"
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Times is how long each named operation takes, in seconds.
@@ -66,7 +67,7 @@ func repeat(d time.Duration, f func() error) (float64, error) {
 func encode(_ context.Context, _ string, d time.Duration) (float64, error) {
 	r := sample.Report("r", 2000)
 	return repeat(d, func() error {
-		_, _, err := report.Split(r, report.SplitConfig{})
+		_, _, err := part.Split(r, part.SplitConfig{})
 		return err
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/report"
@@ -33,18 +35,18 @@ func openOurs(dir string, p sample.Payload) (Queue, error) {
 func (o *ours) Put(ctx context.Context) error {
 	r := *o.report
 	r.Metadata.ID = fmt.Sprintf("report-%d", o.n.Add(1))
-	_, err := o.Manager.Put(ctx, &r, report.Envelope{})
+	_, err := o.Manager.Put(ctx, &r, part.Envelope{})
 	return err
 }
 
 func (o *ours) Consume(ctx context.Context, consumers int) (int64, error) {
 	return pull(ctx, consumers, func(ctx context.Context) (func() error, error) {
-		part, _, err := o.Next(ctx)
-		if part == nil || err != nil {
+		pt, _, err := o.Next(ctx)
+		if pt == nil || err != nil {
 			return nil, err
 		}
 		return func() error {
-			_, err := o.Settle(ctx, part, report.Outcome{Kind: report.Uploaded})
+			_, err := o.Settle(ctx, pt, part.Outcome{Kind: part.Uploaded})
 			return err
 		}, nil
 	})

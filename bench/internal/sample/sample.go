@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -147,7 +149,7 @@ func noisy(n, letters int) *report.Report {
 }
 
 func storedBytes(r *report.Report) (n int, err error) {
-	parts, _, err := report.Split(r, report.SplitConfig{})
+	parts, _, err := part.Split(r, part.SplitConfig{})
 	for _, p := range parts {
 		n += len(p.Data)
 	}

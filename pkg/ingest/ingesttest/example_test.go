@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/report"
@@ -15,8 +17,8 @@ func TestAgentBearsABadServer(t *testing.T) {
 	srv := ingesttest.New(t)
 	srv.Fail(ingesttest.Fault{Status: 503, RetryAfter: "2"}, ingesttest.Fault{LoseAnswer: true})
 	client := srv.Client()
-	parts, _, err := report.Split(&report.Report{Metadata: report.Metadata{ID: "r1"}, Findings: []*report.Finding{
-		{Type: report.TypeSecret, Title: "Key", Severity: report.High}}}, report.SplitConfig{})
+	parts, _, err := part.Split(&report.Report{Metadata: report.Metadata{ID: "r1"}, Findings: []*report.Finding{
+		{Type: report.TypeSecret, Title: "Key", Severity: report.High}}}, part.SplitConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func Example() {
 	for _, run := range f.Runs() {
 		fmt.Printf("%s %s: %d results\n", run.Tool.Name, run.Tool.Version, run.Results)
 	}
-	sum, err := f.Findings(func(f *report.Finding) error { // e.g. report.Writer.AddFinding
+	sum, err := f.Findings(func(f *report.Finding) error { // e.g. part.Writer.AddFinding
 		fmt.Printf("%-6s %s: %s\n", f.Severity, f.RuleID, f.Message)
 		return nil
 	})

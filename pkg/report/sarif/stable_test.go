@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -46,17 +48,17 @@ func fingerprinted(t *testing.T, file string, opt Options) map[string]*report.Fi
 		t.Fatal(err)
 	}
 	r := &report.Report{Metadata: report.Metadata{ID: "r"}, Findings: got}
-	parts, _, err := report.Split(r, report.SplitConfig{})
+	parts, _, err := part.Split(r, part.SplitConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]*report.Finding{}
 	for _, p := range parts {
-		part, err := p.Report()
+		pt, err := p.Report()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range part.Findings {
+		for _, f := range pt.Findings {
 			out[f.Fingerprint] = f
 		}
 	}

@@ -3,10 +3,12 @@ package scantest
 import (
 	"sync"
 
+	"github.com/rediverio/sdk/pkg/part"
+
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Recorder is a report.Writer that keeps what it is given, for a test to look at. The zero value is ready. Its
+// Recorder is a part.Writer that keeps what it is given, for a test to look at. The zero value is ready. Its
 // fields are read when the scan has returned.
 type Recorder struct {
 	Report  report.Report // the head as it was at Close, with everything added
@@ -20,7 +22,7 @@ type Recorder struct {
 }
 
 // Open is a scan.OpenFunc.
-func (r *Recorder) Open(head *report.Report) (report.Writer, error) {
+func (r *Recorder) Open(head *report.Report) (part.Writer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Opened++
@@ -31,16 +33,16 @@ func (r *Recorder) Open(head *report.Report) (report.Writer, error) {
 	return r, nil
 }
 
-// Head implements report.Writer.
+// Head implements part.Writer.
 func (r *Recorder) Head() *report.Report { return &r.Report }
 
-// AddAsset implements report.Writer.
+// AddAsset implements part.Writer.
 func (r *Recorder) AddAsset(a *report.Asset) error {
 	r.Report.Assets = append(r.Report.Assets, a)
 	return nil
 }
 
-// AddFinding implements report.Writer.
+// AddFinding implements part.Writer.
 func (r *Recorder) AddFinding(f *report.Finding) error {
 	if r.AddErr != nil {
 		return r.AddErr
@@ -49,19 +51,19 @@ func (r *Recorder) AddFinding(f *report.Finding) error {
 	return nil
 }
 
-// AddDependency implements report.Writer.
+// AddDependency implements part.Writer.
 func (r *Recorder) AddDependency(d *report.Dependency) error {
 	r.Report.Dependencies = append(r.Report.Dependencies, d)
 	return nil
 }
 
-// Close implements report.Writer.
-func (r *Recorder) Close() (report.Summary, error) {
+// Close implements part.Writer.
+func (r *Recorder) Close() (part.Summary, error) {
 	if r.CloseErr != nil {
-		return report.Summary{}, r.CloseErr
+		return part.Summary{}, r.CloseErr
 	}
 	r.Closed = true
-	s := report.Summary{
+	s := part.Summary{
 		Parts: 1, Findings: len(r.Report.Findings), Assets: len(r.Report.Assets),
 		Dependencies: len(r.Report.Dependencies), BySeverity: map[report.Severity]int{},
 	}
@@ -71,7 +73,7 @@ func (r *Recorder) Close() (report.Summary, error) {
 	return s, nil
 }
 
-// Abort implements report.Writer.
+// Abort implements part.Writer.
 func (r *Recorder) Abort() error {
 	r.Aborted = !r.Closed
 	return nil

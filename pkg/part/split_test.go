@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"encoding/json"
@@ -8,37 +8,39 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // randomReport is a report with every kind of item: findings with, without and with a dangling asset, assets with and
 // without an ID, some of both large.
-func randomReport(r *rand.Rand, findings, assets, dependencies int) *Report {
+func randomReport(r *rand.Rand, findings, assets, dependencies int) *report.Report {
 	text := func(most int) string {
 		if r.IntN(20) == 0 {
 			most *= 20
 		}
 		return strings.Repeat("words in a row ", 1+r.IntN(1+most/15))
 	}
-	rep := &Report{
-		Metadata: Metadata{
-			ID: "r-1", Timestamp: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC), CoverageType: CoverageFull,
-			Branch: &Branch{Name: "main", CommitSHA: "0123abcd"}, Properties: Properties{"host": text(100)},
+	rep := &report.Report{
+		Metadata: report.Metadata{
+			ID: "r-1", Timestamp: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC), CoverageType: report.CoverageFull,
+			Branch: &report.Branch{Name: "main", CommitSHA: "0123abcd"}, Properties: report.Properties{"host": text(100)},
 		},
-		Tool:       &Tool{Name: "gitleaks", Version: "8.30.1", Properties: Properties{"rules": text(500)}},
-		Properties: Properties{"note": text(1000)},
+		Tool:       &report.Tool{Name: "gitleaks", Version: "8.30.1", Properties: report.Properties{"rules": text(500)}},
+		Properties: report.Properties{"note": text(1000)},
 	}
 	for i := range assets {
-		a := &Asset{Type: "repository", Value: fmt.Sprintf("asset-%d", i), Description: text(100)}
+		a := &report.Asset{Type: "repository", Value: fmt.Sprintf("asset-%d", i), Description: text(100)}
 		if r.IntN(4) > 0 {
 			a.ID = fmt.Sprintf("a%d", i)
 		}
 		rep.Assets = append(rep.Assets, a)
 	}
 	for i := range findings {
-		f := &Finding{
-			ID: fmt.Sprintf("f%d", i), Type: TypeVulnerability, Title: "t", Severity: Severities()[r.IntN(5)],
+		f := &report.Finding{
+			ID: fmt.Sprintf("f%d", i), Type: report.TypeVulnerability, Title: "t", Severity: report.Severities()[r.IntN(5)],
 			RuleID: fmt.Sprintf("rule-%d", r.IntN(9)), Message: text(300),
-			Location: &Location{Path: fmt.Sprintf("dir/file%d.go", r.IntN(50)), StartLine: r.IntN(200)},
+			Location: &report.Location{Path: fmt.Sprintf("dir/file%d.go", r.IntN(50)), StartLine: r.IntN(200)},
 		}
 		switch r.IntN(4) {
 		case 0:
@@ -49,7 +51,7 @@ func randomReport(r *rand.Rand, findings, assets, dependencies int) *Report {
 		rep.Findings = append(rep.Findings, f)
 	}
 	for i := range dependencies {
-		rep.Dependencies = append(rep.Dependencies, &Dependency{Name: fmt.Sprintf("d%d", i), Version: "1.0", Path: text(60)})
+		rep.Dependencies = append(rep.Dependencies, &report.Dependency{Name: fmt.Sprintf("d%d", i), Version: "1.0", Path: text(60)})
 	}
 	return rep
 }
@@ -62,7 +64,7 @@ func randomConfig(r *rand.Rand) SplitConfig {
 	}
 }
 
-func mustSplit(t testing.TB, r *Report, cfg SplitConfig) ([]*Part, Summary) {
+func mustSplit(t testing.TB, r *report.Report, cfg SplitConfig) ([]*Part, Summary) {
 	t.Helper()
 	parts, sum, err := Split(r, cfg)
 	if err != nil {
@@ -122,11 +124,11 @@ func checkBounds(t *testing.T, cfg SplitConfig, parts []*Part) {
 }
 
 // checkContent decodes the parts and puts the report together again.
-func checkContent(t *testing.T, rep *Report, parts []*Part, sum Summary) {
+func checkContent(t *testing.T, rep *report.Report, parts []*Part, sum Summary) {
 	t.Helper()
-	var findings []*Finding
-	var dependencies []*Dependency
-	assets := map[string]*Asset{}
+	var findings []*report.Finding
+	var dependencies []*report.Dependency
+	assets := map[string]*report.Asset{}
 	ids := map[string]bool{}
 	for _, a := range rep.Assets {
 		if a.ID != "" {
@@ -135,7 +137,7 @@ func checkContent(t *testing.T, rep *Report, parts []*Part, sum Summary) {
 	}
 	fingerprints := map[string]bool{}
 	for i, p := range parts {
-		if p.Key != PartKey("r-1", sum.Content, i) {
+		if p.Key != Key("r-1", sum.Content, i) {
 			t.Errorf("part %d has key %q", i, p.Key)
 		}
 		d, err := p.Report()
@@ -184,13 +186,13 @@ func checkContent(t *testing.T, rep *Report, parts []*Part, sum Summary) {
 func sameItems[T any](a, b []T) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
 
 // checkHead checks that a part can be read alone, and that only the last one claims to be complete.
-func checkHead(t *testing.T, rep, d *Report, p *Part) {
+func checkHead(t *testing.T, rep, d *report.Report, p *Part) {
 	t.Helper()
 	want := rep.Metadata
 	if !p.Final {
-		want.CoverageType = CoveragePartial
+		want.CoverageType = report.CoveragePartial
 	}
-	if !reflect.DeepEqual(d.Metadata, want) || !reflect.DeepEqual(d.Tool, rep.Tool) || d.Version != SchemaVersion {
+	if !reflect.DeepEqual(d.Metadata, want) || !reflect.DeepEqual(d.Tool, rep.Tool) || d.Version != report.SchemaVersion {
 		t.Errorf("part %d: metadata %+v, tool %+v, version %q", p.Index, d.Metadata, d.Tool, d.Version)
 	}
 	if p.Final && !reflect.DeepEqual(d.Properties, rep.Properties) {
@@ -204,7 +206,7 @@ func checkHead(t *testing.T, rep, d *Report, p *Part) {
 	}
 }
 
-func checkSummary(t *testing.T, rep *Report, parts []*Part, sum Summary) {
+func checkSummary(t *testing.T, rep *report.Report, parts []*Part, sum Summary) {
 	t.Helper()
 	var raw, data int64
 	var oversize, severities int
@@ -236,7 +238,7 @@ func TestSplitterStreams(t *testing.T) {
 	}
 }
 
-func streams(t *testing.T, rep *Report, cfg SplitConfig, most int, want []*Part, wantSum Summary) {
+func streams(t *testing.T, rep *report.Report, cfg SplitConfig, most int, want []*Part, wantSum Summary) {
 	t.Helper()
 
 	var parts []*Part
@@ -273,7 +275,7 @@ func streams(t *testing.T, rep *Report, cfg SplitConfig, most int, want []*Part,
 }
 
 func TestKeysNameTheContent(t *testing.T) {
-	keys := func(change func(*Report)) string {
+	keys := func(change func(*report.Report)) string {
 		rep := randomReport(rand.New(rand.NewPCG(5, 5)), 100, 10, 10)
 		change(rep)
 		parts, _ := mustSplit(t, rep, SplitConfig{MinFindings: 10, MaxFindings: 30})
@@ -283,19 +285,19 @@ func TestKeysNameTheContent(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	same := keys(func(*Report) {})
-	if got := keys(func(*Report) {}); got != same {
+	same := keys(func(*report.Report) {})
+	if got := keys(func(*report.Report) {}); got != same {
 		t.Errorf("same report, other keys: %s and %s", same, got)
 	}
 	seen := map[string]string{same: "nothing"}
-	for name, change := range map[string]func(*Report){
-		"one message":   func(r *Report) { r.Findings[99].Message += "!" },
-		"the order":     func(r *Report) { r.Findings[0], r.Findings[1] = r.Findings[1], r.Findings[0] },
-		"one less":      func(r *Report) { r.Findings = r.Findings[:99] },
-		"an asset":      func(r *Report) { r.Assets[0].Name = "x" },
-		"a dependency":  func(r *Report) { r.Dependencies[0].Version = "2" },
-		"the ID":        func(r *Report) { r.Metadata.ID = "r-2" },
-		"the timestamp": func(r *Report) { r.Metadata.Timestamp = r.Metadata.Timestamp.Add(time.Second) },
+	for name, change := range map[string]func(*report.Report){
+		"one message":   func(r *report.Report) { r.Findings[99].Message += "!" },
+		"the order":     func(r *report.Report) { r.Findings[0], r.Findings[1] = r.Findings[1], r.Findings[0] },
+		"one less":      func(r *report.Report) { r.Findings = r.Findings[:99] },
+		"an asset":      func(r *report.Report) { r.Assets[0].Name = "x" },
+		"a dependency":  func(r *report.Report) { r.Dependencies[0].Version = "2" },
+		"the ID":        func(r *report.Report) { r.Metadata.ID = "r-2" },
+		"the timestamp": func(r *report.Report) { r.Metadata.Timestamp = r.Metadata.Timestamp.Add(time.Second) },
 	} {
 		got := keys(change)
 		if other, dup := seen[got]; dup {

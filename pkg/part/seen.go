@@ -1,8 +1,10 @@
-package report
+package part
 
 import (
 	"math/bits"
 	"strconv"
+
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // seen tells repeats among the computed fingerprints of one report, by the first 8 bytes of each.
@@ -12,7 +14,7 @@ type seen struct {
 }
 
 // fingerprint returns the finding's fingerprint, another one for each repeat.
-func (s *seen) fingerprint(f *Finding) string {
+func (s *seen) fingerprint(f *report.Finding) string {
 	fp := f.ComputeFingerprint()
 	key, _ := strconv.ParseUint(fp[:16], 16, 64) // hexadecimal, by its making
 	if s.once.add(key) {
@@ -22,7 +24,7 @@ func (s *seen) fingerprint(f *Finding) string {
 		s.repeats = map[uint64]int{}
 	}
 	s.repeats[key]++
-	return RepeatFingerprint(fp, s.repeats[key])
+	return report.RepeatFingerprint(fp, s.repeats[key])
 }
 
 // hashSet is a set of cryptographic hashes. A million of them take 10 to 12 MB, where a Go map takes 27, and it grows

@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"encoding/json"
@@ -9,10 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/pkg/report"
+
 	"github.com/rediverio/sdk/internal/codec"
 )
 
-func head() *Report { return &Report{Metadata: Metadata{ID: "r-1"}, Tool: &Tool{Name: "t"}} }
+func head() *report.Report {
+	return &report.Report{Metadata: report.Metadata{ID: "r-1"}, Tool: &report.Tool{Name: "t"}}
+}
 
 // envelope is what a part of a split report says of itself.
 type envelope struct {
@@ -21,8 +25,8 @@ type envelope struct {
 	IsFinal    bool   `json:"is_final"`
 }
 
-func finding(i int) *Finding {
-	return &Finding{Type: TypeSecret, Title: fmt.Sprint("t", i), Severity: High, Message: fmt.Sprint("message ", i)}
+func finding(i int) *report.Finding {
+	return &report.Finding{Type: report.TypeSecret, Title: fmt.Sprint("t", i), Severity: report.High, Message: fmt.Sprint("message ", i)}
 }
 
 // noise is n characters that do not compress well.
@@ -57,17 +61,19 @@ func TestBelowTheMinimumsIsOnePlainReport(t *testing.T) {
 			t.Errorf("a plain report has %s", name)
 		}
 	}
-	if d, err := parts[0].Report(); err != nil || d.Metadata.CoverageType != CoverageFull {
+	if d, err := parts[0].Report(); err != nil || d.Metadata.CoverageType != report.CoverageFull {
 		t.Errorf("its coverage is %q, %v", d.Metadata.CoverageType, err)
 	}
 }
 
 func TestAtAMinimumItIsSplit(t *testing.T) {
-	for name, add := range map[string]func(*Report){
-		"findings":     func(r *Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), DefaultMinFindings, 0, 0) },
-		"assets":       func(r *Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), 0, DefaultMinAssets, 0) },
-		"dependencies": func(r *Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), 0, 0, DefaultMinFindings) },
-		"bytes":        func(r *Report) { r.Findings = []*Finding{{Message: noise(3 << 20)}, {Message: noise(2 << 20)}} },
+	for name, add := range map[string]func(*report.Report){
+		"findings":     func(r *report.Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), DefaultMinFindings, 0, 0) },
+		"assets":       func(r *report.Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), 0, DefaultMinAssets, 0) },
+		"dependencies": func(r *report.Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), 0, 0, DefaultMinFindings) },
+		"bytes": func(r *report.Report) {
+			r.Findings = []*report.Finding{{Message: noise(3 << 20)}, {Message: noise(2 << 20)}}
+		},
 	} {
 		rep := head()
 		add(rep)
@@ -99,7 +105,7 @@ func TestSplitPartsHaveAnEnvelope(t *testing.T) {
 func TestAssetsWithoutAnIDStay(t *testing.T) {
 	rep := head()
 	for i := range 250 {
-		rep.Assets = append(rep.Assets, &Asset{Type: "host", Value: fmt.Sprint("host-", i)})
+		rep.Assets = append(rep.Assets, &report.Asset{Type: "host", Value: fmt.Sprint("host-", i)})
 	}
 	parts, _ := mustSplit(t, rep, SplitConfig{})
 	seen := map[string]int{}
@@ -120,7 +126,7 @@ func TestAssetsWithoutAnIDStay(t *testing.T) {
 // One repository with many findings is the usual report: every part must name the repository.
 func TestOneAssetManyFindings(t *testing.T) {
 	rep := head()
-	rep.Assets = []*Asset{{ID: "repo", Type: "repository", Value: "github.com/a/b"}}
+	rep.Assets = []*report.Asset{{ID: "repo", Type: "repository", Value: "github.com/a/b"}}
 	for i := range 5000 {
 		f := finding(i)
 		f.AssetRef = "repo"
@@ -140,7 +146,7 @@ func TestOneAssetManyFindings(t *testing.T) {
 func TestSBOMOnly(t *testing.T) {
 	rep := head()
 	for i := range 55000 {
-		rep.Dependencies = append(rep.Dependencies, &Dependency{
+		rep.Dependencies = append(rep.Dependencies, &report.Dependency{
 			Name: fmt.Sprint("component-", i), Version: "1.2.3", PURL: fmt.Sprintf("pkg:npm/component-%d@1.2.3", i), Licenses: []string{"MIT"},
 		})
 	}
@@ -204,7 +210,7 @@ func TestALargeFindingTravelsAlone(t *testing.T) {
 func TestALargeAssetTravelsAlone(t *testing.T) {
 	rep := head()
 	for i := range 201 {
-		rep.Assets = append(rep.Assets, &Asset{Type: "host", Value: fmt.Sprint(i)})
+		rep.Assets = append(rep.Assets, &report.Asset{Type: "host", Value: fmt.Sprint(i)})
 	}
 	rep.Assets[7].Description = noise(3 << 20)
 	parts, sum := mustSplit(t, rep, SplitConfig{})
@@ -217,7 +223,7 @@ func TestALargeAssetTravelsAlone(t *testing.T) {
 // Properties of the report that would not fit beside the last findings get a part of their own.
 func TestLargePropertiesTravelAlone(t *testing.T) {
 	rep := head()
-	rep.Properties = Properties{"note": noise(2<<20 - 1000)}
+	rep.Properties = report.Properties{"note": noise(2<<20 - 1000)}
 	for i := range 2100 {
 		rep.Findings = append(rep.Findings, finding(i))
 	}
@@ -241,11 +247,11 @@ func TestATooLargeItemIsRefusedAlone(t *testing.T) {
 	}
 	huge := strings.Repeat("x", 8<<20)
 	for name, err := range map[string]error{
-		"finding 1":    s.AddFinding(&Finding{Description: huge}),
-		"asset 0":      s.AddAsset(&Asset{Description: huge}),
-		"dependency 0": s.AddDependency(&Dependency{Path: huge}),
+		"finding 1":    s.AddFinding(&report.Finding{Description: huge}),
+		"asset 0":      s.AddAsset(&report.Asset{Description: huge}),
+		"dependency 0": s.AddDependency(&report.Dependency{Path: huge}),
 	} {
-		var tl *TooLargeError
+		var tl *report.TooLargeError
 		if !errors.As(err, &tl) || tl.Item != name || tl.Bound != DefaultMaxItemBytes || tl.Size < 8<<20 {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -260,8 +266,8 @@ func TestATooLargeItemIsRefusedAlone(t *testing.T) {
 
 func TestATooLargeHeadIsRefused(t *testing.T) {
 	rep := head()
-	rep.Tool.Properties = Properties{"x": strings.Repeat("x", 8<<20)}
-	var tl *TooLargeError
+	rep.Tool.Properties = report.Properties{"x": strings.Repeat("x", 8<<20)}
+	var tl *report.TooLargeError
 	if _, _, err := Split(rep, SplitConfig{}); !errors.As(err, &tl) || !strings.Contains(tl.Item, "tool") {
 		t.Errorf("got %v", err)
 	}
@@ -271,7 +277,7 @@ func TestATooLargeHeadIsRefused(t *testing.T) {
 func TestRatioOverAHundredIsSentPlain(t *testing.T) {
 	for _, n := range []int{100 << 10, 6 << 20} {
 		rep := head()
-		rep.Findings = []*Finding{{Type: TypeSecret, Title: "t", Severity: High, Description: strings.Repeat("a", n)}}
+		rep.Findings = []*report.Finding{{Type: report.TypeSecret, Title: "t", Severity: report.High, Description: strings.Repeat("a", n)}}
 		parts, _ := mustSplit(t, rep, SplitConfig{})
 		p := parts[0]
 		if p.Encoding != codec.None || int64(len(p.Data)) != p.RawSize {
@@ -286,9 +292,9 @@ func TestRatioOverAHundredIsSentPlain(t *testing.T) {
 func TestRepeatsAreToldApart(t *testing.T) {
 	rep := head()
 	for i := range 3000 {
-		rep.Findings = append(rep.Findings, &Finding{Type: TypeSecret, Title: "t", Severity: Info, Confidence: i})
+		rep.Findings = append(rep.Findings, &report.Finding{Type: report.TypeSecret, Title: "t", Severity: report.Info, Confidence: i})
 	}
-	given := &Finding{Type: TypeSecret, Title: "t", Fingerprint: "given"}
+	given := &report.Finding{Type: report.TypeSecret, Title: "t", Fingerprint: "given"}
 	rep.Findings = append(rep.Findings, given, given)
 	seen := map[string]int{}
 	parts, _ := mustSplit(t, rep, SplitConfig{})
@@ -304,7 +310,7 @@ func TestRepeatsAreToldApart(t *testing.T) {
 	if len(seen) != 3001 || seen["given"] != 2 {
 		t.Errorf("%d fingerprints of 3001; the given one is there %d times", len(seen), seen["given"])
 	}
-	if fp := rep.Findings[0].ComputeFingerprint(); seen[fp] != 1 || seen[RepeatFingerprint(fp, 1)] != 1 {
+	if fp := rep.Findings[0].ComputeFingerprint(); seen[fp] != 1 || seen[report.RepeatFingerprint(fp, 1)] != 1 {
 		t.Error("the first has not its plain fingerprint, or the second not that of the first repeat")
 	}
 	if rep.Findings[0].Fingerprint != "" {
@@ -320,7 +326,7 @@ func TestManyRepeats(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 1<<16 + 10 {
-		seen[s.seen.fingerprint(&Finding{Type: TypeSecret})] = true
+		seen[s.seen.fingerprint(&report.Finding{Type: report.TypeSecret})] = true
 	}
 	if len(seen) != 1<<16+10 {
 		t.Errorf("%d fingerprints of %d", len(seen), 1<<16+10)
@@ -328,13 +334,13 @@ func TestManyRepeats(t *testing.T) {
 }
 
 func TestBadItemsAreErrors(t *testing.T) {
-	for name, rep := range map[string]*Report{
-		"null finding":    {Findings: []*Finding{nil}},
-		"null asset":      {Assets: []*Asset{nil}},
-		"null dependency": {Dependencies: []*Dependency{nil}},
-		"NaN":             {Findings: []*Finding{{Properties: Properties{"x": math.NaN()}}}},
-		"NaN in the head": {Properties: Properties{"x": math.Inf(1)}},
-		"function":        {Assets: []*Asset{{Properties: Properties{"x": func() {}}}}},
+	for name, rep := range map[string]*report.Report{
+		"null finding":    {Findings: []*report.Finding{nil}},
+		"null asset":      {Assets: []*report.Asset{nil}},
+		"null dependency": {Dependencies: []*report.Dependency{nil}},
+		"NaN":             {Findings: []*report.Finding{{Properties: report.Properties{"x": math.NaN()}}}},
+		"NaN in the head": {Properties: report.Properties{"x": math.Inf(1)}},
+		"function":        {Assets: []*report.Asset{{Properties: report.Properties{"x": func() {}}}}},
 	} {
 		rep.Metadata.ID = "r"
 		if _, _, err := Split(rep, SplitConfig{}); err == nil {
@@ -344,8 +350,8 @@ func TestBadItemsAreErrors(t *testing.T) {
 	if _, _, err := Split(nil, SplitConfig{}); err == nil {
 		t.Error("nil report: no error")
 	}
-	var ide *IDError
-	if _, _, err := Split(&Report{}, SplitConfig{}); !errors.As(err, &ide) {
+	var ide *report.IDError
+	if _, _, err := Split(&report.Report{}, SplitConfig{}); !errors.As(err, &ide) {
 		t.Errorf("no ID: %v", err)
 	}
 }
@@ -373,7 +379,7 @@ func TestEmitFails(t *testing.T) {
 // What a reader learns at the end of its input stands in the final part.
 func TestHeadMayChangeUntilClose(t *testing.T) {
 	rep := head()
-	rep.Metadata.CoverageType = CoverageFull
+	rep.Metadata.CoverageType = report.CoverageFull
 	var parts []*Part
 	s, err := NewSplitter(rep, SplitConfig{MinFindings: 1, MaxFindings: 1}, func(p *Part) error { parts = append(parts, p); return nil })
 	if err != nil {
@@ -382,12 +388,12 @@ func TestHeadMayChangeUntilClose(t *testing.T) {
 	if err := errors.Join(s.AddFinding(finding(0)), s.AddFinding(finding(1))); err != nil {
 		t.Fatal(err)
 	}
-	s.Head().Metadata.CoverageType = CoverageIncremental
+	s.Head().Metadata.CoverageType = report.CoverageIncremental
 	if _, err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	d, err := parts[len(parts)-1].Report()
-	if err != nil || d.Metadata.CoverageType != CoverageIncremental || rep.Metadata.CoverageType != CoverageFull {
+	if err != nil || d.Metadata.CoverageType != report.CoverageIncremental || rep.Metadata.CoverageType != report.CoverageFull {
 		t.Errorf("final part says %q, the caller's report %q, %v", d.Metadata.CoverageType, rep.Metadata.CoverageType, err)
 	}
 }

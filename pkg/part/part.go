@@ -1,4 +1,9 @@
-package report
+// Package part splits a report into the pieces that are stored and uploaded. A Splitter cuts a report of any size into
+// self-contained Parts, the same bytes every time.
+//
+// Envelope, Outcome, Progress and Counts are the nouns in which a pipeline, a spool and an uploader speak about delivery.
+// They are defined here so that none of the three imports another.
+package part
 
 import (
 	"crypto/sha256"
@@ -9,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/report"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
@@ -41,7 +48,7 @@ type Part struct {
 
 // Report decodes the part within the platform's bounds: 10 MiB compressed, 50 MiB decompressed, 100:1.
 // It returns an error when Data is not what SHA256 says.
-func (p *Part) Report() (*Report, error) {
+func (p *Part) Report() (*report.Report, error) {
 	if sum := sha256.Sum256(p.Data); sum != p.SHA256 {
 		return nil, fmt.Errorf("part %s: data has sha256 %x, want %x", p.Key, sum[:4], p.SHA256[:4])
 	}
@@ -49,7 +56,7 @@ func (p *Part) Report() (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("part %s: %w", p.Key, err)
 	}
-	var r Report
+	var r report.Report
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return nil, fmt.Errorf("part %s: %w", p.Key, err)
 	}
@@ -62,35 +69,35 @@ func (p *Part) Report() (*Report, error) {
 var envelopeNames = []string{"report_id", "chunk_index", "total_chunks", "is_final"}
 
 // withoutEnvelope returns e without the members of an envelope; e is not changed.
-func withoutEnvelope(e Extra) Extra {
-	var out Extra
+func withoutEnvelope(e report.Extra) report.Extra {
+	var out report.Extra
 	for name, value := range e {
 		if slices.ContainsFunc(envelopeNames, func(n string) bool { return strings.EqualFold(n, name) }) {
 			continue
 		}
 		if out == nil {
-			out = make(Extra, len(e))
+			out = make(report.Extra, len(e))
 		}
 		out[name] = value
 	}
 	return out
 }
 
-// PartKey returns the key of a part: it names the report, its content and the part's place, nothing else.
-func PartKey(reportID string, content [32]byte, index int) string {
+// Key returns the key of a part: it names the report, its content and the part's place, nothing else.
+func Key(reportID string, content [32]byte, index int) string {
 	return reportID + "." + hex.EncodeToString(content[:8]) + "." + strconv.Itoa(index)
 }
 
-// ParsePartKey takes apart what PartKey made: the report's ID, the first 8 bytes of its content's hash, and the index.
-func ParsePartKey(key string) (reportID string, content []byte, index int, err error) {
+// ParseKey takes apart what Key returned: the report's ID, the first 8 bytes of its content's hash, and the index.
+func ParseKey(key string) (reportID string, content []byte, index int, err error) {
 	fields := strings.Split(key, ".")
 	if len(fields) == 3 {
 		content, err = hex.DecodeString(fields[1])
 		if err == nil && len(content) == 8 {
 			if index, err = strconv.Atoi(fields[2]); err == nil && index >= 0 {
-				return fields[0], content, index, CheckID("part key", fields[0])
+				return fields[0], content, index, report.CheckID("part key", fields[0])
 			}
 		}
 	}
-	return "", nil, 0, &IDError{"part key", key[:min(len(key), 64)]}
+	return "", nil, 0, &report.IDError{Field: "part key", Value: key[:min(len(key), 64)]}
 }

@@ -1,9 +1,8 @@
-package report
+package jsonx
 
 import "unicode/utf8"
 
-// plainByte tells the ASCII characters that a JSON string holds as they are; as in encoding/json, those that matter in
-// HTML are not among them.
+// plainByte has the ASCII characters that need no escape. As in encoding/json, the characters special to HTML do.
 var plainByte = func() (t [utf8.RuneSelf]bool) {
 	for c := range t {
 		t[c] = c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
@@ -11,10 +10,11 @@ var plainByte = func() (t [utf8.RuneSelf]bool) {
 	return t
 }()
 
-// appendString appends s as a JSON string, to the byte as encoding/json does.
-func appendString(b []byte, s string) []byte {
+// AppendString appends s as a quoted JSON string, to the byte as encoding/json does: invalid UTF-8 becomes U+FFFD, and <, >
+// and & are escaped.
+func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	start := 0 // of what is not appended yet
+	start := 0 // start of the bytes not appended yet
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
 			if !plainByte[c] {
@@ -26,10 +26,10 @@ func appendString(b []byte, s string) []byte {
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == utf8.RuneError && size == 1: // no UTF-8
+		case r == utf8.RuneError && size == 1: // invalid UTF-8
 			b = append(append(b, s[start:i]...), `\ufffd`...)
 			start = i + size
-		case r == '\u2028' || r == '\u2029': // end a line in JavaScript
+		case r == '\u2028' || r == '\u2029': // line separators in JavaScript
 			b = append(append(b, s[start:i]...), `\u202`...)
 			b = append(b, '8'+byte(r-'\u2028'))
 			start = i + size

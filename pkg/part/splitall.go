@@ -1,17 +1,21 @@
-package report
+package part
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rediverio/sdk/pkg/report"
+)
 
 // Seal completes the parts of a report once all are made: their keys and their total.
 func Seal(parts []*Part, content [32]byte) {
 	for _, p := range parts {
-		p.Key = PartKey(p.ReportID, content, p.Index)
+		p.Key = Key(p.ReportID, content, p.Index)
 		p.Total = len(parts)
 	}
 }
 
 // Split cuts a whole report into sealed parts. See Splitter for what they promise.
-func Split(r *Report, cfg SplitConfig) ([]*Part, Summary, error) {
+func Split(r *report.Report, cfg SplitConfig) ([]*Part, Summary, error) {
 	var parts []*Part
 	s, err := NewSplitter(r, cfg, func(p *Part) error {
 		parts = append(parts, p)
@@ -32,7 +36,7 @@ func Split(r *Report, cfg SplitConfig) ([]*Part, Summary, error) {
 }
 
 // AddAll adds every asset, finding and dependency of r, in this order.
-func (s *Splitter) AddAll(r *Report) error {
+func (s *Splitter) AddAll(r *report.Report) error {
 	for _, a := range r.Assets {
 		if err := s.AddAsset(a); err != nil {
 			return err

@@ -1,15 +1,17 @@
-package report
+package part
 
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/rediverio/sdk/pkg/report"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
 
 // A receiver would take such a report for a part of another.
 func TestMembersOfAnEnvelopeDoNotSurviveInAReport(t *testing.T) {
-	var r Report
+	var r report.Report
 	const foreign = `{"version":"1.0","metadata":{"id":"mine"},"findings":[],"report_id":"other","chunk_index":7,"Is_Final":false,"kept":1}`
 	if err := json.Unmarshal([]byte(foreign), &r); err != nil {
 		t.Fatal(err)
@@ -18,7 +20,7 @@ func TestMembersOfAnEnvelopeDoNotSurviveInAReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got Report // as a receiver reads it
+	var got report.Report // as a receiver reads it
 	raw, err := codec.Decode(parts[0].Encoding, parts[0].Data, codec.Limits{})
 	if err != nil {
 		t.Fatal(err)

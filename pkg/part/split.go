@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"bytes"
@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"reflect"
+
+	"github.com/rediverio/sdk/internal/jsonx"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Splitter turns a stream of assets, findings and dependencies into parts. Each item is encoded once. Peak memory is
@@ -20,14 +22,14 @@ import (
 type Splitter struct {
 	cfg  SplitConfig
 	emit func(*Part) error
-	head Report // its lists are empty
-	err  error  // the first failure of making or emitting a part, or errEnded: nothing works after it
+	head report.Report // its lists are empty
+	err  error         // the first failure of making or emitting a part, or errEnded: nothing works after it
 
 	assets  []rawAsset
 	byID    map[string]int
 	seen    seen
-	scratch []byte  // the JSON of the item in hand
-	stamped Finding // the finding in hand with its computed fingerprint
+	scratch []byte         // the JSON of the item in hand
+	stamped report.Finding // the finding in hand with its computed fingerprint
 
 	whole     bool // the report may still stay whole: cur holds all of it
 	heldBytes int64
@@ -46,7 +48,7 @@ type Summary struct {
 	RawBytes, DataBytes                   int64    // before and after compression
 	Oversize                              int      // parts that hold one finding over MaxBytes
 	Content                               [32]byte // hash of the report's JSON, however compressed; part keys derive from it
-	BySeverity                            map[Severity]int
+	BySeverity                            map[report.Severity]int
 	Uploaded                              bool // set by a durable queue: this content was uploaded before under this ID, nothing is queued
 }
 
@@ -59,37 +61,37 @@ type rawAsset struct {
 // must have an ID. emit gets every full part, in order, soon after it is full, on the goroutine that calls the
 // Splitter; the parts have no Key and no Total yet, since those are known only when the last one is made: see Seal.
 // When emit fails, so does whatever is called next, with its error.
-func NewSplitter(head *Report, cfg SplitConfig, emit func(*Part) error) (*Splitter, error) {
+func NewSplitter(head *report.Report, cfg SplitConfig, emit func(*Part) error) (*Splitter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if head == nil {
 		return nil, errors.New("report is nil")
 	}
-	if err := CheckID("report_id", head.Metadata.ID); err != nil {
+	if err := report.CheckID("report_id", head.Metadata.ID); err != nil {
 		return nil, err
 	}
 	s := &Splitter{
 		cfg: cfg.withDefaults(), emit: emit, head: *head, whole: true,
 		byID: map[string]int{}, scratch: make([]byte, 0, 1<<10), cur: drafts.Get().(*draft),
-		content: sha256.New(), sum: Summary{BySeverity: map[Severity]int{}},
+		content: sha256.New(), sum: Summary{BySeverity: map[report.Severity]int{}},
 	}
 	s.head.Assets, s.head.Findings, s.head.Dependencies = nil, nil, nil
 	if s.head.Version == "" {
-		s.head.Version = SchemaVersion
+		s.head.Version = report.SchemaVersion
 	}
 	return s, nil
 }
 
 // Head returns what the parts still to come say of the report: a caller may change it, e.g. when the end of
 // the input shows that the scan was partial.
-func (s *Splitter) Head() *Report { return &s.head }
+func (s *Splitter) Head() *report.Report { return &s.head }
 
 // Parts returns how many parts were emitted so far.
 func (s *Splitter) Parts() int { return s.sum.Parts }
 
 // AddAsset adds an asset. Add it before the findings that reference it.
-func (s *Splitter) AddAsset(a *Asset) error {
+func (s *Splitter) AddAsset(a *report.Asset) error {
 	if a == nil {
 		return fmt.Errorf("asset %d is null", s.sum.Assets)
 	}
@@ -110,7 +112,7 @@ func (s *Splitter) AddAsset(a *Asset) error {
 }
 
 // AddFinding adds a finding. One without a fingerprint gets its computed one. The finding itself is not changed.
-func (s *Splitter) AddFinding(f *Finding) error {
+func (s *Splitter) AddFinding(f *report.Finding) error {
 	if f == nil {
 		return fmt.Errorf("finding %d is null", s.sum.Findings)
 	}
@@ -135,7 +137,7 @@ func (s *Splitter) AddFinding(f *Finding) error {
 }
 
 // AddDependency adds a component of the SBOM.
-func (s *Splitter) AddDependency(d *Dependency) error {
+func (s *Splitter) AddDependency(d *report.Dependency) error {
 	if d == nil {
 		return fmt.Errorf("dependency %d is null", s.sum.Dependencies)
 	}
@@ -184,13 +186,13 @@ func (s *Splitter) encode(kind string, n int, item any) (err error) {
 	if s.err != nil {
 		return s.err
 	}
-	b, err := appendObject(s.scratch[:0], reflect.ValueOf(item).Elem())
+	b, err := jsonx.AppendStruct(s.scratch[:0], item)
 	if err != nil {
 		return fmt.Errorf("%s %d: %w", kind, n, err)
 	}
 	s.scratch = b
 	if int64(len(b)) > s.cfg.MaxItemBytes {
-		return &TooLargeError{fmt.Sprintf("%s %d", kind, n), int64(len(b)), s.cfg.MaxItemBytes}
+		return tooLarge(fmt.Sprintf("%s %d", kind, n), int64(len(b)), s.cfg.MaxItemBytes, itemBound)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Who makes the parts must not show in them.
@@ -138,7 +140,7 @@ func BenchmarkStream(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		b.Run(fmt.Sprint("findings=", n), func(b *testing.B) {
 			f := *usual(1).Findings[0]
-			f.Fingerprint, f.AssetRef, f.Location = "", "", &Location{Path: "a.go"}
+			f.Fingerprint, f.AssetRef, f.Location = "", "", &report.Location{Path: "a.go"}
 			for b.Loop() {
 				var before, now runtime.MemStats
 				runtime.GC()

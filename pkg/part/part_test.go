@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"bytes"
@@ -53,7 +53,7 @@ func TestPartRefusesBadContent(t *testing.T) {
 }
 
 func TestPartKey(t *testing.T) {
-	if got := PartKey("r", [32]byte{1, 2, 0xff}, 3); got != "r.0102ff0000000000.3" {
+	if got := Key("r", [32]byte{1, 2, 0xff}, 3); got != "r.0102ff0000000000.3" {
 		t.Error(got)
 	}
 }

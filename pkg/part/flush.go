@@ -1,10 +1,12 @@
-package report
+package part
 
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
+
+	"github.com/rediverio/sdk/internal/jsonx"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // appendHead appends what a part says of the report. A failure ends the splitter.
@@ -14,15 +16,15 @@ func (s *Splitter) appendHead(b []byte, final bool) (_ []byte, err error) {
 	head.Extra = withoutEnvelope(head.Extra)
 	if !final {
 		head.Properties, head.Extra = nil, nil // said once, by the final part
-		if head.Metadata.CoverageType == CoverageFull {
-			head.Metadata.CoverageType = CoveragePartial
+		if head.Metadata.CoverageType == report.CoverageFull {
+			head.Metadata.CoverageType = report.CoveragePartial
 		}
 	}
-	if b, err = appendObject(b, reflect.ValueOf(&head).Elem()); err != nil {
+	if b, err = jsonx.AppendStruct(b, &head); err != nil {
 		return nil, fmt.Errorf("report header: %w", err)
 	}
 	if n := int64(len(b)); n > s.cfg.MaxItemBytes {
-		return nil, &TooLargeError{"tool, metadata and properties", n, s.cfg.MaxItemBytes}
+		return nil, tooLarge("tool, metadata and properties", n, s.cfg.MaxItemBytes, itemBound)
 	}
 	return b, nil
 }
@@ -49,7 +51,7 @@ func (s *Splitter) flush(final bool) (err error) {
 func (s *Splitter) begin(final bool) error {
 	d := s.cur
 	if size := int64(len(d.out)) + d.size() + int64(len(d.order)) + envelopeRoom; size > maxPart {
-		s.err = &TooLargeError{fmt.Sprintf("part %d with tool, metadata and properties", s.made), size, maxPart}
+		s.err = tooLarge(fmt.Sprintf("part %d with tool, metadata and properties", s.made), size, maxPart, partBound)
 		return s.err
 	}
 	slices.Sort(d.order)

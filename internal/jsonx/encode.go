@@ -1,4 +1,4 @@
-package report
+package jsonx
 
 import (
 	"encoding/json"
@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// encoding/json calls MarshalJSON of every object inside another and then checks and copies its output once more, on
-// each level. The encoder here appends the same bytes to one buffer, which TestEncodesAsEncodingJSON holds it to.
+// encoding/json calls MarshalJSON of every object inside another, then checks and copies its output again on each level.
+// The encoder here appends the same bytes to one buffer.
 
-// plan is what there is to know of a struct of the model, to encode it and to tell its members from unknown ones.
+// plan describes a struct: how to encode its fields, and which members of an object it knows.
 type plan struct {
 	fields []field
-	extra  int             // index of the field Extra
-	known  map[string]bool // names of the members, folded
+	extra  int             // index of the field that holds unknown members, or -1
+	known  map[string]bool // folded names of the members
 }
 
 type field struct {
 	index     int
-	name      string // as it is written: quoted, with a colon
+	name      string // quoted, with a colon
 	omitEmpty bool
 	append    appender
 }
@@ -38,7 +38,7 @@ func planOf(t reflect.Type) *plan {
 	if p, ok := plans.Load(t); ok {
 		return p.(*plan)
 	}
-	p := &plan{known: map[string]bool{}}
+	p := &plan{extra: -1, known: map[string]bool{}}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -46,8 +46,8 @@ func planOf(t reflect.Type) *plan {
 			p.extra = i
 			continue
 		}
-		p.known[fold(name)] = true
-		p.fields = append(p.fields, field{i, string(appendString(nil, name)) + ":", options == "omitempty", appenderOf(f.Type)})
+		p.known[Fold(name)] = true
+		p.fields = append(p.fields, field{i, string(AppendString(nil, name)) + ":", options == "omitempty", appenderOf(f.Type)})
 	}
 	plans.Store(t, p)
 	return p
@@ -60,7 +60,7 @@ func appenderOf(t reflect.Type) appender {
 	case kind == reflect.Struct:
 		return appendObject
 	case kind == reflect.String:
-		return func(b []byte, v reflect.Value) ([]byte, error) { return appendString(b, v.String()), nil }
+		return func(b []byte, v reflect.Value) ([]byte, error) { return AppendString(b, v.String()), nil }
 	case kind == reflect.Int || kind == reflect.Int64:
 		return func(b []byte, v reflect.Value) ([]byte, error) { return strconv.AppendInt(b, v.Int(), 10), nil }
 	case kind == reflect.Bool:
@@ -73,7 +73,14 @@ func appenderOf(t reflect.Type) appender {
 	return func(b []byte, v reflect.Value) ([]byte, error) { return appendForeign(b, v.Interface()) }
 }
 
-// appendObject appends a struct of the model, and the members of its Extra at the end, in the order of their names.
+// AppendStruct appends the struct that ptr points to, to the byte as encoding/json would without calling methods of the
+// struct or of structs in it. A field with the tag json:"-" is a map[string]json.RawMessage: its members are appended
+// behind the others, sorted by name. Values of other types are encoded by encoding/json; a panic in one of their
+// methods is returned as an error.
+func AppendStruct(b []byte, ptr any) ([]byte, error) {
+	return appendObject(b, reflect.ValueOf(ptr).Elem())
+}
+
 func appendObject(b []byte, v reflect.Value) (_ []byte, err error) {
 	p := planOf(v.Type())
 	b = append(b, '{')
@@ -91,27 +98,30 @@ func appendObject(b []byte, v reflect.Value) (_ []byte, err error) {
 			return nil, fmt.Errorf("%s %w", f.name, err)
 		}
 	}
+	if p.extra < 0 {
+		return append(b, '}'), nil
+	}
 	if extra := v.Field(p.extra); extra.Len() > 0 {
-		if b, err = appendExtra(b, start, extra.Interface().(Extra)); err != nil {
+		if b, err = appendMembers(b, start, extra.Convert(reflect.TypeFor[map[string]json.RawMessage]()).Interface().(map[string]json.RawMessage)); err != nil {
 			return nil, err
 		}
 	}
 	return append(b, '}'), nil
 }
 
-func appendExtra(b []byte, start int, extra Extra) (_ []byte, err error) {
+func appendMembers(b []byte, start int, extra map[string]json.RawMessage) (_ []byte, err error) {
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
 		if len(b) > start {
 			b = append(b, ',')
 		}
-		if b, err = appendForeign(append(appendString(b, name), ':'), extra[name]); err != nil { // checks it
+		if b, err = appendForeign(append(AppendString(b, name), ':'), extra[name]); err != nil { // checks that it is valid
 			return nil, fmt.Errorf("member %q: %w", name, err)
 		}
 	}
 	return b, nil
 }
 
-// isEmpty says what omitempty omits.
+// isEmpty reports whether omitempty omits v.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map:
@@ -156,8 +166,7 @@ func appendTime(b []byte, v reflect.Value) (_ []byte, err error) {
 	return append(b, '"'), nil
 }
 
-// appendForeign leaves a value to encoding/json, and with it to methods of the caller's own types: a panic there is an
-// error of this value, not the end of the process.
+// appendForeign appends v as encoding/json does, which may call methods of a caller's type. A panic there becomes an error.
 func appendForeign(b []byte, v any) (_ []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,10 +1,12 @@
-package report
+package part
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"runtime"
+
+	"github.com/rediverio/sdk/pkg/report"
+
+	"github.com/rediverio/sdk/internal/config"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
@@ -43,23 +45,29 @@ const (
 	DefaultWorkers          = 2
 )
 
-// MaxPartBytes is the upper bound of MinBytes, MaxBytes and MaxItemBytes: a part of that size that does not compress
+// MaxBytes is the upper bound of MinBytes, MaxBytes and MaxItemBytes: a part of that size that does not compress
 // is still under the platform's 10 MiB of base64, and one that compresses too well can travel as it is.
-const MaxPartBytes = 7 << 20
+const MaxBytes = 7 << 20
 
 // maxPart bounds a part with its head and everything in it. In base64 it is within the platform's bound on compressed
 // data, together with what stands around it in a request, so it may travel as it is.
 const maxPart = codec.DefaultMaxCompressed/4*3 - 64<<10
 
+// The names of the two bounds in a report.TooLargeError.
+const (
+	itemBound = "max_item_bytes"
+	partBound = "the bound of a part"
+)
+
 func (c SplitConfig) withDefaults() SplitConfig {
-	c.MinFindings = cmp.Or(c.MinFindings, DefaultMinFindings)
-	c.MinAssets = cmp.Or(c.MinAssets, DefaultMinAssets)
-	c.MinBytes = cmp.Or(c.MinBytes, DefaultMinBytes)
-	c.MaxFindings = cmp.Or(c.MaxFindings, DefaultMaxFindings)
-	c.MaxAssets = cmp.Or(c.MaxAssets, DefaultMaxAssets)
-	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
-	c.MaxItemBytes = cmp.Or(c.MaxItemBytes, DefaultMaxItemBytes)
-	c.CompressionLevel = cmp.Or(c.CompressionLevel, DefaultCompressionLevel)
+	config.Default(&c.MinFindings, DefaultMinFindings)
+	config.Default(&c.MinAssets, DefaultMinAssets)
+	config.Default(&c.MinBytes, DefaultMinBytes)
+	config.Default(&c.MaxFindings, DefaultMaxFindings)
+	config.Default(&c.MaxAssets, DefaultMaxAssets)
+	config.Default(&c.MaxBytes, DefaultMaxBytes)
+	config.Default(&c.MaxItemBytes, DefaultMaxItemBytes)
+	config.Default(&c.CompressionLevel, DefaultCompressionLevel)
 	return c
 }
 
@@ -71,35 +79,19 @@ func (c SplitConfig) workers() int {
 // Validate returns every field that is out of range, in one error.
 func (c SplitConfig) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	check := func(name string, v, lo, hi int64) {
-		if v < lo || v > hi {
-			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
-		}
-	}
-	check("min_findings", int64(c.MinFindings), 1, 1<<31)
-	check("min_assets", int64(c.MinAssets), 1, 1<<31)
-	check("min_bytes", c.MinBytes, 1, MaxPartBytes)
-	check("max_findings", int64(c.MaxFindings), 1, 1<<31)
-	check("max_assets", int64(c.MaxAssets), 1, 1<<31)
-	check("max_bytes", c.MaxBytes, 1, MaxPartBytes)
-	check("max_item_bytes", c.MaxItemBytes, 1, MaxPartBytes)
-	check("compression_level", int64(c.CompressionLevel), 1, 9)
-	check("workers", int64(c.Workers), 0, 64)
-	return errors.Join(errs...)
+	v := config.New("")
+	config.Range(v, "min_findings", c.MinFindings, 1, 1<<31)
+	config.Range(v, "min_assets", c.MinAssets, 1, 1<<31)
+	config.Range(v, "min_bytes", c.MinBytes, 1, MaxBytes)
+	config.Range(v, "max_findings", c.MaxFindings, 1, 1<<31)
+	config.Range(v, "max_assets", c.MaxAssets, 1, 1<<31)
+	config.Range(v, "max_bytes", c.MaxBytes, 1, MaxBytes)
+	config.Range(v, "max_item_bytes", c.MaxItemBytes, 1, MaxBytes)
+	config.Range(v, "compression_level", c.CompressionLevel, 1, 9)
+	config.Range(v, "workers", c.Workers, 0, 64)
+	return v.Err()
 }
 
-// TooLargeError says that one item alone is over a bound, or cannot travel together with what it needs.
-type TooLargeError struct {
-	Item  string // e.g. "finding 12", or "finding 12 with its asset, tool and metadata"
-	Size  int64  // bytes
-	Bound int64  // SplitConfig.MaxItemBytes, or what a receiver takes of one part
-}
-
-func (e *TooLargeError) Error() string {
-	bound := "max_item_bytes"
-	if e.Bound == maxPart {
-		bound = "the bound of a part"
-	}
-	return fmt.Sprintf("%s: %d bytes of JSON, %s is %d", e.Item, e.Size, bound, e.Bound)
+func tooLarge(item string, size, bound int64, setting string) *report.TooLargeError {
+	return &report.TooLargeError{Item: item, Size: size, Bound: bound, Setting: setting}
 }

@@ -1,9 +1,6 @@
-package report
+package part
 
 import "time"
-
-// The words in which a pipeline, a spool and an uploader speak of a report's delivery. They live here so that
-// none of the three need know another.
 
 // Envelope is what travels with a report but is no part of its content.
 type Envelope struct {

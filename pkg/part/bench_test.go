@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"bytes"
@@ -7,25 +7,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/report"
+
 	"github.com/rediverio/sdk/internal/codec"
 )
 
 // usual is a report as a code scanner writes it: one repository, findings of about 700 bytes.
-func usual(findings int) *Report {
-	r := &Report{
-		Version: SchemaVersion,
-		Metadata: Metadata{ID: "bench-1", Timestamp: time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC),
-			Branch: &Branch{Name: "main", RepositoryURL: "https://git.example/a/b"}},
-		Tool:   &Tool{Name: "semgrep", Version: "1.100.0"},
-		Assets: []*Asset{{ID: "repo", Type: "repository", Value: "git.example/a/b"}},
+func usual(findings int) *report.Report {
+	r := &report.Report{
+		Version: report.SchemaVersion,
+		Metadata: report.Metadata{ID: "bench-1", Timestamp: time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC),
+			Branch: &report.Branch{Name: "main", RepositoryURL: "https://git.example/a/b"}},
+		Tool:   &report.Tool{Name: "semgrep", Version: "1.100.0"},
+		Assets: []*report.Asset{{ID: "repo", Type: "repository", Value: "git.example/a/b"}},
 	}
 	for i := range findings {
-		r.Findings = append(r.Findings, &Finding{
-			Type: TypeVulnerability, Title: "SQL injection in query builder", Severity: Severities()[i%5], RuleID: fmt.Sprintf("go.lang.security.rule-%d", i%40),
+		r.Findings = append(r.Findings, &report.Finding{
+			Type: report.TypeVulnerability, Title: "SQL injection in query builder", Severity: report.Severities()[i%5], RuleID: fmt.Sprintf("go.lang.security.rule-%d", i%40),
 			Message:  "User-controlled data flows into an SQL statement without being escaped; use a parameterised query instead of string concatenation.",
 			AssetRef: "repo", References: []string{"https://owasp.org/www-community/attacks/SQL_Injection"}, Tags: []string{"security", "cwe-89"},
-			Location:    &Location{Path: fmt.Sprintf("internal/pkg%d/file%d.go", i%60, i%700), StartLine: i % 900, EndLine: i%900 + 2, Snippet: "\trows, err := db.Query(\"SELECT * FROM users WHERE id=\" + id)"},
-			Properties:  Properties{"confidence": "HIGH", "index": i},
+			Location:    &report.Location{Path: fmt.Sprintf("internal/pkg%d/file%d.go", i%60, i%700), StartLine: i % 900, EndLine: i%900 + 2, Snippet: "\trows, err := db.Query(\"SELECT * FROM users WHERE id=\" + id)"},
+			Properties:  report.Properties{"confidence": "HIGH", "index": i},
 			Fingerprint: fmt.Sprintf("%064x", i*2654435761),
 		})
 	}

@@ -1,6 +1,8 @@
-package report
+package part
 
-import "fmt"
+import (
+	"fmt"
+)
 
 type itemKind uint8
 
@@ -157,7 +159,7 @@ func (s *Splitter) fits(kind string, n, asset int) error {
 		if asset >= 0 {
 			what = fmt.Sprintf("%s %d with its asset, tool and metadata", kind, n)
 		}
-		return &TooLargeError{what, size, maxPart}
+		return tooLarge(what, size, maxPart, partBound)
 	}
 	return nil
 }

@@ -1,34 +1,36 @@
-package report
+package part
 
 import (
 	"errors"
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // A finding, its asset and the head are each within max_item_bytes, and too much together.
 func TestNoPartIsOverWhatAReceiverTakes(t *testing.T) {
 	rep := head()
-	rep.Tool.Properties = Properties{"rules": noise(3 << 20)}
+	rep.Tool.Properties = report.Properties{"rules": noise(3 << 20)}
 	var parts []*Part
 	s, err := NewSplitter(rep, SplitConfig{}, func(p *Part) error { parts = append(parts, p); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	large := func(mb int, ref string) *Finding {
-		return &Finding{Type: TypeSecret, Title: "t", Severity: High, AssetRef: ref, Description: noise(mb << 20)}
+	large := func(mb int, ref string) *report.Finding {
+		return &report.Finding{Type: report.TypeSecret, Title: "t", Severity: report.High, AssetRef: ref, Description: noise(mb << 20)}
 	}
-	if err := s.AddAsset(&Asset{ID: "a", Type: "host", Value: "v", Description: noise(3 << 20)}); err != nil {
+	if err := s.AddAsset(&report.Asset{ID: "a", Type: "host", Value: "v", Description: noise(3 << 20)}); err != nil {
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{
 		"finding 0 with its asset, tool and metadata": s.AddFinding(large(2, "a")),
 		"finding 0 with tool and metadata":            s.AddFinding(large(5, "")),
-		"asset 1 with tool and metadata":              s.AddAsset(&Asset{Type: "host", Value: "w", Description: noise(5 << 20)}),
-		"dependency 0 with tool and metadata":         s.AddDependency(&Dependency{Name: "d", Path: noise(5 << 20)}),
+		"asset 1 with tool and metadata":              s.AddAsset(&report.Asset{Type: "host", Value: "w", Description: noise(5 << 20)}),
+		"dependency 0 with tool and metadata":         s.AddDependency(&report.Dependency{Name: "d", Path: noise(5 << 20)}),
 	} {
-		var tl *TooLargeError
+		var tl *report.TooLargeError
 		if !errors.As(err, &tl) || tl.Item != what || tl.Bound != maxPart || tl.Size <= maxPart || strings.Contains(err.Error(), "max_item") {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -53,7 +55,7 @@ func TestNoPartIsOverWhatAReceiverTakes(t *testing.T) {
 // A report under the Min thresholds stays whole only where its head leaves room for it.
 func TestALargeHeadSplitsASmallReport(t *testing.T) {
 	rep := head()
-	rep.Properties = Properties{"note": noise(6 << 20)}
+	rep.Properties = report.Properties{"note": noise(6 << 20)}
 	for i := range 4 {
 		rep.Findings = append(rep.Findings, finding(i))
 		rep.Findings[i].Description = noise(1 << 20)
@@ -75,11 +77,11 @@ func TestAHeadThatGrewIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddFinding(&Finding{Type: TypeSecret, Title: "t", Severity: High, Description: noise(6 << 20)}); err != nil {
+	if err := s.AddFinding(&report.Finding{Type: report.TypeSecret, Title: "t", Severity: report.High, Description: noise(6 << 20)}); err != nil {
 		t.Fatal(err)
 	}
-	s.Head().Tool = &Tool{Name: "t", Properties: Properties{"x": noise(2 << 20)}}
-	var tl *TooLargeError
+	s.Head().Tool = &report.Tool{Name: "t", Properties: report.Properties{"x": noise(2 << 20)}}
+	var tl *report.TooLargeError
 	if _, err := s.Close(); !errors.As(err, &tl) || tl.Bound != maxPart {
 		t.Errorf("got %v", err)
 	}
@@ -88,12 +90,12 @@ func TestAHeadThatGrewIsAnError(t *testing.T) {
 // Bounds at their largest, with a head that takes most of a part: findings share what is left.
 func TestALargeHeadLeavesLessRoom(t *testing.T) {
 	rep := head()
-	rep.Tool.Properties = Properties{"rules": noise(5 << 20)}
+	rep.Tool.Properties = report.Properties{"rules": noise(5 << 20)}
 	for i := range 6 {
 		rep.Findings = append(rep.Findings, finding(i))
 		rep.Findings[i].Description = noise(1 << 20)
 	}
-	parts, sum := mustSplit(t, rep, SplitConfig{MinFindings: 1, MaxBytes: MaxPartBytes})
+	parts, sum := mustSplit(t, rep, SplitConfig{MinFindings: 1, MaxBytes: MaxBytes})
 	if len(parts) != 3 || sum.Findings != 6 {
 		t.Errorf("%d parts, %+v", len(parts), sum)
 	}
@@ -105,7 +107,7 @@ func TestABadHeadEndsTheReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Head().Tool.Properties = Properties{"x": math.NaN()}
+	s.Head().Tool.Properties = report.Properties{"x": math.NaN()}
 	if err := s.AddFinding(finding(0)); err == nil || !strings.Contains(err.Error(), "header") {
 		t.Errorf("got %v", err)
 	}

@@ -1,4 +1,4 @@
-package report
+package part
 
 import (
 	"bytes"
@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/rediverio/sdk/internal/jsonx"
+	"github.com/rediverio/sdk/pkg/report"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
@@ -68,7 +71,7 @@ func (d *draft) size() int64 {
 }
 
 // envelopeRoom is set aside in each part for what stands between its header and its items.
-const envelopeRoom = MaxIDLen + 256
+const envelopeRoom = report.MaxIDLen + 256
 
 // over says whether the part, which is not empty, breaks a bound with these items more.
 func (d *draft) over(cfg SplitConfig, room, size int64, items, assets int) bool {
@@ -84,7 +87,7 @@ func (d *draft) over(cfg SplitConfig, room, size int64, items, assets int) bool 
 func (d *draft) make(p *Part, cfg SplitConfig) {
 	out := slices.Grow(d.out[:len(d.out)-1], int(d.size())+len(d.order)+envelopeRoom)
 	if p.Index > 0 || !p.Final { // a report that is one part is a plain report
-		out = append(appendString(append(out, `,"report_id":`...), p.ReportID), `,"chunk_index":`...)
+		out = append(jsonx.AppendString(append(out, `,"report_id":`...), p.ReportID), `,"chunk_index":`...)
 		out = append(strconv.AppendInt(out, int64(p.Index), 10), `,"is_final":`...)
 		out = strconv.AppendBool(out, p.Final)
 	}
