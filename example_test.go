@@ -11,6 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
@@ -26,10 +27,10 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	// The server: a token names a tenant.
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: filepath.Join(dir, "server.db")})
+	store, err := server.OpenStore(server.StoreConfig{Path: filepath.Join(dir, "server.db")})
 	check(err)
 	defer store.Close()
-	handler, err := ingest.NewHandler(ingest.HandlerConfig{Store: store, Tokens: map[string]string{"a-secret-token-of-acme": "acme"}})
+	handler, err := server.NewHandler(server.HandlerConfig{Store: store, Tokens: map[string]string{"a-secret-token-of-acme": "acme"}})
 	check(err)
 	server := httptest.NewServer(handler)
 	defer server.Close()

@@ -54,13 +54,15 @@ var rooms = map[string][]string{
 	"internal/tail":      {},
 
 	// level 1
-	"pkg/report/sarif": {"pkg/report"},
-	"pkg/part":         {"pkg/report", "internal/codec", "internal/jsonx", "internal/config"},
-	"pkg/audit":        {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
-	"pkg/resource":     {"pkg/event", "internal/diskspace", gopsutil, sysx},
-	"pkg/chunk":        {"pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
-	"pkg/pipeline":     {"pkg/part", "pkg/report", "pkg/event", backoff},
-	"pkg/ingest":       {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
+	"pkg/report/sarif":         {"pkg/report"},
+	"pkg/part":                 {"pkg/report", "internal/codec", "internal/jsonx", "internal/config"},
+	"pkg/audit":                {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
+	"pkg/resource":             {"pkg/event", "internal/diskspace", gopsutil, sysx},
+	"pkg/chunk":                {"pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
+	"pkg/pipeline":             {"pkg/part", "pkg/report", "pkg/event", backoff},
+	"pkg/ingest":               {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/ingest/internal/wire", "internal/codec", "internal/config"},
+	"pkg/ingest/internal/wire": {"pkg/report"},
+	"pkg/ingest/server":        {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
 
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
@@ -73,7 +75,7 @@ var rooms = map[string][]string{
 	"pkg/agent": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline"},
 
 	// test kits: for tests, ours and those of users
-	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/part", "pkg/report", "pkg/event", "internal/codec"},
+	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/ingest/server", "pkg/part", "pkg/report", "pkg/event", "internal/codec"},
 	"pkg/scan/scantest":     {"pkg/scan", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
 	"internal/crashtest":    {},
 	"internal/smalldisk":    {},

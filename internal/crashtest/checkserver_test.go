@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -104,7 +105,7 @@ func (v *visible) whole(l *ledger, there delivered) {
 
 // serverNumbers compares the server's statistics with its tables.
 func (l *ledger) serverNumbers(db *sql.DB, path string, findings int) error {
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: path, ReadOnly: true})
+	store, err := server.OpenStore(server.StoreConfig{Path: path, ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (l *ledger) serverNumbers(db *sql.DB, path string, findings int) error {
 
 // compareFindings compares each visible finding, to the last byte, with the one that was submitted.
 func (l *ledger) compareFindings(path string) error {
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: path, ReadOnly: true})
+	store, err := server.OpenStore(server.StoreConfig{Path: path, ReadOnly: true})
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -23,8 +23,8 @@ func TestFullDiskOfServer(t *testing.T) {
 		return
 	}
 	path, junk := filepath.Join(dir, "ingest.db"), filepath.Join(dir, "junk")
-	open := func() *ingest.Store {
-		store, err := ingest.OpenStore(ingest.StoreConfig{Path: path})
+	open := func() *server.Store {
+		store, err := server.OpenStore(server.StoreConfig{Path: path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestFullDiskOfServer(t *testing.T) {
 		return store
 	}
 	store := open()
-	srv := ingesttest.New(t, ingesttest.WithConfig(func(c *ingest.HandlerConfig) { c.Store = store }))
+	srv := ingesttest.New(t, ingesttest.WithConfig(func(c *server.HandlerConfig) { c.Store = store }))
 	client := srv.Client()
 	sent, refused := uploadUntilFull(t, client, junk)
 	for range 3 {

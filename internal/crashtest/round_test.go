@@ -12,7 +12,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // round is one world and what happens in it.
@@ -51,7 +51,7 @@ func (r *round) prepare() {
 	if err := m.Close(); err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := ingest.OpenStore(ingest.StoreConfig{Path: r.IngestDB})
+	s, err := server.OpenStore(server.StoreConfig{Path: r.IngestDB})
 	if err != nil {
 		r.t.Fatal(err)
 	}

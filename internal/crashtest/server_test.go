@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // TestServerProcess is the server's main function, in a process of its own. Elsewhere it does nothing.
@@ -22,7 +22,7 @@ func TestServerProcess(t *testing.T) {
 	if o.Step != "" {
 		newFate(o.Step, o.Nth).watch(o.DB, serverSteps[o.Step])
 	}
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: o.DB})
+	store, err := server.OpenStore(server.StoreConfig{Path: o.DB})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestServerProcess(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	options := []ingesttest.Option{ingesttest.WithConfig(func(c *ingest.HandlerConfig) { c.Store = store })}
+	options := []ingesttest.Option{ingesttest.WithConfig(func(c *server.HandlerConfig) { c.Store = store })}
 	for t, n := range tenants {
 		options = append(options, ingesttest.WithTenant(token(t), n))
 	}

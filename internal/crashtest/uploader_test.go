@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // uploader sends each tenant's parts with its own token. Now and then it sends one twice at a time, or panics.

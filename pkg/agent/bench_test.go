@@ -4,10 +4,9 @@ import (
 	"context"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/sdktest"

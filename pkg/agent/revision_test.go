@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 )

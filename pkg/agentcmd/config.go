@@ -18,6 +18,7 @@ import (
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
@@ -76,7 +77,7 @@ type IngestConfig struct {
 	Tokens        string        // file of "token tenant" lines, readable by its owner only
 	Admins        []string      // tenants whose statistics are those of all
 	IncompleteAge time.Duration // how long an incomplete report waits for its next part; default 168h; -1ns: for ever
-	Limits        ingest.Limits
+	Limits        server.Limits
 }
 
 // Defaults of the sections that are not a package's.
@@ -100,7 +101,7 @@ func defaultConfig(stateDir string) *Config {
 		Resource: *resource.DefaultControllerConfig(),
 		Audit:    *audit.DefaultLoggerConfig(),
 		Limits:   limits.DefaultLimits(),
-		Ingest:   IngestConfig{Listen: defaultListen, IncompleteAge: ingest.DefaultIncompleteAge},
+		Ingest:   IngestConfig{Listen: defaultListen, IncompleteAge: server.DefaultIncompleteAge},
 	}
 	// Unset, these lie in StateDir, wherever that is.
 	c.Chunk.DatabasePath, c.Audit.LogFile = "", ""

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // control is the HTTP door of a running daemon: its status and its queue. It is reached over a unix socket that only
@@ -48,7 +48,7 @@ func (a *cli) serveStatus(e *engine) (*control, error) {
 	queueRoutes(mux, &storeQueue{e.store})
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &control{cancel: cancel, done: make(chan error, 1), addr: l.Addr().String(), socket: socket}
-	go func() { c.done <- ingest.Serve(ctx, l, onlyLocal(mux)) }()
+	go func() { c.done <- server.Serve(ctx, l, onlyLocal(mux)) }()
 	return c, nil
 }
 

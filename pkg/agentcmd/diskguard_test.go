@@ -4,10 +4,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/sdktest"

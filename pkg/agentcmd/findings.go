@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -78,7 +79,7 @@ func (a *cli) finder(tenant string) (ingest.Finder, func(), error) {
 		return c, c.Close, nil
 	}
 	path := storePath(a.cfg.Ingest.Data)
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: path, ReadOnly: true})
+	store, err := server.OpenStore(server.StoreConfig{Path: path, ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) {
 		return emptyFinder{}, func() {}, nil // nothing was ever taken
 	}

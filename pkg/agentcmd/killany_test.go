@@ -12,6 +12,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // Wherever imports are killed, in the end each report is there once, whole.
@@ -50,17 +51,17 @@ func TestKillNineAnywhere(t *testing.T) {
 // The ingest server is killed while an agent sends to it, and started again: what it had answered, it has.
 func TestKillNineOfTheServer(t *testing.T) {
 	t.Parallel()
-	server := newHome(t)
-	tokens, data := filepath.Join(filepath.Dir(server.state), "tokens"), filepath.Join(filepath.Dir(server.state), "data")
+	ingester := newHome(t)
+	tokens, data := filepath.Join(filepath.Dir(ingester.state), "tokens"), filepath.Join(filepath.Dir(ingester.state), "data")
 	write(t, tokens, ingesttest.Token+" "+ingesttest.Tenant+"\n")
 	addr := strings.TrimPrefix(deadAddress(t), "http://")
 	serve := func() *process {
-		p := server.start("ingest", "--listen", addr, "--data", data, "--tokens", tokens)
+		p := ingester.start("ingest", "--listen", addr, "--data", data, "--tokens", tokens)
 		until(t, "an address", func() bool { return p.out.contains("http://" + addr) })
 		return p
 	}
 	stats := func() *ingest.Stats {
-		store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(data), ReadOnly: true})
+		store, err := server.OpenStore(server.StoreConfig{Path: storePath(data), ReadOnly: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // localTenant owns what the agent's own ingest server takes.
@@ -19,7 +19,7 @@ const localTenant = "local"
 // localServer is an ingest server on a loopback port, so that an agent works before there is a platform.
 type localServer struct {
 	url, token string
-	store      *ingest.Store
+	store      *server.Store
 	cancel     context.CancelFunc
 	done       chan error
 }
@@ -28,13 +28,13 @@ type localServer struct {
 func storePath(data string) string { return filepath.Join(data, "ingest.db") }
 
 func startLocalServer(c *Config, sink event.Sink) (*localServer, error) {
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge, Sink: sink})
+	store, err := server.OpenStore(server.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge, Sink: sink})
 	if err != nil {
 		return nil, err
 	}
 	s := &localServer{store: store, token: rand.Text(), done: make(chan error, 1)}
 	tokens := map[string]string{s.token: localTenant}
-	handler, err := ingest.NewHandler(ingest.HandlerConfig{Store: store, Tokens: tokens, Limits: c.Ingest.Limits, Sink: sink})
+	handler, err := server.NewHandler(server.HandlerConfig{Store: store, Tokens: tokens, Limits: c.Ingest.Limits, Sink: sink})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -45,7 +45,7 @@ func startLocalServer(c *Config, sink event.Sink) (*localServer, error) {
 	s.url = "http://" + l.Addr().String()
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
-	go func() { s.done <- ingest.Serve(ctx, l, handler) }()
+	go func() { s.done <- server.Serve(ctx, l, handler) }()
 	return s, nil
 }
 
@@ -59,17 +59,17 @@ func (a *cli) serveIngest(ctx context.Context, c *Config) error {
 	if c.Ingest.Tokens == "" {
 		return usage("ingest: --tokens FILE is needed: one 'token tenant' pair a line")
 	}
-	tokens, err := ingest.LoadTokens(c.Ingest.Tokens)
+	tokens, err := server.LoadTokens(c.Ingest.Tokens)
 	if err != nil {
 		return &exitError{exitConfig, err}
 	}
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge,
+	store, err := server.OpenStore(server.StoreConfig{Path: storePath(c.Ingest.Data), IncompleteAge: c.Ingest.IncompleteAge,
 		Sink: event.SinkFunc(func(e event.Event) { a.say("ingest: %s (%s): %v", e.Message, e.Error, e.Details["aside"]) })})
 	if err != nil {
 		return err
 	}
 	var handler http.Handler
-	handler, err = ingest.NewHandler(ingest.HandlerConfig{Store: store, Tokens: tokens, Admins: c.Ingest.Admins, Limits: c.Ingest.Limits})
+	handler, err = server.NewHandler(server.HandlerConfig{Store: store, Tokens: tokens, Admins: c.Ingest.Admins, Limits: c.Ingest.Limits})
 	if err != nil {
 		return errors.Join(&exitError{exitConfig, err}, store.Close())
 	}
@@ -78,5 +78,5 @@ func (a *cli) serveIngest(ctx context.Context, c *Config) error {
 		return errors.Join(err, store.Close())
 	}
 	fmt.Fprintf(a.out, "http://%s\n", l.Addr())
-	return errors.Join(ingest.Serve(ctx, l, handler), store.Close())
+	return errors.Join(server.Serve(ctx, l, handler), store.Close())
 }

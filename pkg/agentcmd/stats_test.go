@@ -5,12 +5,13 @@ import (
 	"path/filepath"
 
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // stats are the numbers of the agent's own ingest store.
 func (h *home) stats() *ingest.Stats {
 	h.t.Helper()
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: storePath(filepath.Join(h.state, "ingest")), ReadOnly: true})
+	store, err := server.OpenStore(server.StoreConfig{Path: storePath(filepath.Join(h.state, "ingest")), ReadOnly: true})
 	if err != nil {
 		h.t.Fatal(err)
 	}

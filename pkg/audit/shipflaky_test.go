@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 const collectorToken = "token-of-the-flaky-collector"
@@ -32,7 +33,7 @@ type flaky struct {
 
 	mu                        sync.Mutex
 	rand                      *rand.Rand
-	store                     *ingest.Store
+	store                     *server.Store
 	srv                       *http.Server
 	busy, lost, cut, restarts atomic.Int64
 }
@@ -45,11 +46,11 @@ func newFlaky(t testing.TB) *flaky {
 }
 
 func (f *flaky) start() {
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: filepath.Join(f.dir, "ingest.db")})
+	store, err := server.OpenStore(server.StoreConfig{Path: filepath.Join(f.dir, "ingest.db")})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	h, err := ingest.NewHandler(ingest.HandlerConfig{Store: store, Tokens: map[string]string{collectorToken: "a"}})
+	h, err := server.NewHandler(server.HandlerConfig{Store: store, Tokens: map[string]string{collectorToken: "a"}})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Config says how reports are split, kept and given up. A zero number means its default; the booleans are

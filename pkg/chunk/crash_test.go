@@ -17,11 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"modernc.org/sqlite"
 
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Tests that kill a process run this binary again, with the database in crashDB and the step to die at in crashStep.

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 

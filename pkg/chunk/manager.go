@@ -16,9 +16,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/internal/homedir"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Manager is an open chunk store.

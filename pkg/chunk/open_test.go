@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestAllConfigProblemsAreNamed(t *testing.T) {

@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // victimStore is a store as a kill leaves it, and what is in it.

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Settle ends the lease of p, which must be the part that Next returned; see pipeline.Spool. It is done even when ctx

@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // reasons returns the reasons of the clean-ups recorded, after it has checked what each of them must say.

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
 // AuditHeads asks how far the receiver has the audit log of each agent of the tenant.
@@ -29,10 +31,10 @@ func (c *Client) AuditLines(ctx context.Context, agent string, after uint64, lim
 		return nil, err
 	}
 	page := &AuditPage{Head: AuditHead{Agent: agent}, Data: body}
-	seq, chain, _ := strings.Cut(header.Get(headerHead), ":")
+	seq, chain, _ := strings.Cut(header.Get(wire.HeaderHead), ":")
 	if page.Head.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil {
 		page.Head.Chain = chain
-		if next := header.Get(headerCursor); next != "" {
+		if next := header.Get(wire.HeaderCursor); next != "" {
 			page.Next, err = strconv.ParseUint(next, 10, 64)
 		}
 	}
@@ -40,11 +42,11 @@ func (c *Client) AuditLines(ctx context.Context, agent string, after uint64, lim
 		return nil, badAnswer("GET "+c.cfg.Paths.Audit, err)
 	}
 	for line := range bytes.Lines(body) {
-		l, err := readAuditLine(line)
+		l, err := wire.ReadAuditLine(line)
 		if err != nil {
 			return nil, badAnswer("GET "+c.cfg.Paths.Audit, fmt.Errorf("line: %w", err))
 		}
-		if l.seq > 0 {
+		if l.Seq > 0 {
 			page.Lines++
 		}
 	}

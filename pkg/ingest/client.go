@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
 // ClientConfig says where a Client sends to, and as whom. BaseURL is required; any other zero field means its
@@ -48,13 +50,13 @@ func (c ClientConfig) Validate() error {
 	} else if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		errs = append(errs, fmt.Errorf("base_url %q: want http(s)://host[:port][/path] without user, query and fragment", u.Redacted()))
 	}
-	if strings.ContainsFunc(c.Token, notTokenRune) {
+	if strings.ContainsFunc(c.Token, wire.NotTokenRune) {
 		errs = append(errs, errors.New("token: holds a space or a control character"))
 	}
 	if c.Token != "" && c.TokenSource != nil {
 		errs = append(errs, errors.New("token and token_source are both set: want one"))
 	}
-	if strings.ContainsFunc(c.AgentID, notTokenRune) {
+	if strings.ContainsFunc(c.AgentID, wire.NotTokenRune) {
 		errs = append(errs, fmt.Errorf("agent_id %q: holds a space or a control character", c.AgentID))
 	}
 	if c.MaxResponseBytes < 0 {
@@ -65,9 +67,6 @@ func (c ClientConfig) Validate() error {
 	}
 	return errors.Join(errs...)
 }
-
-// notTokenRune finds what may not stand in a header value of ours.
-func notTokenRune(r rune) bool { return r <= ' ' || r >= 0x7f }
 
 // Client speaks the platform's protocol. It has no goroutine of its own and needs no Close; all methods may be
 // called concurrently. Every failure is an *Error.
@@ -214,7 +213,7 @@ func (c *Client) request(ctx context.Context, rq call, token string) (*http.Requ
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	if c.cfg.AgentID != "" {
-		req.Header.Set(headerAgent, c.cfg.AgentID)
+		req.Header.Set(wire.HeaderAgent, c.cfg.AgentID)
 	}
 	return req, nil
 }

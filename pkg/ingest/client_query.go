@@ -10,12 +10,14 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
 // Check asks which of the fingerprints the receiver knows.
 func (c *Client) Check(ctx context.Context, fingerprints []string) (*CheckResult, error) {
 	var out CheckResult
-	return &out, c.json(ctx, http.MethodPost, c.cfg.Paths.Check, checkRequest{fingerprints}, &out)
+	return &out, c.json(ctx, http.MethodPost, c.cfg.Paths.Check, wire.CheckRequest{Fingerprints: fingerprints}, &out)
 }
 
 // Heartbeat tells the receiver that the agent is alive.
@@ -39,7 +41,7 @@ func (c *Client) Findings(ctx context.Context, q Query) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := &Page{Next: header.Get(headerCursor)}
+	page := &Page{Next: header.Get(wire.HeaderCursor)}
 	if err := json.Unmarshal(body, &page.Findings); err != nil {
 		return nil, badAnswer("GET "+c.cfg.Paths.Findings, err)
 	}
@@ -106,7 +108,7 @@ func (c *Client) Fail(ctx context.Context, id, reason string) error {
 
 func (c *Client) command(ctx context.Context, id, state string, body any) error {
 	if id == "" || id == "." || id == ".." || len(id) > 256 {
-		return &Error{Op: state + " command", Code: CodeInvalidPart, Message: fmt.Sprintf("id %q", clip(id, 64))}
+		return &Error{Op: state + " command", Code: CodeInvalidPart, Message: fmt.Sprintf("id %q", wire.Clip(id, 64))}
 	}
 	return c.json(ctx, http.MethodPost, c.cfg.Paths.Commands+"/"+url.PathEscape(id)+"/"+state, body, nil)
 }

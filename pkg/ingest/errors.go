@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
 // The codes of refusals, as the platform spells them, and below them those that a Client gives itself.
@@ -108,22 +110,19 @@ func (e *Error) RetryAfter() time.Duration {
 // HTTPStatus returns the status of the answer, 0 when there was none.
 func (e *Error) HTTPStatus() int { return e.Status }
 
-// maxMessage bounds what of a receiver's words goes into an Error.
-const maxMessage = 512
-
 // statusError turns an answer that is no success into an Error.
 func (c *Client) statusError(op string, resp *http.Response, body []byte) *Error {
 	e := &Error{Op: op, Status: resp.StatusCode, After: c.retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	if resp.StatusCode/100 == 3 {
-		e.Code, e.Message = CodeRedirect, "redirect to "+clip(resp.Header.Get("Location"), maxMessage)+" not followed"
+		e.Code, e.Message = CodeRedirect, "redirect to "+wire.Clip(resp.Header.Get("Location"), wire.MaxMessage)+" not followed"
 		return e
 	}
-	var b errorBody
+	var b wire.ErrorBody
 	if json.Unmarshal(body, &b) == nil && (b.Error.Code != "" || b.Error.Message != "") {
-		e.Code, e.Message, e.Details = clip(b.Error.Code, 64), clip(b.Error.Message, maxMessage), b.Error.Details
+		e.Code, e.Message, e.Details = wire.Clip(b.Error.Code, 64), wire.Clip(b.Error.Message, wire.MaxMessage), b.Error.Details
 		return e
 	}
-	e.Message = clip(strings.TrimSpace(string(body)), 200)
+	e.Message = wire.Clip(strings.TrimSpace(string(body)), 200)
 	return e
 }
 
@@ -144,12 +143,4 @@ func (c *Client) retryAfter(v string, now time.Time) time.Duration {
 		return 0
 	}
 	return min(max(t.Sub(now), 0), limit)
-}
-
-// clip shortens s to at most n bytes of valid UTF-8.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return strings.ToValidUTF8(s, "\uFFFD")
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -22,12 +22,12 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: filepath.Join(dir, "ingest.db")})
+	store, err := server.OpenStore(server.StoreConfig{Path: filepath.Join(dir, "ingest.db")})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer store.Close()
-	handler, err := ingest.NewHandler(ingest.HandlerConfig{Store: store, Tokens: map[string]string{"my-secret-token": "acme"}})
+	handler, err := server.NewHandler(server.HandlerConfig{Store: store, Tokens: map[string]string{"my-secret-token": "acme"}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func Example() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- ingest.Serve(ctx, listener, handler) }()
+	go func() { served <- server.Serve(ctx, listener, handler) }()
 
 	client, err := ingest.NewClient(ingest.ClientConfig{BaseURL: "http://" + listener.Addr().String(), Token: "my-secret-token"})
 	if err != nil {

@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 )

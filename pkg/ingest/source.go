@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -38,7 +40,7 @@ func NewSource(client *Client, cfg SourceConfig) (*Source, error) {
 	if cfg.Interval < 0 {
 		return nil, fmt.Errorf("interval: %v is negative", cfg.Interval)
 	}
-	orDefault(&cfg.Interval, DefaultPollInterval)
+	config.Default(&cfg.Interval, DefaultPollInterval)
 	return &Source{client: client, cfg: cfg, held: map[string]bool{}}, nil
 }
 
@@ -90,7 +92,7 @@ func (s *Source) poll(ctx context.Context, limit int) ([]job.Job, error) {
 	for _, cmd := range cmds {
 		c, err := s.take(ctx, cmd)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("command %s: %w", clip(cmd.ID, 64), err))
+			errs = append(errs, fmt.Errorf("command %s: %w", wire.Clip(cmd.ID, 64), err))
 		}
 		if c != nil {
 			jobs = append(jobs, c)
@@ -166,7 +168,7 @@ type command struct {
 // readPayload reads what a scan command says.
 func (c *command) readPayload() error {
 	if c.spec.Kind != "scan" {
-		return fmt.Errorf("type %q: want scan", clip(c.spec.Kind, 64))
+		return fmt.Errorf("type %q: want scan", wire.Clip(c.spec.Kind, 64))
 	}
 	var p struct {
 		Scanner string `json:"scanner"`
@@ -178,7 +180,7 @@ func (c *command) readPayload() error {
 	}
 	const longest = 30 * 24 * 3600
 	if p.Scanner == "" || p.Target == "" || p.Timeout < 0 || p.Timeout > longest {
-		return fmt.Errorf("payload: scanner %q and target %q must be set, timeout_seconds %d within 0 to %d", clip(p.Scanner, 64), clip(p.Target, 256), p.Timeout, longest)
+		return fmt.Errorf("payload: scanner %q and target %q must be set, timeout_seconds %d within 0 to %d", wire.Clip(p.Scanner, 64), wire.Clip(p.Target, 256), p.Timeout, longest)
 	}
 	c.spec.Scanner, c.spec.Target, c.spec.Timeout = p.Scanner, p.Target, time.Duration(p.Timeout)*time.Second
 	return nil

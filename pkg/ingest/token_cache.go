@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
 // tokenCache holds the token in use. Its semaphore is a channel, so that waiting for a slow source ends with ctx.
@@ -40,7 +42,7 @@ func (t *tokenCache) get(ctx context.Context, refused string) (string, error) {
 		return "", fmt.Errorf("read token: %w", err)
 	case token == "":
 		return "", errors.New("read token: it is empty")
-	case strings.ContainsFunc(token, notTokenRune):
+	case strings.ContainsFunc(token, wire.NotTokenRune):
 		return "", errors.New("read token: it holds a space or a control character")
 	}
 	t.current = token

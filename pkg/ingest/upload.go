@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -34,7 +34,7 @@ func (c *Client) Upload(ctx context.Context, pt *part.Part) (*part.Result, error
 	if err != nil {
 		return nil, &Error{Op: rq.method + " " + rq.path, Status: http.StatusOK, Code: CodeBadAnswer, Err: err}
 	}
-	return a.result(pt, rq.size), nil
+	return resultOf(a, pt, rq.size), nil
 }
 
 func checkPart(p *part.Part) error {
@@ -44,7 +44,7 @@ func checkPart(p *part.Part) error {
 	if p.Index < 0 || p.Index >= p.Total {
 		return fmt.Errorf("part %s: index %d is outside its report of %d parts", p.Key, p.Index, p.Total)
 	}
-	if err := checkKey(p.Key); err != nil {
+	if err := wire.CheckKey(p.Key); err != nil {
 		return err
 	}
 	return report.CheckID("report_id", p.ReportID)
@@ -52,13 +52,13 @@ func checkPart(p *part.Part) error {
 
 func (c *Client) partCall(p *part.Part) call {
 	rq := call{method: http.MethodPost, header: http.Header{}}
-	rq.header.Set(headerKey, p.Key)
-	rq.header.Set(headerReport, p.ReportID)
+	rq.header.Set(wire.HeaderKey, p.Key)
+	rq.header.Set(wire.HeaderReport, p.ReportID)
 	if p.JobID != "" {
-		rq.header.Set(headerJob, report.CleanID(p.JobID))
+		rq.header.Set(wire.HeaderJob, report.CleanID(p.JobID))
 	}
 	if !p.SubmittedAt.IsZero() {
-		rq.header.Set(headerSubmit, p.SubmittedAt.UTC().Format(submitFormat))
+		rq.header.Set(wire.HeaderSubmit, p.SubmittedAt.UTC().Format(wire.SubmitFormat))
 	}
 	if p.Total == 1 {
 		rq.path, rq.size = c.cfg.Paths.Ingest, int64(len(p.Data))
@@ -122,7 +122,7 @@ func (b *base64Reader) Read(p []byte) (int, error) {
 
 // parseAnswer wants an object that names the numbers or the status of the protocol: an answer that any other
 // server would give must not pass for a stored part.
-func parseAnswer(body []byte) (*answer, error) {
+func parseAnswer(body []byte) (*wire.Answer, error) {
 	var known map[string]json.RawMessage
 	if err := json.Unmarshal(body, &known); err != nil {
 		return nil, fmt.Errorf("answer is no JSON object: %w", err)
@@ -130,14 +130,14 @@ func parseAnswer(body []byte) (*answer, error) {
 	if known["findings_created"] == nil && known["scan_id"] == nil && known["chunk_id"] == nil && known["status"] == nil {
 		return nil, errors.New("answer has none of findings_created, scan_id, chunk_id and status")
 	}
-	var a answer
+	var a wire.Answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	return &a, nil
 }
 
-func (a *answer) result(p *part.Part, sent int64) *part.Result {
+func resultOf(a *wire.Answer, p *part.Part, sent int64) *part.Result {
 	r := &part.Result{
 		ID: a.ScanID, ReportID: p.ReportID, Status: a.Status, Duplicate: a.Duplicate,
 		FindingsCreated: a.FindingsCreated, FindingsUpdated: a.FindingsUpdated, FindingsSkipped: a.FindingsSkipped,
@@ -151,7 +151,7 @@ func (a *answer) result(p *part.Part, sent int64) *part.Result {
 		r.DurationMs = r.CompletedAt.Sub(p.SubmittedAt).Milliseconds()
 	}
 	if len(a.Errors) > 0 {
-		r.Error = fmt.Sprintf("%d not taken, first: %s", len(a.Errors), clip(fmt.Sprint(a.Errors[0]), maxMessage))
+		r.Error = fmt.Sprintf("%d not taken, first: %s", len(a.Errors), wire.Clip(fmt.Sprint(a.Errors[0]), wire.MaxMessage))
 	}
 	return r
 }

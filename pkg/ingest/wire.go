@@ -53,57 +53,6 @@ func (p Paths) withDefaults() Paths {
 	return p
 }
 
-// The request headers of the protocol that net/http has no name for.
-const (
-	headerAgent  = "X-Agent-ID"
-	headerKey    = "Idempotency-Key" // net/http itself resends a request that carries one over a stale connection
-	headerReport = "X-Report-ID"
-	headerJob    = "X-Job-ID"
-	headerSubmit = "X-Submitted-At" // when the agent accepted the report, RFC 3339
-	headerCursor = "X-Next-Cursor"
-)
-
-// answer is the receiver's answer to one part. The part that completes a report carries the numbers of the whole
-// report and all others zeros, so that the sums over the parts are right.
-type answer struct {
-	ScanID          string `json:"scan_id,omitempty"`
-	ChunkID         string `json:"chunk_id,omitempty"`
-	ReportID        string `json:"report_id"`
-	ChunkIndex      *int   `json:"chunk_index,omitempty"`
-	Status          string `json:"status"`
-	Complete        bool   `json:"complete"` // every part of the report is in
-	Duplicate       bool   `json:"duplicate,omitempty"`
-	AssetsCreated   int    `json:"assets_created"`
-	AssetsUpdated   int    `json:"assets_updated"`
-	FindingsCreated int    `json:"findings_created"`
-	FindingsUpdated int    `json:"findings_updated"`
-	FindingsSkipped int    `json:"findings_skipped"`
-	Errors          []any  `json:"errors,omitempty"` // what was not taken, and why
-}
-
-// chunkRequest is the body of a POST to the chunk path.
-type chunkRequest struct {
-	ReportID    string `json:"report_id"`
-	ChunkIndex  *int   `json:"chunk_index"`
-	TotalChunks *int   `json:"total_chunks"`
-	Compression string `json:"compression"`
-	Data        []byte `json:"data"` // base64 on the wire
-	IsFinal     bool   `json:"is_final"`
-}
-
-// errorBody is the body of every refusal.
-type errorBody struct {
-	Error struct {
-		Code    string          `json:"code"`
-		Message string          `json:"message"`
-		Details json.RawMessage `json:"details,omitempty"`
-	} `json:"error"`
-}
-
-type checkRequest struct {
-	Fingerprints []string `json:"fingerprints"`
-}
-
 // CheckResult says which fingerprints a receiver knows, each list in the order in which they were asked.
 type CheckResult struct {
 	Existing []string `json:"existing"`
@@ -156,3 +105,12 @@ func (p *Priority) UnmarshalJSON(b []byte) error {
 	*p = Priority(n)
 	return nil
 }
+
+// The states of a command.
+const (
+	CommandPending      = "pending"
+	CommandAcknowledged = "acknowledged"
+	CommandRunning      = "running"
+	CommandCompleted    = "completed"
+	CommandFailed       = "failed"
+)

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // usual is a report as a code scanner writes it: one repository, findings of about 700 bytes.

@@ -7,10 +7,9 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/rediverio/sdk/internal/codec"
 	"github.com/rediverio/sdk/internal/jsonx"
 	"github.com/rediverio/sdk/pkg/report"
-
-	"github.com/rediverio/sdk/internal/codec"
 )
 
 // draft is a part that is being made: it gathers items, then a worker turns it into a Part.

@@ -4,9 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // A receiver would take such a report for a part of another.

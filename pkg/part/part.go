@@ -15,9 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/report"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Part is what travels: a self-contained piece of a report, encoded and compressed once. The bytes in Data

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/report"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 func head() *report.Report {

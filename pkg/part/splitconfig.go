@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"runtime"
 
-	"github.com/rediverio/sdk/pkg/report"
-
-	"github.com/rediverio/sdk/internal/config"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/internal/config"
+	"github.com/rediverio/sdk/pkg/report"
 )
 
 // SplitConfig bounds the parts of a report. A zero field means its default. A report below all three Min

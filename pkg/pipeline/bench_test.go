@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/report"
 )
 

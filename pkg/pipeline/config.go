@@ -14,9 +14,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // PipelineConfig configures a Pipeline. A zero field means its default.

@@ -6,9 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 func TestOutageMakesNoDeadLetterWithoutRetries(t *testing.T) {

@@ -10,9 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // 400 is an answer about this part: the first one ends it, whatever waits behind it goes on.

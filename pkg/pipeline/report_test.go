@@ -10,10 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 

@@ -8,11 +8,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // attempt calls the uploader once, bounded by UploadTimeout. A panic is an error.

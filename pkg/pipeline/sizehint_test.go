@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/report"
 )
 

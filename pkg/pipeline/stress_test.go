@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Submitters, an uploader of all kinds of answers, Flush and GetStats at once, over either spool.

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // finished tells that a report has ended.

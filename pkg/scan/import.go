@@ -7,9 +7,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/internal/tail"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/report/sarif"
 )

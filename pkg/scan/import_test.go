@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/report/sarif"
 	"github.com/rediverio/sdk/pkg/scan"

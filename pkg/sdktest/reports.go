@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/report"
 )
 

@@ -11,10 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/sdktest"
 )

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 )

@@ -12,11 +12,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // peak is the output of the child process.

@@ -10,13 +10,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/bench/internal/alone"
 	"github.com/rediverio/sdk/bench/internal/meter"
 	"github.com/rediverio/sdk/bench/internal/queue"
 	"github.com/rediverio/sdk/bench/internal/sample"
 	"github.com/rediverio/sdk/bench/internal/versus"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Times is how long each named operation takes, in seconds.

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
+	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/ingest/server"
 )
 
 // The token and tenant that every Server knows.
@@ -22,20 +23,20 @@ const (
 )
 
 // Option changes a Server before it starts.
-type Option func(*ingest.HandlerConfig)
+type Option func(*server.HandlerConfig)
 
 // WithTenant adds a tenant with a token of its own.
 func WithTenant(token, tenant string) Option {
-	return func(c *ingest.HandlerConfig) { c.Tokens[token] = tenant }
+	return func(c *server.HandlerConfig) { c.Tokens[token] = tenant }
 }
 
 // WithConfig changes anything of the handler's configuration, e.g. its limits.
-func WithConfig(change func(*ingest.HandlerConfig)) Option { return change }
+func WithConfig(change func(*server.HandlerConfig)) Option { return change }
 
 // Server is a running ingest server. It ends with the test.
 type Server struct {
 	URL   string        // http://127.0.0.1:port
-	Store *ingest.Store // what it holds
+	Store *server.Store // what it holds
 
 	t      testing.TB
 	script script
@@ -46,22 +47,22 @@ type Server struct {
 // New starts a server that is stopped, and its store closed, when the test ends.
 func New(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	store, err := ingest.OpenStore(ingest.StoreConfig{Path: filepath.Join(t.TempDir(), "ingest.db")})
+	store, err := server.OpenStore(server.StoreConfig{Path: filepath.Join(t.TempDir(), "ingest.db")})
 	if err != nil {
 		t.Fatalf("ingesttest: %v", err)
 	}
-	cfg := ingest.HandlerConfig{Store: store, Tokens: map[string]string{Token: Tenant}}
+	cfg := server.HandlerConfig{Store: store, Tokens: map[string]string{Token: Tenant}}
 	for _, o := range opts {
 		o(&cfg)
 	}
-	h, err := ingest.NewHandler(cfg)
+	h, err := server.NewHandler(cfg)
 	if err != nil {
 		_ = store.Close() // the first error is the one to tell
 		t.Fatalf("ingesttest: %v", err)
 	}
 	s := &Server{Store: store, t: t, quit: make(chan struct{})}
 	web := httptest.NewUnstartedServer(s.log.wrap(s.faulty(h)))
-	web.Config = ingest.NewServer(web.Config.Handler)
+	web.Config = server.NewServer(web.Config.Handler)
 	web.Start()
 	s.URL = web.URL
 	t.Cleanup(func() {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/report"
 )
 

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"github.com/rediverio/sdk/pkg/part"
-
 	"github.com/rediverio/sdk/pkg/report"
 )
 

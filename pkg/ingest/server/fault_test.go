@@ -1,0 +1,176 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"modernc.org/sqlite"
+
+	"github.com/rediverio/sdk/pkg/ingest"
+	"github.com/rediverio/sdk/pkg/part"
+)
+
+// execute runs a statement on the writer's connection.
+func execute(t testing.TB, s *Store, text string) {
+	t.Helper()
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	if _, err := s.writer.conn.ExecContext(t.Context(), text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fail makes every statement that the trigger condition meets fail. how is ABORT, by which the statement fails, or
+// ROLLBACK, by which the whole transaction does, as on a full disk.
+func fail(t testing.TB, s *Store, on, how string) (heal func()) {
+	t.Helper()
+	execute(t, s, fmt.Sprintf("CREATE TEMP TRIGGER fault %s BEGIN SELECT RAISE(%s, 'injected fault'); END", strings.Replace(on, " ON ", " ON main.", 1), how))
+	return func() { execute(t, s, "DROP TRIGGER temp.fault") }
+}
+
+// steps are where the storing of a part, and the completion of its report, may fail.
+var steps = []string{
+	"BEFORE INSERT ON tenant", "BEFORE INSERT ON report", "AFTER INSERT ON report", "BEFORE INSERT ON content", "AFTER INSERT ON content WHEN NEW.line = 70",
+	"BEFORE INSERT ON staged_item", "AFTER INSERT ON staged_item", "BEFORE INSERT ON part", "AFTER INSERT ON part WHEN NEW.idx = 1",
+	"BEFORE UPDATE ON report", "AFTER UPDATE ON report WHEN NEW.completed > 0", "BEFORE INSERT ON finding", "AFTER INSERT ON finding WHEN NEW.content = 70",
+	"BEFORE INSERT ON item", "AFTER DELETE ON staged_item", "BEFORE UPDATE ON part", "AFTER UPDATE ON part WHEN NEW.idx = 1", "BEFORE UPDATE ON tenant",
+	"BEFORE UPDATE ON finding", "AFTER UPDATE ON finding", "BEFORE DELETE ON content", "AFTER DELETE ON content",
+}
+
+// Whichever step fails, the sender is told so, nothing of the report is visible, and repeating it stores all of it once.
+func TestEveryStepOfAPartMayFail(t *testing.T) {
+	for _, how := range []string{"ABORT", "ROLLBACK"} {
+		for _, on := range steps {
+			t.Run(how+" "+on, func(t *testing.T) {
+				s := newStore(t)
+				first := sample("first", 20)
+				first.Findings[3].Message = "as it was"
+				if on != steps[0] {
+					mustPut(t, s, "a", split(t, first, 100)[0])
+				}
+				before := findings(t, s.Tenant("a"), ingest.Query{})
+				parts := split(t, sample("r", 80), 40)
+				heal := fail(t, s, on, how)
+				failed := 0
+				for _, p := range parts {
+					for range 2 {
+						if _, err := put(t, s, "a", p); errors.As(err, new(*storeError)) && strings.Contains(err.Error(), "injected") {
+							failed++
+						} else if err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if failed == 0 {
+					t.Fatal("the fault was not met")
+				}
+				after := findings(t, s.Tenant("a"), ingest.Query{})
+				if fmt.Sprint(after) != fmt.Sprint(before) {
+					t.Fatalf("%d findings visible, want the %d of before", len(after), len(before))
+				}
+				heal()
+				for _, p := range parts {
+					mustPut(t, s, "a", p)
+				}
+				if n, c := len(findings(t, s.Tenant("a"), ingest.Query{})), count(t, s, "content"); n != 80 || c != 80 {
+					t.Errorf("%d findings, %d contents, want 80", n, c)
+				}
+				if st, err := s.Tenant("a").Stats(t.Context()); err != nil || st.Incomplete != 0 || st.Findings != 80 {
+					t.Errorf("stats %+v, %v", st, err)
+				}
+			})
+		}
+	}
+}
+
+// The n-th commit fails: no part that was answered is lost, none is stored twice.
+func TestEveryCommitMayFail(t *testing.T) {
+	parts := split(t, sample("r", 60), 10)
+	for n := range parts {
+		s := newStore(t)
+		s.cfg.IncompleteAge = -1 // a sweep would be one of the commits
+		commits := 0
+		err := s.writer.conn.Raw(func(c any) error {
+			c.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
+				if commits++; commits == n+1 {
+					return 1
+				}
+				return 0
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := 0
+		for _, p := range parts {
+			for {
+				_, err := put(t, s, "a", p)
+				if err == nil {
+					break
+				}
+				if failed++; failed > 1 {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got := len(findings(t, s.Tenant("a"), ingest.Query{})); got != 60 || failed != 1 {
+			t.Errorf("commit %d: %d findings, %d failed", n, got, failed)
+		}
+	}
+}
+
+// Writes that share a transaction with one that fails are made, or their senders are told.
+func TestFaultOfOnePartSpoilsNoOther(t *testing.T) {
+	for _, how := range []string{"ABORT", "ROLLBACK"} {
+		s := newStore(t)
+		heal := fail(t, s, "BEFORE INSERT ON report WHEN NEW.report_id LIKE 'bad%'", how)
+		var wg sync.WaitGroup
+		for g := range 8 {
+			var parts []*part.Part
+			for i := range 20 {
+				id := fmt.Sprintf("good-%d-%d", g, i)
+				if g == 0 && i%4 == 0 {
+					id = fmt.Sprint("bad-", i)
+				}
+				parts = append(parts, split(t, sample(id, 2), 10)[0])
+			}
+			wg.Go(func() {
+				for _, p := range parts {
+					if _, err := put(t, s, fmt.Sprint("tenant", g), p); (err != nil) != strings.HasPrefix(p.ReportID, "bad") {
+						t.Errorf("%s: %s: %v", how, p.ReportID, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		heal()
+		if st, err := s.Stats(t.Context()); err != nil || st.Reports != 155 || st.Parts != 155 {
+			t.Errorf("%s: %+v, %v", how, st, err)
+		}
+	}
+}
+
+// A write that panics takes no other with it, and the store goes on.
+func TestPanicOfOneWriteStopsNoOther(t *testing.T) {
+	s := newStore(t)
+	hold, held := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer func() { _ = recover() }()
+		_ = s.write("a", 0, func(*tx) error { close(held); <-hold; panic("a bug") })
+	})
+	<-held
+	for i := range 4 {
+		p := split(t, sample(fmt.Sprint("r", i), 2), 10)[0]
+		wg.Go(func() { mustPut(t, s, "b", p) })
+	}
+	close(hold)
+	wg.Wait()
+	if st, err := s.Stats(t.Context()); err != nil || st.Parts != 4 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
