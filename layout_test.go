@@ -59,7 +59,7 @@ var rooms = map[string][]string{
 	"pkg/audit":                {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
 	"pkg/resource":             {"pkg/event", "internal/diskspace", gopsutil, sysx},
 	"pkg/chunk":                {"pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
-	"pkg/pipeline":             {"pkg/part", "pkg/report", "pkg/event", backoff},
+	"pkg/pipeline":             {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry", backoff},
 	"pkg/ingest":               {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/ingest/internal/wire", "internal/codec", "internal/config"},
 	"pkg/ingest/internal/wire": {"pkg/report"},
 	"pkg/ingest/server":        {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
@@ -72,7 +72,7 @@ var rooms = map[string][]string{
 	"pkg/scan/pool":  {"pkg/event", "internal/proc", "internal/tail"},
 
 	// level 3
-	"pkg/agent": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline"},
+	"pkg/agent": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/config", "internal/retry"},
 
 	// test kits: for tests, ours and those of users
 	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/ingest/server", "pkg/part", "pkg/report", "pkg/event", "internal/codec"},

@@ -11,11 +11,11 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// ErrRevoked is why a scan is stopped whose slot another component wants back: context.Cause of the context of
-// Scanner.Scan. The job goes back to its source.
-var ErrRevoked = errors.New("its slot is wanted back by the component that lent it")
+// ErrRevoked is the cause with which a scan is cancelled whose slot was reclaimed by another component. The job returns to
+// its source.
+var ErrRevoked = errors.New("slot was reclaimed by another component")
 
-// component is whose budget pays for jobs of a scanner: its own where there is one, else that of all others.
+// component returns the component whose budget pays for the jobs of a scanner.
 func (a *Agent) component(scanner string) string {
 	for _, b := range a.cfg.Resource.Budgets {
 		if b.Component == scanner {
@@ -25,7 +25,7 @@ func (a *Agent) component(scanner string) string {
 	return resource.DefaultComponent
 }
 
-// goroutines are what a job is counted with where there are budgets.
+// goroutines returns the number of goroutines that a job is charged with if there are budgets.
 func (a *Agent) goroutines() int {
 	if len(a.cfg.Resource.Budgets) == 0 {
 		return 0
@@ -33,38 +33,39 @@ func (a *Agent) goroutines() int {
 	return limits.GoroutinesPerJob
 }
 
-// room waits until there is a place for one more job. With budgets no slot is held while the source is asked: whose it
-// would be is not known before the job, and what is held for one component is kept from the others. And who is guaranteed
-// a slot gets it back only when its job is known, so that jobs are taken while all slots are in use, too. They wait for
-// their component; no more do than there are slots.
-func (a *Agent) room(ctx context.Context) error {
+// awaitPlace waits until one more job may be taken. With budgets no slot is held while the source is asked, because the
+// component of the job is not known yet, and a slot held for one component is missing for the others. A component gets
+// its guaranteed slot back only when its job is known; so jobs are taken while all slots are in use as well, and wait for
+// their component. There are never more waiting jobs than slots.
+func (a *Agent) awaitPlace(ctx context.Context) error {
 	tick := time.NewTicker(cmp.Or(a.cfg.Resource.SampleInterval, resource.DefaultSampleInterval))
 	defer tick.Stop()
 	for {
-		if s := a.controller.GetStatus(); a.board.waiting() < s.MaxJobs {
-			if !s.Throttled && owed(s.Budgets) {
+		s := a.controller.GetStatus()
+		if _, waiting := a.status.inHand(); waiting < s.MaxJobs {
+			if !s.Throttled && hasUnusedGuarantee(s.Budgets) {
 				return nil
 			}
-			if found, err := a.anyRoom(ctx, s); found || err != nil {
+			if found, err := a.anyComponentFits(ctx, s); found || err != nil {
 				return err
 			}
 		}
 		select {
-		case <-a.board.ended:
-		case <-tick.C: // the host is measured, or budgets are moved
+		case <-a.status.ended:
+		case <-tick.C: // a sample or the rebalancing may have changed the state
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// owed reports whether a component has fewer slots than it is guaranteed, with all that wait for it.
-func owed(budgets []resource.BudgetStatus) bool {
+// hasUnusedGuarantee reports whether a component uses and waits for fewer slots than it is guaranteed.
+func hasUnusedGuarantee(budgets []resource.BudgetStatus) bool {
 	return slices.ContainsFunc(budgets, func(b resource.BudgetStatus) bool { return b.Used.Slots+b.Wanted.Slots < b.Guaranteed.Slots })
 }
 
-// anyRoom reports whether there is room for a job of any component.
-func (a *Agent) anyRoom(ctx context.Context, s resource.ControllerStatus) (bool, error) {
+// anyComponentFits reports whether a job of any component could be admitted now.
+func (a *Agent) anyComponentFits(ctx context.Context, s resource.ControllerStatus) (bool, error) {
 	if s.ActiveSlots >= s.MaxJobs {
 		return false, ctx.Err()
 	}
@@ -77,26 +78,23 @@ func (a *Agent) anyRoom(ctx context.Context, s resource.ControllerStatus) (bool,
 	return false, ctx.Err()
 }
 
-// heed stops the scan when its slot is revoked and the grace is over. What it returns ends the watch.
-func (r *run) heed() (stop func()) {
+// watchRevocation stops the scan when its slot was revoked and the grace period is over. The returned function ends the
+// watch and blocks until it has ended.
+func (r *run) watchRevocation() (stop func()) {
 	if len(r.a.cfg.Resource.Budgets) == 0 {
 		return func() {}
 	}
-	over, done := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		select {
 		case <-r.slot.Revoked():
-		case <-over:
-			return
-		}
-		grace := time.NewTimer(cmp.Or(r.a.cfg.Resource.RevokeGrace, resource.DefaultRevokeGrace))
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-			r.cancel(ErrRevoked)
-		case <-over:
+			if sleep(ctx, cmp.Or(r.a.cfg.Resource.RevokeGrace, resource.DefaultRevokeGrace)) == nil {
+				r.cancel(ErrRevoked)
+			}
+		case <-ctx.Done():
 		}
 	}()
-	return func() { close(over); <-done }
+	return func() { cancel(); <-done }
 }

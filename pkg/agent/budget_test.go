@@ -136,7 +136,7 @@ func TestARevokedScanIsTriedAgain(t *testing.T) {
 		if calls[0].Delay != agent.DefaultRetryDelay {
 			t.Errorf("given back for %v", calls[0].Delay)
 		}
-		if s := b.agent.Status(); s.JobsFailed != 0 || len(s.Problems) != 0 || s.JobsGivenBack != 1 {
+		if s := b.agent.Status(); s.JobsFailed != 0 || len(s.Problems) != 0 || s.JobsReturned != 1 {
 			t.Errorf("not well, though all went as configured: %+v", s)
 		}
 		failed := b.events.OfType(event.JobFailed)

@@ -1,14 +1,12 @@
-// Package agent runs the main loop of a scanning daemon: it holds a slot, takes a job from a source, lets a scanner
-// work on it, hands the report to the upload pipeline, and acknowledges the job when the report is upstream.
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/limits"
@@ -17,104 +15,123 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// Scanner turns a target into a report, item by item; *scan.Runner is the one for external tools. Scan is called
-// concurrently. It opens at most one report, completes or aborts what it opened, and stops what it started when ctx
-// ends; context.Cause(ctx) says why: scan.ErrShutdown, job.ErrLeaseLost, job.ErrCanceled or ErrRevoked.
-type Scanner interface {
-	Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error)
-}
-
-// coster is a Scanner that knows what a scan will need; *scan.Runner is one.
-type coster interface {
-	Cost(scanner, target string) scan.Cost
-}
-
-// Config says what an agent is made of. Source, Scanner and Uploader must be set; a zero field otherwise means its
-// default.
+// Config configures an Agent. Source, Scanner and Uploader are required; a zero value of another field means its default.
 type Config struct {
-	TenantID string // of jobs that name none
-	Version  string // of the program, for the agent_start event
+	// TenantID is the tenant of jobs that name none.
+	TenantID string
+	// Version is the version of the program. It is part of the agent_start event.
+	Version string
 
-	Source   job.Source        // where jobs come from
-	Scanner  Scanner           // what does them
-	Uploader pipeline.Uploader // where reports go
+	// Source is where jobs come from.
+	Source job.Source
+	// Scanner runs the jobs.
+	Scanner Scanner
+	// Uploader sends reports to their receiver.
+	Uploader pipeline.Uploader
 
-	Pipeline pipeline.PipelineConfig   // upload workers; its Spool makes reports durable
-	Resource resource.ControllerConfig // admission of jobs
-
-	// Degradation lets the agent do less while its host is in trouble, and Vitals adds to what it is judged by: the
-	// store, the audit log. Vitals is called with each sample, one call at a time, and gives up with ctx. Both may be
-	// nil; without Degradation the agent always does everything. See limits.Limits.DegradationConfig.
-	Degradation *limits.DegradationConfig
-	Vitals      func(ctx context.Context, v limits.Vitals)
-
-	// Rebalance lets guarantees of Resource.Budgets follow what is needed; the zero value leaves them as they are. A job
-	// is paid for by the budget that has the name of its scanner, and where there is none by that of
-	// resource.DefaultComponent.
+	// Pipeline configures the uploads. With its Spool, reports are durable.
+	Pipeline pipeline.PipelineConfig
+	// Resource configures the admission of jobs.
+	Resource resource.ControllerConfig
+	// Rebalance lets the guarantees of Resource.Budgets follow the demand. The zero value leaves them as they are. A job
+	// is charged to the budget that has the name of its scanner, or else to resource.DefaultComponent.
 	Rebalance limits.RebalanceConfig
+	// Degradation reduces the work of the agent while its host is in trouble; see limits.Limits.DegradationConfig. If nil,
+	// the agent is never degraded.
+	Degradation *limits.DegradationConfig
+	// Vitals, if set, adds measurements to those by which Degradation is decided. It is called once per sample, by one
+	// goroutine, and must return when ctx ends.
+	Vitals func(ctx context.Context, v limits.Vitals)
 
-	PollWait     time.Duration // how long to wait for a job at the source; default 30s
-	RetryDelay   time.Duration // before a job that failed for a passing reason is offered again; default 1m
-	MaxAttempts  int           // deliveries of a job after which a passing failure is final; default 3
-	DrainTimeout time.Duration // how long running jobs may go on after Run's context is cancelled; default 5m
-	FlushTimeout time.Duration // how long to wait for uploads once the source has ended; default 30s; -1: not at all
+	// PollWait is the maximum time that Source waits for a job. Defaults to 30 seconds.
+	PollWait time.Duration
+	// RetryDelay is the time after which a job is delivered again that failed for a temporary reason. Defaults to 1
+	// minute; -1 means at once.
+	RetryDelay time.Duration
+	// MaxAttempts is the number of deliveries after which a temporary failure of a job is final. Defaults to 3.
+	MaxAttempts int
+	// DrainTimeout is the maximum time that running jobs may take after the context of Run is cancelled. Defaults to 5
+	// minutes; -1 means that they are stopped at once.
+	DrainTimeout time.Duration
+	// FlushTimeout is the maximum time to wait for uploads after Source has returned io.EOF. Defaults to 30 seconds; -1
+	// means not to wait.
+	FlushTimeout time.Duration
 
-	OnJob func(JobResult) // a job has ended, its uploads perhaps not yet; may be called concurrently
-	Sink  event.Sink      // gets agent_…, job_…, degradation_changed and budget_changed events, and what sources refuse; nil: none. Pipeline and Resource have sinks of their own
+	// OnJob, if set, is called when a job has ended; its report may not be uploaded yet. It is called concurrently.
+	OnJob func(JobResult)
+
+	// Heartbeat, if set, is called when the agent starts, every HeartbeatInterval, and when it stops, for example to
+	// report the status to a server. ctx ends after HeartbeatTimeout. The first of several failures in a row is recorded
+	// as an event.
+	Heartbeat func(ctx context.Context, s Status) error
+	// HeartbeatInterval is the time between two heartbeats. Defaults to 1 minute.
+	HeartbeatInterval time.Duration
+
+	// Sink receives the events of the agent and of all its parts: the agent gives it to its pipeline and controller, and
+	// to the Source, Scanner, Uploader and Pipeline.Spool that implement event.SinkSetter and have no Sink of their own.
+	// If nil, events of severity WARN and above are written to slog.Default. To write events to another logger, set it to
+	// event.Slog(logger); to drop them, to event.Nop.
+	Sink event.Sink
+	// Bus passes the events on to the handlers given to Agent.Subscribe. Run starts and stops it. If nil, the agent makes
+	// one with the default configuration. Sink must not contain the Bus.
+	Bus *event.Bus
 }
 
 // The defaults of Config.
 const (
-	DefaultPollWait     = 30 * time.Second
-	DefaultRetryDelay   = time.Minute
-	DefaultMaxAttempts  = 3
-	DefaultDrainTimeout = 5 * time.Minute
-	DefaultFlushTimeout = 30 * time.Second
+	DefaultPollWait          = 30 * time.Second
+	DefaultRetryDelay        = time.Minute
+	DefaultMaxAttempts       = 3
+	DefaultDrainTimeout      = 5 * time.Minute
+	DefaultFlushTimeout      = 30 * time.Second
+	DefaultHeartbeatInterval = time.Minute
 )
 
-// JobResult is how a job ended.
+// JobResult describes how a job has ended.
 type JobResult struct {
-	Spec   job.Spec
-	Result *scan.Result // nil when Err is set
-	Err    error
+	// Spec is the description of the job.
+	Spec job.Spec
+	// Result is what the scanner returned. It is nil if Err is not.
+	Result *scan.Result
+	// Err is the reason why there is no report.
+	Err error
 }
 
 func (c Config) withDefaults() Config {
-	c.PollWait = cmp.Or(c.PollWait, DefaultPollWait)
-	c.RetryDelay = cmp.Or(c.RetryDelay, DefaultRetryDelay)
-	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
-	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
-	c.FlushTimeout = cmp.Or(c.FlushTimeout, DefaultFlushTimeout)
-	c.Sink = event.OrNop(c.Sink)
+	config.Default(&c.PollWait, DefaultPollWait)
+	config.Default(&c.RetryDelay, DefaultRetryDelay)
+	config.Default(&c.MaxAttempts, DefaultMaxAttempts)
+	config.Default(&c.DrainTimeout, DefaultDrainTimeout)
+	config.Default(&c.FlushTimeout, DefaultFlushTimeout)
+	config.Default(&c.HeartbeatInterval, DefaultHeartbeatInterval)
+	if c.Sink == nil {
+		c.Sink = event.AtLeast(event.Warn, event.Slog(slog.Default()))
+	}
 	return c
 }
 
-// Validate returns everything that is missing or out of range, in one error.
+// Validate returns all problems of c in one error, those of Pipeline, Resource, Rebalance and Degradation included.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	if c.Source == nil {
-		errs = append(errs, errors.New("no Source"))
-	}
-	if c.Scanner == nil {
-		errs = append(errs, errors.New("no Scanner"))
-	}
-	if c.Uploader == nil {
-		errs = append(errs, errors.New("no Uploader"))
-	}
-	if c.MaxAttempts < 1 {
-		errs = append(errs, fmt.Errorf("MaxAttempts: %d is below 1", c.MaxAttempts))
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{{"PollWait", c.PollWait}, {"RetryDelay", c.RetryDelay}, {"DrainTimeout", c.DrainTimeout}} {
-		if d.value < 0 {
-			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
+	v := config.New("agent")
+	for _, required := range []struct {
+		name    string
+		missing bool
+	}{{"source", c.Source == nil}, {"scanner", c.Scanner == nil}, {"uploader", c.Uploader == nil}} {
+		if required.missing {
+			v.Addf(required.name, "is required")
 		}
 	}
+	const longest = 30 * 24 * time.Hour
+	config.Range(v, "poll_wait", c.PollWait, time.Millisecond, longest)
+	config.RangeOrOff(v, "retry_delay", c.RetryDelay, time.Millisecond, longest)
+	config.Range(v, "max_attempts", c.MaxAttempts, 1, 1_000_000)
+	config.RangeOrOff(v, "drain_timeout", c.DrainTimeout, time.Millisecond, longest)
+	config.RangeOrOff(v, "flush_timeout", c.FlushTimeout, time.Millisecond, longest)
+	config.Range(v, "heartbeat_interval", c.HeartbeatInterval, time.Second, longest)
+	errs := []error{v.Err(), c.Pipeline.Validate(), c.Resource.Validate(), c.Rebalance.Validate()}
 	if c.Degradation != nil {
 		errs = append(errs, c.Degradation.Validate())
 	}
-	return errors.Join(append(errs, c.Pipeline.Validate(), c.Resource.Validate(), c.Rebalance.Validate())...)
+	return errors.Join(errs...)
 }

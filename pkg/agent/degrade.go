@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/job"
@@ -11,18 +10,19 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// maxVitalsTime bounds what Config.Vitals may take.
-const maxVitalsTime = 2 * time.Second
+// vitalsTimeout bounds one call of Config.Vitals.
+const vitalsTimeout = 2 * time.Second
 
-// degrade finds the agent's level and holds it to that. One goroutine calls its judge.
-type degrade struct {
+// degrader keeps the agent at the degradation level that its host requires. Its fields are owned by the goroutine that
+// calls sample.
+type degrader struct {
 	a     *Agent
 	level *limits.Degradation // nil: always full
 	slots int                 // of the controller when the level was full last
 }
 
-// gated returns the gate of the controller, that of the config behind that of the level.
-func (d *degrade) gated(gate func() error) func() error {
+// gated returns a gate of the controller that asks the level, and then gate if that is not nil.
+func (d *degrader) gated(gate func() error) func() error {
 	if d.level == nil {
 		return gate
 	}
@@ -34,68 +34,56 @@ func (d *degrade) gated(gate func() error) func() error {
 	}
 }
 
-// run judges now, so that an agent in trouble takes not even one job, and then with each sample until ctx is done. What
-// it returns waits for that.
-func (d *degrade) run(ctx context.Context) (wait func()) {
+// run samples in intervals until ctx ends.
+func (d *degrader) run(ctx context.Context) {
 	if d.level == nil {
-		return func() {}
+		return
 	}
-	d.judge(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(cmp.Or(d.a.cfg.Resource.SampleInterval, resource.DefaultSampleInterval))
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				d.judge(ctx)
-			case <-ctx.Done():
-				return
-			}
+	tick := time.NewTicker(cmp.Or(d.a.cfg.Resource.SampleInterval, resource.DefaultSampleInterval))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			d.sample(ctx)
+		case <-ctx.Done():
+			return
 		}
-	}()
-	return func() { <-done }
+	}
 }
 
-func (d *degrade) judge(ctx context.Context) {
+// sample measures the agent and its host, and applies the level that follows.
+func (d *degrader) sample(ctx context.Context) {
+	if d.level == nil {
+		return
+	}
 	v := limits.Vitals{}
 	v.Host(d.a.controller.GetMetrics())
 	p := d.a.pipeline.GetStats()
 	v[limits.MetricQueue] = float64(p.QueueLength + p.InProgress)
-	d.askVitals(ctx, v)
+	if d.a.cfg.Vitals != nil {
+		d.a.protect(job.Spec{}, "Vitals", func() {
+			ctx, cancel := context.WithTimeout(ctx, vitalsTimeout)
+			defer cancel()
+			d.a.cfg.Vitals(ctx, v)
+		})
+	}
 	if ctx.Err() != nil {
-		return // what could not be asked any more is no reason for anything
+		return // the measurements are incomplete
 	}
 	if change, changed := d.level.Observe(time.Now(), v); changed {
-		d.obey(change)
+		d.apply(change)
 		d.a.record(job.Spec{}, change.Event())
 	}
 }
 
-// obey gives the controller the slots of the level.
-func (d *degrade) obey(c limits.Change) {
+// apply limits the slots of the controller to those of the level.
+func (d *degrader) apply(c limits.Change) {
 	if c.From == limits.LevelFull {
 		d.slots = d.a.controller.GetStatus().MaxJobs
 	}
-	if c.To == limits.LevelFull {
-		d.a.controller.SetCeiling(0)
-		return
+	ceiling := 0 // none
+	if c.To != limits.LevelFull {
+		ceiling = c.To.Jobs(d.slots)
 	}
-	d.a.controller.SetCeiling(c.To.Jobs(d.slots))
-}
-
-// askVitals calls user code, whose panic must not end the process.
-func (d *degrade) askVitals(ctx context.Context, v limits.Vitals) {
-	if d.a.cfg.Vitals == nil {
-		return
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			d.a.problem(job.Spec{}, "Vitals panicked", fmt.Errorf("%v", p))
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, maxVitalsTime)
-	defer cancel()
-	d.a.cfg.Vitals(ctx, v)
+	d.a.controller.SetCeiling(ceiling)
 }

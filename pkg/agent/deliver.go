@@ -8,65 +8,69 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rediverio/sdk/internal/retry"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// deliveries are the jobs whose report is not upstream yet. A job is acknowledged only when it is, so that a job
-// whose agent dies is done again rather than lost.
+// deliveries are the jobs whose report is not at the receiver yet. A job is acknowledged only when it is, so that a job
+// whose agent dies is delivered again rather than lost.
 type deliveries struct {
+	acks   sync.WaitGroup // goroutines that acknowledge jobs
+	leases sync.WaitGroup // goroutines that extend leases
+
 	mu      sync.Mutex
 	waiting map[deliveryKey]*delivery
-	acks    sync.WaitGroup
-	leases  sync.WaitGroup // those who extend them
 }
 
 type deliveryKey struct{ tenant, report string }
 
+// delivery is a job on its way. The mutex of deliveries guards the fields after lost.
 type delivery struct {
 	key  deliveryKey
 	job  job.Job
-	spec job.Spec        // of the job
-	ctx  context.Context // done when the lease need not be extended any more
+	spec job.Spec
+	ctx  context.Context // ends when the lease need not be extended any more
 	end  context.CancelFunc
-	lost atomic.Bool // the lease is, or the job was withdrawn
+	lost atomic.Bool // the lease was lost or the job was withdrawn
 
-	scanned, uploaded bool             // both must be true
-	err               error            // of the upload
+	scanned, uploaded bool // the job is acknowledged when both are true
+	err               error
 	revision          string           // of the report, once it is scanned; empty: any
-	ended             map[string]error // the uploads that ended before that, by revision
+	ended             map[string]error // uploads that ended before the scan, by revision
 }
 
-// revision is what the keys of all parts of one revision of a report have in common. The store may still hold an earlier
-// one, whose end says nothing of the job.
+// revision returns what the keys of all parts of one revision of a report have in common. The store may still hold an
+// earlier revision, whose outcome is not that of the job.
 func revision(partKey string) string { return partKey[:strings.LastIndexByte(partKey, '.')+1] }
 
-// inHandError refuses a job that its source handed out again before the agent was done with it.
+// inHandError refuses a job that its source has delivered again before the agent was done with it.
 type inHandError struct{ id string }
 
-func (e *inHandError) Error() string   { return "job " + e.id + " is in hand already" }
+func (e *inHandError) Error() string   { return "job " + e.id + " is already in hand" }
 func (e *inHandError) Temporary() bool { return true }
 
-// expect notes, before the scan, that the job's report will have to be delivered: its upload may end first. Two jobs
-// at a time with the same ID would have the same report, so the second one is refused.
+// expect registers the job before its scan, because its upload may end first. Of two jobs with the same ID at a time,
+// which would have the same report, the second is refused.
 func (a *Agent) expect(r *run) (*delivery, error) {
 	d := &delivery{key: deliveryKey{r.spec.TenantID, report.CleanID(r.spec.ID)}, job: r.job, spec: r.spec, ended: map[string]error{}}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	a.deliveries.mu.Lock()
 	defer a.deliveries.mu.Unlock()
-	if w := a.deliveries.waiting[d.key]; w != nil && !(w.scanned && w.lost.Load()) { // nobody waits for the end of a lost one
-		d.end()
-		return nil, &inHandError{r.spec.ID}
-	} else if w != nil {
-		w.end()
+	if other := a.deliveries.waiting[d.key]; other != nil {
+		if !other.scanned || !other.lost.Load() { // a scanned job whose lease is lost has no verb to call
+			d.end()
+			return nil, &inHandError{r.spec.ID}
+		}
+		other.end()
 	}
 	a.deliveries.waiting[d.key] = d
 	return d, nil
 }
 
-// forget ends the watch over a job that gave no report.
+// forget removes a job that has no report.
 func (a *Agent) forget(d *delivery) {
 	a.deliveries.mu.Lock()
 	delete(a.deliveries.waiting, d.key)
@@ -74,7 +78,8 @@ func (a *Agent) forget(d *delivery) {
 	d.end()
 }
 
-// submitted notes that the scan is over and its report accepted; uploaded: the same content was upstream before.
+// submitted notes that the scan has ended and its report was accepted. uploaded means that the receiver had the same
+// content already.
 func (a *Agent) submitted(d *delivery, sum part.Summary, uploaded bool) {
 	a.settle(d.key, func(d *delivery) {
 		d.scanned, d.uploaded = true, d.uploaded || uploaded
@@ -89,7 +94,7 @@ func (a *Agent) submitted(d *delivery, sum part.Summary, uploaded bool) {
 	})
 }
 
-// delivered notes the end of a report's uploads.
+// delivered notes that the uploads of a report have ended.
 func (a *Agent) delivered(key deliveryKey, partKey string, err error) {
 	a.settle(key, func(d *delivery) {
 		switch rev := revision(partKey); {
@@ -103,27 +108,24 @@ func (a *Agent) delivered(key deliveryKey, partKey string, err error) {
 
 func (a *Agent) settle(key deliveryKey, change func(*delivery)) {
 	a.deliveries.mu.Lock()
+	defer a.deliveries.mu.Unlock()
 	d := a.deliveries.waiting[key]
-	if d != nil {
-		change(d)
+	if d == nil {
+		return
 	}
-	done := d != nil && d.scanned && d.uploaded
-	if done {
+	if change(d); d.scanned && d.uploaded {
 		delete(a.deliveries.waiting, key)
-	}
-	a.deliveries.mu.Unlock()
-	if done {
 		a.deliveries.acks.Go(func() { a.acknowledge(d) })
 	}
 }
 
-// acknowledge ends a job at its source: a report that became a dead letter fails it, one that was only in memory when the
-// agent stopped gives it back.
+// acknowledge ends a job at its source. A job whose report became a dead letter fails; one whose report was only in memory
+// when the agent stopped is returned.
 func (a *Agent) acknowledge(d *delivery) {
 	defer d.end()
 	a.endAtSource(d.spec, func(ctx context.Context) error {
 		switch {
-		case d.lost.Load(): // somebody else's now: no verb
+		case d.lost.Load(): // also while it was tried again
 			return nil
 		case errors.Is(d.err, pipeline.ErrStopped):
 			return d.job.Nak(ctx, 0)
@@ -134,38 +136,38 @@ func (a *Agent) acknowledge(d *delivery) {
 	})
 }
 
-// verbTimeout bounds the calls to the source that end a job.
+// verbTimeout bounds the time in which a job is ended at its source.
 const verbTimeout = 30 * time.Second
 
-// endAtSource calls a verb that ends a job, again where the source cannot be reached, for some sources would never hand
-// out the job to anybody else. Cut leaves it at one call.
+// endAtSource calls a method that ends a job, repeatedly while the source cannot be reached, because some sources would
+// never deliver the job again. After Abort it calls it once.
 func (a *Agent) endAtSource(spec job.Spec, verb func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
 	again, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(a.scanCtx, stop)()
-	pause := pauser{first: time.Second, most: verbTimeout}
-	for {
+	backoff := retry.Policy{Initial: time.Second, Max: verbTimeout}
+	for n := 1; ; n++ {
 		err := verb(ctx)
 		if err == nil {
 			return
 		}
-		if final(err) || a.scanCtx.Err() != nil || pause.wait(again) != nil {
-			a.problem(spec, "job "+spec.ID+" could not be ended at its source", err)
+		if final(err) || a.scanCtx.Err() != nil || sleep(again, backoff.Delay(n)) != nil {
+			a.problem(spec, "job could not be ended at its source", err)
 			return
 		}
 	}
 }
 
-// final says whether a verb that failed would fail again.
+// final reports whether a method of a job that has failed would fail again.
 func final(err error) bool {
 	var p interface{ Permanent() bool }
 	return errors.Is(err, job.ErrLeaseLost) || errors.Is(err, job.ErrCanceled) || errors.As(err, &p) && p.Permanent()
 }
 
-// endDeliveries waits for the acknowledgements under way. Jobs whose report is still in the store keep their lease
-// until it runs out: it is uploaded at the next start.
+// endDeliveries waits for the acknowledgements in progress. A job whose report is still in the store keeps its lease until
+// that expires; the report is uploaded after the next start.
 func (a *Agent) endDeliveries() {
 	a.deliveries.acks.Wait()
 	a.deliveries.mu.Lock()

@@ -74,8 +74,8 @@ func TestCutStopsAtOnce(t *testing.T) {
 				if cancel {
 					b.cancel()
 				}
-				b.agent.Cut()
-				b.agent.Cut()
+				b.agent.Abort()
+				b.agent.Abort()
 				err := b.end(t)
 				if d := time.Since(begun); d > time.Second {
 					t.Errorf("stopped after %v", d)
@@ -100,7 +100,7 @@ func TestCutWhileIdleEndsRun(t *testing.T) {
 		var b bed
 		b.start(t)
 		synctest.Wait()
-		b.agent.Cut()
+		b.agent.Abort()
 		must(t, b.end(t))
 	})
 }
@@ -189,7 +189,7 @@ func TestJobDoneAgainIsAcknowledgedThoughNothingIsUploaded(t *testing.T) {
 
 func TestRunLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for _, end := range []func(*bed){func(b *bed) { b.source.End() }, func(b *bed) { b.cancel() }, func(b *bed) { b.cancel(); b.agent.Cut() }} {
+	for _, end := range []func(*bed){func(b *bed) { b.source.End() }, func(b *bed) { b.cancel() }, func(b *bed) { b.cancel(); b.agent.Abort() }} {
 		var b bed
 		b.scanner.DoesNext(sdktest.Fails(errors.New("broken")), sdktest.Panics("bad"))
 		b.source.Add(make([]job.Spec, 6)...)

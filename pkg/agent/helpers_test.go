@@ -63,7 +63,7 @@ func (b *bed) start(t testing.TB, edit ...func(*agent.Config)) {
 	}()
 	t.Cleanup(func() {
 		b.cancel()
-		a.Cut()
+		a.Abort()
 		<-b.done
 	})
 }

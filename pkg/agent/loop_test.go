@@ -258,10 +258,10 @@ func TestRunWorksOnce(t *testing.T) {
 }
 
 func TestConfigNamesAllProblems(t *testing.T) {
-	_, err := agent.New(agent.Config{MaxAttempts: -1, PollWait: -1, RetryDelay: -1, DrainTimeout: -1})
-	for _, want := range []string{"Source", "Scanner", "Uploader", "MaxAttempts", "PollWait", "RetryDelay", "DrainTimeout"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s is not in %v", want, err)
+	_, err := agent.New(agent.Config{MaxAttempts: -1, PollWait: -1, RetryDelay: -2, DrainTimeout: -2, FlushTimeout: -2, HeartbeatInterval: 1})
+	for _, field := range []string{"source", "scanner", "uploader", "max_attempts", "poll_wait", "retry_delay", "drain_timeout", "flush_timeout", "heartbeat_interval"} {
+		if err == nil || !strings.Contains(err.Error(), "agent."+field+": ") {
+			t.Errorf("New = %v, want agent.%s named", err, field)
 		}
 	}
 }

@@ -1,181 +1,83 @@
 package agent
 
 import (
-	"slices"
-	"sync"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/job"
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// Phase is what an agent is doing.
+// Phase is a phase in the life of an agent.
 type Phase string
 
 // The phases of an agent.
 const (
-	PhaseStarting Phase = "starting"
-	PhaseRunning  Phase = "running"  // takes jobs
-	PhaseDraining Phase = "draining" // takes none, ends what runs
+	PhaseStarting Phase = "starting" // Run was not called yet
+	PhaseRunning  Phase = "running"  // the agent takes jobs
+	PhaseDraining Phase = "draining" // the agent takes no jobs and finishes those that run
+	PhaseStopped  Phase = "stopped"  // Run has returned
 )
 
-// Status is a moment in the life of an agent.
+// Status is the state of an agent at one moment.
 type Status struct {
-	Phase         Phase                     `json:"phase"`
-	Since         time.Time                 `json:"since"`        // of the phase
-	Jobs          []JobStatus               `json:"jobs"`         // in hand now, oldest first
-	JobsWaiting   int                       `json:"jobs_waiting"` // of them those that have not begun
-	JobsCompleted int64                     `json:"jobs_completed"`
-	JobsFailed    int64                     `json:"jobs_failed"`
-	JobsGivenBack int64                     `json:"jobs_given_back"` // to their source, because another component wants the slot or the agent does less: no fault of theirs
-	Degradation   limits.DegradationState   `json:"degradation"`
-	Rebalancing   limits.RebalanceState     `json:"rebalancing"`
-	Resource      resource.ControllerStatus `json:"resource"`
-	Pipeline      pipeline.Stats            `json:"pipeline"`
-	Problems      []Problem                 `json:"problems"` // the last ones, newest last
+	// Phase is the current phase of the agent, and Since the time when it began.
+	Phase Phase     `json:"phase"`
+	Since time.Time `json:"since"`
+	// Jobs are the jobs that the agent holds, oldest first.
+	Jobs []JobStatus `json:"jobs"`
+	// JobsWaiting is the number of Jobs that have not started.
+	JobsWaiting int `json:"jobs_waiting"`
+	// JobsCompleted is the number of jobs that have ended with a report.
+	JobsCompleted int64 `json:"jobs_completed"`
+	// JobsFailed is the number of jobs that have ended without a report.
+	JobsFailed int64 `json:"jobs_failed"`
+	// JobsReturned is the number of jobs that were returned to their source through no fault of their own: another
+	// component reclaimed the slot, or the agent was degraded.
+	JobsReturned int64 `json:"jobs_given_back"`
+	// Degradation and Rebalancing are the states of the two mechanisms of those names.
+	Degradation limits.DegradationState `json:"degradation"`
+	Rebalancing limits.RebalanceState   `json:"rebalancing"`
+	// Resource is the state of the admission of jobs.
+	Resource resource.ControllerStatus `json:"resource"`
+	// Pipeline is the state of the uploads.
+	Pipeline pipeline.Stats `json:"pipeline"`
+	// Bus counts the events that were passed to subscribed handlers, and those that were dropped.
+	Bus event.BusStats `json:"bus"`
+	// Warnings lists the protection that this agent lacks because of the way it was built.
+	Warnings []string `json:"warnings"`
+	// Problems are the last 20 events of severity ERROR or CRITICAL of all parts of the agent, newest last. They come
+	// through the Bus: they appear with a short delay, and one may be missing if Bus.Dropped is not zero. The numbers
+	// above do not depend on the Bus.
+	Problems []Problem `json:"problems"`
 }
 
-// JobStatus is a job in hand.
+// JobStatus is the state of a job that the agent holds.
 type JobStatus struct {
-	ID       string    `json:"id"`
-	Scanner  string    `json:"scanner"`
-	Target   string    `json:"target"`
-	Phase    string    `json:"phase"`
-	Since    time.Time `json:"since"`
-	Findings int64     `json:"findings"` // read so far
+	ID      string    `json:"id"`
+	Scanner string    `json:"scanner"`
+	Target  string    `json:"target"`
+	Phase   string    `json:"phase"` // received, waiting for resources, scanning or reading results
+	Since   time.Time `json:"since"` // when the job was received
+	// Findings is the number of findings that were read so far.
+	Findings int64 `json:"findings"`
 }
 
-// The phases of a job that has not begun.
-const (
-	phaseReceived = "received"
-	phaseWaiting  = "waiting for resources"
-)
-
-// Problem is something that went wrong.
+// Problem is a recent event of severity ERROR or CRITICAL.
 type Problem struct {
-	Time    time.Time `json:"time"`
-	Message string    `json:"message"`
-	Error   string    `json:"error,omitempty"`
+	Time    time.Time  `json:"time"`
+	Type    event.Type `json:"type"`
+	JobID   string     `json:"job_id,omitempty"` // empty: the event belongs to no job
+	Message string     `json:"message"`
+	Error   string     `json:"error,omitempty"`
 }
 
-// Status returns what the agent does now.
+// Status returns the state of the agent.
 func (a *Agent) Status() Status {
-	s := a.board.status()
-	s.Degradation, s.Rebalancing = a.degrade.level.State(), a.rebalancer.State()
-	s.Resource, s.Pipeline = a.controller.GetStatus(), a.pipeline.GetStats()
-	return s
-}
-
-// maxProblems bounds the list of Status.Problems.
-const maxProblems = 20
-
-// board keeps what Status shows.
-type board struct {
-	mu   sync.Mutex
-	s    Status // without what others keep
-	runs map[*run]struct{}
-
-	ended chan struct{} // capacity 1: a job has ended
-}
-
-func (b *board) init() {
-	b.runs, b.ended = map[*run]struct{}{}, make(chan struct{}, 1)
-	b.setPhase(PhaseStarting)
-}
-
-func (b *board) setPhase(p Phase) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.s.Phase, b.s.Since = p, time.Now()
-}
-
-func (b *board) add(r *run) {
-	r.phase.Store(phaseReceived)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.runs[r] = struct{}{}
-}
-
-func (b *board) remove(r *run) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.runs, r)
-	select {
-	case b.ended <- struct{}{}:
-	default:
-	}
-}
-
-func (b *board) running() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.runs) > 0
-}
-
-// waiting is how many jobs have not begun.
-func (b *board) waiting() (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for r := range b.runs {
-		if r.waits() {
-			n++
-		}
-	}
-	return n
-}
-
-// waits says whether the job has not begun.
-func (r *run) waits() bool {
-	p := r.phase.Load()
-	return p == phaseReceived || p == phaseWaiting
-}
-
-func (b *board) completed() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.s.JobsCompleted++
-}
-
-func (b *board) failed(spec job.Spec, err error) {
-	b.problem("job "+spec.ID+" failed", err)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.s.JobsFailed++
-}
-
-func (b *board) givenBack() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.s.JobsGivenBack++
-}
-
-func (b *board) problem(message string, err error) {
-	p := Problem{Time: time.Now(), Message: message}
-	if err != nil {
-		p.Error = err.Error()
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.s.Problems = append(b.s.Problems, p)
-	b.s.Problems = b.s.Problems[max(0, len(b.s.Problems)-maxProblems):]
-}
-
-func (b *board) status() Status {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.s
-	s.Problems = slices.Clone(b.s.Problems)
-	s.Jobs = []JobStatus{}
-	for r := range b.runs {
-		if r.waits() {
-			s.JobsWaiting++
-		}
-		s.Jobs = append(s.Jobs, JobStatus{
-			ID: r.spec.ID, Scanner: r.spec.Scanner, Target: r.spec.Target, Phase: r.phase.Load().(string), Since: r.begun, Findings: r.findings.Load(),
-		})
-	}
-	slices.SortFunc(s.Jobs, func(x, y JobStatus) int { return x.Since.Compare(y.Since) })
+	s := a.status.get()
+	s.Degradation, s.Rebalancing = a.degrader.level.State(), a.rebalancer.State()
+	s.Resource, s.Pipeline, s.Bus = a.controller.GetStatus(), a.pipeline.GetStats(), a.bus.Stats()
+	s.Warnings = a.warnings()
 	return s
 }

@@ -55,7 +55,7 @@ func (a *cli) daemon(ctx context.Context) (err error) {
 	defer cancel()
 	defer a.onSignals(
 		step{"taking no more jobs, running ones may end. Again to stop their scanners", cancel},
-		step{"stopping scanners; what is not uploaded stays in the store. Again to exit at once", func() { cancel(); e.agent.Cut() }},
+		step{"stopping scanners; what is not uploaded stays in the store. Again to exit at once", func() { cancel(); e.agent.Abort() }},
 		step{"exit", func() { os.Exit(exitRuntime) }},
 	)()
 	status, err := a.serveStatus(e)

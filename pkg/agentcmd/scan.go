@@ -162,7 +162,7 @@ func (a *cli) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer a.onSignals(
-		step{"stopping scanners; what is read already stays in the store. Again to quit at once", func() { cancel(); e.agent.Cut() }},
+		step{"stopping scanners; what is read already stays in the store. Again to quit at once", func() { cancel(); e.agent.Abort() }},
 		step{"quit", func() { os.Exit(exitRuntime) }},
 	)()
 	progress := a.startProgress(e.agent, len(specs))

@@ -146,8 +146,8 @@ func jobsText(s *agent.Status) string {
 		text += fmt.Sprintf(", %d waiting", s.JobsWaiting)
 	}
 	text += fmt.Sprintf(", %d completed, %d failed", s.JobsCompleted, s.JobsFailed)
-	if s.JobsGivenBack > 0 {
-		text += fmt.Sprintf(", %d given back", s.JobsGivenBack)
+	if s.JobsReturned > 0 {
+		text += fmt.Sprintf(", %d given back", s.JobsReturned)
 	}
 	return text
 }

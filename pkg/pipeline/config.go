@@ -10,10 +10,9 @@ package pipeline
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
@@ -75,26 +74,19 @@ func (c PipelineConfig) withDefaults() PipelineConfig {
 	return c
 }
 
-// Validate returns every field that is out of range, in one error that names the field, its value and the bounds.
+// Validate returns all problems of c in one error.
 func (c PipelineConfig) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	check := func(name string, v, lo, hi int64) {
-		if v < lo || v > hi {
-			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
-		}
-	}
-	check("QueueSize", int64(c.QueueSize), 1, 1<<31)
-	check("MaxQueueBytes", c.MaxQueueBytes, 1, 1<<50)
-	check("Workers", int64(c.Workers), 1, 1024)
-	check("RetryAttempts", int64(c.RetryAttempts), -1, 1_000_000)
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{{"RetryDelay", c.RetryDelay}, {"MaxRetryDelay", c.MaxRetryDelay}, {"MaxRetryAge", c.MaxRetryAge}, {"UploadTimeout", c.UploadTimeout}, {"DrainTimeout", c.DrainTimeout}} {
-		if d.value < 0 {
-			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
-		}
-	}
-	return errors.Join(errs...)
+	v := config.New("pipeline")
+	const longest = 365 * 24 * time.Hour
+	config.Range(v, "queue_size", c.QueueSize, 1, 1<<31-1)
+	config.Range(v, "max_queue_bytes", c.MaxQueueBytes, 1, 1<<50)
+	config.Range(v, "workers", c.Workers, 1, 1024)
+	config.RangeOrOff(v, "retry_attempts", c.RetryAttempts, 1, 1_000_000)
+	config.Range(v, "retry_delay", c.RetryDelay, 1, longest)
+	config.Range(v, "max_retry_delay", c.MaxRetryDelay, 1, longest)
+	config.Range(v, "max_retry_age", c.MaxRetryAge, 0, 10*longest)
+	config.Range(v, "upload_timeout", c.UploadTimeout, 1, longest)
+	config.RangeOrOff(v, "drain_timeout", c.DrainTimeout, 1, longest)
+	return v.Err()
 }

@@ -304,7 +304,7 @@ func TestQueueIsBoundedInReportsAndBytes(t *testing.T) {
 func TestInvalidConfigIsNamed(t *testing.T) {
 	p := NewPipeline(&PipelineConfig{Workers: -2, QueueSize: -7}, &answers{})
 	err := p.Start(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "Workers: -2") || !strings.Contains(err.Error(), "QueueSize: -7") {
+	if err == nil || !strings.Contains(err.Error(), "pipeline.workers: -2") || !strings.Contains(err.Error(), "pipeline.queue_size: -7") {
 		t.Fatalf("%v does not name both fields and values", err)
 	}
 }
