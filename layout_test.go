@@ -40,47 +40,75 @@ var rooms = map[string][]string{
 	".": {},
 
 	// level 0: words and ground
-	"pkg/event":          {"internal/config"},
-	"pkg/job":            {"internal/filelock"},
-	"pkg/report":         {"internal/jsonx"},
-	"internal/jsonx":     {},
-	"internal/codec":     {klauspost},
-	"internal/config":    {},
-	"internal/retry":     {backoff},
+	"pkg/event": {"internal/config"},
+
+	"pkg/job": {"internal/filelock"},
+
+	"pkg/report": {"internal/jsonx"},
+
+	"internal/jsonx": {},
+
+	"internal/codec": {klauspost},
+
+	"internal/config": {},
+
+	"internal/httpx": {},
+
+	"internal/retry": {backoff},
+
 	"internal/diskspace": {sysx},
-	"internal/filelock":  {sysx},
-	"internal/homedir":   {},
-	"internal/proc":      {sysx},
-	"internal/tail":      {},
+
+	"internal/filelock": {sysx},
+
+	"internal/homedir": {},
+
+	"internal/proc": {sysx},
+
+	"internal/tail": {},
 
 	// level 1
-	"pkg/report/sarif":         {"pkg/report"},
-	"pkg/part":                 {"pkg/report", "internal/codec", "internal/jsonx", "internal/config"},
-	"pkg/audit":                {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
-	"pkg/resource":             {"pkg/event", "internal/diskspace", gopsutil, sysx},
-	"pkg/chunk":                {"pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
-	"pkg/pipeline":             {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry", backoff},
-	"pkg/ingest":               {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/ingest/internal/wire", "internal/codec", "internal/config"},
+	"pkg/report/sarif": {"pkg/report"},
+
+	"pkg/part": {"pkg/report", "internal/codec", "internal/jsonx", "internal/config"},
+
+	"pkg/audit": {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
+
+	"pkg/resource": {"pkg/event", "internal/diskspace", gopsutil, sysx},
+
+	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
+
+	"pkg/pipeline": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry", backoff},
+
+	"pkg/ingest": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/ingest/internal/wire", "internal/codec", "internal/config", "internal/httpx"},
+
 	"pkg/ingest/internal/wire": {"pkg/report"},
-	"pkg/ingest/server":        {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
+
+	"pkg/ingest/server": {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
 
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
-	"pkg/scan":   {"pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
+
+	"pkg/scan": {"pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
 
 	"pkg/scan/watch": {"pkg/event", "internal/proc"},
-	"pkg/scan/pool":  {"pkg/event", "internal/proc", "internal/tail"},
+
+	"pkg/scan/pool": {"pkg/event", "internal/proc", "internal/tail"},
 
 	// level 3
 	"pkg/agent": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/config", "internal/retry"},
 
 	// test kits: for tests, ours and those of users
 	"pkg/ingest/ingesttest": {"pkg/ingest", "pkg/ingest/server", "pkg/part", "pkg/report", "pkg/event", "internal/codec"},
-	"pkg/scan/scantest":     {"pkg/scan", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
-	"internal/crashtest":    {},
-	"internal/smalldisk":    {},
-	"internal/testkit":      {"pkg/event"},
-	"pkg/sdktest":           {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
+
+	"pkg/scan/scantest": {"pkg/scan", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc"},
+
+	"internal/crashtest": {},
+
+	"internal/smalldisk": {},
+
+	"internal/testkit": {"pkg/event"},
+
+	"pkg/sdktest": {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
 	// level 4: the command line of an agent, which may import every room but the test kits
 	"pkg/agentcmd": {"internal", "pkg", cobra, pflag, termx},

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/httpx"
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
@@ -69,40 +69,34 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent says that the same request will never be taken.
+// Permanent reports whether the same request will never be accepted.
 func (e *Error) Permanent() bool {
-	switch e.Status {
-	case 0:
+	if e.Status == 0 {
 		return e.Code == CodeInvalidPart
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
 	}
-	return e.Status >= 400 && e.Status < 500
+	return httpx.Classify(e.Status).Permanent()
 }
 
-// Unauthorized says that the credentials were refused, or that there are none.
+// Unauthorized reports whether the credentials were refused, or there are none.
 func (e *Error) Unauthorized() bool {
-	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == CodeNoToken
+	return e.Code == CodeNoToken || httpx.Classify(e.Status) == httpx.Unauthorized
 }
 
-// Unavailable says that the receiver was not reached, is overloaded or broken, or that something else answered for it. A
-// pipeline notices where it is one part alone that breaks it.
+// Unavailable reports whether the receiver was not reached, is overloaded or broken, or something else answered in its
+// place. A pipeline finds out by itself whether a single part is the reason.
 func (e *Error) Unavailable() bool {
-	switch e.Status {
-	case 0:
+	if e.Status == 0 {
 		return e.Code == "" && !errors.Is(e.Err, context.Canceled)
-	case http.StatusTooManyRequests:
-		return true
 	}
-	return e.Status >= 500 || e.Code == CodeBadAnswer || e.Code == CodeRedirect
+	return e.Code == CodeBadAnswer || httpx.Classify(e.Status) == httpx.Unavailable
 }
 
-// RetryAfter returns how long the receiver asked to wait, or what kept the request from it, e.g. a circuit breaker in
-// the transport; 0 when neither did.
+// RetryAfter returns how long the receiver asked to wait, or how long the cause asks to wait, such as an open circuit
+// breaker in the transport, whichever is longer. It returns 0 if neither does.
 func (e *Error) RetryAfter() time.Duration {
 	var cause interface{ RetryAfter() time.Duration }
-	if e.After == 0 && errors.As(e.Err, &cause) {
-		return cause.RetryAfter()
+	if errors.As(e.Err, &cause) {
+		return max(e.After, cause.RetryAfter())
 	}
 	return e.After
 }
@@ -112,7 +106,7 @@ func (e *Error) HTTPStatus() int { return e.Status }
 
 // statusError turns an answer that is no success into an Error.
 func (c *Client) statusError(op string, resp *http.Response, body []byte) *Error {
-	e := &Error{Op: op, Status: resp.StatusCode, After: c.retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Op: op, Status: resp.StatusCode, After: httpx.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.cfg.MaxRetryAfter)}
 	if resp.StatusCode/100 == 3 {
 		e.Code, e.Message = CodeRedirect, "redirect to "+wire.Clip(resp.Header.Get("Location"), wire.MaxMessage)+" not followed"
 		return e
@@ -124,23 +118,4 @@ func (c *Client) statusError(op string, resp *http.Response, body []byte) *Error
 	}
 	e.Message = wire.Clip(strings.TrimSpace(string(body)), 200)
 	return e
-}
-
-// retryAfter reads seconds or an HTTP date; anything else, and the past, is 0.
-func (c *Client) retryAfter(v string, now time.Time) time.Duration {
-	limit := c.cfg.MaxRetryAfter
-	if v == "" {
-		return 0
-	}
-	if n, err := strconv.ParseInt(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		if n > int64(limit/time.Second) {
-			return limit
-		}
-		return max(time.Duration(n)*time.Second, 0)
-	}
-	t, err := http.ParseTime(v)
-	if err != nil {
-		return 0
-	}
-	return min(max(t.Sub(now), 0), limit)
 }

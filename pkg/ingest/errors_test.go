@@ -109,22 +109,6 @@ func TestNoAnswerIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	c := &Client{cfg: ClientConfig{MaxRetryAfter: time.Minute}}
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for v, want := range map[string]time.Duration{
-		"": 0, "5": 5 * time.Second, "0": 0, "-3": 0, "61": time.Minute, "99999999999999999999": time.Minute,
-		"-99999999999999999999": 0, "soon": 0, "1.5": 0,
-		now.Add(30 * time.Second).Format(http.TimeFormat): 30 * time.Second,
-		now.Add(time.Hour).Format(http.TimeFormat):        time.Minute,
-		now.Add(-time.Hour).Format(http.TimeFormat):       0,
-	} {
-		if got := c.retryAfter(v, now); got != want {
-			t.Errorf("%q: %s, want %s", v, got, want)
-		}
-	}
-}
-
 func TestTokenIsReadAgainAfter401(t *testing.T) {
 	var asked, served atomic.Int64
 	source := func(context.Context) (string, error) {
