@@ -15,11 +15,12 @@ import (
 // encoding/json calls MarshalJSON of every object inside another, then checks and copies its output again on each level.
 // The encoder here appends the same bytes to one buffer.
 
-// plan describes a struct: how to encode its fields, and which members of an object it knows.
+// plan describes a struct type: how to encode its fields, and which members of an object it knows.
 type plan struct {
 	fields []field
 	extra  int             // index of the field that holds unknown members, or -1
-	known  map[string]bool // folded names of the members
+	known  map[string]bool // names of the members, as they are and folded
+	plain  reflect.Type    // pointer to a struct of the same fields without methods
 }
 
 type field struct {
@@ -39,16 +40,19 @@ func planOf(t reflect.Type) *plan {
 		return p.(*plan)
 	}
 	p := &plan{extra: -1, known: map[string]bool{}}
+	var all []reflect.StructField
 	for i := range t.NumField() {
 		f := t.Field(i)
+		all = append(all, f)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "-" {
 			p.extra = i
 			continue
 		}
-		p.known[Fold(name)] = true
+		p.known[name], p.known[fold(name)] = true, true
 		p.fields = append(p.fields, field{i, string(AppendString(nil, name)) + ":", options == "omitempty", appenderOf(f.Type)})
 	}
+	p.plain = reflect.PointerTo(reflect.StructOf(all))
 	plans.Store(t, p)
 	return p
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rediverio/sdk/internal/jsonx"
 )
@@ -36,7 +39,7 @@ func FuzzMembers(f *testing.F) {
 		}
 		got := map[string]json.RawMessage{}
 		var want map[string]json.RawMessage
-		if err := jsonx.Members(b, func(k string, v []byte) { got[k] = bytes.Clone(v) }); err != nil {
+		if err := jsonx.Members(b, func(name, value []byte) { got[string(name)] = bytes.Clone(value) }); err != nil {
 			t.Fatalf("%v in %q", err, b)
 		}
 		if json.Unmarshal(b, &want) != nil {
@@ -60,5 +63,55 @@ func TestUnmarshalReturnsUnknownMembers(t *testing.T) {
 	}
 	if _, err := jsonx.Unmarshal([]byte(`{"name":`), &v); err == nil {
 		t.Error("Unmarshal of half an object returned no error")
+	}
+}
+
+// The scanner accepts exactly what encoding/json accepts.
+func FuzzScanner(f *testing.F) {
+	for _, s := range []string{`{"a":[1,-0.5e+3,true,false,null,"\u00e9\\\n"],"b":{}}`, `[]`, ` {} `, `01`, `-`, `1.`, `1e`, `"\ud800"`, `"\x"`, "\"\t\"", `[1,]`, `{,}`,
+		`{"a":1,}`, `{"a"}`, `{1:2}`, `tru`, `nulll`, `"`, `[`, `{"a":`, "\xff", "\"\xff\"", `[1 2]`, ``} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := jsonx.NewScanner(data)
+		value, err := s.Value()
+		s.Peek()
+		valid := err == nil && s.Pos() == len(data)
+		if want := json.Valid(data); valid != want {
+			t.Fatalf("Value(%q) found valid JSON = %v (%v), encoding/json = %v", data, valid, err, want)
+		}
+		var want string
+		if valid && value[0] == '"' && json.Unmarshal(value, &want) == nil {
+			if got, ok := jsonx.String(value); got != want || !ok {
+				t.Fatalf("String(%q) = %q, %v; want %q", data, got, ok, want)
+			}
+		}
+	})
+}
+
+func FuzzAppendPrintable(f *testing.F) {
+	for _, s := range []string{"plain", `"\`, "a\nb\x1b[31m", "\u202e\u2028", "\xff", "𝄞 \U000e0001"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := jsonx.AppendPrintable(nil, s)
+		var back string
+		if err := json.Unmarshal(got, &back); err != nil || back != strings.ToValidUTF8(s, "\ufffd") && utf8.ValidString(s) {
+			t.Fatalf("AppendPrintable(%q) = %s, which decodes to %q, %v", s, got, back, err)
+		}
+		for _, r := range string(got) {
+			if !unicode.IsPrint(r) {
+				t.Fatalf("AppendPrintable(%q) = %q, which has %q", s, got, r)
+			}
+		}
+	})
+}
+
+func TestScannerDeepest(t *testing.T) {
+	for text, want := range map[string]int{`1`: 0, `[]`: 1, `{"a":[{}],"b":[]}`: 3} {
+		s := jsonx.NewScanner([]byte(text))
+		if _, err := s.Value(); err != nil || s.Deepest() != want {
+			t.Errorf("Deepest of %s = %d, %v; want %d", text, s.Deepest(), err, want)
+		}
 	}
 }

@@ -1,49 +1,72 @@
 package jsonx
 
-import "unicode/utf8"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
-// plainByte has the ASCII characters that need no escape. As in encoding/json, the characters special to HTML do.
-var plainByte = func() (t [utf8.RuneSelf]bool) {
-	for c := range t {
-		t[c] = c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+// escapes is a set of characters that a string is written without. Control characters, quotes and backslashes are always
+// in it.
+type escapes struct {
+	plain     [utf8.RuneSelf]bool // the ASCII characters that need no escape
+	printable bool                // every other character that unicode.IsPrint rejects is escaped, too
+}
+
+func newEscapes(others string, printable bool) *escapes {
+	e := &escapes{printable: printable}
+	for c := range e.plain {
+		e.plain[c] = c >= ' ' && c != '"' && c != '\\'
 	}
-	return t
-}()
+	for i := range len(others) {
+		e.plain[others[i]] = false
+	}
+	return e
+}
+
+var (
+	html     = newEscapes("<>&", false)
+	terminal = newEscapes("\x7f", true)
+)
 
 // AppendString appends s as a quoted JSON string, to the byte as encoding/json does: invalid UTF-8 becomes U+FFFD, and <, >
 // and & are escaped.
-func AppendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	start := 0 // start of the bytes not appended yet
-	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
-			if !plainByte[c] {
-				b = appendEscaped(append(b, s[start:i]...), c)
-				start = i + 1
-			}
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1: // invalid UTF-8
-			b = append(append(b, s[start:i]...), `\ufffd`...)
-			start = i + size
-		case r == '\u2028' || r == '\u2029': // line separators in JavaScript
-			b = append(append(b, s[start:i]...), `\u202`...)
-			b = append(b, '8'+byte(r-'\u2028'))
-			start = i + size
-		}
-		i += size
-	}
-	return append(append(b, s[start:]...), '"')
+func AppendString(b []byte, s string) []byte { return append(html.append(append(b, '"'), s), '"') }
+
+// AppendPrintable appends s as a quoted JSON string in which nothing can break a line or change the appearance of
+// other text on a terminal: every character that is not printable, such as a control or bidi character, is escaped.
+func AppendPrintable(b []byte, s string) []byte {
+	return append(terminal.append(append(b, '"'), s), '"')
 }
 
-func appendEscaped(b []byte, c byte) []byte {
+// append appends s without quotes.
+func (e *escapes) append(b []byte, s string) []byte {
+	start := 0 // start of the bytes not appended yet
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r < utf8.RuneSelf {
+			if e.plain[r] {
+				i++
+				continue
+			}
+		} else {
+			r, size = utf8.DecodeRuneInString(s[i:])
+			if !(r == utf8.RuneError && size == 1 || r == '\u2028' || r == '\u2029' || e.printable && !unicode.IsPrint(r)) {
+				i += size
+				continue
+			}
+		}
+		b = appendEscape(append(b, s[start:i]...), r)
+		i += size
+		start = i
+	}
+	return append(b, s[start:]...)
+}
+
+func appendEscape(b []byte, r rune) []byte {
 	const hex = "0123456789abcdef"
-	switch c {
+	switch r {
 	case '"', '\\':
-		return append(b, '\\', c)
+		return append(b, '\\', byte(r))
 	case '\b':
 		return append(b, `\b`...)
 	case '\f':
@@ -55,5 +78,10 @@ func appendEscaped(b []byte, c byte) []byte {
 	case '\t':
 		return append(b, `\t`...)
 	}
-	return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+	if r > 0xffff { // a surrogate pair
+		r -= 0x10000
+		b = appendEscape(b, 0xd800+r>>10)
+		r = 0xdc00 + r&0x3ff
+	}
+	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }

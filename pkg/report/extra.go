@@ -3,15 +3,13 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-
-	"github.com/rediverio/sdk/internal/jsonx"
 )
 
 // Extra holds the members of a JSON object that the model has no field for, as they were written, so that they survive
-// a round trip. Nil is empty.
+// a round trip.
 type Extra map[string]json.RawMessage
 
-// Properties is a map of any values. Decoded numbers are json.Number, so that no digit is lost.
+// Properties are values of a caller's own, by name. Numbers are decoded as json.Number, so that no digit is lost.
 type Properties map[string]any
 
 // UnmarshalJSON decodes an object and keeps its numbers as json.Number.
@@ -25,17 +23,3 @@ func (p *Properties) UnmarshalJSON(b []byte) error {
 	*p = m
 	return nil
 }
-
-// unmarshal decodes b into plain, a pointer to a struct type without methods, and the members that plain has no field for
-// into extra.
-func unmarshal(b []byte, plain any, extra *Extra) error {
-	unknown, err := jsonx.Unmarshal(b, plain)
-	if err != nil {
-		return err
-	}
-	*extra = unknown
-	return nil
-}
-
-// marshal encodes the struct of the model that ptr points to.
-func marshal(ptr any) ([]byte, error) { return jsonx.AppendStruct(nil, ptr) }
