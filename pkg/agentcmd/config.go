@@ -1,7 +1,6 @@
 package agentcmd
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -194,9 +193,7 @@ func (app *App) settings(c *Config) []configfile.Setting {
 // check completes the configuration and validates every section. The flags have been applied before.
 func (c *Config) check(app App, file *configfile.File) error {
 	file.Report("agent", c.complete())
-	// The client validates its fields under names of its own.
-	const anywhere = "http://localhost"
-	file.Report("agent", errors.Join(c.Agent.validate(), named("id", ingest.ClientConfig{BaseURL: anywhere, AgentID: c.Agent.ID}.Validate())))
+	file.Report("agent", c.Agent.validate())
 	file.Report("audit", c.Audit.Validate())
 	file.Report("chunk", c.Chunk.Validate())
 	file.Report("ingest.limits", c.Ingest.Limits.Validate())
@@ -208,8 +205,7 @@ func (c *Config) check(app App, file *configfile.File) error {
 		file.Report(fmt.Sprintf("scanners.%d", i), d.Validate())
 	}
 	if c.Server.URL != "" {
-		file.Report("server", named("url", ingest.ClientConfig{BaseURL: c.Server.URL}.Validate()))
-		file.Report("server", ingest.ClientConfig{BaseURL: anywhere, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate())
+		file.Report("server", ingest.ClientConfig{BaseURL: c.Server.URL, Paths: c.Server.Paths, MaxRetryAfter: c.Server.MaxRetryAfter}.Validate())
 	}
 	file.Report("watch", c.Watch.Validate())
 	if own, ok := app.Config.(interface{ Validate() error }); ok {
@@ -218,16 +214,11 @@ func (c *Config) check(app App, file *configfile.File) error {
 	return file.Err()
 }
 
-// named puts the name of a setting before an error.
-func named(setting string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", setting, err)
-}
-
 func (c *AgentConfig) validate() error {
 	v := config.New("agent")
+	if err := ingest.CheckAgentID(c.ID); err != nil {
+		v.Addf("id", "%v", err)
+	}
 	v.OneOf("job_source", c.JobSource, jobSourceDir, jobSourceServer)
 	config.Range(v, "max_attempts", c.MaxAttempts, 1, math.MaxInt)
 	for name, d := range map[string]time.Duration{"wait": c.Wait, "poll_wait": c.PollWait, "retry_delay": c.RetryDelay, "drain_timeout": c.DrainTimeout} {

@@ -19,8 +19,8 @@ func (c *Client) AuditHeads(ctx context.Context) ([]AuditHead, error) {
 	return out, err
 }
 
-// AuditLines asks for the lines of one agent's log behind number after, at most limit; 0 is the receiver's default. Of the
-// page's Head only Agent, Seq and Chain are set.
+// AuditLines returns at most limit lines of one agent's log with numbers above after. A limit of 0 means the receiver's
+// default. Only Agent, Seq and Chain are set in the Head of the page.
 func (c *Client) AuditLines(ctx context.Context, agent string, after uint64, limit int) (*AuditPage, error) {
 	q := url.Values{"agent": {agent}, "after": {strconv.FormatUint(after, 10)}}
 	if limit > 0 {

@@ -10,29 +10,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// ClientConfig says where a Client sends to, and as whom. BaseURL is required; any other zero field means its
-// default.
+// ClientConfig configures a Client. BaseURL is required; every other zero field means its default.
 type ClientConfig struct {
-	BaseURL string // http or https, may have a path; required
+	// BaseURL is the address of the server: http or https, a host, optionally a port and a path.
+	BaseURL string
 
-	Token string // bearer token; empty: none is sent, unless TokenSource is set
-	// TokenSource gives the token instead of Token. It is called before the first request and once more for each
-	// request that is answered 401, so a token that is renewed in its file is picked up. One call at a time.
+	// Token is the bearer token. If it and TokenSource are empty, requests carry none.
+	Token string
+
+	// TokenSource returns the token in place of Token. It is called before the first request and once more for a request
+	// that is answered with 401, so that a token renewed in its file is used. It is never called concurrently.
 	TokenSource func(ctx context.Context) (string, error)
 
-	AgentID   string // sent as X-Agent-ID; empty: not sent
-	UserAgent string // default DefaultUserAgent
-	Paths     Paths  // zero: the platform's
+	// AgentID is sent with every request as X-Agent-ID. Empty sends none.
+	AgentID string
 
-	// HTTPClient is used instead of one of our own, e.g. for a proxy or a private CA. It is copied. A nil
-	// CheckRedirect follows 307 and 308 within the same host alone.
+	// UserAgent is sent with every request. Defaults to DefaultUserAgent.
+	UserAgent string
+
+	// Paths are the routes of the server. Zero fields are the routes of the platform.
+	Paths Paths
+
+	// HTTPClient is used in place of the default client, for example for a proxy or a private certificate authority. It is
+	// copied. A nil CheckRedirect is replaced by one that follows 307 and 308 within the same host alone.
 	HTTPClient *http.Client
 
-	MaxResponseBytes int64         // largest answer, after decompression; default DefaultMaxResponseBytes
-	MaxRetryAfter    time.Duration // cap of what a server may ask to wait; default DefaultMaxRetryAfter
+	// MaxResponseBytes is the largest answer that is read, in bytes after decompression. Defaults to DefaultMaxResponseBytes.
+	MaxResponseBytes int64
+
+	// MaxRetryAfter is the longest wait that a server may ask for. Defaults to DefaultMaxRetryAfter.
+	MaxRetryAfter time.Duration
 }
 
 // The defaults of ClientConfig.
@@ -42,34 +53,48 @@ const (
 	DefaultMaxRetryAfter    = 15 * time.Minute
 )
 
-// Validate returns every problem of the configuration in one error.
-func (c ClientConfig) Validate() error {
-	var errs []error
-	if u, err := url.Parse(c.BaseURL); err != nil {
-		errs = append(errs, fmt.Errorf("base_url: %w", err))
-	} else if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		errs = append(errs, fmt.Errorf("base_url %q: want http(s)://host[:port][/path] without user, query and fragment", u.Redacted()))
-	}
-	if strings.ContainsFunc(c.Token, wire.NotTokenRune) {
-		errs = append(errs, errors.New("token: holds a space or a control character"))
-	}
-	if c.Token != "" && c.TokenSource != nil {
-		errs = append(errs, errors.New("token and token_source are both set: want one"))
-	}
-	if strings.ContainsFunc(c.AgentID, wire.NotTokenRune) {
-		errs = append(errs, fmt.Errorf("agent_id %q: holds a space or a control character", c.AgentID))
-	}
-	if c.MaxResponseBytes < 0 {
-		errs = append(errs, fmt.Errorf("max_response_bytes: %d is under 0", c.MaxResponseBytes))
-	}
-	if c.MaxRetryAfter < 0 {
-		errs = append(errs, fmt.Errorf("max_retry_after: %s is under 0", c.MaxRetryAfter))
-	}
-	return errors.Join(errs...)
+func (c ClientConfig) withDefaults() ClientConfig {
+	c.Paths = c.Paths.withDefaults()
+	config.Default(&c.UserAgent, DefaultUserAgent)
+	config.Default(&c.MaxResponseBytes, DefaultMaxResponseBytes)
+	config.Default(&c.MaxRetryAfter, DefaultMaxRetryAfter)
+	return c
 }
 
-// Client speaks the platform's protocol. It has no goroutine of its own and needs no Close; all methods may be
-// called concurrently. Every failure is an *Error.
+// Validate returns every problem of the configuration in one error. Settings are named as in the section server of an
+// agent's configuration file.
+func (c ClientConfig) Validate() error {
+	v := config.New("server")
+	if u, err := url.Parse(c.BaseURL); err != nil {
+		v.Addf("url", "%v", err)
+	} else if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		v.Addf("url", "%q: want http(s)://host[:port][/path] without user, query and fragment", u.Redacted())
+	}
+	if strings.ContainsFunc(c.Token, wire.NotTokenRune) {
+		v.Addf("token", "contains a space or a control character")
+	}
+	if c.Token != "" && c.TokenSource != nil {
+		v.Addf("token", "is set together with a token source: set one of them")
+	}
+	if err := CheckAgentID(c.AgentID); err != nil {
+		v.Addf("agent_id", "%v", err)
+	}
+	c = c.withDefaults()
+	config.Range(v, "max_response_bytes", c.MaxResponseBytes, 1, 1<<40)
+	config.Range(v, "max_retry_after", c.MaxRetryAfter, time.Millisecond, 365*24*time.Hour)
+	return v.Err()
+}
+
+// CheckAgentID returns an error if id cannot be sent as the name of an agent.
+func CheckAgentID(id string) error {
+	if strings.ContainsFunc(id, wire.NotTokenRune) {
+		return fmt.Errorf("%q contains a space or a character that is not ASCII", id)
+	}
+	return nil
+}
+
+// Client is the agent's side of the protocol. It has no goroutines. All methods may be called concurrently, and every
+// error is an *Error.
 type Client struct {
 	cfg   ClientConfig
 	base  string // without a trailing slash
@@ -77,27 +102,19 @@ type Client struct {
 	token tokenCache
 }
 
-// NewClient returns a Client for cfg.
+// NewClient returns a Client, or the error of ClientConfig.Validate.
 func NewClient(cfg ClientConfig) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.Paths = cfg.Paths.withDefaults()
-	if cfg.UserAgent == "" {
-		cfg.UserAgent = DefaultUserAgent
-	}
-	if cfg.MaxResponseBytes == 0 {
-		cfg.MaxResponseBytes = DefaultMaxResponseBytes
-	}
-	if cfg.MaxRetryAfter == 0 {
-		cfg.MaxRetryAfter = DefaultMaxRetryAfter
-	}
+	cfg = cfg.withDefaults()
 	return &Client{
 		cfg: cfg, base: strings.TrimRight(cfg.BaseURL, "/"), http: httpClient(cfg.HTTPClient),
 		token: newTokenCache(cfg.Token, cfg.TokenSource),
 	}, nil
 }
 
+// httpClient returns a copy of given, or a client of our own if given is nil.
 func httpClient(given *http.Client) *http.Client {
 	var c http.Client
 	if given != nil {
@@ -106,7 +123,7 @@ func httpClient(given *http.Client) *http.Client {
 	if c.Transport == nil {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
 			t = t.Clone()
-			t.MaxIdleConnsPerHost = 16 // parts go out concurrently, to one host
+			t.MaxIdleConnsPerHost = 16 // parts are sent to one host concurrently
 			c.Transport = t
 		}
 	}
@@ -116,7 +133,7 @@ func httpClient(given *http.Client) *http.Client {
 	return &c
 }
 
-// sameHost follows a redirect only where neither token nor report can leak and a POST stays a POST.
+// sameHost follows a redirect only to the same host and with the same method, so that neither token nor report leaks.
 func sameHost(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if len(via) > 3 || req.Method != first.Method || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
@@ -128,7 +145,7 @@ func sameHost(req *http.Request, via []*http.Request) error {
 // Close closes idle connections. The Client may be used again afterwards.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// call is one request; open gives its body anew for a repeat, nil for none.
+// call is one request. open returns its body, again for each attempt; nil means no body.
 type call struct {
 	method, path string
 	header       http.Header
@@ -136,7 +153,7 @@ type call struct {
 	size         int64
 }
 
-// do sends a call and returns the body of a successful answer. It repeats once, with a new token, after a 401.
+// do sends a call and returns the body of a successful answer. After a 401 it tries once more with a new token.
 func (c *Client) do(ctx context.Context, rq call) ([]byte, http.Header, error) {
 	op := rq.method + " " + rq.path
 	if i := strings.IndexByte(op, '?'); i >= 0 {
@@ -170,14 +187,14 @@ func (c *Client) once(ctx context.Context, op string, rq call, token string) ([]
 	resp, err := c.http.Do(req)
 	if err != nil {
 		var ue *url.Error
-		if errors.As(err, &ue) { // its text repeats the URL
+		if errors.As(err, &ue) { // its text would repeat the URL
 			err = ue.Err
 		}
 		return nil, nil, &Error{Op: op, Err: err}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBytes)) // the status alone decides; the words are extra
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBytes)) // the status decides; the body only explains it
 		return nil, nil, c.statusError(op, resp, body)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxResponseBytes+1))
@@ -191,7 +208,7 @@ func (c *Client) once(ctx context.Context, op string, rq call, token string) ([]
 	return body, resp.Header, nil
 }
 
-// maxRefusalBytes is how much of a refusal is read, so that the connection can be used again.
+// maxRefusalBytes bounds how much of a refusal is read. Reading it to the end lets the connection be reused.
 const maxRefusalBytes = 64 << 10
 
 func (c *Client) request(ctx context.Context, rq call, token string) (*http.Request, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,24 +15,24 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// Check asks which of the fingerprints the receiver knows.
+// Check returns which of the fingerprints the receiver knows.
 func (c *Client) Check(ctx context.Context, fingerprints []string) (*CheckResult, error) {
 	var out CheckResult
 	return &out, c.json(ctx, http.MethodPost, c.cfg.Paths.Check, wire.CheckRequest{Fingerprints: fingerprints}, &out)
 }
 
-// Heartbeat tells the receiver that the agent is alive.
+// Heartbeat reports to the receiver that the agent is alive.
 func (c *Client) Heartbeat(ctx context.Context, h Heartbeat) error {
 	return c.json(ctx, http.MethodPost, c.cfg.Paths.Heartbeat, h, nil)
 }
 
-// Stats asks for the receiver's numbers: those of the token's tenant, or of all for an administrator.
+// Stats returns the numbers of the token's tenant, or of all tenants if the tenant is an administrator.
 func (c *Client) Stats(ctx context.Context) (*Stats, error) {
 	var out Stats
 	return &out, c.json(ctx, http.MethodGet, c.cfg.Paths.Stats, nil, &out)
 }
 
-// Findings asks for one page of findings. See All for every page.
+// Findings returns one page of findings. All iterates over all pages.
 func (c *Client) Findings(ctx context.Context, q Query) (*Page, error) {
 	path := c.cfg.Paths.Findings
 	if enc := q.values().Encode(); enc != "" {
@@ -48,17 +49,17 @@ func (c *Client) Findings(ctx context.Context, q Query) (*Page, error) {
 	return page, nil
 }
 
-// Commands asks for the commands that wait for this agent, at most limit.
+// Commands returns at most limit commands that wait for this agent.
 func (c *Client) Commands(ctx context.Context, limit int) ([]Command, error) {
 	cmds, _, err := c.PollCommands(ctx, limit)
 	return cmds, err
 }
 
-// PollCommands is Commands, and returns when the server wants to be asked again, 0 when it does not say.
+// PollCommands is like Commands, and also returns how long the server asks to wait before the next poll, or 0.
 func (c *Client) PollCommands(ctx context.Context, limit int) ([]Command, time.Duration, error) {
 	path := c.cfg.Paths.Commands + "?limit=" + strconv.Itoa(limit)
 	body, _, err := c.do(ctx, call{method: http.MethodGet, path: path})
-	if err != nil || len(bytes.TrimSpace(body)) == 0 { // 204: nothing to do
+	if err != nil || len(bytes.TrimSpace(body)) == 0 { // 204: no commands
 		return nil, 0, err
 	}
 	var list []*Command
@@ -69,7 +70,7 @@ func (c *Client) PollCommands(ctx context.Context, limit int) ([]Command, time.D
 	if bytes.TrimSpace(body)[0] == '[' {
 		err = json.Unmarshal(body, &list)
 	} else if err = json.Unmarshal(body, &wrapped); err == nil && wrapped.Commands == nil {
-		err = fmt.Errorf("answer is neither a list nor has it commands")
+		err = errors.New("answer is neither a list of commands nor an object with commands")
 	} else if err == nil {
 		list = *wrapped.Commands
 	}
@@ -86,22 +87,22 @@ func (c *Client) PollCommands(ctx context.Context, limit int) ([]Command, time.D
 	return cmds, time.Duration(interval * float64(time.Second)), nil
 }
 
-// Ack tells the server that the agent has taken the command. 409 means that another agent has.
+// Ack reports that the agent has taken the command. Status 409 means that another agent has.
 func (c *Client) Ack(ctx context.Context, id string) error {
 	return c.command(ctx, id, c.cfg.Paths.Acknowledge, struct{}{})
 }
 
-// Start tells the server that work on the command began.
+// Start reports that work on the command has begun.
 func (c *Client) Start(ctx context.Context, id string) error {
 	return c.command(ctx, id, c.cfg.Paths.Start, struct{}{})
 }
 
-// Complete ends a command with its result, any JSON value or nil.
+// Complete ends a command with a result, which may be any JSON value or nil.
 func (c *Client) Complete(ctx context.Context, id string, result any) error {
 	return c.command(ctx, id, c.cfg.Paths.Complete, map[string]any{"result": result})
 }
 
-// Fail ends a command with the reason why it failed.
+// Fail ends a command with the reason of its failure.
 func (c *Client) Fail(ctx context.Context, id, reason string) error {
 	return c.command(ctx, id, c.cfg.Paths.Fail, map[string]string{"error_message": reason})
 }
@@ -113,7 +114,7 @@ func (c *Client) command(ctx context.Context, id, state string, body any) error 
 	return c.json(ctx, http.MethodPost, c.cfg.Paths.Commands+"/"+url.PathEscape(id)+"/"+state, body, nil)
 }
 
-// json sends in, nil for no body, and decodes the answer into out, nil to ignore it.
+// json sends in as JSON, or no body if in is nil, and decodes the answer into out unless out is nil.
 func (c *Client) json(ctx context.Context, method, path string, in, out any) error {
 	rq := call{method: method, path: path}
 	if in != nil {

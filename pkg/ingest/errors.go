@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// The codes of refusals, as the platform spells them, and below them those that a Client gives itself.
+// The codes of refusals, as the platform spells them. The last four are set by a Client itself.
 const (
 	CodeBadRequest   = "BAD_REQUEST"
 	CodeUnauthorized = "UNAUTHORIZED"
@@ -24,29 +24,29 @@ const (
 	CodeTooLarge     = "PAYLOAD_TOO_LARGE"
 	CodeTooMany      = "TOO_MANY_REQUESTS"
 	CodeUnavailable  = "SERVICE_UNAVAILABLE"
-	CodeFull         = "INSUFFICIENT_STORAGE" // comes with 503, which every client takes for a pause
+	CodeFull         = "INSUFFICIENT_STORAGE" // sent with 503, on which every client pauses
 
-	CodeInvalidPart = "INVALID_PART" // the part cannot be sent as it is
-	CodeNoToken     = "NO_TOKEN"     // TokenSource gave none
-	CodeBadAnswer   = "BAD_ANSWER"   // the status says yes, the body is not the protocol's: a proxy or portal answered
-	CodeRedirect    = "REDIRECT"     // the answer points to another place, where the token must not go
+	CodeInvalidPart = "INVALID_PART" // the part cannot be sent
+	CodeNoToken     = "NO_TOKEN"     // TokenSource returned none
+	CodeBadAnswer   = "BAD_ANSWER"   // a success without a body of the protocol: a proxy or portal answered
+	CodeRedirect    = "REDIRECT"     // a redirect to another host, where the token must not go
 )
 
-// Error is how every call of a Client fails. Its methods say what a caller may do about it:
+// Error is the error of every call of a Client. Its methods classify it for a retry loop:
 //
 //	status                          meaning
-//	400 404 409 413 422, other 4xx  Permanent: the same request will never be taken
-//	401 403                         Unauthorized: the credentials are wrong, which says nothing of the part
-//	429 5xx, no answer              Unavailable: not reached, overloaded or broken, which says nothing of the part
-//	408 425                         none of them: try again
+//	400 404 409 413 422, other 4xx  Permanent: the same request will never be accepted
+//	401 403                         Unauthorized: the credentials are wrong, whatever the part
+//	429 5xx, no answer              Unavailable: not reached, overloaded or broken, whatever the part
+//	408 425                         none of these: try again
 type Error struct {
 	Op      string          // method and path
-	Status  int             // HTTP status; 0: there was no answer
+	Status  int             // HTTP status; 0 without an answer
 	Code    string          // the receiver's code, or one of the Code constants
 	Message string          // the receiver's message, shortened
-	Details json.RawMessage // the receiver's details, may be nil
-	After   time.Duration   // Retry-After, capped by ClientConfig.MaxRetryAfter; 0: none
-	Err     error           // the cause when there was no answer
+	Details json.RawMessage // the receiver's details; may be nil
+	After   time.Duration   // Retry-After, at most ClientConfig.MaxRetryAfter; 0 if absent
+	Err     error           // the cause without an answer
 }
 
 func (e *Error) Error() string {
@@ -101,10 +101,10 @@ func (e *Error) RetryAfter() time.Duration {
 	return e.After
 }
 
-// HTTPStatus returns the status of the answer, 0 when there was none.
+// HTTPStatus returns the status of the answer, or 0 without an answer.
 func (e *Error) HTTPStatus() int { return e.Status }
 
-// statusError turns an answer that is no success into an Error.
+// statusError returns the Error for an answer that is not a success.
 func (c *Client) statusError(op string, resp *http.Response, body []byte) *Error {
 	e := &Error{Op: op, Status: resp.StatusCode, After: httpx.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.cfg.MaxRetryAfter)}
 	if resp.StatusCode/100 == 3 {

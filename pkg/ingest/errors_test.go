@@ -84,7 +84,7 @@ func TestErrorsInASuccessAreInTheResult(t *testing.T) {
 		fmt.Fprint(w, `{"scan_id":"s1","findings_created":3,"errors":["findings[2]: no title",{"index":4}]}`)
 	})
 	res, err := c.Upload(context.Background(), split(t, sample("r", 5), 10)[0])
-	if err != nil || res.FindingsCreated != 3 || res.ID != "s1" || !strings.Contains(res.Error, "2 not taken") || !strings.Contains(res.Error, "no title") {
+	if err != nil || res.FindingsCreated != 3 || res.ID != "s1" || !strings.Contains(res.Error, "2 items not accepted") || !strings.Contains(res.Error, "no title") {
 		t.Fatalf("%+v, %v", res, err)
 	}
 }
@@ -194,7 +194,7 @@ func TestHugeAnswerIsCut(t *testing.T) {
 func TestClientConfigProblemsAreAllNamed(t *testing.T) {
 	err := ClientConfig{BaseURL: "ftp://u:secret@h/?q", Token: "a b", AgentID: "x\n", MaxResponseBytes: -1, MaxRetryAfter: -1,
 		TokenSource: func(context.Context) (string, error) { return "", nil }}.Validate()
-	for _, want := range []string{"base_url", "token:", "agent_id", "max_response_bytes", "max_retry_after", "both set"} {
+	for _, want := range []string{"server.url", "token:", "agent_id", "max_response_bytes", "max_retry_after", "together with a token source"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}

@@ -14,16 +14,16 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Query chooses findings; every set field must match. The zero Query is all of them.
+// Query selects findings. Every set field must match; the zero Query selects all findings.
 type Query struct {
-	Severities  []report.Severity // any of these
-	MinSeverity report.Severity   // this or more severe
+	Severities  []report.Severity // one of these
+	MinSeverity report.Severity   // at least this severe
 	Tool        string
 	Rule        string
 	PathPrefix  string
-	ReportID    string // last seen by this report
-	Limit       int    // a page; default DefaultPageLimit, at most MaxPageLimit
-	Cursor      string // Page.Next of the page before
+	ReportID    string // last reported by this report
+	Limit       int    // findings on a page; defaults to DefaultPageLimit, at most MaxPageLimit
+	Cursor      string // Page.Next of the previous page; empty starts at the first
 }
 
 // The default and the bound of Query.Limit.
@@ -32,7 +32,7 @@ const (
 	MaxPageLimit     = 1000
 )
 
-// Finding is a stored finding: the columns that are asked for, and in Raw the JSON as its last report had it.
+// Finding is a stored finding. Raw is its JSON as the last report contained it.
 type Finding struct {
 	Severity    report.Severity `json:"severity"`
 	Title       string          `json:"title"`
@@ -42,26 +42,26 @@ type Finding struct {
 	Line        int             `json:"line"`
 	Asset       string          `json:"asset"`
 	Fingerprint string          `json:"fingerprint"`
-	ReportID    string          `json:"report_id"` // the last report that had it
+	ReportID    string          `json:"report_id"` // the last report that contained it
 	FirstSeen   time.Time       `json:"first_seen"`
 	LastSeen    time.Time       `json:"last_seen"`
-	Seen        int             `json:"seen"` // reports that had it
+	Seen        int             `json:"seen"` // number of reports that contained it
 	Raw         json.RawMessage `json:"finding"`
 }
 
 // Page is one page of findings, most severe first, then newest first.
 type Page struct {
 	Findings []Finding
-	Next     string // cursor of the next page; empty: this is the last
+	Next     string // cursor of the next page; empty on the last page
 }
 
-// Finder is what has findings: a Client, or a Tenant of a Store.
+// Finder returns findings: a Client, or a Tenant of the server's Store.
 type Finder interface {
 	Findings(ctx context.Context, q Query) (*Page, error)
 }
 
-// All yields every finding that q matches, page by page, and ends after the first error. A finding that is
-// updated meanwhile may be missed or come twice.
+// All yields every finding that q selects, page by page, until the first error. A finding that is updated meanwhile may be
+// missed or yielded twice.
 func All(ctx context.Context, from Finder, q Query) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		for {
@@ -100,7 +100,7 @@ func (q Query) Validate() error {
 	return errors.Join(errs...)
 }
 
-// values is the query as a URL has it; parseQuery reads it.
+// values returns the query as parameters of a URL.
 func (q Query) values() url.Values {
 	v := url.Values{}
 	set := func(name, value string) {

@@ -14,28 +14,31 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// SourceConfig says how a Source asks for commands. A zero field means its default.
+// SourceConfig configures a Source. A zero field means its default.
 type SourceConfig struct {
-	TenantID string        // of commands that name none
-	Interval time.Duration // between two polls, where the server asks for nothing longer; default DefaultPollInterval
+	// TenantID is the tenant of commands that name none.
+	TenantID string
+
+	// Interval is the time between two polls, unless the server asks for a longer one. Defaults to DefaultPollInterval.
+	Interval time.Duration
 }
 
 // DefaultPollInterval is the default of SourceConfig.Interval.
 const DefaultPollInterval = 5 * time.Second
 
-// Source is a job source that polls a server's commands: it acknowledges a command when it takes it, and reports
-// its start, completion or failure. It implements job.Source.
+// Source is a job.Source over the commands of a server. It acknowledges a command when it takes it, and reports its start,
+// completion or failure. All methods may be called concurrently but Next, which has one caller.
 type Source struct {
 	client *Client
 	cfg    SourceConfig
 
 	mu      sync.Mutex
-	held    map[string]bool // commands taken and not ended, which the server may offer again
-	later   []*command      // given back
+	held    map[string]bool // commands taken and not ended; the server may offer them again
+	later   []*command      // returned by Nak, to be offered again
 	nextAsk time.Time
 }
 
-// NewSource returns a source of the commands that client is offered.
+// NewSource returns a Source of the commands that the server offers to client.
 func NewSource(client *Client, cfg SourceConfig) (*Source, error) {
 	if cfg.Interval < 0 {
 		return nil, fmt.Errorf("interval: %v is negative", cfg.Interval)
@@ -44,17 +47,17 @@ func NewSource(client *Client, cfg SourceConfig) (*Source, error) {
 	return &Source{client: client, cfg: cfg, held: map[string]bool{}}, nil
 }
 
-// Close does nothing: the client stays its owner's.
+// Close does nothing. The caller of NewSource closes the client.
 func (s *Source) Close() error { return nil }
 
-// Next polls until there is a command or w.Wait is over; see job.Source.
+// Next polls until there is a command or w.Wait has passed. It implements job.Source.
 func (s *Source) Next(ctx context.Context, w job.Want) ([]job.Job, error) {
 	if w.Max <= 0 {
 		return nil, nil
 	}
 	end := time.Now().Add(w.Wait)
 	for {
-		if jobs := s.givenBack(w.Max); len(jobs) > 0 {
+		if jobs := s.returned(w.Max); len(jobs) > 0 {
 			return jobs, nil
 		}
 		if !time.Now().Before(s.nextAsk) {
@@ -80,7 +83,7 @@ func (s *Source) Next(ctx context.Context, w job.Want) ([]job.Job, error) {
 	}
 }
 
-// poll asks once and takes what is new.
+// poll polls once and takes the commands that are new.
 func (s *Source) poll(ctx context.Context, limit int) ([]job.Job, error) {
 	cmds, interval, err := s.client.PollCommands(ctx, limit)
 	s.nextAsk = time.Now().Add(max(interval, s.cfg.Interval))
@@ -101,7 +104,7 @@ func (s *Source) poll(ctx context.Context, limit int) ([]job.Job, error) {
 	return jobs, errors.Join(errs...)
 }
 
-// take acknowledges a command. One that is no scan is failed, so that it is not offered for ever.
+// take acknowledges a command. A command that is not a scan is failed, so that it is not offered for ever.
 func (s *Source) take(ctx context.Context, cmd Command) (*command, error) {
 	if err := report.CheckID("command id", cmd.ID); err != nil {
 		return nil, fmt.Errorf("%w: %w", job.ErrInvalid, err)
@@ -126,7 +129,7 @@ func (s *Source) take(ctx context.Context, cmd Command) (*command, error) {
 		s.release(cmd.ID)
 		return nil, err
 	}
-	if err := s.client.Start(ctx, cmd.ID); err != nil { // it is ours all the same
+	if err := s.client.Start(ctx, cmd.ID); err != nil { // acknowledged, so it is ours nevertheless
 		return c, err
 	}
 	return c, nil
@@ -138,8 +141,8 @@ func (s *Source) release(id string) {
 	s.mu.Unlock()
 }
 
-// givenBack returns the commands that were given back and are due: the server knows them as running here.
-func (s *Source) givenBack(n int) (jobs []job.Job) {
+// returned takes at most n commands that Nak returned and that are due. The server still regards them as running here.
+func (s *Source) returned(n int) (jobs []job.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rest := s.later[:0]
@@ -159,13 +162,13 @@ func (s *Source) givenBack(n int) (jobs []job.Job) {
 type command struct {
 	s    *Source
 	spec job.Spec
-	due  time.Time // after Nak
+	due  time.Time // time at which it is offered again after Nak
 
 	mu    sync.Mutex
 	ended bool
 }
 
-// readPayload reads what a scan command says.
+// readPayload decodes the payload of a scan command.
 func (c *command) readPayload() error {
 	if c.spec.Kind != "scan" {
 		return fmt.Errorf("type %q: want scan", wire.Clip(c.spec.Kind, 64))
@@ -186,7 +189,7 @@ func (c *command) readPayload() error {
 	return nil
 }
 
-// Spec returns what is to be done.
+// Spec implements job.Job.
 func (c *command) Spec() job.Spec { return c.spec }
 
 // Extend does nothing: commands of this protocol have no lease.
@@ -204,7 +207,7 @@ func (c *command) Fail(ctx context.Context, reason string) error {
 	return c.end(func() error { return c.s.client.Fail(ctx, c.spec.ID, reason) })
 }
 
-// Nak keeps the command for this agent: the protocol has no word for giving one back.
+// Nak keeps the command for this agent and offers it again after delay, because the protocol cannot return a command.
 func (c *command) Nak(_ context.Context, delay time.Duration) error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()

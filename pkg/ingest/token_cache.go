@@ -9,7 +9,7 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// tokenCache holds the token in use. Its semaphore is a channel, so that waiting for a slow source ends with ctx.
+// tokenCache holds the current token. Its lock is a channel, so that waiting for a slow source ends with ctx.
 type tokenCache struct {
 	source  func(context.Context) (string, error)
 	sem     chan struct{}
@@ -20,8 +20,8 @@ func newTokenCache(token string, source func(context.Context) (string, error)) t
 	return tokenCache{source: source, sem: make(chan struct{}, 1), current: token}
 }
 
-// get returns the token; refused is one that the server did not take, so that the source is asked again unless
-// somebody else has done so meanwhile.
+// get returns the token. refused is a token that the server has refused, or empty: if it is the current one, the source
+// is asked for another.
 func (t *tokenCache) get(ctx context.Context, refused string) (string, error) {
 	if t.source == nil {
 		return t.current, nil
@@ -41,9 +41,9 @@ func (t *tokenCache) get(ctx context.Context, refused string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("read token: %w", err)
 	case token == "":
-		return "", errors.New("read token: it is empty")
+		return "", errors.New("read token: the token is empty")
 	case strings.ContainsFunc(token, wire.NotTokenRune):
-		return "", errors.New("read token: it holds a space or a control character")
+		return "", errors.New("read token: the token contains a space or a control character")
 	}
 	t.current = token
 	return token, nil

@@ -18,9 +18,9 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Upload sends one part and returns the receiver's answer: its stored bytes unchanged when it is a whole report,
-// wrapped in a chunk request when it is one of several. A nil error means that the receiver holds the part;
-// Result.Error is then set where it took only some of the items. Upload may be called again with the same part.
+// Upload sends one part and returns the receiver's answer. A part that is a whole report is sent as it is stored; one of
+// several is wrapped in a chunk request. A nil error means that the receiver has stored the part; Result.Error is set if it
+// accepted only some of the items. Upload may be called again with the same part.
 func (c *Client) Upload(ctx context.Context, pt *part.Part) (*part.Result, error) {
 	if err := checkPart(pt); err != nil {
 		return nil, &Error{Op: "upload", Code: CodeInvalidPart, Err: err}
@@ -77,8 +77,8 @@ func (c *Client) partCall(p *part.Part) call {
 	return rq
 }
 
-// chunkFrame returns what stands around the base64 data in a chunk request. Its strings need no escaping: an ID
-// holds none of the characters that would, and the encoding is quoted.
+// chunkFrame returns the JSON before and behind the base64 data of a chunk request. Its strings need no escaping: the ID
+// was checked, and the encoding is quoted.
 func chunkFrame(p *part.Part) (head, tail string) {
 	encoding := p.Encoding
 	if encoding == "" {
@@ -89,10 +89,10 @@ func chunkFrame(p *part.Part) (head, tail string) {
 	return head, `"}`
 }
 
-// base64Reader reads data as base64 without a second copy of it.
+// base64Reader encodes data as base64 while it is read, without a copy of it.
 type base64Reader struct {
 	data []byte
-	rest []byte // encoded, did not fit
+	rest []byte // encoded bytes that did not fit
 	buf  [4]byte
 }
 
@@ -120,12 +120,11 @@ func (b *base64Reader) Read(p []byte) (int, error) {
 	return base64.StdEncoding.EncodedLen(n), nil
 }
 
-// parseAnswer wants an object that names the numbers or the status of the protocol: an answer that any other
-// server would give must not pass for a stored part.
+// parseAnswer accepts only an object with members of the protocol. The page of a proxy must not pass for a stored part.
 func parseAnswer(body []byte) (*wire.Answer, error) {
 	var known map[string]json.RawMessage
 	if err := json.Unmarshal(body, &known); err != nil {
-		return nil, fmt.Errorf("answer is no JSON object: %w", err)
+		return nil, fmt.Errorf("answer is not a JSON object: %w", err)
 	}
 	if known["findings_created"] == nil && known["scan_id"] == nil && known["chunk_id"] == nil && known["status"] == nil {
 		return nil, errors.New("answer has none of findings_created, scan_id, chunk_id and status")
@@ -151,7 +150,7 @@ func resultOf(a *wire.Answer, p *part.Part, sent int64) *part.Result {
 		r.DurationMs = r.CompletedAt.Sub(p.SubmittedAt).Milliseconds()
 	}
 	if len(a.Errors) > 0 {
-		r.Error = fmt.Sprintf("%d not taken, first: %s", len(a.Errors), wire.Clip(fmt.Sprint(a.Errors[0]), wire.MaxMessage))
+		r.Error = fmt.Sprintf("%d items not accepted, first: %s", len(a.Errors), wire.Clip(fmt.Sprint(a.Errors[0]), wire.MaxMessage))
 	}
 	return r
 }

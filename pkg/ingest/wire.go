@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Paths are the routes of the protocol, relative to the base URL. An empty field means its default.
+// Paths are the routes of the protocol below the base URL. An empty field means its default.
 type Paths struct {
-	Ingest    string // default DefaultIngestPath
-	Chunk     string // default DefaultChunkPath
-	Check     string // default DefaultCheckPath
-	Heartbeat string // default DefaultHeartbeatPath
-	Commands  string // default DefaultCommandsPath; the states of one command are below it
-	Findings  string // default DefaultFindingsPath
-	Stats     string // default DefaultStatsPath
-	Audit     string // default DefaultAuditPath
+	Ingest    string // route for whole reports
+	Chunk     string // route for parts of reports
+	Check     string // route that looks up fingerprints
+	Heartbeat string // route for heartbeats
+	Commands  string // route of the commands; the states of a command are below it
+	Findings  string // route that lists findings
+	Stats     string // route of the receiver's numbers
+	Audit     string // route for lines of audit logs
 
-	// The last element of a command's state path, for servers that spell them otherwise.
+	// The last element of the path of a command's state, for servers that spell them differently.
 	Acknowledge string // default "acknowledge"
 	Start       string // default "start"
 	Complete    string // default "complete"
@@ -53,13 +53,13 @@ func (p Paths) withDefaults() Paths {
 	return p
 }
 
-// CheckResult says which fingerprints a receiver knows, each list in the order in which they were asked.
+// CheckResult divides fingerprints into those that a receiver knows and the others, each in the order of the request.
 type CheckResult struct {
 	Existing []string `json:"existing"`
 	Missing  []string `json:"missing"`
 }
 
-// Heartbeat is what an agent says of itself. Every field may be empty.
+// Heartbeat describes a running agent. Every field may be empty.
 type Heartbeat struct {
 	Name          string   `json:"name,omitempty"`
 	Status        string   `json:"status,omitempty"` // running, idle, stopping, stopped or error
@@ -76,22 +76,22 @@ type Heartbeat struct {
 	ActiveJobs    int      `json:"active_jobs,omitempty"`
 }
 
-// Command is one piece of work that a server has for an agent.
+// Command is a piece of work that a server offers to an agent.
 type Command struct {
 	ID        string          `json:"id"`
-	Type      string          `json:"type"` // e.g. scan
+	Type      string          `json:"type"` // such as scan
 	Priority  Priority        `json:"priority,omitempty"`
 	TenantID  string          `json:"tenant_id,omitempty"`
 	Status    string          `json:"status,omitempty"` // pending, acknowledged, running, completed or failed
 	Payload   json.RawMessage `json:"payload,omitempty"`
 	CreatedAt time.Time       `json:"created_at,omitzero"`
-	ExpiresAt time.Time       `json:"expires_at,omitzero"` // zero: never; do not start it later
+	ExpiresAt time.Time       `json:"expires_at,omitzero"` // the agent must not start it later; zero means never
 }
 
-// Priority of a command, higher first. On the wire it is a number, or one of low, normal, high and critical.
+// Priority orders commands, higher first. On the wire it is a number, or one of low, normal, high and critical.
 type Priority int
 
-// UnmarshalJSON reads a number or a word; an unknown word is 0, as normal is.
+// UnmarshalJSON reads a number or a word. An unknown word is 0, like normal.
 func (p *Priority) UnmarshalJSON(b []byte) error {
 	var word string
 	if json.Unmarshal(b, &word) == nil {
