@@ -4,32 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/control"
 	"github.com/rediverio/sdk/pkg/chunk"
 )
 
-// openQueue opens the store, or turns to the daemon that has it open.
-func (a *cli) openQueue() (queue, func() error, error) {
+// openQueue returns a client of the queue: of the store itself, or of the running agent that has it open.
+func (a *cli) openQueue() (*control.Client, func() error, error) {
 	cc := a.cfg.Chunk
 	m, err := chunk.NewManager(&cc)
 	var held *filelock.HeldError
 	if errors.As(err, &held) {
-		return &remoteQueue{newControlClient(a.cfg.Agent.StatusAddr)}, func() error { return nil }, nil
+		return control.Dial(a.cfg.Agent.StatusAddr), func() error { return nil }, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return &storeQueue{m}, m.Close, nil
+	mux := http.NewServeMux()
+	queueRoutes(mux, m)
+	c, stop := control.Local(mux)
+	return c, func() error { return errors.Join(stop(), m.Close()) }, nil
 }
 
+// reportPath is the path of a report in the control interface.
+func reportPath(id string) string { return "/queue/" + url.PathEscape(id) }
+
 func (a *cli) queueCommand() *cobra.Command {
-	q := verbs("queue", "reports that wait for upload, and dead letters")
-	q.Example = "  {agent} queue list\n  {agent} queue show REPORT\n  {agent} queue retry REPORT"
-	verb := func(use, short string, args cobra.PositionalArgs, f func(ctx context.Context, q queue, args []string) error) {
-		q.AddCommand(a.verb(use, short, args, func(ctx context.Context, args []string) error {
+	cmd := verbs("queue", "reports that wait for upload, and dead letters")
+	cmd.Example = "  {agent} queue list\n  {agent} queue show REPORT\n  {agent} queue retry REPORT"
+	verb := func(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, q *control.Client, args []string) error) {
+		cmd.AddCommand(a.verb(use, short, args, func(ctx context.Context, args []string) error {
 			if err := a.load(); err != nil {
 				return err
 			}
@@ -37,76 +46,69 @@ func (a *cli) queueCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(f(ctx, q, args), closeQueue())
+			return errors.Join(run(ctx, q, args), closeQueue())
 		}))
 	}
-	verb("list", "list them", cobra.NoArgs, func(ctx context.Context, q queue, _ []string) error {
-		infos, err := q.list(ctx)
-		if err != nil {
+	verb("list", "list them", cobra.NoArgs, func(ctx context.Context, q *control.Client, _ []string) error {
+		var infos []chunk.ReportInfo
+		if err := q.Get(ctx, "/queue", &infos); err != nil {
 			return err
 		}
 		return a.printQueue(infos)
 	})
-	verb("show REPORT", "one report with its parts", cobra.ExactArgs(1), func(ctx context.Context, q queue, args []string) error {
-		e, err := q.show(ctx, args[0])
-		if err != nil {
+	verb("show REPORT", "one report with its parts", cobra.ExactArgs(1), func(ctx context.Context, q *control.Client, args []string) error {
+		var e queueEntry
+		if err := q.Get(ctx, reportPath(args[0]), &e); err != nil {
 			return err
 		}
-		return a.printEntry(e)
+		return a.printEntry(&e)
 	})
-	verb("export REPORT…", "write their stored parts, a line of JSON each", cobra.MinimumNArgs(1), func(ctx context.Context, q queue, args []string) error {
+	verb("export REPORT…", "write their stored parts, one line of JSON for each", cobra.MinimumNArgs(1), func(ctx context.Context, q *control.Client, args []string) error {
 		for _, id := range args {
-			if err := q.export(ctx, id, a.out); err != nil {
+			if err := q.Copy(ctx, reportPath(id)+"/export", a.out); err != nil {
 				return fmt.Errorf("report %s: %w", id, err)
 			}
 		}
 		return nil
 	})
-	verb("rekey", "encrypt everything with the first key of chunk.key_file", cobra.NoArgs, func(ctx context.Context, q queue, _ []string) error {
-		n, err := q.rekey(ctx)
-		if err != nil {
+	verb("rekey", "encrypt everything with the first key of chunk.key_file", cobra.NoArgs, func(ctx context.Context, q *control.Client, _ []string) error {
+		var n int64
+		if err := q.Post(ctx, "/rekey", &n); err != nil {
 			return err
 		}
-		if a.json() {
-			return a.printJSON(map[string]int64{"parts": n})
-		}
-		fmt.Fprintf(a.out, "%d parts are encrypted anew\n", n)
-		return nil
+		return a.print(map[string]int64{"parts": n}, "%s encrypted with the first key\n", count(n, "part"))
 	})
-	verb("retry REPORT…", "make dead letters due again", cobra.MinimumNArgs(1), a.eachReport("parts are due again", queue.retry))
-	verb("drop REPORT…", "remove reports for good, sent or not", cobra.MinimumNArgs(1), a.eachReport("revisions removed", queue.drop))
-	return q
+	verb("retry REPORT…", "make dead letters due again", cobra.MinimumNArgs(1), a.eachReport("retry", "part", "due again"))
+	verb("drop REPORT…", "remove reports for good, uploaded or not", cobra.MinimumNArgs(1), a.eachReport("drop", "revision", "removed"))
+	return cmd
 }
 
-func (a *cli) eachReport(what string, f func(queue, context.Context, string) (int, error)) func(context.Context, queue, []string) error {
-	return func(ctx context.Context, q queue, ids []string) error {
-		done := map[string]int{}
+// eachReport posts an action to each report and prints how many things it was done to.
+func (a *cli) eachReport(action, thing, done string) func(context.Context, *control.Client, []string) error {
+	return func(ctx context.Context, q *control.Client, ids []string) error {
+		counts := map[string]int{}
 		var errs []error
 		for _, id := range ids {
-			n, err := f(q, ctx, id)
-			if err != nil {
+			var n int
+			if err := q.Post(ctx, reportPath(id)+"/"+action, &n); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			done[id] = n
+			counts[id] = n
 			if !a.json() {
-				fmt.Fprintf(a.out, "%s: %d %s\n", id, n, what)
+				a.printf("%s: %s %s\n", id, count(n, thing), done)
 			}
 		}
 		if a.json() {
-			errs = append(errs, a.printJSON(done))
+			errs = append(errs, a.printJSON(counts))
 		}
 		return errors.Join(errs...)
 	}
 }
 
 func (a *cli) printQueue(infos []chunk.ReportInfo) error {
-	if a.json() {
-		return a.printJSON(infos)
-	}
-	if len(infos) == 0 {
-		fmt.Fprintln(a.out, "the queue is empty")
-		return nil
+	if a.json() || len(infos) == 0 {
+		return a.print(infos, "the queue is empty\n")
 	}
 	t := newTable(a.out, "REPORT", "STATE", "TOOL", "FINDINGS", "UPLOADED", "DEAD", "SIZE", "SUBMITTED", "LAST ERROR")
 	for _, i := range infos {
@@ -120,8 +122,8 @@ func (a *cli) printEntry(e *queueEntry) error {
 		return a.printJSON(e)
 	}
 	for _, i := range e.Revisions {
-		fmt.Fprintf(a.out, "%s revision %d: %s, job %s, tool %s, %d findings, %d of %d parts uploaded, %d dead, submitted %s\n",
-			i.ReportID, i.Revision, i.State, i.JobID, i.Tool, i.Findings, i.Uploaded, i.Parts, i.Dead, ago(i.Created))
+		a.printf("%s revision %d: %s, job %s, tool %s, %s, %d of %s uploaded, %d dead, submitted %s\n",
+			i.ReportID, i.Revision, i.State, i.JobID, i.Tool, count(i.Findings, "finding"), i.Uploaded, count(i.Parts, "part"), i.Dead, ago(i.Created))
 	}
 	t := newTable(a.out, "PART", "STATE", "ATTEMPTS", "FINDINGS", "SIZE", "LAST ERROR")
 	for _, p := range e.Parts {
