@@ -66,6 +66,8 @@ var rooms = map[string][]string{
 
 	"internal/tail": {},
 
+	"internal/term": {},
+
 	// level 1
 	"pkg/report/sarif": {"pkg/report"},
 
@@ -114,6 +116,7 @@ var rooms = map[string][]string{
 	"pkg/agentcmd": {"internal", "pkg", cobra, pflag, termx},
 
 	"pkg/agentcmd/internal/configfile": {"internal/config", yaml},
+	"pkg/agentcmd/internal/control":    {"pkg/chunk", "pkg/ingest/server"},
 
 	// level 5: programs
 	"cmd/example-agent": {"pkg/agentcmd"},

@@ -2,10 +2,12 @@ package term_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
-	"unicode"
+	"unicode/utf8"
 
 	"github.com/rediverio/sdk/internal/term"
 )
@@ -35,7 +37,7 @@ func TestTextEscapesWhatATerminalActsOn(t *testing.T) {
 				t.Errorf("Text(%q) = %q, want %q", c.text, got, c.escaped)
 			}
 			for _, got := range []string{term.Line(c.text, 100), term.Quote(c.text, 100), string(term.JSON([]byte(c.text)))} {
-				if strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				if strings.ContainsFunc(got, func(r rune) bool { return !strconv.IsPrint(r) }) {
 					t.Errorf("%q holds a character that is not printable", got)
 				}
 			}
@@ -77,6 +79,23 @@ func TestJSONKeepsItsMeaning(t *testing.T) {
 			t.Errorf("JSON(%q) = %q, which means %v, %v; want %v", b, out, after, err, before)
 		}
 	}
+}
+
+func FuzzJSON(f *testing.F) {
+	f.Add([]byte("{\"a\u202e\":\t\"\u009b\xff\U000e0001\"}"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var before, after any
+		if json.Unmarshal(b, &before) != nil {
+			return
+		}
+		out := term.JSON(b)
+		if err := json.Unmarshal(out, &after); err != nil || fmt.Sprint(before) != fmt.Sprint(after) {
+			t.Fatalf("JSON(%q) = %q, which means %v, %v; want %v", b, out, after, err, before)
+		}
+		if s := strings.ReplaceAll(string(out), "\n", ""); !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+			t.Fatalf("JSON(%q) = %q, which holds a character that is not printable", b, out)
+		}
+	})
 }
 
 func must(b []byte, err error) []byte {

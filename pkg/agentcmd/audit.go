@@ -65,7 +65,7 @@ func (o *auditFlags) filter(f audit.Filter) (audit.Filter, error) {
 		f.Types = append(f.Types, event.Type(t))
 	}
 	if err := f.Validate(); err != nil {
-		return f, usage("%v", err)
+		return f, Usagef("%v", err)
 	}
 	return f, nil
 }
@@ -82,7 +82,7 @@ func (a *cli) auditQuery() *cobra.Command {
 			into       *time.Time
 		}{{"--since", since, &f.Since}, {"--until", until, &f.Until}} {
 			if *w.into, err = parseWhen(w.text, now); err != nil {
-				return usage("%s: %v", w.flag, err)
+				return Usagef("%s: %v", w.flag, err)
 			}
 		}
 		if f, err = o.filter(f); err != nil {
@@ -134,7 +134,7 @@ func (a *cli) auditTail() *cobra.Command {
 	var follow bool
 	cmd := a.verb("tail [PATH]", "the last events; -f goes on with those to come, until Ctrl-C", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		if n < 0 || n > maxTail {
-			return usage("--lines %d: want 0 to %d", n, maxTail)
+			return Usagef("--lines %d: want 0 to %d", n, maxTail)
 		}
 		f, err := o.filter(audit.Filter{})
 		if err != nil {

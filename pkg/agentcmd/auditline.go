@@ -1,7 +1,6 @@
 package agentcmd
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -12,8 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/rediverio/sdk/internal/term"
 	"github.com/rediverio/sdk/pkg/audit"
 )
 
@@ -44,7 +43,7 @@ func (p *auditPrinter) line(l *audit.Line) error {
 	p.n++
 	text := eventText
 	if p.a.json() {
-		text = func(l *audit.Line) string { return string(escapeUnprintable(l.Raw)) }
+		text = func(l *audit.Line) string { return string(term.JSON(l.Raw)) }
 	}
 	if _, err := p.out.WriteString(text(l) + "\n"); err != nil || !p.live {
 		return err
@@ -106,19 +105,11 @@ func detailText(v any) string {
 	return bare(string(b))
 }
 
-// maxShown is how much of one string people see; -o json has all of it.
+// maxShown is how many characters of one string are printed; -o json prints all of it.
 const maxShown = 300
 
-// bare returns s as it may reach a terminal: quoted when not all of it can be printed.
-func bare(s string) string {
-	if utf8.RuneCountInString(s) > maxShown {
-		s = string([]rune(s)[:maxShown]) + "…"
-	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, unprintable) {
-		return strconv.Quote(s)
-	}
-	return s
-}
+// bare returns s as it may reach a terminal: quoted unless all of it is printable.
+func bare(s string) string { return term.Quote(s, maxShown) }
 
 // word is bare, and quoted where it would be taken for more than one.
 func word(s string) string {
@@ -126,35 +117,6 @@ func word(s string) string {
 		return t
 	}
 	return strconv.Quote(s)
-}
-
-func unprintable(r rune) bool { return !strconv.IsPrint(r) }
-
-// escapeUnprintable returns JSON that means the same and may reach a terminal. What the agent writes is such already.
-func escapeUnprintable(b []byte) []byte {
-	if utf8.Valid(b) && !bytes.ContainsFunc(b, unprintable) {
-		return b
-	}
-	var out []byte
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			out = append(out, `\ufffd`...)
-		case r == '\n':
-			out = append(out, '\n') // between two values
-		case r < ' ':
-			out = append(out, ' ') // the same
-		case r > 0xffff && unprintable(r):
-			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r-0x10000)>>10, 0xdc00+(r-0x10000)&0x3ff)
-		case unprintable(r):
-			out = fmt.Appendf(out, `\u%04x`, r)
-		default:
-			out = append(out, b[:n]...)
-		}
-		b = b[n:]
-	}
-	return out
 }
 
 // parseWhen reads a time, or how long before now it is. An empty text is no time.

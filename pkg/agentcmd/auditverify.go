@@ -37,7 +37,7 @@ func (a *cli) auditVerify() *cobra.Command {
 			return err
 		}
 		if rep.Verdict > audit.Torn {
-			return &exitError{exitNotWhole, nil}
+			return &ExitError{ExitNotWhole, nil}
 		}
 		return nil
 	})
@@ -60,18 +60,18 @@ func verifyOptions(known []string, keyFile string) (opt audit.VerifyOptions, err
 		seq, chain, _ := strings.Cut(strings.TrimSpace(k), ":")
 		n, err := strconv.ParseUint(seq, 10, 64)
 		if err != nil || n == 0 || len(chain) != 64 || strings.Trim(chain, "0123456789abcdef") != "" {
-			return opt, usage("--known %q: want SEQ:CHAIN, a number and 64 hex digits", k)
+			return opt, Usagef("--known %q: want SEQ:CHAIN, a number and 64 hex digits", k)
 		}
 		opt.Known = append(opt.Known, audit.Mark{Seq: n, Chain: chain})
 	}
 	if keyFile != "" {
 		b, err := os.ReadFile(keyFile)
 		if err != nil {
-			return opt, usage("--key: %v", err)
+			return opt, Usagef("--key: %v", err)
 		}
 		opt.Key = new(audit.Key)
 		if err := json.Unmarshal(b, opt.Key); err != nil {
-			return opt, usage("--key %s: want what new-key printed", keyFile) // the error would quote the key
+			return opt, Usagef("--key %s: want what new-key printed", keyFile) // the error would quote the key
 		}
 	}
 	return opt, nil
@@ -89,14 +89,6 @@ var verdictText = map[audit.Verdict]string{
 const maxFindings = 20
 
 func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
-	if a.json() {
-		b, err := json.MarshalIndent(rep, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(a.out, "%s\n", escapeUnprintable(b))
-		return err
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", rep.Verdict, verdictText[rep.Verdict])
 	for i, f := range rep.Findings {
@@ -114,8 +106,7 @@ func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
 	if len(opt.Known) == 0 && opt.Key == nil {
 		b.WriteString("not compared with anything kept elsewhere: see --known and --key\n")
 	}
-	_, err := fmt.Fprint(a.out, b.String())
-	return err
+	return a.print(rep, "%s", b.String())
 }
 
 func (a *cli) auditNewKey() *cobra.Command {

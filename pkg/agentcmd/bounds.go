@@ -84,6 +84,6 @@ func (a *cli) warn(e *engine) {
 		if errors.As(w, &bound) {
 			ev.Details = map[string]any{"resource": resource.Slots, "value": bound.Asked, "limit": bound.Jobs, "unit": "jobs"}
 		}
-		e.log.Record(ev)
+		e.sink.Record(ev)
 	}
 }

@@ -1,10 +1,8 @@
-// Package agentcmd is the command line of an agent as a library: an agent is a main function that calls Main with an App.
 package agentcmd
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -40,11 +38,11 @@ func (a *cli) main(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.errw)
 	err := root.ExecuteContext(ctx)
-	var e *exitError
-	if err != nil && !(errors.As(err, &e) && e.err == nil) {
-		fmt.Fprintf(a.errw, "%s: %v\n", a.Name, err)
-		if exitCode(err) == exitUsage {
-			fmt.Fprintf(a.errw, "Run '%s --help' for usage.\n", a.Name)
+	var e *ExitError
+	if err != nil && !(errors.As(err, &e) && e.Err == nil) {
+		a.say("%s: %v", a.Name, err)
+		if exitCode(err) == ExitUsage {
+			a.say("Run '%s --help' for usage.", a.Name)
 		}
 	}
 	return exitCode(err)
@@ -82,6 +80,9 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
 	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
 	root.AddCommand(a.scanCommand(), a.importCommand(), a.runCommand(), a.ingestCommand(), a.findingsCommand(),
 		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.scannersCommand(), a.doctorCommand(), a.watchCommand(), a.validateCommand(), a.versionCommand())
+	for _, c := range a.Commands {
+		root.AddCommand(a.ownCommand(c))
+	}
 	a.fillIn(root)
 	return root
 }
@@ -89,7 +90,7 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
 // fillIn replaces the placeholders in the help of cmd and of the commands below it with the names of the agent.
 func (a *cli) fillIn(cmd *cobra.Command) {
 	names := strings.NewReplacer("{agent}", a.Name, "{ENV}", a.EnvPrefix, "{state}", a.StateDir)
-	cmd.Long, cmd.Example = names.Replace(cmd.Long), names.Replace(cmd.Example)
+	cmd.Short, cmd.Long, cmd.Example = names.Replace(cmd.Short), names.Replace(cmd.Long), names.Replace(cmd.Example)
 	fill := func(f *pflag.Flag) { f.Usage = names.Replace(f.Usage) }
 	cmd.PersistentFlags().VisitAll(fill)
 	cmd.Flags().VisitAll(fill)
@@ -112,10 +113,10 @@ func (a *cli) checkOutput(command string) error {
 	case "table", "json":
 	case outputSARIF:
 		if command != "findings" {
-			return usage("--output sarif: only findings are written as SARIF")
+			return Usagef("--output sarif: only findings are written as SARIF")
 		}
 	default:
-		return usage("--output %q: want table or json", a.flags.output)
+		return Usagef("--output %q: want table or json", a.flags.output)
 	}
 	return nil
 }
@@ -143,9 +144,6 @@ func (a *cli) load() error {
 			*o.into = o.flag
 		}
 	}
-	if a.flags.verbose {
-		c.Audit.Verbose = true
-	}
 	a.cfg, a.file = c, file
 	return c.check(a.App, file)
 }
@@ -154,12 +152,12 @@ func (a *cli) load() error {
 func (a *cli) verb(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 		err := run(cmd.Context(), args)
-		var e *exitError
+		var e *ExitError
 		var c *configfile.Error
 		if err == nil || errors.As(err, &e) || errors.As(err, &c) {
 			return err
 		}
-		return &exitError{exitRuntime, err}
+		return &ExitError{ExitRuntime, err}
 	}}
 }
 
@@ -173,9 +171,6 @@ func verbs(use, short string) *cobra.Command {
 		for _, c := range cmd.Commands() {
 			names = append(names, c.Name())
 		}
-		return usage("%s %s: want one of %s%s", use, args[0], strings.Join(names, ", "), configfile.Hint(args[0], names))
+		return Usagef("%s %s: want one of %s%s", use, args[0], strings.Join(names, ", "), configfile.Hint(args[0], names))
 	}}
 }
-
-// say prints a line for the operator.
-func (a *cli) say(format string, args ...any) { fmt.Fprintf(a.errw, format+"\n", args...) }

@@ -25,7 +25,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asAgent) == "" {
 		os.Exit(m.Run())
 	}
-	a := &cli{App: exampleApp, called: "example-agent", in: os.Stdin, out: os.Stdout, errw: killer(os.Stderr), env: os.LookupEnv}
+	app := exampleApp
+	if at := os.Getenv(killAt); at != "" {
+		app.Sinks = append(app.Sinks, killer(at))
+	}
+	a := &cli{App: app, called: "example-agent", in: os.Stdin, out: os.Stdout, errw: os.Stderr, env: os.LookupEnv}
 	os.Exit(a.main(context.Background(), os.Args[1:]))
 }
 
@@ -155,7 +159,7 @@ func (r *result) summary() *summary {
 func (h *home) queue() []map[string]any {
 	h.t.Helper()
 	var q []map[string]any
-	h.run("queue", "list", "-o", "json").want(exitOK).decode(&q)
+	h.run("queue", "list", "-o", "json").want(ExitOK).decode(&q)
 	if q == nil {
 		h.t.Fatal("queue list prints null, want []")
 	}
@@ -166,7 +170,7 @@ func (h *home) queue() []map[string]any {
 func (h *home) found(args ...string) []map[string]any {
 	h.t.Helper()
 	var f []map[string]any
-	h.run(append([]string{"findings", "-o", "json"}, args...)...).want(exitOK).decode(&f)
+	h.run(append([]string{"findings", "-o", "json"}, args...)...).want(ExitOK).decode(&f)
 	if f == nil {
 		h.t.Fatal("findings prints null, want []")
 	}

@@ -85,13 +85,14 @@ const (
 	defaultListen   = "127.0.0.1:8080"
 	jobSourceDir    = "dir"
 	jobSourceServer = "server"
+	jobSourceApp    = "app" // App.Source
 )
 
 // defaultConfig returns the configuration of an empty file.
-func defaultConfig(stateDir string) *Config {
+func defaultConfig(app App) *Config {
 	c := &Config{
 		Agent: AgentConfig{
-			StateDir: stateDir, JobSource: jobSourceDir, Wait: defaultWait, PollWait: agent.DefaultPollWait,
+			StateDir: app.StateDir, JobSource: jobSourceDir, Wait: defaultWait, PollWait: agent.DefaultPollWait,
 			RetryDelay: agent.DefaultRetryDelay, MaxAttempts: agent.DefaultMaxAttempts, DrainTimeout: agent.DefaultDrainTimeout,
 		},
 		Server:   ServerConfig{MaxRetryAfter: ingest.DefaultMaxRetryAfter},
@@ -101,6 +102,9 @@ func defaultConfig(stateDir string) *Config {
 		Audit:    *audit.DefaultLoggerConfig(),
 		Limits:   limits.DefaultLimits(),
 		Ingest:   IngestConfig{Listen: defaultListen, IncompleteAge: server.DefaultIncompleteAge},
+	}
+	if app.Source != nil {
+		c.Agent.JobSource = jobSourceApp
 	}
 	// Unset, these lie in StateDir, wherever that is.
 	c.Chunk.DatabasePath, c.Audit.LogFile = "", ""
@@ -162,18 +166,10 @@ func defaultBinDirs() []string {
 	return []string{filepath.Dir(exe)}
 }
 
-// destination names the receiver of reports, the same at every start.
-func (c *Config) destination() string {
-	if c.Server.URL != "" {
-		return strings.TrimRight(c.Server.URL, "/")
-	}
-	return "ingest store " + c.Ingest.Data // its port is another one each time
-}
-
 // loadConfig returns the defaults as changed by the file at path, unless path is empty, and by the environment. The
 // configuration is nil only if the file cannot be read.
 func loadConfig(path string, app App, env func(string) (string, bool)) (*Config, *configfile.File, error) {
-	c := defaultConfig(app.StateDir)
+	c := defaultConfig(app)
 	file, err := configfile.Read(path, app.EnvPrefix, env, app.settings(c))
 	if file == nil {
 		return nil, nil, err
@@ -193,7 +189,7 @@ func (app *App) settings(c *Config) []configfile.Setting {
 // check completes the configuration and validates every section. The flags have been applied before.
 func (c *Config) check(app App, file *configfile.File) error {
 	file.Report("agent", c.complete())
-	file.Report("agent", c.Agent.validate())
+	file.Report("agent", c.Agent.validate(app))
 	file.Report("audit", c.Audit.Validate())
 	file.Report("chunk", c.Chunk.Validate())
 	file.Report("ingest.limits", c.Ingest.Limits.Validate())
@@ -214,12 +210,16 @@ func (c *Config) check(app App, file *configfile.File) error {
 	return file.Err()
 }
 
-func (c *AgentConfig) validate() error {
+func (c *AgentConfig) validate(app App) error {
 	v := config.New("agent")
 	if err := ingest.CheckAgentID(c.ID); err != nil {
 		v.Addf("id", "%v", err)
 	}
-	v.OneOf("job_source", c.JobSource, jobSourceDir, jobSourceServer)
+	sources := []string{jobSourceDir, jobSourceServer}
+	if app.Source != nil {
+		sources = append(sources, jobSourceApp)
+	}
+	v.OneOf("job_source", c.JobSource, sources...)
 	config.Range(v, "max_attempts", c.MaxAttempts, 1, math.MaxInt)
 	for name, d := range map[string]time.Duration{"wait": c.Wait, "poll_wait": c.PollWait, "retry_delay": c.RetryDelay, "drain_timeout": c.DrainTimeout} {
 		if d < 0 {
@@ -229,14 +229,15 @@ func (c *AgentConfig) validate() error {
 	return v.Err()
 }
 
-// scanConfig returns the scanner configuration with the table of built-in and configured scanners.
-func (c *Config) scanConfig() (scan.Config, error) {
+// scanConfig returns the scanner configuration with the table of the built-in scanners, the defined ones and those of the
+// operator.
+func (c *Config) scanConfig(defined []scan.Definition) (scan.Config, error) {
 	sc := c.Scan
 	own, err := scan.ReadDefinitions(c.Agent.ScannersDir)
 	if err != nil {
 		return sc, err
 	}
-	if sc.Table, err = scan.NewTable(slices.Concat(scan.Builtin(), own, c.Scanners)...); err != nil {
+	if sc.Table, err = scan.NewTable(slices.Concat(scan.Builtin(), defined, own, c.Scanners)...); err != nil {
 		return sc, err
 	}
 	return sc, sc.Validate() // again: now with the table

@@ -68,7 +68,7 @@ func get(t *testing.T, c *Config, key string) any {
 // nothing else changes with it.
 func TestEverySettingFromFileAndEnvironment(t *testing.T) {
 	dir := t.TempDir()
-	all := leaves(defaultConfig(exampleApp.StateDir))
+	all := leaves(defaultConfig(exampleApp))
 	names := map[string]string{}
 	for i, f := range all {
 		if other, taken := names[f.Env(exampleApp.EnvPrefix)]; taken {
@@ -98,7 +98,7 @@ func TestEverySettingFromFileAndEnvironment(t *testing.T) {
 			t.Errorf("environment: %s=%s gives %v, %v", f.Env(exampleApp.EnvPrefix), other, get(t, both, f.Key()), err)
 		}
 		for _, g := range leaves(c) {
-			if g.Key() != f.Key() && !reflect.DeepEqual(g.Value.Interface(), get(t, defaultConfig(exampleApp.StateDir), g.Key())) {
+			if g.Key() != f.Key() && !reflect.DeepEqual(g.Value.Interface(), get(t, defaultConfig(exampleApp), g.Key())) {
 				t.Errorf("%s changes %s", f.Key(), g.Key())
 			}
 		}
@@ -107,7 +107,7 @@ func TestEverySettingFromFileAndEnvironment(t *testing.T) {
 
 // A key that no package has is refused in every section, with the nearest one that exists.
 func TestUnknownKeysOfEverySection(t *testing.T) {
-	for _, f := range leaves(defaultConfig(exampleApp.StateDir)) {
+	for _, f := range leaves(defaultConfig(exampleApp)) {
 		wrong := append([]string{}, f.Path...)
 		last := len(wrong) - 1
 		wrong[last] = wrong[last][:len(wrong[last])-1] + "qz"
@@ -146,7 +146,7 @@ resource:
   cpu_threshold: 85
   cpu_threshold: 90
 `)
-	r := h.run("validate", path).want(exitConfig)
+	r := h.run("validate", path).want(ExitConfig)
 	for _, want := range []string{
 		`:2:3: unknown key "max_storage_mbs" in chunk; did you mean "max_storage_mb"?`,
 		`:3:16: chunk.max_retries: "many" is not a whole number`,
@@ -168,7 +168,7 @@ resource:
 		t.Errorf("the place is not shown:\n%s", r.err)
 	}
 	// Every other command refuses such a file as well, and touches nothing.
-	h.run("--config", path, "import", "x.sarif").want(exitConfig, "unknown key")
+	h.run("--config", path, "import", "x.sarif").want(ExitConfig, "unknown key")
 	if _, err := os.Stat(h.state); !os.IsNotExist(err) {
 		t.Errorf("state directory: %v", err)
 	}
@@ -187,32 +187,32 @@ func TestValidate(t *testing.T) {
 		text, says string
 		code       int
 	}{
-		"good":        {"chunk: {MaxStorageMB: 10}\nagent:\n  wait: 1h30m\n", "is valid", exitOK},
-		"empty":       {"", "is valid", exitOK},
-		"comments":    {"# nothing\n", "is valid", exitOK},
-		"null":        {"chunk:\nagent: ~\n", "is valid", exitOK},
-		"list":        {"- a\n", "want a mapping of settings", exitConfig},
-		"documents":   {"{}\n---\n{}\n", "more than one YAML document", exitConfig},
-		"syntax":      {"agent:\n  id: [\n", ".yaml:", exitConfig},
-		"binary":      {"\x00\x01", "", exitConfig},
-		"alias":       {"agent: &a {id: x}\nserver: *a\n", "aliases are not supported", exitConfig},
-		"merge":       {"agent:\n  <<: {id: x}\n", "unknown key", exitConfig},
-		"bomb":        {"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n", "unknown key", exitConfig},
-		"bool":        {"chunk: {drop_unsent: perhaps}\n", "neither true nor false", exitConfig},
-		"number":      {"resource: {cpu_threshold: high}\n", "is not a number", exitConfig},
-		"too-large":   {"chunk: {max_retries: 99999999999999999999}\n", "is not a whole number", exitConfig},
-		"scanner":     {"scanners: [{name: x, command: y}]\n", "nothing says where the SARIF is", exitConfig},
-		"same-name":   {"scanners: [{name: x, command: y, stdout: true, in_target: true}]\n", "is valid", exitOK},
-		"token":       {"server: {url: https://example.com, token_file: " + dir + "/none}\n", "server.token_file", exitConfig},
-		"two-limits":  {"limits:\n  network:\n    read_timeout: -5s\n    idle_timeout: -5s\n", ".yaml:4:5: limits.network.idle_timeout: -5s", exitConfig},
-		"agent-id":    {"agent: {id: my host}\n", ".yaml:1:9: agent: id: ", exitConfig},
-		"no-secrets":  {"server: {token: swordfish}\n", `unknown key "token" in server; did you mean "token_file"?`, exitConfig},
-		"infinite":    {"resource: {cpu_threshold: .inf}\n", "resource", exitConfig},
-		"nan":         {"limits: {computational: {cpu_threshold_warn: nan}}\n", "limits", exitConfig},
-		"url":         {"server: {url: 'not a url'}\n", ".yaml:1:10: server: ", exitConfig},
-		"ingest":      {"ingest:\n  limits:\n    max_parts: -5\n", ".yaml:3:5: ingest.limits.max_parts: -5", exitConfig},
-		"deep-limits": {"scan:\n  sarif_limits:\n    max_depth: -5\n", ".yaml:3:5: scan: ", exitConfig},
-		"network":     {"limits:\n  network:\n    read_timeout: -5s\n", ".yaml:3:5: limits: ", exitConfig},
+		"good":        {"chunk: {MaxStorageMB: 10}\nagent:\n  wait: 1h30m\n", "is valid", ExitOK},
+		"empty":       {"", "is valid", ExitOK},
+		"comments":    {"# nothing\n", "is valid", ExitOK},
+		"null":        {"chunk:\nagent: ~\n", "is valid", ExitOK},
+		"list":        {"- a\n", "want a mapping of settings", ExitConfig},
+		"documents":   {"{}\n---\n{}\n", "more than one YAML document", ExitConfig},
+		"syntax":      {"agent:\n  id: [\n", ".yaml:", ExitConfig},
+		"binary":      {"\x00\x01", "", ExitConfig},
+		"alias":       {"agent: &a {id: x}\nserver: *a\n", "aliases are not supported", ExitConfig},
+		"merge":       {"agent:\n  <<: {id: x}\n", "unknown key", ExitConfig},
+		"bomb":        {"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n", "unknown key", ExitConfig},
+		"bool":        {"chunk: {drop_unsent: perhaps}\n", "neither true nor false", ExitConfig},
+		"number":      {"resource: {cpu_threshold: high}\n", "is not a number", ExitConfig},
+		"too-large":   {"chunk: {max_retries: 99999999999999999999}\n", "is not a whole number", ExitConfig},
+		"scanner":     {"scanners: [{name: x, command: y}]\n", "nothing says where the SARIF is", ExitConfig},
+		"same-name":   {"scanners: [{name: x, command: y, stdout: true, in_target: true}]\n", "is valid", ExitOK},
+		"token":       {"server: {url: https://example.com, token_file: " + dir + "/none}\n", "server.token_file", ExitConfig},
+		"two-limits":  {"limits:\n  network:\n    read_timeout: -5s\n    idle_timeout: -5s\n", ".yaml:4:5: limits.network.idle_timeout: -5s", ExitConfig},
+		"agent-id":    {"agent: {id: my host}\n", ".yaml:1:9: agent: id: ", ExitConfig},
+		"no-secrets":  {"server: {token: swordfish}\n", `unknown key "token" in server; did you mean "token_file"?`, ExitConfig},
+		"infinite":    {"resource: {cpu_threshold: .inf}\n", "resource", ExitConfig},
+		"nan":         {"limits: {computational: {cpu_threshold_warn: nan}}\n", "limits", ExitConfig},
+		"url":         {"server: {url: 'not a url'}\n", ".yaml:1:10: server: ", ExitConfig},
+		"ingest":      {"ingest:\n  limits:\n    max_parts: -5\n", ".yaml:3:5: ingest.limits.max_parts: -5", ExitConfig},
+		"deep-limits": {"scan:\n  sarif_limits:\n    max_depth: -5\n", ".yaml:3:5: scan: ", ExitConfig},
+		"network":     {"limits:\n  network:\n    read_timeout: -5s\n", ".yaml:3:5: limits: ", ExitConfig},
 	} {
 		path := filepath.Join(dir, name+".yaml")
 		write(t, path, c.text)
@@ -222,13 +222,13 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	var v map[string]any
-	h.run("validate", "-o", "json", filepath.Join(dir, "good.yaml")).want(exitOK).decode(&v)
+	h.run("validate", "-o", "json", filepath.Join(dir, "good.yaml")).want(ExitOK).decode(&v)
 	if v["valid"] != true {
 		t.Errorf("%v", v)
 	}
-	h.run("validate", filepath.Join(dir, "nowhere.yaml")).want(exitConfig, "no such file")
+	h.run("validate", filepath.Join(dir, "nowhere.yaml")).want(ExitConfig, "no such file")
 	write(t, filepath.Join(dir, "huge.yaml"), strings.Repeat("# x\n", configfile.MaxBytes/4+1))
-	h.run("validate", filepath.Join(dir, "huge.yaml")).want(exitConfig, "over 1048576 bytes")
+	h.run("validate", filepath.Join(dir, "huge.yaml")).want(ExitConfig, "over 1048576 bytes")
 }
 
 // Flags go before the environment, the environment before the file.
@@ -253,33 +253,33 @@ func TestPrecedence(t *testing.T) {
 		return err == nil
 	}
 	sarif := filepath.Join(files(t, map[string]string{"a": results(1)}), "a")
-	bare(nil, "import", "--wait", "1ms", sarif).want(exitUnavailable)
+	bare(nil, "import", "--wait", "1ms", sarif).want(ExitUnavailable)
 	if !exists("-file") {
 		t.Error("the file's state directory was not used")
 	}
-	bare([]string{"REDIVER_STATE_DIR=" + state("-env"), "REDIVER_WAIT=1ms"}, "import", sarif).want(exitUnavailable)
+	bare([]string{"REDIVER_STATE_DIR=" + state("-env"), "REDIVER_WAIT=1ms"}, "import", sarif).want(ExitUnavailable)
 	if !exists("-env") {
 		t.Error("the environment does not go before the file")
 	}
-	bare([]string{"REDIVER_STATE_DIR=" + state("-env2"), "REDIVER_WAIT=1h"}, "import", "--state-dir", state("-flag"), "--wait", "1ms", sarif).want(exitUnavailable)
+	bare([]string{"REDIVER_STATE_DIR=" + state("-env2"), "REDIVER_WAIT=1h"}, "import", "--state-dir", state("-flag"), "--wait", "1ms", sarif).want(ExitUnavailable)
 	if exists("-env2") || !exists("-flag") {
 		t.Error("the flag does not go before the environment")
 	}
-	bare([]string{"REDIVER_CHUNK_MAX_RETRIES=many"}, "import", sarif).want(exitConfig, `environment variable REDIVER_CHUNK_MAX_RETRIES: "many" is not a whole number`)
-	bare([]string{"REDIVER_WAIT=soon"}, "import", sarif).want(exitUsage, `REDIVER_WAIT "soon"`)
-	bare([]string{"REDIVER_OUTPUT=xml"}, "version").want(exitUsage, "xml")
-	bare([]string{"REDIVER_OUTPUT=json", "REDIVER_STATE_DIR=" + state("-q")}, "queue", "list").want(exitOK, "[]")
+	bare([]string{"REDIVER_CHUNK_MAX_RETRIES=many"}, "import", sarif).want(ExitConfig, `environment variable REDIVER_CHUNK_MAX_RETRIES: "many" is not a whole number`)
+	bare([]string{"REDIVER_WAIT=soon"}, "import", sarif).want(ExitUsage, `REDIVER_WAIT "soon"`)
+	bare([]string{"REDIVER_OUTPUT=xml"}, "version").want(ExitUsage, "xml")
+	bare([]string{"REDIVER_OUTPUT=json", "REDIVER_STATE_DIR=" + state("-q")}, "queue", "list").want(ExitOK, "[]")
 }
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	var v versionInfo
-	h.run("version", "-o", "json").want(exitOK).decode(&v)
+	h.run("version", "-o", "json").want(ExitOK).decode(&v)
 	if v.Go == "" || v.Version == "" || v.Platform == "" {
 		t.Errorf("%+v", v)
 	}
-	h.run("version").want(exitOK, "example-agent "+exampleApp.Version, "DEPENDENCY")
+	h.run("version").want(ExitOK, "example-agent "+exampleApp.Version, "DEPENDENCY")
 }
 
 func FuzzConfig(f *testing.F) {

@@ -74,7 +74,7 @@ func holdGenerated(t *testing.T, page, generated string) {
 // configReference is the reference in Markdown: a table for each struct of settings.
 func configReference(t *testing.T) string {
 	r := &reference{t: t, packages: map[string]map[string]structDoc{}}
-	r.table(reflect.ValueOf(defaultConfig(exampleApp.StateDir)).Elem(), nil)
+	r.table(reflect.ValueOf(defaultConfig(exampleApp)).Elem(), nil)
 	fmt.Fprintf(&r.b, "\n## One entry of resource.budgets\n")
 	r.rows(reflect.ValueOf(resource.Budget{}), []string{"resource", "budgets", "…"}, false)
 	fmt.Fprintf(&r.b, "\n## One entry of scanners\n")

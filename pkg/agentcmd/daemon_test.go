@@ -91,7 +91,7 @@ func (p *process) wait() int {
 func (p *process) end() {
 	p.h.t.Helper()
 	p.signal(syscall.SIGTERM)
-	if code := p.wait(); code != exitOK {
+	if code := p.wait(); code != ExitOK {
 		p.h.t.Fatalf("exit %d\n%s", code, p.err.String())
 	}
 }

@@ -46,7 +46,7 @@ func TestAPausedDaemonTakesNoJob(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(h.state, "jobs", "job.json")); err != nil || len(s.Agent.Jobs) > 0 {
 				t.Errorf("the job was taken: %v, %+v", err, s.Agent.Jobs)
 			}
-			h.run("status").want(exitRuntime, "NOT WELL", "paused since", env[1], "no new job; running jobs, uploads and the audit log go on")
+			h.run("status").want(ExitRuntime, "NOT WELL", "paused since", env[1], "no new job; running jobs, uploads and the audit log go on")
 			d.end()
 			log, err := os.ReadFile(h.auditFile())
 			if err != nil || strings.Count(string(log), `"type":"degradation_changed"`) != 1 || !strings.Contains(string(log), "the agent does less, paused after full") {
@@ -158,7 +158,7 @@ func TestTheBoundOfGoroutinesIsTold(t *testing.T) {
 	}
 	// What the limits leave no room for is refused by validate, as by the daemon.
 	write(t, h.config, "resource: {budgets: [{component: gitleaks, guaranteed: {slots: 6}}]}\n")
-	h.run("validate").want(exitConfig, "together they guarantee 6 slots, more than max_concurrent_jobs (5)")
+	h.run("validate").want(ExitConfig, "together they guarantee 6 slots, more than max_concurrent_jobs (5)")
 	h = newHome(t, scanners(t))
 	if out := h.run("validate", "-o", "json"); !strings.Contains(out.out, `"warnings": []`) {
 		t.Errorf("%+v", out)

@@ -296,7 +296,7 @@ func TestExampleConfiguration(t *testing.T) {
 	if len(a.cfg.Scanners) == 0 || a.cfg.Server.TokenFile == "" {
 		t.Error("the example shows neither a custom scanner nor a token file")
 	}
-	if _, err := a.cfg.scanConfig(); err != nil {
+	if _, err := a.cfg.scanConfig(nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rediverio/sdk/internal/diskspace"
 	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/internal/term"
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/control"
 	"github.com/rediverio/sdk/pkg/limits"
 )
 
@@ -42,7 +44,7 @@ type doctor struct {
 func (d *doctor) add(f finding) {
 	d.findings = append(d.findings, f)
 	if !d.a.json() {
-		fmt.Fprintf(d.a.out, "%-5s %-16s %s\n", f.Status, f.Name, clip(f.Detail, 300))
+		d.a.printf("%-5s %-16s %s\n", f.Status, f.Name, term.Line(f.Detail, 300))
 	}
 }
 
@@ -58,25 +60,25 @@ func (d *doctor) say(name string, err error, format string, args ...any) {
 func (a *cli) doctorCommand() *cobra.Command {
 	timeout := 5 * time.Minute
 	cmd := a.verb("doctor [NAME…]", "check the installation: configuration, state directory, server, and each scanner on a small target", cobra.ArbitraryArgs, func(ctx context.Context, names []string) error {
-		r, err := a.loadRunner()
+		s, err := a.loadScanner()
 		if err != nil {
 			return err
 		}
-		if err := checkScanners(r, names); err != nil {
+		if err := s.check(names); err != nil {
 			return err
 		}
 		if timeout <= 0 {
-			return usage("--timeout %v: want more than 0", timeout)
+			return Usagef("--timeout %v: want more than 0", timeout)
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer a.onSignals(
 			step{"stopping the scanner. Again to quit at once", cancel},
-			step{"quit", func() { os.Exit(exitRuntime) }},
+			step{"quit", func() { os.Exit(ExitRuntime) }},
 		)()
 		d := &doctor{a: a, findings: []finding{}}
 		d.installation(ctx)
-		d.scanners(ctx, r, names, timeout)
+		d.scanners(ctx, s, names, timeout)
 		return d.verdict()
 	})
 	cmd.Long = `Checks what an agent needs: the configuration, the state directory with its space, permissions and lock, and the server
@@ -153,7 +155,7 @@ func (d *doctor) mode(dir string) {
 // agent says whether one runs on this state directory, and is well.
 func (d *doctor) agent(ctx context.Context) {
 	var s daemonStatus
-	if err := newControlClient(d.a.cfg.Agent.StatusAddr).get(ctx, "/status.json", &s); err == nil {
+	if err := control.Dial(d.a.cfg.Agent.StatusAddr).Get(ctx, "/status.json", &s); err == nil {
 		f := finding{Name: "agent", Status: findingOK, Detail: fmt.Sprintf("runs as process %d, up %s", s.PID, time.Since(s.Started).Round(time.Second))}
 		if !s.Healthy {
 			f.Status, f.Detail = findingWarn, f.Detail+", not well: "+strings.Join(s.Reasons, "; ")
@@ -173,22 +175,25 @@ func (d *doctor) agent(ctx context.Context) {
 	d.say("agent", err, "none runs here")
 }
 
-// reach asks the server something that changes nothing.
+// reach sends the server a request that changes nothing.
 func (a *cli) reach(ctx context.Context) (string, error) {
-	if a.cfg.Server.URL == "" {
-		return "none is named: the agent keeps an ingest store of its own in " + a.cfg.Ingest.Data, nil
+	if a.cfg.Server.URL == "" && a.Uploader != nil {
+		return "none is configured: " + a.Name + " has an uploader of its own", nil
 	}
-	e := &engine{app: a, cfg: a.cfg, transport: limits.Transport(a.cfg.Limits.Network, nil)}
-	if err := e.connect(); err != nil {
+	if a.cfg.Server.URL == "" {
+		return "none is configured: the agent keeps an ingest store of its own in " + a.cfg.Ingest.Data, nil
+	}
+	client, err := a.newClient()
+	if err != nil {
 		return "", err
 	}
-	defer e.client.Close()
+	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	if _, err := e.client.Check(ctx, []string{"doctor"}); err != nil {
+	if _, err := client.Check(ctx, []string{"doctor"}); err != nil {
 		return "", fmt.Errorf("%s: %w", a.cfg.Server.URL, err)
 	}
-	return a.cfg.Server.URL + " answers and takes the credentials", nil
+	return a.cfg.Server.URL + " answers and accepts the credentials", nil
 }
 
 // verdict prints what is left to be printed, and is the exit code.
@@ -203,10 +208,10 @@ func (d *doctor) verdict() error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(d.a.out, "%d ok, %d to look at, %d failed\n", counts[findingOK], counts[findingWarn], counts[findingFail])
+		d.a.printf("%d ok, %d to look at, %d failed\n", counts[findingOK], counts[findingWarn], counts[findingFail])
 	}
 	if !healthy {
-		return &exitError{exitRuntime, nil}
+		return &ExitError{ExitRuntime, nil}
 	}
 	return nil
 }

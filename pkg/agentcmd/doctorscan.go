@@ -27,8 +27,8 @@ type trialInfo struct {
 }
 
 // scanners tries those that are named, or all that are installed.
-func (d *doctor) scanners(ctx context.Context, r *scan.Runner, names []string, timeout time.Duration) {
-	infos := d.a.listScanners(ctx, r)
+func (d *doctor) scanners(ctx context.Context, s *scanner, names []string, timeout time.Duration) {
+	infos := d.a.listScanners(ctx, s)
 	var missing []string
 	tried := 0
 	for i := range infos {
@@ -40,23 +40,26 @@ func (d *doctor) scanners(ctx context.Context, r *scan.Runner, names []string, t
 			missing = append(missing, info.Name)
 		case ctx.Err() != nil:
 			d.add(finding{Name: info.Name, Status: findingFail, Detail: "not tried: interrupted"})
+		case info.Defined == inProgram && s.own[info.Name] != nil:
+			tried++
+			d.add(finding{Name: info.Name, Status: findingOK, Scanner: info, Detail: inProgram})
 		default:
 			tried++
-			d.scanner(ctx, r, info, timeout)
+			d.scanner(ctx, s, info, timeout)
 		}
 	}
 	if len(missing) > 0 && !d.a.json() {
-		fmt.Fprintf(d.a.out, "      %-16s %s\n", "not installed", strings.Join(missing, ", "))
+		d.a.printf("      %-16s %s\n", "not installed", strings.Join(missing, ", "))
 	}
 	if tried == 0 && len(names) == 0 {
 		d.add(finding{Name: "scanners", Status: findingWarn, Detail: "none is installed in " + strings.Join(d.a.cfg.Scan.BinDirs, ", ") + " or on PATH"})
 	}
 }
 
-func (d *doctor) scanner(ctx context.Context, r *scan.Runner, info *scannerInfo, timeout time.Duration) {
+func (d *doctor) scanner(ctx context.Context, s *scanner, info *scannerInfo, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c := r.Check(ctx, info.Name)
+	c := s.Check(ctx, info.Name)
 	f := finding{Name: info.Name, Status: findingOK, Scanner: info}
 	var details []string
 	for i := range c.Trials {

@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/scan/watch"
@@ -23,29 +28,32 @@ import (
 
 // engine is an agent with everything around it: the wiring of the SDK.
 type engine struct {
-	app    *cli
-	cfg    *Config
-	log    *audit.Logger
-	store  *chunk.Manager
-	local  *localServer // nil when there is a server
-	client *ingest.Client
-	agent  *agent.Agent
-	undo   func() // of the memory limits
+	a        *cli
+	cfg      *Config
+	log      *audit.Logger
+	sink     event.Sink // the audit log and the other sinks
+	agent    *agent.Agent
+	store    *chunk.Manager
+	local    *localServer   // nil if there is a server or an uploader of the agent's own
+	client   *ingest.Client // nil if there is an uploader of the agent's own and no server
+	uploader pipeline.Uploader
 
 	transport *limits.RoundTripper // of all requests
 	space     *limits.Space        // of the disk of the state directory
 	heap      *limits.HeapGuard    // nil without limits.memory.heap_guard
+	undo      func()               // lifts the memory limits
 	jobLimits resource.ControllerConfig
 
 	containment scan.Contained // of scanners, once there is a runner
+	watcher     *watch.Watcher // nil in one-shot commands
 
-	watcher *watch.Watcher // of the daemon; nil otherwise
+	closers []func() error // what is open, in the order in which it was opened
 }
 
-// newEngine wires an agent; build gives it a source and a scanner. What it opened is closed again when it fails.
+// newEngine wires an agent. build gives it a source and a scanner. If it fails, everything is closed.
 func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) error) (_ *engine, err error) {
 	c := a.cfg
-	e := &engine{app: a, cfg: c, undo: func() {}, space: limits.NewSpace(c.Limits.FileSystem, c.Agent.StateDir)}
+	e := &engine{a: a, cfg: c, undo: func() {}, transport: limits.Transport(c.Limits.Network, nil), space: limits.NewSpace(c.Limits.FileSystem, c.Agent.StateDir)}
 	memory := heapLimits(ctx, c.Limits.Memory)
 	if memory.HeapGuard {
 		e.heap = limits.NewHeapGuard(memory)
@@ -58,11 +66,9 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	if err := os.MkdirAll(c.Agent.StateDir, 0o700); err != nil {
 		return nil, err
 	}
-	// 1. The audit log hears of everything, directly: no queue that drops stands between.
+	// 1. The audit log gets every event directly: no queue that drops stands between.
 	lc := c.Audit
-	lc.Output = a.errw
-	e.transport = limits.Transport(c.Limits.Network, nil)
-	lc.RemoteTransport = e.transport
+	lc.Output, lc.RemoteTransport = a.errw, e.transport
 	if c.Server.TokenFile != "" {
 		lc.RemoteToken = tokenFile(c.Server.TokenFile)
 	}
@@ -70,32 +76,34 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 		return nil, err
 	}
 	e.log.Start()
+	e.onClose(e.log.Stop)
+	e.sink = event.Tee(append([]event.Sink{e.log}, a.sinks()...)...)
 
 	// 2. The chunk store makes reports durable.
 	cc := c.Chunk
-	cc.Sink = e.log
+	cc.Sink = e.sink
 	if cc.Destination == "" {
-		cc.Destination = c.destination()
+		cc.Destination = e.destination()
 	}
 	if e.store, err = chunk.NewManager(&cc); err != nil {
 		return nil, err
 	}
+	e.onClose(e.store.Close)
 
-	// 3. The uploader: the server's client, with the network limits below it.
-	if err := e.connect(); err != nil {
+	// 3. The uploader: the agent's own, or a client of the server, with the network limits below it.
+	if err := e.connect(ctx); err != nil {
 		return nil, err
 	}
 
 	// 4. The agent ties source, scanner and pipeline together.
 	e.jobLimits = c.Limits.ControllerConfig(c.Resource)
 	ac := agent.Config{
-		TenantID: c.Agent.TenantID, Version: a.Version, Uploader: e.client, Pipeline: c.Pipeline, Resource: e.jobLimits,
+		TenantID: c.Agent.TenantID, Version: a.Version, Uploader: e.uploader, Pipeline: c.Pipeline, Resource: e.jobLimits,
 		PollWait: c.Agent.PollWait, RetryDelay: c.Agent.RetryDelay, MaxAttempts: c.Agent.MaxAttempts, DrainTimeout: c.Agent.DrainTimeout,
-		FlushTimeout: c.Agent.Wait, Sink: e.log,
+		FlushTimeout: c.Agent.Wait, Sink: e.sink,
 	}
-	ac.Pipeline.Spool, ac.Pipeline.Sink, ac.Resource.Sink = e.store, e.log, e.log
+	ac.Pipeline.Spool, ac.Pipeline.Sink, ac.Resource.Sink = e.store, e.sink, e.sink
 	ac.Resource.Gate = e.gate
-	ac.Pipeline.Verbose = ac.Pipeline.Verbose || a.flags.verbose
 	if err := build(e, &ac); err != nil {
 		return nil, err
 	}
@@ -107,49 +115,128 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	return e, nil
 }
 
-// connect makes the client, and the ingest server of the agent's own where no other is named.
-func (e *engine) connect() (err error) {
-	s := e.cfg.Server
-	cc := ingest.ClientConfig{BaseURL: s.URL, AgentID: e.cfg.Agent.ID, Paths: s.Paths, MaxRetryAfter: s.MaxRetryAfter, UserAgent: e.app.Name + "/" + e.app.Version}
-	if s.URL == "" {
-		if e.local, err = startLocalServer(e.cfg, e.log); err != nil {
+// sinks returns the sinks of events besides the audit log.
+func (a *cli) sinks() []event.Sink {
+	out := slices.Clone(a.Sinks)
+	switch {
+	case a.Logger != nil:
+		out = append(out, event.Slog(a.Logger))
+	case a.flags.verbose:
+		out = append(out, event.Slog(slog.Default()))
+	}
+	return out
+}
+
+// onClose adds a step that close takes.
+func (e *engine) onClose(f func() error) { e.closers = append(e.closers, f) }
+
+// connect makes the client of the server, and the uploader. Where neither a server nor an uploader of the agent's own is
+// there, it starts an ingest server.
+func (e *engine) connect(ctx context.Context) (err error) {
+	if e.a.Uploader != nil {
+		if e.uploader, err = e.a.Uploader(ctx, e.a.newEnv(e.sink, e.transport)); err != nil {
+			return fmt.Errorf("uploader: %w", err)
+		}
+		if c, ok := e.uploader.(io.Closer); ok {
+			e.onClose(c.Close)
+		}
+		if e.cfg.Server.URL == "" {
+			return nil
+		}
+	}
+	cc, err := e.a.clientConfig()
+	if err != nil {
+		return err
+	}
+	cc.HTTPClient = &http.Client{Transport: e.transport}
+	if cc.BaseURL == "" {
+		if e.local, err = startLocalServer(e.cfg, e.sink); err != nil {
 			return err
 		}
+		e.onClose(e.local.stop)
 		cc.BaseURL, cc.Token = e.local.url, e.local.token
-	} else if s.TokenFile != "" {
-		if _, err := readToken(s.TokenFile); err != nil {
-			return &exitError{exitConfig, fmt.Errorf("token file: %w", err)}
+	}
+	if e.client, err = ingest.NewClient(cc); err != nil {
+		return err
+	}
+	e.onClose(func() error { e.client.Close(); return nil })
+	if e.uploader == nil {
+		e.uploader = e.client
+	}
+	return nil
+}
+
+// clientConfig returns the configuration of a client of the configured server.
+func (a *cli) clientConfig() (cc ingest.ClientConfig, err error) {
+	s := a.cfg.Server
+	cc = ingest.ClientConfig{BaseURL: s.URL, AgentID: a.cfg.Agent.ID, Paths: s.Paths, MaxRetryAfter: s.MaxRetryAfter, UserAgent: a.Name + "/" + a.Version}
+	if s.URL != "" && s.TokenFile != "" {
+		if _, err = readToken(s.TokenFile); err != nil {
+			return cc, &ExitError{ExitConfig, fmt.Errorf("server.token_file: %w", err)}
 		}
 		cc.TokenSource = tokenFile(s.TokenFile).Token
 	}
-	cc.HTTPClient = &http.Client{Transport: e.transport}
-	e.client, err = ingest.NewClient(cc)
-	return err
+	return cc, nil
 }
 
-// close ends everything, in the opposite order, so that what is closed later still hears what is closed before.
+// newClient returns a client of the configured server, for a command that needs no agent.
+func (a *cli) newClient() (*ingest.Client, error) {
+	cc, err := a.clientConfig()
+	if err != nil {
+		return nil, err
+	}
+	cc.HTTPClient = &http.Client{Transport: limits.Transport(a.cfg.Limits.Network, nil)}
+	c, err := ingest.NewClient(cc)
+	if err != nil {
+		return nil, &ExitError{ExitConfig, err}
+	}
+	return c, nil
+}
+
+// close ends everything in the reverse order of its opening, so that the audit log, which is opened first, records what
+// happens until the end.
 func (e *engine) close() error {
 	var errs []error
-	if e.client != nil {
-		e.client.Close()
-	}
-	if e.local != nil {
-		errs = append(errs, e.local.stop())
-	}
-	if e.store != nil {
-		errs = append(errs, e.store.Close())
-	}
-	if e.log != nil {
-		errs = append(errs, e.log.Stop())
+	for len(e.closers) > 0 {
+		last := len(e.closers) - 1
+		errs = append(errs, e.closers[last]())
+		e.closers = e.closers[:last]
 	}
 	e.undo()
 	return errors.Join(errs...)
 }
 
+// destination names the receiver of reports, the same at every start. Receipts in the store are valid for it alone.
+func (e *engine) destination() string {
+	switch c := e.cfg; {
+	case e.a.Uploader != nil:
+		return e.a.Name + " uploader"
+	case c.Server.URL != "":
+		return strings.TrimRight(c.Server.URL, "/")
+	default:
+		return "ingest store " + c.Ingest.Data // its port is another one at each start
+	}
+}
+
+// where names the receiver of reports for the operator.
+func (e *engine) where() string {
+	switch {
+	case e.a.Uploader != nil:
+		if s, ok := e.uploader.(fmt.Stringer); ok {
+			return s.String()
+		}
+		return "the uploader of " + e.a.Name
+	case e.local != nil:
+		return "its own ingest store in " + e.cfg.Ingest.Data
+	default:
+		return e.cfg.Server.URL
+	}
+}
+
 // tokenFile is a file that holds the agent's token, read anew for each use.
 type tokenFile string
 
-// Token returns what the file holds.
+// Token returns the content of the file.
 func (f tokenFile) Token(context.Context) (string, error) { return readToken(string(f)) }
 
 // readToken reads a token that only its owner may read.

@@ -7,48 +7,51 @@ import (
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 )
 
-// The exit codes, after sysexits.h where it has one.
+// The exit codes of an agent, after sysexits.h where it has one.
 const (
-	exitOK          = 0
-	exitFindings    = 1  // findings at or over --fail-on
-	exitRuntime     = 2  // something failed
-	exitUsage       = 64 // the command line
-	exitNotWhole    = 65 // lines of the audit log are missing or not as they were written
-	exitUnavailable = 69 // the server could not be reached or refused; everything is kept for next time
-	exitConfig      = 78 // the configuration
+	ExitOK          = 0
+	ExitFindings    = 1  // there are findings of the severity of --fail-on or worse
+	ExitRuntime     = 2  // something failed
+	ExitUsage       = 64 // the command line is wrong
+	ExitNotWhole    = 65 // lines of the audit log are missing or have been changed
+	ExitUnavailable = 69 // the server could not be reached or refused; everything is kept for the next run
+	ExitConfig      = 78 // the configuration is wrong
 )
 
-// exitError ends the program with a code. A nil err says nothing more.
-type exitError struct {
-	code int
-	err  error
+// ExitError is an error that ends the program with a code of its own.
+type ExitError struct {
+	Code int
+	Err  error // Err is printed. Nil means that everything has been printed already.
 }
 
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit %d", e.code)
+// Error implements error.
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit %d", e.Code)
 	}
-	return e.err.Error()
+	return e.Err.Error()
 }
 
-func (e *exitError) Unwrap() error { return e.err }
+// Unwrap returns e.Err.
+func (e *ExitError) Unwrap() error { return e.Err }
 
-// exitCode returns the code an error ends the program with. What no command said is the command line's.
+// Usagef returns an error of the command line.
+func Usagef(format string, args ...any) error {
+	return &ExitError{ExitUsage, fmt.Errorf(format, args...)}
+}
+
+// exitCode returns the code with which an error ends the program. An error that no verb returned is one of the command
+// line.
 func exitCode(err error) int {
-	var e *exitError
+	var e *ExitError
 	var c *configfile.Error
 	switch {
 	case err == nil:
-		return exitOK
+		return ExitOK
 	case errors.As(err, &e):
-		return e.code
+		return e.Code
 	case errors.As(err, &c):
-		return exitConfig
+		return ExitConfig
 	}
-	return exitUsage
-}
-
-// usage is an error of the command line.
-func usage(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+	return ExitUsage
 }

@@ -61,22 +61,22 @@ func TestExportedFindingsAreTheSame(t *testing.T) {
 func exportAgain(t *testing.T, path string) {
 	first, second := newHome(t), newHome(t)
 	args := []string{"import", "--asset", "https://example.com/app.git", "--root", "/home/me/repo"}
-	first.run(append(args, path)...).want(exitOK)
+	first.run(append(args, path)...).want(ExitOK)
 	before := byFingerprint(t, first)
 
-	exported := first.run("findings", "-o", "sarif").want(exitOK).out
-	if again := first.run("findings", "-o", "sarif").want(exitOK).out; again != exported {
+	exported := first.run("findings", "-o", "sarif").want(ExitOK).out
+	if again := first.run("findings", "-o", "sarif").want(ExitOK).out; again != exported {
 		t.Error("the same findings are exported in other words")
 	}
 	dir := t.TempDir()
 	for i, tool := range tools(first) { // in a file of several, the findings of all but the first say of which they are
 		args = append(args, filepath.Join(dir, fmt.Sprintf("%d.sarif", i)))
-		write(t, args[len(args)-1], first.run("findings", "-o", "sarif", "--tool", tool).want(exitOK).out)
+		write(t, args[len(args)-1], first.run("findings", "-o", "sarif", "--tool", tool).want(ExitOK).out)
 	}
 	if len(before) == 0 {
 		return
 	}
-	second.run(args...).want(exitOK)
+	second.run(args...).want(ExitOK)
 	after := byFingerprint(t, second)
 	for fp, want := range before {
 		if got := after[fp]; !reflect.DeepEqual(want, got) {
@@ -100,7 +100,7 @@ func TestExportHasARunForEachTool(t *testing.T) {
 				Results []json.RawMessage
 			}
 		}
-		h.run(append([]string{"findings", "-o", "sarif"}, args...)...).want(exitOK).decode(&log)
+		h.run(append([]string{"findings", "-o", "sarif"}, args...)...).want(ExitOK).decode(&log)
 		for _, r := range log.Runs {
 			names, counts = append(names, r.Tool.Driver.Name), append(counts, len(r.Results))
 		}
@@ -110,7 +110,7 @@ func TestExportHasARunForEachTool(t *testing.T) {
 		t.Errorf("nothing: %v %v", names, counts)
 	}
 	dir := files(t, map[string]string{"a.sarif": results(6), "b.sarif": strings.ReplaceAll(results(3), "handmade", "other")})
-	h.run("import", filepath.Join(dir, "a.sarif"), filepath.Join(dir, "b.sarif")).want(exitOK)
+	h.run("import", filepath.Join(dir, "a.sarif"), filepath.Join(dir, "b.sarif")).want(ExitOK)
 	names, counts := runs()
 	if len(names) != 2 || counts[0]+counts[1] != 9 {
 		t.Errorf("both: %v %v", names, counts)
@@ -126,7 +126,7 @@ func TestExportHasARunForEachTool(t *testing.T) {
 	if sum != 4 {
 		t.Errorf("limit: %v", counts)
 	}
-	h.run("status", "-o", "sarif").want(exitUsage, "only findings")
+	h.run("status", "-o", "sarif").want(ExitUsage, "only findings")
 }
 
 // A suppressed finding is there, says that it is suppressed, and fails nothing.
@@ -140,9 +140,9 @@ func TestSuppressedFindingsDoNotFail(t *testing.T) {
 		"loud.sarif":  document(result("a", "accepted") + "," + result("b", "rejected")),
 	})
 	h := newHome(t)
-	h.run("import", "--fail-on", "high", filepath.Join(dir, "quiet.sarif")).want(exitOK, "(2 of them suppressed)", "(suppressed) m")
-	h.run("findings").want(exitOK, "(suppressed) m", "2 findings")
-	s := h.run("import", "-o", "json", "--fail-on", "high", filepath.Join(dir, "loud.sarif")).want(exitFindings).summary()
+	h.run("import", "--fail-on", "high", filepath.Join(dir, "quiet.sarif")).want(ExitOK, "(2 of them suppressed)", "(suppressed) m")
+	h.run("findings").want(ExitOK, "(suppressed) m", "2 findings")
+	s := h.run("import", "-o", "json", "--fail-on", "high", filepath.Join(dir, "loud.sarif")).want(ExitFindings).summary()
 	if s.Findings != 2 || s.Suppressed != 1 || s.Severities["high"] != 2 {
 		t.Errorf("%+v", s)
 	}

@@ -39,7 +39,7 @@ func TestNoJobBeginsThatTheAuditLogWouldNotTake(t *testing.T) {
 			t.Fatalf("%+v", s.Agent)
 		}
 	}
-	h.run("status").want(exitRuntime, "NOT WELL", "no new jobs since", "audit.fail_closed is set and the audit log fails")
+	h.run("status").want(ExitRuntime, "NOT WELL", "no new jobs since", "audit.fail_closed is set and the audit log fails")
 	if err := os.Remove(h.auditFile()); err != nil {
 		t.Fatal(err)
 	}

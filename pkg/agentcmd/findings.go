@@ -24,7 +24,7 @@ func (a *cli) findingsCommand() *cobra.Command {
 			return err
 		}
 		if limit < 0 {
-			return usage("--limit %d is negative; 0 means all", limit)
+			return Usagef("--limit %d is negative; 0 means all", limit)
 		}
 		q.MinSeverity = report.Severity(minSeverity)
 		for _, s := range severities {
@@ -32,10 +32,13 @@ func (a *cli) findingsCommand() *cobra.Command {
 		}
 		q.Limit = ingest.MaxPageLimit
 		if err := q.Validate(); err != nil {
-			return usage("%v", err)
+			return Usagef("%v", err)
 		}
 		if data != "" {
 			a.cfg.Ingest.Data, a.cfg.Server.URL = data, ""
+		}
+		if a.Uploader != nil && a.cfg.Server.URL == "" && data == "" {
+			return fmt.Errorf("%s uploads reports with an uploader of its own: the findings are at its receiver", a.Name)
 		}
 		from, closeFinder, err := a.finder(tenant)
 		if err != nil {
@@ -61,27 +64,18 @@ func (a *cli) findingsCommand() *cobra.Command {
 	return cmd
 }
 
-// finder opens what has the findings: the server where one is configured, else the store in the data directory.
+// finder opens what has the findings: the server if one is configured, else the store in the data directory.
 func (a *cli) finder(tenant string) (ingest.Finder, func(), error) {
-	if s := a.cfg.Server; s.URL != "" {
-		cc := ingest.ClientConfig{BaseURL: s.URL, AgentID: a.cfg.Agent.ID, Paths: s.Paths}
-		if s.TokenFile != "" {
-			token, err := readToken(s.TokenFile)
-			if err != nil {
-				return nil, nil, &exitError{exitConfig, err}
-			}
-			cc.Token = token
-		}
-		c, err := ingest.NewClient(cc)
+	if a.cfg.Server.URL != "" {
+		c, err := a.newClient()
 		if err != nil {
-			return nil, nil, &exitError{exitConfig, err}
+			return nil, nil, err
 		}
 		return c, c.Close, nil
 	}
-	path := storePath(a.cfg.Ingest.Data)
-	store, err := server.OpenStore(server.StoreConfig{Path: path, ReadOnly: true})
+	store, err := server.OpenStore(server.StoreConfig{Path: storePath(a.cfg.Ingest.Data), ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) {
-		return emptyFinder{}, func() {}, nil // nothing was ever taken
+		return emptyFinder{}, func() {}, nil // no report was ever accepted
 	}
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +92,7 @@ func (emptyFinder) Findings(context.Context, ingest.Query) (*ingest.Page, error)
 
 // printFindings prints a table, or one JSON array, as the findings come.
 func (a *cli) printFindings(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) error {
-	list := newJSONList(a.out)
+	list := &jsonList{w: a.out}
 	t := a.newFindingsTable()
 	n := 0
 	for f, err := range ingest.All(ctx, from, q) {
@@ -121,14 +115,14 @@ func (a *cli) printFindings(ctx context.Context, from ingest.Finder, q ingest.Qu
 		return list.end()
 	}
 	if n == 0 {
-		fmt.Fprintln(a.out, "no findings")
+		a.printf("no findings\n")
 		return nil
 	}
 	if err := t.flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.out, "\n%d findings\n", n)
-	return err
+	a.printf("\n%s\n", count(n, "finding"))
+	return nil
 }
 
 func (a *cli) newFindingsTable() *table {
@@ -167,7 +161,7 @@ func (a *cli) findingsTable(list []ingest.Finding) error {
 func serverError(err error) error {
 	var e *ingest.Error
 	if errors.As(err, &e) && (e.Unavailable() || e.Unauthorized()) {
-		return &exitError{exitUnavailable, err}
+		return &ExitError{ExitUnavailable, err}
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func (a *cli) importCommand() *cobra.Command {
 			return err
 		}
 		if slices.Contains(args, "") {
-			return usage("import: a file's name is empty")
+			return Usagef("import: a file's name is empty")
 		}
 		files := a.openAll(args)
 		defer files.close()

@@ -43,9 +43,9 @@ func TestImportAccountsForEveryResult(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := files(t, map[string]string{"bad.sarif": c.text, "good.sarif": results(2)})
-			code := exitOK
+			code := ExitOK
 			if c.fails != "" {
-				code = exitRuntime
+				code = ExitRuntime
 			}
 			h := newHome(t)
 			s := h.run("import", "-o", "json", filepath.Join(dir, "bad.sarif"), filepath.Join(dir, "good.sarif")).want(code).summary()
@@ -74,12 +74,12 @@ func TestImportAgainAddsNothing(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(files(t, map[string]string{"a.sarif": results(20)}), "a.sarif")
 	h := newHome(t)
-	first := h.run("import", "-o", "json", file).want(exitOK).summary()
+	first := h.run("import", "-o", "json", file).want(ExitOK).summary()
 	if first.Created != 20 || first.Parts != 1 || first.BytesRaw == 0 || first.BytesStored == 0 || first.BytesSent < first.BytesStored {
 		t.Errorf("first: %+v", first)
 	}
 	before := h.found()
-	second := h.run("import", "-o", "json", file).want(exitOK).summary()
+	second := h.run("import", "-o", "json", file).want(ExitOK).summary()
 	if second.Created != 0 || second.Jobs[0].Findings != 20 {
 		t.Errorf("second: %+v", second)
 	}
@@ -94,7 +94,7 @@ func TestImportAgainAddsNothing(t *testing.T) {
 func TestImportReadsStandardInput(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	s := h.pipe(results(5), "import", "-o", "json", "-", "--asset", "https://example.com/app.git").want(exitOK).summary()
+	s := h.pipe(results(5), "import", "-o", "json", "-", "--asset", "https://example.com/app.git").want(ExitOK).summary()
 	if s.Findings != 5 || s.Created != 5 || s.Jobs[0].Target != "-" {
 		t.Errorf("%+v", s)
 	}
@@ -102,16 +102,16 @@ func TestImportReadsStandardInput(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	h.pipe("", "import", "-").want(exitRuntime, "the file is empty")
+	h.pipe("", "import", "-").want(ExitRuntime, "the file is empty")
 	write(t, h.config, plainConfig+"scan: {max_output_bytes: 100}\n")
-	h.pipe(results(5), "import", "-").want(exitRuntime, "standard input: over scan.max_output_bytes, 100 bytes")
+	h.pipe(results(5), "import", "-").want(ExitRuntime, "standard input: over scan.max_output_bytes, 100 bytes")
 }
 
 // A file that cannot be opened fails as a job does: the others are imported, and the JSON is whole.
 func TestImportOfMissingFiles(t *testing.T) {
 	t.Parallel()
 	dir := files(t, map[string]string{"good.sarif": results(2)})
-	s := newHome(t).run("import", "-o", "json", filepath.Join(dir, "none.sarif"), dir, filepath.Join(dir, "good.sarif")).want(exitRuntime).summary()
+	s := newHome(t).run("import", "-o", "json", filepath.Join(dir, "none.sarif"), dir, filepath.Join(dir, "good.sarif")).want(ExitRuntime).summary()
 	if len(s.Jobs) != 3 || !strings.Contains(s.Jobs[0].Error, "no such file") || !strings.Contains(s.Jobs[1].Error, "no regular file") || s.Created != 2 {
 		t.Errorf("%+v", s)
 	}
@@ -124,7 +124,7 @@ func TestFailOn(t *testing.T) {
 	for _, c := range []struct {
 		level string
 		code  int
-	}{{"critical", exitOK}, {"high", exitOK}, {"medium", exitFindings}, {"info", exitFindings}, {"terrible", exitUsage}} {
+	}{{"critical", ExitOK}, {"high", ExitOK}, {"medium", ExitFindings}, {"info", ExitFindings}, {"terrible", ExitUsage}} {
 		h.run("import", "--fail-on", c.level, file).want(c.code)
 	}
 }
@@ -136,9 +136,9 @@ func TestUsageErrors(t *testing.T) {
 		{"import"}, {"scan"}, {"nonsense"}, {"import", "--nonsense", "x"}, {"import", "--wait", "-1s", "x"}, {"findings", "-o", "xml"},
 		{"scan", "--scanner", "gitleeks", "."}, {"ingest"}, {"queue", "show"}, {"findings", "--severity", "dire"},
 	} {
-		h.run(args...).want(exitUsage, "example-agent: ")
+		h.run(args...).want(ExitUsage, "example-agent: ")
 	}
-	h.run("scan", "--scanner", "gitleeks", ".").want(exitUsage, `did you mean "gitleaks"?`)
+	h.run("scan", "--scanner", "gitleeks", ".").want(ExitUsage, `did you mean "gitleaks"?`)
 	if _, err := os.Stat(h.state); !os.IsNotExist(err) {
 		t.Errorf("a wrong command line leaves a state directory: %v", err)
 	}
@@ -149,19 +149,19 @@ func TestEmptyLists(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	for _, args := range [][]string{{"findings", "-o", "json"}, {"queue", "list", "-o", "json"}} {
-		if r := h.run(args...).want(exitOK); strings.TrimSpace(r.out) != "[]" {
+		if r := h.run(args...).want(ExitOK); strings.TrimSpace(r.out) != "[]" {
 			t.Errorf("%v prints %q", args, r.out)
 		}
 	}
-	h.run("findings").want(exitOK, "no findings")
-	h.run("queue", "list").want(exitOK, "the queue is empty")
-	h.run("queue", "show", "nothing").want(exitRuntime, "nothing")
+	h.run("findings").want(ExitOK, "no findings")
+	h.run("queue", "list").want(ExitOK, "the queue is empty")
+	h.run("queue", "show", "nothing").want(ExitRuntime, "nothing")
 }
 
 func TestFindingsAreFiltered(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.pipe(results(9), "import", "-").want(exitOK, "Findings   9", "9 new findings")
+	h.pipe(results(9), "import", "-").want(ExitOK, "Findings   9", "9 new findings")
 	for _, c := range []struct {
 		args []string
 		want int
@@ -174,5 +174,5 @@ func TestFindingsAreFiltered(t *testing.T) {
 			t.Errorf("%v: %d findings, want %d", c.args, len(got), c.want)
 		}
 	}
-	h.run("findings", "--limit", "2").want(exitOK, "SEVERITY", "src/file6.go:7", "2 findings")
+	h.run("findings", "--limit", "2").want(ExitOK, "SEVERITY", "src/file6.go:7", "2 findings")
 }

@@ -1,6 +1,7 @@
 package agentcmd
 
 import (
+	"cmp"
 	"context"
 	"os"
 
@@ -13,26 +14,20 @@ func (a *cli) ingestCommand() *cobra.Command {
 		if err := a.load(); err != nil {
 			return err
 		}
-		for _, o := range []struct {
-			flag string
-			into *string
-		}{{listen, &a.cfg.Ingest.Listen}, {data, &a.cfg.Ingest.Data}, {tokens, &a.cfg.Ingest.Tokens}} {
-			if o.flag != "" {
-				*o.into = o.flag
-			}
-		}
+		c := &a.cfg.Ingest
+		c.Listen, c.Data, c.Tokens = cmp.Or(listen, c.Listen), cmp.Or(data, c.Data), cmp.Or(tokens, c.Tokens)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer a.onSignals(
 			step{"finishing running requests. Again to quit at once", cancel},
-			step{"quit", func() { os.Exit(exitRuntime) }},
+			step{"quit", func() { os.Exit(ExitRuntime) }},
 		)()
-		return a.serveIngest(ctx, a.cfg)
+		return a.serveIngest(ctx, &a.cfg.Ingest)
 	})
 	f := cmd.Flags()
 	f.StringVar(&listen, "listen", "", "host:port; port 0 takes a free one (default "+defaultListen+")")
 	f.StringVar(&data, "data", "", "directory of the store (default: ingest in --state-dir)")
-	f.StringVar(&tokens, "tokens", "", "file with one 'token tenant' pair a line, readable by its owner only")
+	f.StringVar(&tokens, "tokens", "", "file with one 'token tenant' pair on each line, readable by its owner only")
 	cmd.Long = "The reference ingest server. It prints its URL on the first line of standard output and serves until it is asked to end."
 	cmd.Example = "  printf '%s demo\\n' \"$(openssl rand -hex 16)\" >tokens && chmod 600 tokens\n  {agent} ingest --listen 127.0.0.1:8080 --data ./data --tokens tokens"
 	return cmd

@@ -23,15 +23,15 @@ func TestIngestServer(t *testing.T) {
 	}
 	user := newHome(t)
 	red := []string{"--server", url, "--token-file", user.token("first-token-1234")}
-	user.pipe(results(4), append(red, "import", "-")...).want(exitOK, "4 new findings", "Sent to "+url)
-	user.pipe(results(4), append(red, "import", "-")...).want(exitOK)
+	user.pipe(results(4), append(red, "import", "-")...).want(ExitOK, "4 new findings", "Sent to "+url)
+	user.pipe(results(4), append(red, "import", "-")...).want(ExitOK)
 	if got := user.found(red...); len(got) != 4 {
 		t.Errorf("%d findings", len(got))
 	}
 	if got := user.found("--server", url, "--token-file", user.token("second-token-1234")); len(got) != 0 {
 		t.Errorf("another tenant sees %d findings", len(got))
 	}
-	user.run("findings", "--data", data, "--tenant", "red").want(exitOK, "4 findings")
+	user.run("findings", "--data", data, "--tenant", "red").want(ExitOK, "4 findings")
 	srv.end()
 	if got := user.found("--data", data, "--tenant", "red"); len(got) != 4 {
 		t.Errorf("%d findings after the end", len(got))
@@ -40,10 +40,10 @@ func TestIngestServer(t *testing.T) {
 	if err := os.Chmod(tokens, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	h.run(args...).want(exitConfig, "others can read it, chmod 600 it")
+	h.run(args...).want(ExitConfig, "others can read it, chmod 600 it")
 	write(t, tokens, "first-token-1234 red\n")
 	if err := os.Chmod(tokens, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.run("ingest", "--listen", "nowhere:nothing", "--tokens", tokens).want(exitRuntime)
+	h.run("ingest", "--listen", "nowhere:nothing", "--tokens", tokens).want(ExitRuntime)
 }

@@ -30,7 +30,7 @@ func TestKillNineAtTenPoints(t *testing.T) {
 	}{
 		{point: "scan-started", config: "fake", reports: 1, parts: 1, findings: 3, kill: func(v *victim) {
 			v.job("one", "good")
-			v.env = []string{killAt + "=scan_started", "REDIVER_AUDIT_VERBOSE=true"}
+			v.env = []string{killAt + "=scan_started"}
 			if code := v.start(v.flags("run")...).wait(); code != -1 {
 				v.t.Fatalf("exit %d", code)
 			}
@@ -142,7 +142,7 @@ func (v *victim) diesUnsealed() {
 	if got := v.srv.Requests(); len(got) != 0 {
 		v.t.Errorf("something of it was sent: %d requests", len(got))
 	}
-	v.run(v.flags("import", path)...).want(exitOK)
+	v.run(v.flags("import", path)...).want(ExitOK)
 }
 
 // diesDraining kills a daemon that was asked to end and waits for a job: one report was under way to the server, the
@@ -170,7 +170,7 @@ func (v *victim) diesDraining() {
 func TestKilledImportLeavesNoCopy(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.env = []string{killAt + "=job_started", "REDIVER_AUDIT_VERBOSE=true"}
+	h.env = []string{killAt + "=job_started"}
 	cmd := h.command("import", "-")
 	cmd.Stdin = strings.NewReader(results(9))
 	p := h.launch(cmd)

@@ -39,7 +39,7 @@ func TestKillNineAnywhere(t *testing.T) {
 		v.queue() // the store opens after each kill
 	}
 	for i := range imports {
-		v.run(v.flags("import", filepath.Join(dir, fmt.Sprintf("report-%d.sarif", i)))...).want(exitOK)
+		v.run(v.flags("import", filepath.Join(dir, fmt.Sprintf("report-%d.sarif", i)))...).want(ExitOK)
 	}
 	st := v.srv.Stats("")
 	if st.Reports != imports || st.Parts != imports*5 || st.Incomplete != 0 || st.Findings != imports*n || st.Duplicates != 0 || st.Repeated > int64(killed) {
@@ -85,7 +85,7 @@ func TestKillNineOfTheServer(t *testing.T) {
 		t.Errorf("half a report is visible: %+v", st)
 	}
 	second := serve()
-	if code := agent.wait(); code != exitOK {
+	if code := agent.wait(); code != ExitOK {
 		t.Fatalf("exit %d\n%s%s", code, agent.out.String(), agent.err.String())
 	}
 	if st := stats(); st.Reports != 1 || st.Parts != n/10 || st.Findings != n || st.Duplicates != 0 || st.Incomplete != 0 {

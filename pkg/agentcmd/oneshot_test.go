@@ -21,7 +21,7 @@ func TestScanIsInterrupted(t *testing.T) {
 	p := h.start("scan", "--scanner", "slow", t.TempDir())
 	slow.ready()
 	p.signal(syscall.SIGINT)
-	if code := p.wait(); code != exitRuntime || !p.err.contains("stopping scanners") || !p.err.contains("interrupted") {
+	if code := p.wait(); code != ExitRuntime || !p.err.contains("stopping scanners") || !p.err.contains("interrupted") {
 		t.Errorf("exit %d\n%s", code, p.err.String())
 	}
 	if runtime.GOOS == "linux" && slow.alive() {
@@ -38,7 +38,7 @@ func TestScanIsInterrupted(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	p.says("stopping scanners")
 	p.signal(syscall.SIGINT)
-	if code := p.wait(); code != exitRuntime || !p.err.contains("quit") {
+	if code := p.wait(); code != ExitRuntime || !p.err.contains("quit") {
 		t.Errorf("exit %d\n%s", code, p.err.String())
 	}
 	h.daemon().end() // which ends the scanner
@@ -49,7 +49,7 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	srv.Fail(ingesttest.Fault{Hang: true})
-	r := h.pipe(results(5), append(h.to(srv), "import", "--wait", "2500ms", "-")...).want(exitUnavailable)
+	r := h.pipe(results(5), append(h.to(srv), "import", "--wait", "2500ms", "-")...).want(ExitUnavailable)
 	if !regexp.MustCompile(`(?m)^\[\ds\] 1 of 1 jobs done; uploading: 0 parts done, 1 to go`).MatchString(r.err) || strings.Contains(r.err, "\x1b") {
 		t.Errorf("progress: %q", r.err)
 	}

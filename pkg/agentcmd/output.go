@@ -1,20 +1,47 @@
 package agentcmd
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/rediverio/sdk/internal/term"
 )
+
+// say prints a line for the operator on standard error.
+func (a *cli) say(format string, args ...any) {
+	fmt.Fprintln(a.errw, term.Text(fmt.Sprintf(format, args...)))
+}
+
+// printf prints text on standard output.
+func (a *cli) printf(format string, args ...any) {
+	fmt.Fprint(a.out, term.Text(fmt.Sprintf(format, args...)))
+}
+
+// print prints v with -o json, and otherwise the text.
+func (a *cli) print(v any, format string, args ...any) error {
+	if a.json() {
+		return a.printJSON(v)
+	}
+	_, err := fmt.Fprint(a.out, term.Text(fmt.Sprintf(format, args...)))
+	return err
+}
 
 // printJSON prints one JSON value, indented.
 func (a *cli) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(term.JSON(b.Bytes()))
+	return err
 }
 
 // table prints aligned columns.
@@ -29,11 +56,11 @@ func newTable(out io.Writer, head ...any) *table {
 	return t
 }
 
-// row adds a row; control characters, which a finding may hold, do not reach the terminal.
+// row adds a row.
 func (t *table) row(cells ...any) {
 	text := make([]string, len(cells))
 	for i, c := range cells {
-		text[i] = clip(fmt.Sprint(c), 100)
+		text[i] = term.Line(fmt.Sprint(c), 100)
 	}
 	if _, err := fmt.Fprintln(t.w, strings.Join(text, "\t")); err != nil && t.err == nil {
 		t.err = err
@@ -45,6 +72,20 @@ func (t *table) flush() error {
 		return err
 	}
 	return t.err
+}
+
+// count returns n and the noun, in the plural unless n is 1.
+func count[N int | int64](n N, noun string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(noun, "y"):
+		noun = strings.TrimSuffix(noun, "y") + "ies"
+	case strings.HasSuffix(noun, "s"):
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func bytesText(n int64) string {
@@ -82,13 +123,19 @@ func ago(t time.Time) string {
 	return time.Since(t).Round(time.Second).String() + " ago"
 }
 
+// because returns a reason in brackets, or nothing if there is none.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
+
 // jsonList prints a JSON array item by item.
 type jsonList struct {
 	w io.Writer
 	n int
 }
-
-func newJSONList(w io.Writer) *jsonList { return &jsonList{w: w} }
 
 func (l *jsonList) add(v any) error {
 	b, err := json.Marshal(v)
@@ -100,7 +147,7 @@ func (l *jsonList) add(v any) error {
 		lead = ",\n"
 	}
 	l.n++
-	_, err = fmt.Fprintf(l.w, "%s%s", lead, b)
+	_, err = fmt.Fprintf(l.w, "%s%s", lead, term.JSON(b))
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/internal/term"
 	"github.com/rediverio/sdk/pkg/agent"
 )
 
@@ -54,11 +55,11 @@ func (p *progress) run() {
 func (p *progress) show() {
 	line := progressLine(p.agent.Status(), p.total, time.Since(p.begun))
 	if p.a.tty {
-		fmt.Fprintf(p.a.errw, "\r\033[K%s", clip(line, 120))
+		fmt.Fprintf(p.a.errw, "\r\033[K%s", term.Line(line, 120))
 		p.shown = true
 		return
 	}
-	fmt.Fprintln(p.a.errw, line)
+	p.a.say("%s", line)
 }
 
 // stop ends the display and leaves the terminal's line empty.
@@ -94,18 +95,4 @@ func progressLine(s agent.Status, total int, elapsed time.Duration) string {
 		parts = append(parts, "working")
 	}
 	return fmt.Sprintf("[%s] %d of %d jobs done; %s", elapsed.Round(time.Second), s.JobsCompleted+s.JobsFailed, total, strings.Join(parts, "; "))
-}
-
-// clip shortens a line to n characters.
-func clip(s string, n int) string {
-	r := []rune(strings.Map(func(c rune) rune {
-		if c < ' ' {
-			return ' '
-		}
-		return c
-	}, s))
-	if len(r) > n {
-		r = append(r[:n-1], '…')
-	}
-	return string(r)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/internal/term"
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/control"
 	"github.com/rediverio/sdk/pkg/chunk"
 )
@@ -112,7 +113,7 @@ func (a *cli) printQueue(infos []chunk.ReportInfo) error {
 	}
 	t := newTable(a.out, "REPORT", "STATE", "TOOL", "FINDINGS", "UPLOADED", "DEAD", "SIZE", "SUBMITTED", "LAST ERROR")
 	for _, i := range infos {
-		t.row(i.ReportID, i.State, i.Tool, i.Findings, fmt.Sprintf("%d/%d", i.Uploaded, i.Parts), i.Dead, bytesText(i.BytesStored), ago(i.Created), clip(i.LastError, 60))
+		t.row(i.ReportID, i.State, i.Tool, i.Findings, fmt.Sprintf("%d/%d", i.Uploaded, i.Parts), i.Dead, bytesText(i.BytesStored), ago(i.Created), term.Line(i.LastError, 60))
 	}
 	return t.flush()
 }

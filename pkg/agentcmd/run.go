@@ -3,7 +3,7 @@ package agentcmd
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -33,15 +33,15 @@ jobs back and leaves what is not uploaded in the store; the third exits at once.
 }
 
 func (a *cli) daemon(ctx context.Context) (err error) {
-	var source closingSource
+	var source job.Source
 	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
-		if c.Scanner, err = a.newRunner(e); err != nil {
+		if c.Scanner, err = a.newScanner(e); err != nil {
 			return err
 		}
-		if e.watcher, err = a.newWatcher(e.log); err != nil {
+		if e.watcher, err = a.newWatcher(e.sink); err != nil {
 			return err
 		}
-		source, err = a.jobSource(e)
+		source, err = a.jobSource(ctx, e)
 		c.Source, c.FlushTimeout = source, -1
 		degradation := e.cfg.Limits.DegradationConfig()
 		c.Degradation, c.Vitals = &degradation, e.vitals
@@ -56,46 +56,47 @@ func (a *cli) daemon(ctx context.Context) (err error) {
 	defer a.onSignals(
 		step{"taking no more jobs, running ones may end. Again to stop their scanners", cancel},
 		step{"stopping scanners; what is not uploaded stays in the store. Again to exit at once", func() { cancel(); e.agent.Abort() }},
-		step{"exit", func() { os.Exit(exitRuntime) }},
+		step{"exit", func() { os.Exit(ExitRuntime) }},
 	)()
-	status, err := a.serveStatus(e)
+	addr, err := e.serveStatus()
 	if err != nil {
-		return errors.Join(err, source.Close(), e.close())
+		return errors.Join(err, e.close())
 	}
-	a.say("%s %s: jobs from %s, reports to %s, status on %s", a.Name, a.Version, a.jobPlace(), e.where(), status.addr)
+	a.say("%s %s: jobs from %s, reports to %s, status on %s", a.Name, a.Version, a.jobPlace(), e.where(), addr)
 	stopWatching := e.watchHost()
 	err = e.agent.Run(ctx)
 	stopWatching()
 	s := e.agent.Status()
-	a.say("stopped: %d jobs completed, %d failed, %d reports kept for the next start", s.JobsCompleted, s.JobsFailed, s.Pipeline.QueueLength+s.Pipeline.InProgress)
-	return errors.Join(err, status.stop(), source.Close(), e.close())
+	a.say("stopped: %s completed, %d failed, %s kept for the next start", count(s.JobsCompleted, "job"), s.JobsFailed, count(s.Pipeline.QueueLength+s.Pipeline.InProgress, "report"))
+	return errors.Join(err, e.close())
 }
 
-// closingSource is a job source that holds something.
-type closingSource interface {
-	job.Source
-	Close() error
-}
-
-// jobSource opens what the configuration names.
-func (a *cli) jobSource(e *engine) (closingSource, error) {
-	if a.cfg.Agent.JobSource == jobSourceServer {
-		return ingest.NewSource(e.client, ingest.SourceConfig{TenantID: a.cfg.Agent.TenantID})
+// jobSource opens the job source that the configuration names.
+func (a *cli) jobSource(ctx context.Context, e *engine) (source job.Source, err error) {
+	switch a.cfg.Agent.JobSource {
+	case jobSourceApp:
+		source, err = a.Source(ctx, a.newEnv(e.sink, e.transport))
+	case jobSourceServer:
+		if e.client == nil {
+			return nil, &ExitError{ExitConfig, errors.New("agent.job_source: server, but there is no server.url")}
+		}
+		source, err = ingest.NewSource(e.client, ingest.SourceConfig{TenantID: a.cfg.Agent.TenantID})
+	default:
+		source, err = job.NewDir(a.cfg.Agent.JobDir)
 	}
-	return job.NewDir(a.cfg.Agent.JobDir)
+	if c, ok := source.(io.Closer); ok && err == nil {
+		e.onClose(c.Close)
+	}
+	return source, err
 }
 
 func (a *cli) jobPlace() string {
-	if a.cfg.Agent.JobSource == jobSourceServer {
+	switch a.cfg.Agent.JobSource {
+	case jobSourceApp:
+		return "the source of " + a.Name
+	case jobSourceServer:
 		return "the server"
+	default:
+		return a.cfg.Agent.JobDir
 	}
-	return a.cfg.Agent.JobDir
-}
-
-// where names the receiver.
-func (e *engine) where() string {
-	if e.local != nil {
-		return fmt.Sprintf("its own ingest store in %s", e.cfg.Ingest.Data)
-	}
-	return e.cfg.Server.URL
 }

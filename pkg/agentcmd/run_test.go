@@ -68,7 +68,7 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 	dropJob(t, h.state, "one", "good", t.TempDir())
 	until(t, "two reports", func() bool { return srv.Stats("").Reports == 2 })
 	until(t, "job files gone", func() bool { return len(h.jobFiles("")) == 0 && len(h.jobFiles("active")) == 0 })
-	if r := h.run("status").want(exitOK, "well", "2 completed, 0 failed", "queue 0 reports"); strings.Count(r.out, "\n") != 1 {
+	if r := h.run("status").want(ExitOK, "well", "2 completed, 0 failed", "queue 0 reports"); strings.Count(r.out, "\n") != 1 {
 		t.Errorf("more than a line when all is well: %q", r.out)
 	}
 
@@ -83,7 +83,7 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 			t.Errorf("%s.reason: %q, %v; want %q", name, b, err, want)
 		}
 	}
-	h.run("status").want(exitRuntime, "NOT WELL", "job bad failed", "exit code 7")
+	h.run("status").want(ExitRuntime, "NOT WELL", "job bad failed", "exit code 7")
 	if s := d.status(); s.Healthy || s.Agent.JobsCompleted != 2 || s.Agent.JobsFailed != 2 || s.Agent.Pipeline.PartsUploaded != 2 || s.Server != srv.URL {
 		t.Errorf("%+v", s)
 	}
@@ -91,7 +91,7 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 	until(t, "a job after those that failed", func() bool { return srv.Stats("").Reports == 3 })
 	d.end()
 	d.says("stopped: 3 jobs completed, 2 failed, 0 reports kept")
-	h.run("status").want(exitUnavailable, "no agent answers")
+	h.run("status").want(ExitUnavailable, "no agent answers")
 }
 
 // The first signal lets a job end, the second gives it back, the third exits.
@@ -111,7 +111,7 @@ func TestDaemonSignals(t *testing.T) {
 		d.signal(syscall.SIGTERM)
 		d.says("taking no more jobs")
 		dropJob(t, h.state, "late", "slow", t.TempDir())
-		h.run("status").want(exitRuntime, "draining since", "job slow")
+		h.run("status").want(ExitRuntime, "draining since", "job slow")
 		if got := h.jobFiles("active"); len(got) != 1 {
 			t.Errorf("active: %v", got)
 		}
@@ -128,7 +128,7 @@ func TestDaemonSignals(t *testing.T) {
 		d.says("taking no more jobs")
 		d.signal(os.Interrupt.(syscall.Signal))
 		d.says("stopping scanners")
-		if code := d.wait(); code != exitOK {
+		if code := d.wait(); code != ExitOK {
 			t.Errorf("exit %d\n%s", code, d.err.String())
 		}
 		if back := h.jobFiles(""); len(back) != 1 || back[0] != "slow.json" || len(h.jobFiles("active"))+len(h.jobFiles("failed")) != 0 {
@@ -148,7 +148,7 @@ func TestDaemonSignals(t *testing.T) {
 		d.says("stopping scanners")
 		d.signal(syscall.SIGTERM)
 		d.says("terminated: exit")
-		if code := d.wait(); code != exitRuntime {
+		if code := d.wait(); code != ExitRuntime {
 			t.Errorf("exit %d", code)
 		}
 		// The next daemon ends what the last one could not, and finds the job.
@@ -174,16 +174,16 @@ func TestQueueOfARunningDaemon(t *testing.T) {
 	}
 	dropJob(t, h.state, "one", "good", t.TempDir())
 	until(t, "a dead letter", func() bool { q := h.queue(); return len(q) == 1 && q[0]["state"] == "failed" })
-	h.run("queue", "show", "one").want(exitOK, "dead", "413")
-	h.run("queue", "show", "two").want(exitRuntime, "report two")
-	h.run("status").want(exitRuntime, "1 dead letters: example-agent queue list")
+	h.run("queue", "show", "one").want(ExitOK, "dead", "413")
+	h.run("queue", "show", "two").want(ExitRuntime, "report two")
+	h.run("status").want(ExitRuntime, "1 dead letters: example-agent queue list")
 	var exported report.Report
-	if h.run("queue", "export", "one").want(exitOK).decode(&exported); exported.Metadata.ID != "one" || len(exported.Findings) != 3 {
+	if h.run("queue", "export", "one").want(ExitOK).decode(&exported); exported.Metadata.ID != "one" || len(exported.Findings) != 3 {
 		t.Errorf("exported: %+v", exported)
 	}
-	h.run("queue", "export", "two").want(exitRuntime, "report two")
-	h.run("queue", "rekey").want(exitOK, "0 parts")
-	h.run("queue", "retry", "one").want(exitOK, "one: 1 parts are due again")
+	h.run("queue", "export", "two").want(ExitRuntime, "report two")
+	h.run("queue", "rekey").want(ExitOK, "0 parts")
+	h.run("queue", "retry", "one").want(ExitOK, "one: 1 part due again")
 	until(t, "the report", func() bool { return srv.Stats("").Reports == 1 && len(h.queue()) == 0 })
 	d.end()
 }
@@ -197,11 +197,11 @@ func TestDaemonOnATCPPort(t *testing.T) {
 	_, addr, _ := strings.Cut(d.err.String(), "status on ")
 	addr, _, _ = strings.Cut(addr, "\n")
 	h.env = []string{"REDIVER_AGENT_STATUS_ADDR=" + addr}
-	h.run("status").want(exitOK, "well")
-	h.run("status", "--addr", addr).want(exitOK, "well")
+	h.run("status").want(ExitOK, "well")
+	h.run("status", "--addr", addr).want(ExitOK, "well")
 	d.end()
 	h.env = []string{"REDIVER_AGENT_STATUS_ADDR=0.0.0.0:0"}
-	h.run("run").want(exitRuntime, "agent.status_addr", "loopback")
+	h.run("run").want(ExitRuntime, "agent.status_addr", "loopback")
 }
 
 // The daemon takes its jobs from the server's commands.

@@ -6,17 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/agent"
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
-	"github.com/rediverio/sdk/pkg/scan"
 )
 
 // oneShot is what scan and import have in common.
@@ -38,11 +35,11 @@ func (a *cli) scanCommand() *cobra.Command {
 		if err := a.loadOneShot(cmd, &o); err != nil {
 			return err
 		}
-		runner, err := a.scanRunner(nil)
+		s, err := a.newScanner(nil)
 		if err != nil {
 			return err
 		}
-		names, asked, err := a.chooseScanners(ctx, runner, scanners)
+		names, asked, err := a.chooseScanners(ctx, s, scanners)
 		if err != nil {
 			return err
 		}
@@ -54,8 +51,8 @@ func (a *cli) scanCommand() *cobra.Command {
 				return err
 			}
 			for _, name := range names {
-				if d, _ := runner.Table().Lookup(name); !asked && !d.Fits(abs) {
-					continue // nobody asked for it: gosec, say, of what is no Go module
+				if !asked && !s.fits(name, abs) {
+					continue // such as gosec, and the target is not a Go module
 				}
 				id := report.CleanID(fmt.Sprintf("scan-%s-%d-%s", strings.Replace(stamp, ".", "", 1), len(specs)+1, name))
 				specs = append(specs, job.Spec{ID: id, Scanner: name, Target: abs})
@@ -64,7 +61,7 @@ func (a *cli) scanCommand() *cobra.Command {
 		if len(specs) == 0 {
 			return fmt.Errorf("none of the scanners that are installed fits: %s", strings.Join(names, ", "))
 		}
-		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) { return a.newRunner(e) })
+		return a.runOnce(ctx, &o, specs, func(e *engine) (agent.Scanner, error) { return a.newScanner(e) })
 	})
 	cmd.Flags().StringArrayVar(&scanners, "scanner", nil, "scanner to use; may be given again (default: all that are installed and fit)")
 	cmd.Example = "  {agent} scan .\n  {agent} scan --scanner gitleaks --scanner gosec --fail-on high ~/src/app"
@@ -75,10 +72,10 @@ func (a *cli) scanCommand() *cobra.Command {
 // loadOneShot loads the configuration for a command that runs once: nothing slows its uploads down that was not asked for.
 func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	if o.failOn != "" && report.Severity(o.failOn).Rank() < 0 {
-		return usage("--fail-on %q: want critical, high, medium, low or info", o.failOn)
+		return Usagef("--fail-on %q: want critical, high, medium, low or info", o.failOn)
 	}
 	if o.wait < 0 {
-		return usage("--wait %v is negative", o.wait)
+		return Usagef("--wait %v is negative", o.wait)
 	}
 	if err := a.load(); err != nil {
 		return err
@@ -89,7 +86,7 @@ func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	} else if text, ok := a.env(a.EnvPrefix + "WAIT"); ok {
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 {
-			return usage("%sWAIT %q: want a duration, e.g. 30s", a.EnvPrefix, text)
+			return Usagef("%sWAIT %q: want a duration, e.g. 30s", a.EnvPrefix, text)
 		}
 		c.Agent.Wait = d
 	}
@@ -106,44 +103,6 @@ func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 		c.Pipeline.RetryDelay = time.Second
 	}
 	return nil
-}
-
-// chooseScanners returns the scanners that were asked for, or else all that are installed.
-func (a *cli) chooseScanners(ctx context.Context, r *scan.Runner, scanners []string) (names []string, asked bool, err error) {
-	if len(scanners) == 0 {
-		scanners = a.cfg.Agent.Scanners
-	}
-	if err := checkScanners(r, scanners); err != nil {
-		return nil, false, err
-	}
-	if len(scanners) > 0 {
-		return slices.Compact(slices.Sorted(slices.Values(scanners))), true, nil
-	}
-	for _, f := range r.Available(ctx) {
-		names = append(names, f.Name)
-	}
-	if len(names) == 0 {
-		return nil, false, &exitError{exitRuntime, fmt.Errorf("no scanner is installed: none of %s in %s or on PATH",
-			strings.Join(r.Table().Names(), ", "), strings.Join(a.cfg.Scan.BinDirs, ", "))}
-	}
-	return names, false, nil
-}
-
-// newRunner makes what runs scanners, and ends what an agent that was killed has left running.
-func (a *cli) newRunner(e *engine) (agent.Scanner, error) {
-	r, err := a.scanRunner(e.log)
-	if err != nil {
-		return nil, err
-	}
-	e.containment = r.Containment()
-	processes, dirs, err := r.Sweep()
-	if processes > 0 || dirs > 0 {
-		a.say("a killed agent left %d scanner processes and %d directories: removed", processes, dirs)
-	}
-	if err != nil {
-		e.log.Record(event.Event{Type: event.AgentError, Severity: event.Error, Message: "leftovers of a killed agent stay", Error: err.Error()})
-	}
-	return &diskGuard{r, e.space, a.cfg.Agent.StateDir, e.log}, nil
 }
 
 // runOnce runs an agent over the jobs, shows progress and the summary, and turns the outcome into an exit code.
@@ -163,7 +122,7 @@ func (a *cli) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner
 	defer cancel()
 	defer a.onSignals(
 		step{"stopping scanners; what is read already stays in the store. Again to quit at once", func() { cancel(); e.agent.Abort() }},
-		step{"quit", func() { os.Exit(exitRuntime) }},
+		step{"quit", func() { os.Exit(ExitRuntime) }},
 	)()
 	progress := a.startProgress(e.agent, len(specs))
 	err = e.agent.Run(ctx)

@@ -47,7 +47,7 @@ func BenchmarkScanOverhead(b *testing.B) {
 			var wall, cpu, wallAdded, cpuAdded []float64
 			for b.Loop() {
 				w, c := timed(b, alone(), scantest.FindingsCode, 0)
-				aw, ac := timed(b, through(), exitOK, 100)
+				aw, ac := timed(b, through(), ExitOK, 100)
 				wall, cpu = append(wall, aw.Seconds()/w.Seconds()), append(cpu, ac.Seconds()/c.Seconds())
 				wallAdded, cpuAdded = append(wallAdded, (aw-w).Seconds()*1000), append(cpuAdded, (ac-c).Seconds()*1000)
 			}

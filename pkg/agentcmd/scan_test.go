@@ -38,7 +38,7 @@ func TestScanBearsBadScanners(t *testing.T) {
 			t.Parallel()
 			h := newHome(t, c.config, scanners(t, fake(t, "bad", c.does...), fake(t, "good", scantest.Results(3))))
 			begun := time.Now()
-			s := h.run("scan", "-o", "json", "--scanner", "bad", "--scanner", "good", t.TempDir()).want(exitRuntime).summary()
+			s := h.run("scan", "-o", "json", "--scanner", "bad", "--scanner", "good", t.TempDir()).want(ExitRuntime).summary()
 			if len(s.Jobs) != 2 || s.Jobs[1].Error != "" || s.Jobs[1].Findings != 3 || s.Created != 3 {
 				t.Fatalf("the good scanner: %+v", s.Jobs[1])
 			}
@@ -67,7 +67,7 @@ func TestScan(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, scanners(t, fake(t, "clean"), fake(t, "three", scantest.Results(3))))
 	one, two := t.TempDir(), t.TempDir()
-	s := h.run("scan", "-o", "json", "--scanner", "three", "--scanner", "clean", one, two).want(exitOK).summary()
+	s := h.run("scan", "-o", "json", "--scanner", "three", "--scanner", "clean", one, two).want(ExitOK).summary()
 	if len(s.Jobs) != 4 || s.Findings != 6 || s.Created != 6 || s.Parts != 4 {
 		t.Errorf("%+v", s)
 	}
@@ -76,7 +76,7 @@ func TestScan(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	}
-	h.run("scan", "--scanner", "three", "--fail-on", "high", one).want(exitFindings, "0 new findings, 3 seen before", "Next: example-agent findings --state-dir "+h.state)
+	h.run("scan", "--scanner", "three", "--fail-on", "high", one).want(ExitFindings, "0 new findings, 3 seen before", "Next: example-agent findings --state-dir "+h.state)
 	if st := h.stats(); st.Findings != 6 || st.Incomplete != 0 {
 		t.Errorf("after a second scan: %+v", st)
 	}
@@ -90,7 +90,7 @@ func TestScanTellsPeakMemory(t *testing.T) {
 	t.Parallel()
 	const size = 128 << 20
 	h := newHome(t, scanners(t, fake(t, "large", scantest.Results(1), scantest.Memory(size))))
-	s := h.run("scan", "-o", "json", "--scanner", "large", t.TempDir()).want(exitOK).summary()
+	s := h.run("scan", "-o", "json", "--scanner", "large", t.TempDir()).want(ExitOK).summary()
 	if s.PeakMemory < size || s.Jobs[0].PeakMemory != s.PeakMemory {
 		t.Errorf("%d bytes, want %d or more", s.PeakMemory, size)
 	}
@@ -102,12 +102,12 @@ func TestScanWithoutScannerOrTarget(t *testing.T) {
 	gone := fake(t, "gone")
 	gone.Command = "no-such-scanner-anywhere"
 	h := newHome(t, scanners(t, gone, fake(t, "good")))
-	h.run("scan", "--scanner", "gone", "--scanner", "good", t.TempDir()).want(exitRuntime, "failed   gone", "no-such-scanner-anywhere")
-	h.run("scan", "--scanner", "good", filepath.Join(h.state, "nowhere")).want(exitRuntime, "nowhere")
+	h.run("scan", "--scanner", "gone", "--scanner", "good", t.TempDir()).want(ExitRuntime, "failed   gone", "no-such-scanner-anywhere")
+	h.run("scan", "--scanner", "good", filepath.Join(h.state, "nowhere")).want(ExitRuntime, "nowhere")
 
 	bare := newHome(t)
 	bare.env = []string{"PATH=" + t.TempDir()}
-	bare.run("scan", t.TempDir()).want(exitRuntime, "no scanner is installed")
+	bare.run("scan", t.TempDir()).want(ExitRuntime, "no scanner is installed")
 }
 
 // A secret in the agent's environment does not reach a scanner, nor does a finding's control character a terminal.
@@ -121,7 +121,7 @@ func TestScanKeepsSecretsAndTerminal(t *testing.T) {
 	def.Command, def.Env, def.VersionArgs = printer, nil, nil
 	h := newHome(t, scanners(t, def))
 	h.env = []string{"REDIVER_SECRET=swordfish", "AWS_SECRET_ACCESS_KEY=swordfish"}
-	r := h.run("scan", "--scanner", "printer", t.TempDir()).want(exitRuntime, "exit code 9")
+	r := h.run("scan", "--scanner", "printer", t.TempDir()).want(ExitRuntime, "exit code 9")
 	log, err := os.ReadFile(filepath.Join(h.state, "audit.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -129,8 +129,8 @@ func TestScanKeepsSecretsAndTerminal(t *testing.T) {
 	if strings.Contains(r.out+r.err+string(log), "swordfish") {
 		t.Errorf("the scanner had a secret:\n%s%s%s", r.out, r.err, log)
 	}
-	h.pipe(document(`{"ruleId":"a","message":{"text":"red \u001b[31m"}}`), "import", "-").want(exitOK)
-	if r := h.run("findings").want(exitOK, "red"); strings.Contains(r.out, "\x1b") {
+	h.pipe(document(`{"ruleId":"a","message":{"text":"red \u001b[31m"}}`), "import", "-").want(ExitOK)
+	if r := h.run("findings").want(ExitOK, "red"); strings.Contains(r.out, "\x1b") {
 		t.Errorf("escape sequence: %q", r.out)
 	}
 }

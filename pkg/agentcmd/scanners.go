@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
@@ -30,15 +29,19 @@ type scannerInfo struct {
 	Remarks   string     `json:"remarks,omitempty"`
 }
 
-const builtIn = "built in"
+// Where a scanner is defined, unless it is in a file.
+const (
+	builtIn   = "built in"
+	inProgram = "part of the program"
+)
 
 func (a *cli) scannersCommand() *cobra.Command {
 	cmd := a.verb("scanners", "the scanners of the table: installed or not, version, age of the database", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		r, err := a.loadRunner()
+		s, err := a.loadScanner()
 		if err != nil {
 			return err
 		}
-		return a.printScanners(a.listScanners(ctx, r))
+		return a.printScanners(a.listScanners(ctx, s))
 	})
 	cmd.Long = `Lists every scanner of the table: whether it is installed, where, in which version, how old the database is that it
 has, and where it is defined: built in, or in a file.
@@ -47,7 +50,7 @@ A definition is looked for in the configuration file (scanners), then in the dir
 (agent.scanners_dir, default scanners in --state-dir), then among the built-in ones.`
 	cmd.Example = "  {agent} scanners\n  {agent} scanners show gitleaks\n  {agent} scanners show custom > {state}/scanners/my-linter.yaml"
 	show := a.verb("show NAME", "print a definition as YAML, to be copied and changed; custom is one to begin with", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
-		if _, err := a.loadRunner(); err != nil {
+		if _, err := a.loadScanner(); err != nil {
 			return err
 		}
 		return a.showScanner(args[0])
@@ -57,42 +60,24 @@ A definition is looked for in the configuration file (scanners), then in the dir
 	return cmd
 }
 
-// loadRunner loads the configuration and makes what runs scanners, for a command that needs no agent.
-func (a *cli) loadRunner() (*scan.Runner, error) {
-	if err := a.load(); err != nil {
-		return nil, err
-	}
-	return a.scanRunner(nil)
-}
-
-// scanRunner makes what runs scanners, as the configuration says.
-func (a *cli) scanRunner(sink event.Sink) (*scan.Runner, error) {
-	sc, err := a.cfg.scanConfig()
-	if err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	sc.Sink = sink
-	r, err := scan.NewRunner(sc)
-	if err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	return r, nil
-}
-
-func (a *cli) listScanners(ctx context.Context, r *scan.Runner) []scannerInfo {
+func (a *cli) listScanners(ctx context.Context, s *scanner) []scannerInfo {
 	found := map[string]scan.Found{}
-	for _, f := range r.Available(ctx) {
+	for _, f := range s.Available(ctx) {
 		found[f.Name] = f
 	}
 	list := []scannerInfo{}
-	for _, name := range r.Table().Names() {
-		d, _ := r.Table().Lookup(name)
+	for _, name := range s.names() {
+		if s.own[name] != nil {
+			list = append(list, scannerInfo{Name: name, Command: a.Name, Installed: true, Version: a.Version, Defined: inProgram})
+			continue
+		}
+		d, _ := s.Table().Lookup(name)
 		f, ok := found[name]
 		info := scannerInfo{
-			Name: name, Command: d.Command, Installed: ok, Path: f.Path, Version: f.Version, Defined: a.cfg.definedIn(name, a.flags.config), Remarks: d.Remarks,
+			Name: name, Command: d.Command, Installed: ok, Path: f.Path, Version: f.Version, Defined: a.definedIn(name), Remarks: d.Remarks,
 		}
 		if ok {
-			info.Database, info.Problem = databaseOf(ctx, r, name)
+			info.Database, info.Problem = databaseOf(ctx, s.Runner, name)
 		}
 		list = append(list, info)
 	}
@@ -111,15 +96,18 @@ func databaseOf(ctx context.Context, r *scan.Runner, name string) (*time.Time, s
 	return &t, ""
 }
 
-// definedIn says where the definition in force stands.
-func (c *Config) definedIn(name, file string) string {
-	for _, d := range c.Scanners {
-		if d.Name == name {
-			return file
-		}
-	}
-	if path := c.definitionFile(name); exists(path) {
+// definedIn returns where the definition in force is: one of the constants above, or a file.
+func (a *cli) definedIn(name string) string {
+	is := func(d scan.Definition) bool { return d.Name == name }
+	switch path := a.cfg.definitionFile(name); {
+	case a.Scanners[name] != nil:
+		return inProgram
+	case slices.ContainsFunc(a.cfg.Scanners, is):
+		return a.flags.config
+	case exists(path):
 		return path
+	case slices.ContainsFunc(a.Definitions, is):
+		return inProgram
 	}
 	return builtIn
 }
@@ -167,33 +155,23 @@ func ageText(d time.Duration) string {
 }
 
 func (a *cli) showScanner(name string) error {
-	from := a.cfg.definedIn(name, a.flags.config)
-	switch {
-	case from == a.flags.config && from != "":
+	from := a.definedIn(name)
+	var text []byte
+	switch ok := true; from {
+	case a.flags.config:
 		return fmt.Errorf("%s is defined in %s, under scanners", name, from)
-	case from != builtIn:
-		b, err := configfile.ReadBounded(from)
-		if err != nil {
+	case inProgram:
+		return fmt.Errorf("%s is part of %s and has no definition to copy", name, a.Name)
+	case builtIn:
+		if text, ok = scan.BuiltinYAML(name); !ok {
+			return Usagef("scanner %q is not in the table; %s scanners lists it", name, a.Name)
+		}
+	default:
+		var err error
+		if text, err = configfile.ReadBounded(from); err != nil {
 			return err
 		}
-		_, err = a.out.Write(b)
-		return err
-	}
-	text, ok := scan.BuiltinYAML(name)
-	if !ok {
-		return usage("scanner %q is not in the table; %s scanners lists it", name, a.Name)
 	}
 	_, err := a.out.Write(text)
 	return err
-}
-
-// checkScanners returns an error for a name that is not in the table, with the one that was probably meant.
-func checkScanners(r *scan.Runner, names []string) error {
-	for _, name := range names {
-		if _, ok := r.Table().Lookup(name); !ok {
-			known := r.Table().Names()
-			return usage("scanner %q is not in the table: %s%s", name, strings.Join(known, ", "), configfile.Hint(name, known))
-		}
-	}
-	return nil
 }

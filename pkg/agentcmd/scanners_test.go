@@ -50,7 +50,7 @@ func TestScannersAreListed(t *testing.T) {
 	h := withoutScanners(t, scanners(t, fake(t, "gitleaks"), fake(t, "fake")))
 	h.honest("honest")
 	var list []scannerInfo
-	h.run("scanners", "-o", "json").want(exitOK).decode(&list)
+	h.run("scanners", "-o", "json").want(ExitOK).decode(&list)
 	if len(list) != len(scan.Builtin())+2 {
 		t.Errorf("%d scanners", len(list))
 	}
@@ -68,26 +68,26 @@ func TestScannersAreListed(t *testing.T) {
 	if s := got["semgrep"]; s.Installed || s.Defined != builtIn || s.Remarks == "" || s.Path != "" {
 		t.Errorf("built in: %+v", s)
 	}
-	h.run("scanners").want(exitOK, "not installed", "1.2.3", "days", file)
+	h.run("scanners").want(ExitOK, "not installed", "1.2.3", "days", file)
 
 	write(t, file, "name: honest\nnmae: x\n")
-	h.run("scanners").want(exitConfig, "honest.yaml", "line 2: unknown key nmae")
+	h.run("scanners").want(ExitConfig, "honest.yaml", "line 2: unknown key nmae")
 	h.env = append(h.env, "REDIVER_AGENT_SCANNERS_DIR="+filepath.Dir(file))
-	h.run("validate").want(exitConfig, "unknown key nmae")
+	h.run("validate").want(ExitConfig, "unknown key nmae")
 }
 
 func TestScannersShow(t *testing.T) {
 	h := withoutScanners(t, scanners(t, fake(t, "fake")))
 	h.honest("honest")
 	for _, name := range []string{"gitleaks", "custom", "honest"} {
-		text := h.run("scanners", "show", name).want(exitOK).out
+		text := h.run("scanners", "show", name).want(ExitOK).out
 		if _, err := scan.ParseDefinition([]byte(text)); err != nil {
 			t.Errorf("%s cannot be read again: %v\n%s", name, err, text)
 		}
 	}
-	h.run("scanners", "show", "fake").want(exitRuntime, "is defined in "+h.config)
-	h.run("scanners", "show", "gitleeks").want(exitUsage, "not in the table")
-	h.run("scanners", "shwo").want(exitUsage)
+	h.run("scanners", "show", "fake").want(ExitRuntime, "is defined in "+h.config)
+	h.run("scanners", "show", "gitleeks").want(ExitUsage, "not in the table")
+	h.run("scanners", "shwo").want(ExitUsage)
 }
 
 // A scanner that nobody asked for is left out where the target is nothing for it.
@@ -104,7 +104,7 @@ func TestScanLeavesOutWhatDoesNotFit(t *testing.T) {
 	target := t.TempDir()
 	write(t, filepath.Join(target, "a.js"), "eval(x)\n")
 	jobs := func(args ...string) (names []string) {
-		for _, j := range h.run(append([]string{"scan", "-o", "json", target}, args...)...).want(exitOK).summary().Jobs {
+		for _, j := range h.run(append([]string{"scan", "-o", "json", target}, args...)...).want(ExitOK).summary().Jobs {
 			names = append(names, j.Scanner)
 		}
 		return names
@@ -119,11 +119,11 @@ func TestScanLeavesOutWhatDoesNotFit(t *testing.T) {
 	if got := strings.Join(jobs(), " "); got != "honest picky" {
 		t.Errorf("with a go.mod: %s", got)
 	}
-	h.run("scan", "--scanner", "gone", t.TempDir()).want(exitUsage)
+	h.run("scan", "--scanner", "gone", t.TempDir()).want(ExitUsage)
 	if err := os.Remove(filepath.Join(h.state, "scanners", "honest.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	h.run("scan", t.TempDir()).want(exitRuntime, "none of the scanners that are installed fits: picky")
+	h.run("scan", t.TempDir()).want(ExitRuntime, "none of the scanners that are installed fits: picky")
 }
 
 // report is what doctor -o json prints.
@@ -136,7 +136,7 @@ func (h *home) doctor(code int, args ...string) map[string]finding {
 	h.t.Helper()
 	var r doctorReport
 	h.run(append([]string{"doctor", "-o", "json"}, args...)...).want(code).decode(&r)
-	if r.Healthy != (code == exitOK) {
+	if r.Healthy != (code == ExitOK) {
 		h.t.Errorf("healthy %v with exit code %d", r.Healthy, code)
 	}
 	out := map[string]finding{}
@@ -149,7 +149,7 @@ func (h *home) doctor(code int, args ...string) map[string]finding {
 func TestDoctor(t *testing.T) {
 	h := withoutScanners(t, scanners(t, fake(t, "blind"), fake(t, "broken", scantest.Exit(7))))
 	h.honest("honest")
-	got := h.doctor(exitOK, "honest")
+	got := h.doctor(ExitOK, "honest")
 	f := got["honest"]
 	if f.Status != findingWarn || !strings.Contains(f.Detail, "database is") { // it is of 2020
 		t.Errorf("honest: %+v", f)
@@ -162,17 +162,17 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%s: %+v", name, got[name])
 		}
 	}
-	got = h.doctor(exitRuntime) // all that are installed
+	got = h.doctor(ExitRuntime) // all that are installed
 	if f := got["broken"]; f.Status != findingFail || !strings.Contains(f.Detail, "exit code 7 is not declared") {
 		t.Errorf("broken: %+v", f)
 	}
 	if _, ok := got["semgrep"]; ok {
 		t.Error("a scanner that is not installed is a finding")
 	}
-	h.run("doctor").want(exitRuntime, "FAIL  broken", "WANT clean", "not installed", "1 failed")
-	h.run("doctor", "semgrep").want(exitRuntime, "FAIL  semgrep", "not installed")
-	h.run("doctor", "semgerp").want(exitUsage, `did you mean "semgrep"`)
-	h.run("doctor", "--timeout", "0s").want(exitUsage, "--timeout")
+	h.run("doctor").want(ExitRuntime, "FAIL  broken", "WANT clean", "not installed", "1 failed")
+	h.run("doctor", "semgrep").want(ExitRuntime, "FAIL  semgrep", "not installed")
+	h.run("doctor", "semgerp").want(ExitUsage, `did you mean "semgrep"`)
+	h.run("doctor", "--timeout", "0s").want(ExitUsage, "--timeout")
 	if left, err := filepath.Glob(filepath.Join(h.state, "scans", "*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -180,7 +180,7 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorLooksAtTheInstallation(t *testing.T) {
 	h := withoutScanners(t)
-	if got := h.doctor(exitOK); got["scanners"].Status != findingWarn || !strings.Contains(got["state directory"].Detail, "first run makes it") {
+	if got := h.doctor(ExitOK); got["scanners"].Status != findingWarn || !strings.Contains(got["state directory"].Detail, "first run makes it") {
 		t.Errorf("before the first run: %+v", got)
 	}
 	if err := os.MkdirAll(h.state, 0o755); err != nil {
@@ -189,27 +189,27 @@ func TestDoctorLooksAtTheInstallation(t *testing.T) {
 	if err := os.Chmod(h.state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.doctor(exitOK)["permissions"]; runtime.GOOS != "windows" && got.Status != findingWarn {
+	if got := h.doctor(ExitOK)["permissions"]; runtime.GOOS != "windows" && got.Status != findingWarn {
 		t.Errorf("a directory that others can read: %+v", got)
 	}
 	srv := ingesttest.New(t)
-	if got := h.doctor(exitOK, h.to(srv)...)["server"]; got.Status != findingOK || !strings.Contains(got.Detail, srv.URL) {
+	if got := h.doctor(ExitOK, h.to(srv)...)["server"]; got.Status != findingOK || !strings.Contains(got.Detail, srv.URL) {
 		t.Errorf("server: %+v", got)
 	}
-	if got := h.doctor(exitRuntime, "--server", srv.URL, "--token-file", h.token("wrong"))["server"]; got.Status != findingFail {
+	if got := h.doctor(ExitRuntime, "--server", srv.URL, "--token-file", h.token("wrong"))["server"]; got.Status != findingFail {
 		t.Errorf("wrong token: %+v", got)
 	}
-	if got := h.doctor(exitRuntime, "--server", "http://127.0.0.1:1")["server"]; got.Status != findingFail {
+	if got := h.doctor(ExitRuntime, "--server", "http://127.0.0.1:1")["server"]; got.Status != findingFail {
 		t.Errorf("no server: %+v", got)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
 	h.state, h.env = file, append(h.env, "REDIVER_AGENT_SCANNERS_DIR="+t.TempDir())
-	if got := h.doctor(exitRuntime)["state directory"]; got.Status != findingFail {
+	if got := h.doctor(ExitRuntime)["state directory"]; got.Status != findingFail {
 		t.Errorf("a file for a state directory: %+v", got)
 	}
 	write(t, h.config, "agent: {wiat: 3s}\n")
-	h.run("doctor").want(exitConfig, "wiat")
+	h.run("doctor").want(ExitConfig, "wiat")
 }
 
 // Ctrl-C ends doctor and the scanner that it is trying.
@@ -230,7 +230,7 @@ func TestDoctorIsInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitRuntime {
+	if code := cmd.ProcessState.ExitCode(); code != ExitRuntime {
 		t.Errorf("exit %d, %v", code, err)
 	}
 	if s.alive() || !strings.Contains(out.String(), "not tried: interrupted") {
@@ -251,7 +251,7 @@ func TestNoScannerOfTheWorkingDirectory(t *testing.T) {
 		}
 	}
 	var list []scannerInfo
-	h.run("scanners", "-o", "json").want(exitOK).decode(&list)
+	h.run("scanners", "-o", "json").want(ExitOK).decode(&list)
 	for _, s := range list {
 		if s.Name == "kics" && s.Installed {
 			t.Errorf("got %+v", s)

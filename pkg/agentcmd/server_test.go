@@ -32,7 +32,7 @@ func TestServerRecovers(t *testing.T) {
 			t.Parallel()
 			srv, h := ingesttest.New(t), newHome(t)
 			srv.Fail(c.fault)
-			s := h.pipe(results(5), append(h.to(srv), "import", "-", "-o", "json")...).want(exitOK).summary()
+			s := h.pipe(results(5), append(h.to(srv), "import", "-", "-o", "json")...).want(ExitOK).summary()
 			st := srv.Stats("")
 			if st.Reports != 1 || st.Parts != 1 || st.Findings != 5 || st.Duplicates != 0 || st.Incomplete != 0 || st.Repeated != c.repeated {
 				t.Errorf("server: %+v", st)
@@ -64,7 +64,7 @@ func TestServerDownThenUp(t *testing.T) {
 	srv, h := ingesttest.New(t), newHome(t)
 	token := h.token(ingesttest.Token)
 	r := h.pipe(results(5), "--server", deadAddress(t), "--token-file", token, "import", "--wait", "1s", "-").
-		want(exitUnavailable, "Left       1 reports are kept", "example-agent queue list shows them")
+		want(ExitUnavailable, "Left       1 report kept", "example-agent queue list shows them")
 	if !strings.Contains(r.out, "connection refused") {
 		t.Errorf("the reason is not told: %s", r.out)
 	}
@@ -72,7 +72,7 @@ func TestServerDownThenUp(t *testing.T) {
 	if len(q) != 1 || q[0]["state"] != "pending" || q[0]["findings"] != 5.0 {
 		t.Fatalf("queue: %v", q)
 	}
-	h.pipe(results(3), append(h.to(srv), "import", "-")...).want(exitOK)
+	h.pipe(results(3), append(h.to(srv), "import", "-")...).want(ExitOK)
 	if st := srv.Stats(""); st.Reports != 2 || st.Parts != 2 || st.Repeated != 0 || st.Incomplete != 0 {
 		t.Errorf("server: %+v", st)
 	}
@@ -86,7 +86,7 @@ func TestImportDoesNotWait(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	srv.Fail(ingesttest.Fault{Hang: true}, ingesttest.Fault{Hang: true})
-	s := h.pipe(results(5), append(h.to(srv), "import", "--wait", "0", "-o", "json", "-")...).want(exitUnavailable).summary()
+	s := h.pipe(results(5), append(h.to(srv), "import", "--wait", "0", "-o", "json", "-")...).want(ExitUnavailable).summary()
 	if s.Left != 1 || s.DurationMS > (defaultWait/2).Milliseconds() {
 		t.Errorf("%+v", s)
 	}
@@ -99,10 +99,10 @@ func TestServerStaysDown(t *testing.T) {
 	} {
 		srv, h := ingesttest.New(t), newHome(t)
 		srv.Fail(fault, fault, fault)
-		h.pipe(results(5), append(h.to(srv), "import", "--wait", "300ms", "-")...).want(exitUnavailable)
+		h.pipe(results(5), append(h.to(srv), "import", "--wait", "300ms", "-")...).want(ExitUnavailable)
 		srv.Heal()
 		if name == "503" { // due in ten minutes, for the server asked for that; nothing else may deliver it earlier
-			h.run(append(h.to(srv), "import", "--wait", "2s", filepath.Join(files(t, map[string]string{"a": results(1)}), "a"))...).want(exitUnavailable)
+			h.run(append(h.to(srv), "import", "--wait", "2s", filepath.Join(files(t, map[string]string{"a": results(1)}), "a"))...).want(ExitUnavailable)
 			if st := srv.Stats(""); st.Reports != 1 || len(h.queue()) != 1 {
 				t.Errorf("server: %+v, queue %v", st, h.queue())
 			}
@@ -115,16 +115,16 @@ func TestWrongToken(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	wrong := h.token("this-is-not-the-right-token")
-	h.pipe(results(5), "--server", srv.URL, "--token-file", wrong, "import", "--wait", "1s", "-").want(exitUnavailable, "401", "1 reports are kept")
+	h.pipe(results(5), "--server", srv.URL, "--token-file", wrong, "import", "--wait", "1s", "-").want(ExitUnavailable, "401", "1 report kept")
 	if st := srv.Stats(""); st.Reports != 0 {
 		t.Errorf("server: %+v", st)
 	}
-	h.pipe(results(5), append(h.to(srv), "import", "-")...).want(exitOK)
+	h.pipe(results(5), append(h.to(srv), "import", "-")...).want(ExitOK)
 	if st := srv.Stats(""); st.Reports == 0 || st.Findings != 5 || len(h.queue()) != 0 {
 		t.Errorf("server: %+v, queue %v", st, h.queue())
 	}
-	h.run("--server", srv.URL, "--token-file", h.token("this-is-not-the-right-token"), "findings").want(exitUnavailable, "401")
-	h.run("--server", deadAddress(t), "findings").want(exitUnavailable)
+	h.run("--server", srv.URL, "--token-file", h.token("this-is-not-the-right-token"), "findings").want(ExitUnavailable, "401")
+	h.run("--server", deadAddress(t), "findings").want(ExitUnavailable)
 	if got := h.found(h.to(srv)...); len(got) != 5 {
 		t.Errorf("%d findings through the server", len(got))
 	}
@@ -138,7 +138,7 @@ func TestTokenIsReplaced(t *testing.T) {
 	d := h.daemon("--server", srv.URL, "--token-file", h.token("this-token-was-revoked"))
 	dropJob(t, h.state, "one", "good", t.TempDir())
 	until(t, "a pause", func() bool { return d.status().Agent.Pipeline.PausedUntil != nil })
-	h.run("status").want(exitRuntime, "credentials refused")
+	h.run("status").want(ExitRuntime, "credentials refused")
 	h.token(ingesttest.Token)
 	until(t, "the report", func() bool { return srv.Stats("").Reports == 1 })
 	until(t, "a daemon that is well", func() bool { return d.status().Agent.Pipeline.PausedUntil == nil })
@@ -153,21 +153,21 @@ func TestDeadLetter(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	srv.Fail(ingesttest.Fault{Status: http.StatusRequestEntityTooLarge})
-	h.pipe(results(5), append(h.to(srv), "import", "-")...).want(exitRuntime, "1 reports are dead letters: example-agent queue list", "413")
+	h.pipe(results(5), append(h.to(srv), "import", "-")...).want(ExitRuntime, "1 dead letter: example-agent queue list", "413")
 	q := h.queue()
 	if len(q) != 1 || q[0]["state"] != "failed" || q[0]["dead"] != 1.0 || !strings.Contains(q[0]["last_error"].(string), "413") {
 		t.Fatalf("queue: %v", q)
 	}
 	id := q[0]["report_id"].(string)
-	h.run("queue", "list").want(exitOK, id, "failed", "0/1", "413")
-	h.run("queue", "show", id).want(exitOK, id, "dead", "413")
+	h.run("queue", "list").want(ExitOK, id, "failed", "0/1", "413")
+	h.run("queue", "show", id).want(ExitOK, id, "dead", "413")
 	var entry map[string]any
-	h.run("queue", "show", id, "-o", "json").want(exitOK).decode(&entry)
+	h.run("queue", "show", id, "-o", "json").want(ExitOK).decode(&entry)
 	if len(entry["parts"].([]any)) != 1 || len(entry["revisions"].([]any)) != 1 {
 		t.Errorf("show: %v", entry)
 	}
-	h.run("queue", "retry", "nothing", id).want(exitRuntime, id+": 1 parts are due again", "report nothing: ")
-	h.pipe(results(1), append(h.to(srv), "import", "-")...).want(exitOK)
+	h.run("queue", "retry", "nothing", id).want(ExitRuntime, id+": 1 part due again", "report nothing: ")
+	h.pipe(results(1), append(h.to(srv), "import", "-")...).want(ExitOK)
 	if st := srv.Stats(""); st.Reports != 2 || st.Repeated != 0 || len(h.queue()) != 0 {
 		t.Errorf("server: %+v, queue %v", st, h.queue())
 	}
@@ -177,14 +177,14 @@ func TestQueueDrop(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	srv.Fail(ingesttest.Fault{Status: http.StatusUnprocessableEntity})
-	h.pipe(results(5), append(h.to(srv), "import", "-")...).want(exitRuntime, "422")
+	h.pipe(results(5), append(h.to(srv), "import", "-")...).want(ExitRuntime, "422")
 	id := h.queue()[0]["report_id"].(string)
 	var dropped map[string]int
-	h.run("queue", "drop", id, "-o", "json").want(exitOK).decode(&dropped)
+	h.run("queue", "drop", id, "-o", "json").want(ExitOK).decode(&dropped)
 	if dropped[id] != 1 || len(h.queue()) != 0 {
 		t.Errorf("dropped %v, queue %v", dropped, h.queue())
 	}
-	h.run("queue", "drop", id).want(exitRuntime, "report "+id)
+	h.run("queue", "drop", id).want(ExitRuntime, "report "+id)
 }
 
 // The agent does not use a token that others can read, nor one that is none.
@@ -197,15 +197,15 @@ func TestTokenFileIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{{"import", "-"}, {"findings"}} {
-			r := h.pipe(results(1), append([]string{"--server", deadAddress(t), "--token-file", path}, args...)...).want(exitConfig, "others can read it; chmod 600 it")
+			r := h.pipe(results(1), append([]string{"--server", deadAddress(t), "--token-file", path}, args...)...).want(ExitConfig, "others can read it; chmod 600 it")
 			if strings.Contains(r.out+r.err, "secret-of") {
 				t.Errorf("the token is shown: %s%s", r.out, r.err)
 			}
 		}
 	}
-	h.pipe(results(1), "--server", deadAddress(t), "--token-file", h.token("two words"), "import", "-").want(exitConfig, "want one token")
-	h.pipe(results(1), "--server", deadAddress(t), "--token-file", h.state+"-none", "import", "-").want(exitConfig, "no such file")
-	h.pipe(results(1), "--server", "ftp://example.com", "import", "-").want(exitConfig, "ftp")
+	h.pipe(results(1), "--server", deadAddress(t), "--token-file", h.token("two words"), "import", "-").want(ExitConfig, "want one token")
+	h.pipe(results(1), "--server", deadAddress(t), "--token-file", h.state+"-none", "import", "-").want(ExitConfig, "no such file")
+	h.pipe(results(1), "--server", "ftp://example.com", "import", "-").want(ExitConfig, "ftp")
 }
 
 // A second agent on the same state directory is refused, and says who holds it.
@@ -213,10 +213,10 @@ func TestStateDirectoryIsExclusive(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	d := h.daemon()
-	r := h.pipe(results(1), "import", "-").want(exitRuntime, h.state)
+	r := h.pipe(results(1), "import", "-").want(ExitRuntime, h.state)
 	if !strings.Contains(r.err, "held") && !strings.Contains(r.err, "in use") && !strings.Contains(r.err, "another process") {
 		t.Errorf("unclear: %s", r.err)
 	}
-	h.run("run").want(exitRuntime, h.state)
+	h.run("run").want(ExitRuntime, h.state)
 	d.end()
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/control"
 )
 
 // A status_addr that names a file by mistake must not cost that file.
@@ -12,7 +14,7 @@ func TestStatusSocketReplacesNothingButASocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("data"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if l, _, err := listenControl(path); err == nil {
+	if l, err := control.Listen(path); err == nil {
 		_ = l.Close()
 		t.Error("a file was replaced by a socket")
 	}

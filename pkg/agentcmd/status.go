@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rediverio/sdk/internal/term"
 	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/agentcmd/internal/control"
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/limits"
@@ -43,9 +46,23 @@ type daemonStatus struct {
 // problemAge is how long a problem counts against the daemon's health.
 const problemAge = 5 * time.Minute
 
+// serveStatus starts the control interface and returns its address.
+func (e *engine) serveStatus() (string, error) {
+	l, err := control.Listen(e.cfg.Agent.StatusAddr)
+	if err != nil {
+		return "", fmt.Errorf("agent.status_addr: %w", err)
+	}
+	started := time.Now()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status.json", control.Answer(func(r *http.Request) (any, error) { return e.status(r.Context(), started) }))
+	queueRoutes(mux, e.store)
+	e.onClose(control.Serve(l, control.OnlyLocal(mux)).Stop)
+	return l.Addr().String(), nil
+}
+
 func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, error) {
 	s := &daemonStatus{
-		AgentID: e.cfg.Agent.ID, Version: e.app.Version, PID: os.Getpid(), Started: started, Server: e.where(),
+		AgentID: e.cfg.Agent.ID, Version: e.a.Version, PID: os.Getpid(), Started: started, Server: e.where(),
 		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Limits: e.usage(), Reasons: []string{},
 	}
 	var err error
@@ -56,7 +73,7 @@ func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, 
 		w := e.watcher.Status()
 		s.Watch = &w
 	}
-	s.judge(time.Now(), e.app.Name)
+	s.judge(time.Now(), e.a.Name)
 	return s, nil
 }
 
@@ -114,14 +131,14 @@ func (a *cli) statusCommand() *cobra.Command {
 			addr = a.cfg.Agent.StatusAddr
 		}
 		var s daemonStatus
-		if err := newControlClient(addr).get(ctx, "/status.json", &s); err != nil {
-			return &exitError{exitUnavailable, a.notRunning(addr, err)}
+		if err := control.Dial(addr).Get(ctx, "/status.json", &s); err != nil {
+			return &ExitError{ExitUnavailable, a.notRunning(addr, err)}
 		}
 		if err := a.printStatus(&s); err != nil {
 			return err
 		}
 		if !s.Healthy {
-			return &exitError{exitRuntime, nil}
+			return &ExitError{ExitRuntime, nil}
 		}
 		return nil
 	})
@@ -153,9 +170,6 @@ func jobsText(s *agent.Status) string {
 }
 
 func (a *cli) printStatus(s *daemonStatus) error {
-	if a.json() {
-		return a.printJSON(s)
-	}
 	p, r := s.Agent.Pipeline, s.Agent.Resource
 	var b strings.Builder
 	word := "well"
@@ -166,7 +180,7 @@ func (a *cli) printStatus(s *daemonStatus) error {
 		s.AgentID, word, time.Since(s.Started).Round(time.Second), jobsText(&s.Agent),
 		p.QueueLength+p.InProgress, p.QueueParts, p.PartsUploaded, bytesText(s.Store.FileBytes))
 	for _, reason := range s.Reasons {
-		fmt.Fprintf(&b, "  ! %s\n", clip(reason, 200))
+		fmt.Fprintf(&b, "  ! %s\n", term.Line(reason, 200))
 	}
 	for _, j := range s.Agent.Jobs {
 		fmt.Fprintf(&b, "  job %s: %s %s, %s for %s, %d findings\n", j.ID, j.Scanner, j.Target, j.Phase, time.Since(j.Since).Round(time.Second), j.Findings)
@@ -194,8 +208,5 @@ func (a *cli) printStatus(s *daemonStatus) error {
 			}
 		}
 	}
-	_, err := fmt.Fprint(a.out, b.String())
-	return err
+	return a.print(s, "%s", b.String())
 }
-
-var errNotLoopback = errors.New("want a path of a unix socket, or a loopback host:port")

@@ -179,18 +179,18 @@ func (s *summary) exit(err error, failOn report.Severity, interrupted bool) erro
 	jobsFailed := slices.ContainsFunc(s.Jobs, func(j *jobSummary) bool { return j.Error != "" })
 	switch {
 	case err != nil && !errors.As(err, &left):
-		return &exitError{exitRuntime, err}
+		return &ExitError{ExitRuntime, err}
 	case interrupted:
-		return &exitError{exitRuntime, errors.New("interrupted")}
+		return &ExitError{ExitRuntime, errors.New("interrupted")}
 	case jobsFailed || s.Dead > 0:
-		return &exitError{exitRuntime, nil} // the summary says which
+		return &ExitError{ExitRuntime, nil} // the summary says which
 	case s.Left > 0:
-		return &exitError{exitUnavailable, err}
+		return &ExitError{ExitUnavailable, err}
 	}
 	if failOn != "" {
 		for sev, n := range s.open {
 			if n > 0 && sev.Rank() >= failOn.Rank() {
-				return &exitError{exitFindings, nil}
+				return &ExitError{ExitFindings, nil}
 			}
 		}
 	}
@@ -223,7 +223,7 @@ func (a *cli) printSummary(s *summary, e *engine) error {
 			return err
 		}
 		if more := s.Findings - len(s.worst); more > 0 {
-			fmt.Fprintf(a.out, "and %d more\n", more)
+			a.printf("and %d more\n", more)
 		}
 	}
 	var b strings.Builder
@@ -248,14 +248,14 @@ func (a *cli) printSummary(s *summary, e *engine) error {
 	if s.Suppressed > 0 {
 		fmt.Fprintf(&b, "  (%d of them suppressed)", s.Suppressed)
 	}
-	fmt.Fprintf(&b, "\nUploaded   %d parts, %s raw, %s compressed, %s sent; %d new findings, %d seen before\n",
-		s.Parts, bytesText(s.BytesRaw), bytesText(s.BytesStored), bytesText(s.BytesSent), s.Created, s.Updated)
+	fmt.Fprintf(&b, "\nUploaded   %s, %s raw, %s compressed, %s sent; %d new findings, %d seen before\n",
+		count(s.Parts, "part"), bytesText(s.BytesRaw), bytesText(s.BytesStored), bytesText(s.BytesSent), s.Created, s.Updated)
 	fmt.Fprintf(&b, "Time       %s\n", s.Duration.Round(10*time.Millisecond))
 	if s.Left > 0 {
-		fmt.Fprintf(&b, "Left       %d reports are kept in %s and go on next time; %s queue list shows them%s\n", s.Left, e.cfg.Chunk.DatabasePath, a.called, because(s.LastError))
+		fmt.Fprintf(&b, "Left       %s kept in %s for the next run; %s queue list shows them%s\n", count(s.Left, "report"), e.cfg.Chunk.DatabasePath, a.called, because(s.LastError))
 	}
 	if s.Dead > 0 {
-		fmt.Fprintf(&b, "Refused    %d reports are dead letters: %s queue list%s\n", s.Dead, a.called, because(s.LastError))
+		fmt.Fprintf(&b, "Refused    %s: %s queue list%s\n", count(s.Dead, "dead letter"), a.called, because(s.LastError))
 	}
 	where := a.called + " findings"
 	if e.local != nil {
@@ -264,10 +264,10 @@ func (a *cli) printSummary(s *summary, e *engine) error {
 		}
 		fmt.Fprintf(&b, "\nNext: %s\nLog:  %s\n", where, e.cfg.Audit.LogFile)
 	} else {
-		fmt.Fprintf(&b, "\nSent to %s\nLog:  %s\n", e.cfg.Server.URL, e.cfg.Audit.LogFile)
+		fmt.Fprintf(&b, "\nSent to %s\nLog:  %s\n", e.where(), e.cfg.Audit.LogFile)
 	}
-	_, err := fmt.Fprint(a.out, b.String())
-	return err
+	a.printf("%s", b.String())
+	return nil
 }
 
 func mustExpand(path string) string {
@@ -276,12 +276,4 @@ func mustExpand(path string) string {
 		return path
 	}
 	return p
-}
-
-// because is a reason in brackets, if there is one.
-func because(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return " (" + reason + ")"
 }

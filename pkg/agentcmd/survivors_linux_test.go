@@ -148,7 +148,7 @@ func TestContainmentIsTold(t *testing.T) {
 	if got := d.status().Containment; got.Level != scan.ContainGroup {
 		t.Errorf("status says %+v", got)
 	}
-	h.run("status", "--verbose").want(exitOK, "scanners are contained by: group")
+	h.run("status", "--verbose").want(ExitOK, "scanners are contained by: group")
 	dropJob(t, h.state, "good", "good", t.TempDir())
 	until(t, "a completed job", func() bool { return d.status().Agent.JobsCompleted == 1 })
 	d.end()
@@ -166,7 +166,7 @@ func TestContainmentIsTold(t *testing.T) {
 		}
 	}
 	h.env = []string{"REDIVER_SCAN_CONTAINMENT=job"} // Windows'
-	h.run("scan", "--scanner", "good", t.TempDir()).want(exitConfig, "containment job is not to be had")
+	h.run("scan", "--scanner", "good", t.TempDir()).want(ExitConfig, "containment job is not to be had")
 	h.env = []string{"REDIVER_SCAN_CONTAINMENT=cgruop"}
-	h.run("scan", "--scanner", "good", t.TempDir()).want(exitConfig, `containment: "cgruop" is none of`)
+	h.run("scan", "--scanner", "good", t.TempDir()).want(ExitConfig, `containment: "cgruop" is none of`)
 }

@@ -3,7 +3,6 @@ package agentcmd
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -19,30 +18,27 @@ func (a *cli) validateCommand() *cobra.Command {
 		if c == nil {
 			return err
 		}
-		// The sections are judged also when the file has errors: one run shows everything.
+		a.cfg = c
+		// The sections are validated even if the file has errors: one run shows all problems.
 		if err := c.check(a.App, file); err != nil {
 			return err
 		}
-		if _, err := c.scanConfig(); err != nil {
-			return &exitError{exitConfig, err}
+		if _, err := c.scanConfig(a.Definitions); err != nil {
+			return &ExitError{ExitConfig, err}
 		}
-		if c.Server.TokenFile != "" {
-			if _, err := readToken(c.Server.TokenFile); err != nil {
-				return &exitError{exitConfig, fmt.Errorf("server.token_file: %w", err)}
-			}
+		if _, err := a.clientConfig(); err != nil { // which reads the token
+			return err
 		}
 		warnings := []string{}
 		for _, w := range c.warnings() {
 			warnings = append(warnings, w.Error())
 		}
-		if a.json() {
-			return a.printJSON(map[string]any{"valid": true, "file": a.flags.config, "warnings": warnings})
-		}
+		text := ""
 		for _, w := range warnings {
-			fmt.Fprintf(a.out, "warning: %s\n", w)
+			text += "warning: " + w + "\n"
 		}
-		fmt.Fprintf(a.out, "%s is valid\n", cmp.Or(a.flags.config, "the default configuration"))
-		return nil
+		text += cmp.Or(a.flags.config, "the default configuration") + " is valid\n"
+		return a.print(map[string]any{"valid": true, "file": a.flags.config, "warnings": warnings}, "%s", text)
 	})
 	cmd.Example = "  {agent} validate agent.yaml"
 	return cmd

@@ -2,7 +2,6 @@ package agentcmd
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -34,7 +33,7 @@ func (a *cli) versionCommand() *cobra.Command {
 		if a.json() {
 			return a.printJSON(v)
 		}
-		fmt.Fprintf(a.out, "%s %s (commit %s, %s, %s)\n\n", a.Name, v.Version, v.Commit, v.Go, v.Platform)
+		a.printf("%s %s (commit %s, %s, %s)\n\n", a.Name, v.Version, v.Commit, v.Go, v.Platform)
 		t := newTable(a.out, "DEPENDENCY", "VERSION")
 		for _, path := range sortedKeys(v.Dependencies) {
 			t.row(path, v.Dependencies[path])

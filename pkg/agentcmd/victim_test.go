@@ -32,7 +32,7 @@ func (v *victim) flags(args ...string) []string {
 // diesAt starts the agent with a text as standard input, and expects that it kills itself at an event.
 func (v *victim) diesAt(event, in string, args ...string) {
 	v.t.Helper()
-	v.env = []string{killAt + "=" + event, "REDIVER_AUDIT_VERBOSE=true"}
+	v.env = []string{killAt + "=" + event}
 	p := v.start(v.flags(append(args, v.file(in))...)...)
 	v.env = nil
 	if code := p.wait(); code != -1 {
@@ -124,7 +124,7 @@ func (v *victim) recover(reports int64) {
 // intact checks what the agent keeps on disk.
 func (v *victim) intact() {
 	v.t.Helper()
-	v.run("queue", "list").want(exitOK, "the queue is empty")
+	v.run("queue", "list").want(ExitOK, "the queue is empty")
 	left, err := filepath.Glob(filepath.Join(v.state, "scans", "*"))
 	if err != nil || len(left) > 0 {
 		v.t.Errorf("private directories of scans are left: %v, %v", left, err)

@@ -23,7 +23,7 @@ func (a *cli) newWatcher(sink event.Sink) (*watch.Watcher, error) {
 	c.Sink = sink
 	w, err := watch.New(c)
 	if err != nil {
-		return nil, &exitError{exitConfig, fmt.Errorf("watch: %w", err)}
+		return nil, &ExitError{ExitConfig, fmt.Errorf("watch: %w", err)}
 	}
 	return w, nil
 }
@@ -49,7 +49,7 @@ func (a *cli) watchCommand() *cobra.Command {
 			return err
 		}
 		if a.cfg.Watch.Empty() {
-			return &exitError{exitConfig, errors.New("there is nothing to watch: the configuration has no watch.rules, watch.dirs or watch.orphans")}
+			return &ExitError{ExitConfig, errors.New("there is nothing to watch: the configuration has no watch.rules, watch.dirs or watch.orphans")}
 		}
 		if dryRun {
 			a.cfg.Watch.Enforce = false
@@ -128,7 +128,7 @@ func (a *cli) printLook(l *watch.Look) error {
 	if l.Enforce {
 		mode = "enforced"
 	}
-	fmt.Fprintf(a.out, "%s: %d processes, %d of them watched, %d findings; looked for %s\n", mode, l.Seen, l.Matched, len(l.Findings), l.Took.Round(time.Millisecond))
+	a.printf("%s: %d processes, %d of them watched, %d findings; looked for %s\n", mode, l.Seen, l.Matched, len(l.Findings), l.Took.Round(time.Millisecond))
 	if len(l.Findings) > 0 {
 		t := newTable(a.out, "PID", "NAME", "RULE", "LIMIT", "VALUE", "AGE", "ACTION", "COMMAND")
 		for _, f := range l.Findings {

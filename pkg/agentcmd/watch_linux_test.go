@@ -53,21 +53,21 @@ func TestWatchOnce(t *testing.T) {
 	big := filepath.Join(dir, "big")
 	var look watch.Look
 	until(t, "the process is too old", func() bool {
-		h.run("watch", "--once", "--dry-run", "-o", "json").want(exitOK).decode(&look)
+		h.run("watch", "--once", "--dry-run", "-o", "json").want(ExitOK).decode(&look)
 		return len(look.Findings) == 1
 	})
 	if f := look.Findings[0]; look.Enforce || f.Action != watch.WouldStop || f.Rule != "sleepers" || look.Dirs[0].Action != watch.WouldRemove {
 		t.Errorf("got %+v, %+v", f, look.Dirs)
 	}
-	h.run("watch", "--once", "--dry-run").want(exitOK, "dry run: ", "sleepers", "age 1s", "would stop", "would remove", dir)
+	h.run("watch", "--once", "--dry-run").want(ExitOK, "dry run: ", "sleepers", "age 1s", "would stop", "would remove", dir)
 	if _, err := os.Stat(big); err != nil || !running() {
 		t.Fatalf("a dry run did something: running %v, %v", running(), err)
 	}
-	h.run("watch", "--once").want(exitOK, "enforced: ", "terminated", "removed")
+	h.run("watch", "--once").want(ExitOK, "enforced: ", "terminated", "removed")
 	if _, err := os.Stat(big); err == nil || running() {
 		t.Errorf("running %v, %v", running(), err)
 	}
-	log := h.run("audit", "query", "-o", "json").want(exitOK).out
+	log := h.run("audit", "query", "-o", "json").want(ExitOK).out
 	for _, typ := range []event.Type{event.ProcessStopped, event.CacheCleanup} {
 		if !strings.Contains(log, `"`+string(typ)+`"`) {
 			t.Errorf("the audit log has no %s:\n%s", typ, log)
@@ -84,18 +84,18 @@ func TestDaemonWatches(t *testing.T) {
 		s := d.status()
 		return s.Watch != nil && s.Watch.Enforce && s.Watch.Stopped == 1 && s.Watch.Freed >= 2<<20
 	})
-	h.run("status").want(exitOK, "watch (enforced): ", "1 ended")
-	h.run("watch", "--once").want(exitRuntime, "audit log", "use --dry-run")
-	h.run("watch", "--once", "--dry-run").want(exitOK, "0 findings")
+	h.run("status").want(ExitOK, "watch (enforced): ", "1 ended")
+	h.run("watch", "--once").want(ExitRuntime, "audit log", "use --dry-run")
+	h.run("watch", "--once", "--dry-run").want(ExitOK, "0 findings")
 	d.end()
 }
 
 func TestWatchConfiguration(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.run("watch", "--once").want(exitConfig, "nothing to watch")
+	h.run("watch", "--once").want(ExitConfig, "nothing to watch")
 	h = newHome(t, "watch:\n  rules:\n    - {pattern: a, max_age: 1s}\n    - {pattern: '.*',\n       max_age: 1ms}\n  dirs: [{path: cache}]")
-	h.run("validate", h.config).want(exitConfig, `:8: watch: rules.1.pattern: ".*" matches every process`, ":8: watch: rules.1.max_age: 1ms", `watch: dirs.0.path: "cache" is not absolute`)
+	h.run("validate", h.config).want(ExitConfig, `:8: watch: rules.1.pattern: ".*" matches every process`, ":8: watch: rules.1.max_age: 1ms", `watch: dirs.0.path: "cache" is not absolute`)
 }
 
 func TestWatchGoesOnUntilItIsAskedToEnd(t *testing.T) {
@@ -104,7 +104,7 @@ func TestWatchGoesOnUntilItIsAskedToEnd(t *testing.T) {
 	p := h.start("watch")
 	until(t, "two looks", func() bool { return strings.Count(p.out.String(), "dry run: ") >= 2 })
 	p.signal(syscall.SIGINT)
-	if code := p.wait(); code != exitOK {
+	if code := p.wait(); code != ExitOK {
 		t.Errorf("exit %d: %s", code, p.err.String())
 	}
 }

@@ -20,7 +20,7 @@ func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
 	var events sdktest.Recorder
 	const moreThanThereIs = 1 << 30 // MiB: a pebibyte
 	dir := t.TempDir()
-	g := &diskGuard{r, limits.NewSpace(limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, dir), dir, &events}
+	g := &scanner{Runner: r, space: limits.NewSpace(limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, dir), dir: dir, sink: &events}
 	_, err = g.Scan(t.Context(), scan.Request{JobID: "job", Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (part.Writer, error) {
 		t.Error("a report was begun")
 		return nil, errors.New("unwanted")
