@@ -77,7 +77,12 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 	e.log.Start()
 	e.onClose(e.log.Stop)
-	e.sink = event.Tee(append([]event.Sink{e.log}, a.sinks()...)...)
+	sink := event.Tee(append([]event.Sink{e.log}, a.sinks()...)...)
+	bus, err := event.NewBus(event.BusConfig{})
+	if err != nil {
+		return nil, err
+	}
+	e.sink = event.Tee(sink, bus)
 
 	// 2. The chunk store makes reports durable.
 	cc := c.Chunk
@@ -100,10 +105,9 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	ac := agent.Config{
 		TenantID: c.Agent.TenantID, Version: a.Version, Uploader: e.uploader, Pipeline: c.Pipeline, Resource: e.jobLimits,
 		PollWait: c.Agent.PollWait, RetryDelay: c.Agent.RetryDelay, MaxAttempts: c.Agent.MaxAttempts, DrainTimeout: c.Agent.DrainTimeout,
-		FlushTimeout: c.Agent.Wait, Sink: e.sink,
+		FlushTimeout: c.Agent.Wait, Sink: sink, Bus: bus,
 	}
-	ac.Pipeline.Spool, ac.Pipeline.Sink, ac.Resource.Sink = e.store, e.sink, e.sink
-	ac.Resource.Gate = e.gate
+	ac.Pipeline.Spool, ac.Resource.Gate = e.store, e.gate
 	if err := build(e, &ac); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 			t.Errorf("%s.reason: %q, %v; want %q", name, b, err, want)
 		}
 	}
-	h.run("status").want(ExitRuntime, "NOT WELL", "job bad failed", "exit code 7")
+	h.run("status").want(ExitRuntime, "NOT WELL", "job bad: job failed (", "exit code 7")
 	if s := d.status(); s.Healthy || s.Agent.JobsCompleted != 2 || s.Agent.JobsFailed != 2 || s.Agent.Pipeline.PartsUploaded != 2 || s.Server != srv.URL {
 		t.Errorf("%+v", s)
 	}

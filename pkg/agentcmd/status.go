@@ -112,7 +112,11 @@ func (s *daemonStatus) judge(now time.Time, name string) {
 	}
 	for _, p := range s.Agent.Problems {
 		if now.Sub(p.Time) < problemAge {
-			add("%s %s: %s", p.Time.Format(time.TimeOnly), p.Message, p.Error)
+			text := p.Message
+			if p.JobID != "" {
+				text = "job " + p.JobID + ": " + text
+			}
+			add("%s %s%s", p.Time.Format(time.TimeOnly), text, because(p.Error))
 		}
 	}
 	if s.Watch != nil && s.Watch.LastError != "" {
