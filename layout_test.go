@@ -66,6 +66,10 @@ var rooms = map[string][]string{
 
 	"internal/tail": {},
 
+	"internal/fair": {},
+
+	"internal/sqlitedb": {"internal/config", "internal/fair", "internal/filelock", sqlite, sysx},
+
 	"internal/term": {},
 
 	// level 1
@@ -77,7 +81,7 @@ var rooms = map[string][]string{
 
 	"pkg/resource": {"pkg/event", "internal/diskspace", gopsutil, sysx},
 
-	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", "internal/homedir", sqlite, sysx},
+	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/filelock", "internal/homedir", "internal/sqlitedb", sqlite},
 
 	"pkg/pipeline": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry", backoff},
 

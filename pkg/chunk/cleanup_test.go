@@ -101,7 +101,7 @@ func TestFileShrinksAfterTheDrain(t *testing.T) {
 		t.Fatalf("%d bytes on disk: the test shows nothing", full)
 	}
 	drain(t, m)
-	eventually(t, "file is small", func() bool { return m.db.fileBytes() < 1<<20+reserveBytes })
+	eventually(t, "file is small", func() bool { return m.db.FileBytes() < 1<<20+reserveBytes })
 	if s := must(m.GetStats(t.Context())); s.Reclaimed < 8<<20 {
 		t.Errorf("%d bytes given back, %+v", s.Reclaimed, s)
 	}
@@ -177,8 +177,8 @@ func TestWhatAgedWhileNoAgentRanIsRemovedAtStart(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	alter(t, m.db.path, "UPDATE reports SET finished = 1")
-	cfg.DatabasePath = m.db.path
+	alter(t, m.db.Path, "UPDATE reports SET finished = 1")
+	cfg.DatabasePath = m.db.Path
 	m = open(t, cfg)
 	eventually(t, "report removed", func() bool { return number(t, m, "SELECT count(*) FROM reports") == 0 })
 }
@@ -203,7 +203,7 @@ func TestCleanupToSizeRemovesTheOldestFinished(t *testing.T) {
 	if strings.Join(left, " ") != "done2 done3 waiting" {
 		t.Errorf("%v are left", left)
 	}
-	if size := m.db.fileBytes() - reserveBytes; size > used*8/10 {
+	if size := m.db.FileBytes() - reserveBytes; size > used*8/10 {
 		t.Errorf("%d bytes on disk, of %d before", size, used)
 	}
 	if n, err := m.Storage().CleanupToSize(t.Context(), 0); n != 2 || err != nil {
@@ -217,7 +217,7 @@ func TestCleanupToSizeRemovesTheOldestFinished(t *testing.T) {
 // onDisk fails when the store is larger than its limit and one report.
 func onDisk(t *testing.T, m *Manager, oneReport int64) {
 	t.Helper()
-	if size, bound := m.db.fileBytes(), m.cfg.maxBytes()+oneReport; size > bound {
+	if size, bound := m.db.FileBytes(), m.cfg.maxBytes()+oneReport; size > bound {
 		t.Fatalf("%d bytes on disk, the bound is %d", size, bound)
 	}
 }
@@ -300,7 +300,7 @@ func TestWALStaysBounded(t *testing.T) {
 	for i := range 10 {
 		submit(t, m, bulky(fmt.Sprint("r", i), 2))
 		drain(t, m)
-		if st, err := os.Stat(m.db.path + "-wal"); err == nil && st.Size() > limit {
+		if st, err := os.Stat(m.db.Path + "-wal"); err == nil && st.Size() > limit {
 			t.Fatalf("WAL of %d bytes, the bound is %d", st.Size(), limit)
 		}
 	}
@@ -311,7 +311,7 @@ func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
 	rec := &recorder{}
 	m := open(t, Config{MaxStorageMB: 128, AutoCleanupOnUpload: true, CleanupOnReportComplete: true, Sink: rec})
 	submit(t, m, testReport("first", 1))
-	rows, err := m.db.read.Query("SELECT rid FROM reports UNION ALL SELECT pid FROM parts")
+	rows, err := m.db.Read.Query("SELECT rid FROM reports UNION ALL SELECT pid FROM parts")
 	if err != nil || !rows.Next() {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
 	for i := range 4 { // the next try comes when the WAL has grown by a quarter more
 		submit(t, m, bulky(fmt.Sprint("s", i), 2))
 	}
-	if st := must(os.Stat(m.db.wal.path)); st.Size() > walShare(128<<20) {
+	if st := must(os.Stat(m.db.Path + "-wal")); st.Size() > walShare(128<<20) {
 		t.Errorf("WAL of %d bytes after the reader has left", st.Size())
 	}
 	drain(t, m)

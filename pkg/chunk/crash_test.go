@@ -99,8 +99,8 @@ func victim(path, step string) {
 	send(m, "before-6", 6) // is to survive whatever comes
 	armed = true
 	if on := steps[step]; on != "" {
-		err := m.db.do(context.Background(), 0, func(t *tx) error {
-			_, err := t.exec("CREATE TEMP TRIGGER killer " + strings.Replace(on, " ON ", " ON main.", 1) + " BEGIN SELECT die(); END")
+		err := m.change(context.Background(), 0, func(t *tx) error {
+			_, err := t.Exec("CREATE TEMP TRIGGER killer " + strings.Replace(on, " ON ", " ON main.", 1) + " BEGIN SELECT die(); END")
 			return err
 		})
 		if err != nil {

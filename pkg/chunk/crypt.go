@@ -92,7 +92,7 @@ func (r *keyring) open(stored []byte, keyID string, place []byte) ([]byte, error
 
 // checkKeys fails with a *KeyError unless every stored part can be read. One whose data was freed needs no key.
 func (m *Manager) checkKeys(ctx context.Context) error {
-	rows, err := m.db.read.QueryContext(ctx,
+	rows, err := m.db.Read.QueryContext(ctx,
 		"SELECT keyid, count(*) FROM parts p WHERE keyid != '' AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid) GROUP BY keyid")
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func reopen(t *testing.T, m *Manager, cfg Config) *Manager {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cfg.DatabasePath = m.db.path
+	cfg.DatabasePath = m.db.Path
 	return open(t, cfg)
 }
 
@@ -40,7 +40,7 @@ func TestEncryptedPartsAreReadWithTheirKeyOnly(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	path := m.db.path
+	path := m.db.Path
 	if b := must(os.ReadFile(path)); bytes.Contains(b, []byte("telling")) || bytes.Contains(b, []byte("\x28\xb5\x2f\xfd")) {
 		t.Error("the file holds readable data, or a zstd frame")
 	}
@@ -93,10 +93,10 @@ func TestEncryptedDataBelongsToItsPlace(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	alter(t, m.db.path, "UPDATE blobs SET data = (SELECT data FROM blobs WHERE pid = 2) WHERE pid = 1",
+	alter(t, m.db.Path, "UPDATE blobs SET data = (SELECT data FROM blobs WHERE pid = 2) WHERE pid = 1",
 		"UPDATE parts SET sha = (SELECT sha FROM parts WHERE pid = 2) WHERE pid = 1")
 	cfg := withKeys(key(1))
-	cfg.DatabasePath = m.db.path
+	cfg.DatabasePath = m.db.Path
 	m = open(t, cfg)
 	for p := next(t, m); p != nil; p = next(t, m) {
 		if _, err := p.Report(); (err == nil) != (p.Index == 1) {

@@ -1,9 +1,11 @@
 package chunk
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 var (
@@ -31,17 +33,11 @@ func (e *StorageFullError) Error() string {
 // Is makes errors.Is(err, ErrStorageFull) true.
 func (e *StorageFullError) Is(target error) bool { return target == ErrStorageFull }
 
-// SchemaError refuses a database that a newer version of this package wrote. The file is left as it is.
-type SchemaError struct {
-	Path      string
-	Have, Max int // schema versions: of the file, and the newest this package knows
-}
+// SchemaError is returned for a database that a newer version of this package wrote. The file is not changed.
+type SchemaError = sqlitedb.SchemaError
 
-func (e *SchemaError) Error() string {
-	return fmt.Sprintf("%s has schema version %d, this version knows up to %d", e.Path, e.Have, e.Max)
-}
-
-func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+// LockedError is returned for a database that another process has open. It names the lock file and, if known, the process.
+type LockedError = filelock.HeldError
 
 type notFoundError struct{}
 

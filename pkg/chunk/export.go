@@ -13,7 +13,7 @@ import (
 // in their order: each is a report of its own, with the tool, the metadata and the assets its findings reference. It
 // returns how many parts it wrote. It fails with ErrNotFound, and at the first part that is damaged.
 func (s *Storage) Export(ctx context.Context, reportID string, w io.Writer) (parts int, err error) {
-	if s.m.db.isClosed() {
+	if s.m.db.Closed() {
 		return 0, ErrClosed
 	}
 	if _, err := s.Report(ctx, reportID); err != nil {
@@ -40,16 +40,13 @@ func (s *Storage) Export(ctx context.Context, reportID string, w io.Writer) (par
 
 // storedPart reads the first part after an index whose data is there.
 func (s *Storage) storedPart(ctx context.Context, reportID string, after int) (*part.Part, error) {
-	row, err := s.m.db.queryRow(ctx, `SELECT r.content, p.idx, p.encoding, p.sha, p.keyid, b.data FROM reports r JOIN parts p ON p.rid = r.rid JOIN blobs b ON b.pid = p.pid
-		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) AND p.idx > ?3
-		ORDER BY p.idx LIMIT 1`, s.tenant, reportID, after)
-	if err != nil {
-		return nil, err
-	}
 	p := &part.Part{ReportID: reportID, TenantID: s.tenant}
 	var content, sha []byte
 	var keyID string
-	if err := row.Scan(&content, &p.Index, &p.Encoding, &sha, &keyID, &p.Data); err != nil {
+	err := s.m.db.Row(ctx, `SELECT r.content, p.idx, p.encoding, p.sha, p.keyid, b.data FROM reports r JOIN parts p ON p.rid = r.rid JOIN blobs b ON b.pid = p.pid
+		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) AND p.idx > ?3
+		ORDER BY p.idx LIMIT 1`, []any{s.tenant, reportID, after}, &content, &p.Index, &p.Encoding, &sha, &keyID, &p.Data)
+	if err != nil {
 		return nil, err
 	}
 	p.SHA256, p.Key = hash32(sha), part.Key(reportID, hash32(content), p.Index)

@@ -46,7 +46,7 @@ func TestTenantsShareUploadsAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := split
-	cfg.DatabasePath = m.db.path
+	cfg.DatabasePath = m.db.Path
 	m = open(t, cfg)
 	submit(t, m, testReport("late", 1), part.Envelope{TenantID: "c"})
 	got := order(t, m)

@@ -128,9 +128,11 @@ func TestConcurrentSubmitsShareTransactions(t *testing.T) {
 	m := open(t, split)
 	still(t, m)
 	commits := 0
-	err := m.db.conn.Raw(func(c any) error {
-		c.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 { commits++; return 0 })
-		return nil
+	err := m.change(t.Context(), 0, func(t *tx) error {
+		return t.Raw(func(c any) error {
+			c.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 { commits++; return 0 })
+			return nil
+		})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +140,7 @@ func TestConcurrentSubmitsShareTransactions(t *testing.T) {
 	busy, hold := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		if err := m.db.do(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil }); err != nil {
+		if err := m.change(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -146,11 +148,11 @@ func TestConcurrentSubmitsShareTransactions(t *testing.T) {
 	for i := range 64 {
 		all.Go(func() { submit(t, m, testReport(fmt.Sprint("r", i), 1)) })
 	}
-	eventually(t, "64 reports wait", func() bool { return len(m.db.ops) == 64 })
+	eventually(t, "64 reports wait", func() bool { return m.db.Waiting() == 64 })
 	close(hold)
 	all.Wait()
 	n := -1
-	if err := m.db.do(t.Context(), 0, func(*tx) error { n = commits; return nil }); err != nil {
+	if err := m.change(t.Context(), 0, func(*tx) error { n = commits; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if n > 3 { // the one that held the others, one for all of them

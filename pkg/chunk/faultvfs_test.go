@@ -158,7 +158,7 @@ func TestEveryWriteAndSyncMayFail(t *testing.T) {
 				_, submitErr := m.SubmitReport(t.Context(), testReport("r", 4))
 				p := next(t, m)
 				_, settleErr := m.Settle(t.Context(), p, uploaded)
-				_ = m.db.checkpoint() // fails where its turn is; the next one makes up for it
+				_ = m.db.Checkpoint() // fails where its turn is; the next one makes up for it
 				if !mend() {
 					break
 				}

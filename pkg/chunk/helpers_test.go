@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/part"
+
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
@@ -31,7 +33,7 @@ func open(t testing.TB, cfg Config) *Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if m.db.isClosed() {
+		if m.db.Closed() {
 			return
 		}
 		checkStore(t, m)
@@ -77,14 +79,14 @@ func checkStore(t testing.TB, m *Manager) {
 		t.Errorf("the tenants' accounts say %d reports and %d bytes, the file has %d bytes (%+v)", reports, bytes, got, c)
 	}
 	var verdict string
-	if err := m.db.read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+	if err := m.db.Read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		t.Errorf("integrity check: %s %v", verdict, err)
 	}
 }
 
 func number(t testing.TB, m *Manager, query string, args ...any) (n int64) {
 	t.Helper()
-	if err := m.db.read.QueryRow(query, args...).Scan(&n); err != nil {
+	if err := m.db.Read.QueryRow(query, args...).Scan(&n); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return n
@@ -93,7 +95,7 @@ func number(t testing.TB, m *Manager, query string, args ...any) (n int64) {
 // alter changes the file through a connection of its own, as another program would.
 func alter(t testing.TB, path string, queries ...string) {
 	t.Helper()
-	d, err := sql.Open("sqlite", dsn(path, "_pragma=busy_timeout(5000)"))
+	d, err := sql.Open("sqlite", sqlitedb.DSN(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func alter(t testing.TB, path string, queries ...string) {
 func execute(t testing.TB, m *Manager, queries ...string) {
 	t.Helper()
 	for _, q := range queries {
-		if err := m.db.do(context.Background(), 0, func(t *tx) error { _, err := t.exec(q); return err }); err != nil {
+		if err := m.change(context.Background(), 0, func(t *tx) error { _, err := t.Exec(q); return err }); err != nil {
 			t.Fatalf("%s: %v", q, err)
 		}
 	}
@@ -231,7 +233,7 @@ func still(t testing.TB, m *Manager) {
 	})
 	t.Cleanup(func() {
 		checkStore(t, m)
-		if err := m.db.close(); err != nil {
+		if err := m.db.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -85,11 +85,11 @@ func TestLateOutcomeDoesNotTouchANewReport(t *testing.T) {
 	errs := make(chan error, 4)
 	queue := func(n int, f func() error) { // the n-th change waits behind the first
 		go func() { errs <- f() }()
-		eventually(t, "change is queued", func() bool { return len(m.db.ops) == n })
+		eventually(t, "change is queued", func() bool { return m.db.Waiting() == n })
 	}
 	busy := make(chan struct{})
 	go func() {
-		errs <- m.db.do(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil })
+		errs <- m.change(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil })
 	}()
 	<-busy
 	queue(1, func() error { _, err := m.Storage().Drop(t.Context(), "old"); return err })
@@ -121,21 +121,21 @@ func TestNoPartIsLeasedBeforeItsReportIsCounted(t *testing.T) {
 	busy, hold, committed, count := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
 	errs := make(chan error, 3)
 	go func() {
-		errs <- m.db.do(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil })
+		errs <- m.change(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil })
 	}()
 	<-busy
 	go func() { // what it does after the commit comes before what the report does
-		errs <- m.db.do(t.Context(), 0, func(t *tx) error {
-			t.afterCommit(func() { close(committed); <-count })
+		errs <- m.change(t.Context(), 0, func(t *tx) error {
+			t.AfterCommit(func() { close(committed); <-count })
 			return nil
 		})
 	}()
-	eventually(t, "first change is queued", func() bool { return len(m.db.ops) == 1 })
+	eventually(t, "first change is queued", func() bool { return m.db.Waiting() == 1 })
 	go func() {
 		_, err := m.SubmitReport(t.Context(), testReport("r", 1))
 		errs <- err
 	}()
-	eventually(t, "report is queued", func() bool { return len(m.db.ops) == 2 })
+	eventually(t, "report is queued", func() bool { return m.db.Waiting() == 2 })
 	close(hold)
 	<-committed
 
@@ -213,7 +213,7 @@ func TestRetryTimeSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := split
-	cfg.DatabasePath = m.db.path
+	cfg.DatabasePath = m.db.Path
 	m = open(t, cfg)
 	if p, at, err := m.Next(t.Context()); p != nil || err != nil || at.Sub(due).Abs() > time.Millisecond {
 		t.Fatalf("%v due %v, want %v, %v", p, at, due, err)

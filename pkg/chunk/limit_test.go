@@ -33,7 +33,7 @@ func TestLimitHoldsForReportsThatComeTogether(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				most = max(most, m.db.fileBytes())
+				most = max(most, m.db.FileBytes())
 				runtime.Gosched()
 			}
 		}

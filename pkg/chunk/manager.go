@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/homedir"
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
 // Manager is an open chunk store.
 type Manager struct {
 	cfg    Config
-	db     *db
+	db     *sqlitedb.DB
 	keys   *keyring
 	silent bool          // no sink: events need not be made
 	ready  chan struct{} // capacity 1: something may have become due
@@ -36,7 +37,9 @@ type Manager struct {
 	nextMu    sync.Mutex    // one Next at a time; taken before mu
 	reclaimed int64         // bytes given back to the filesystem, by the cleaner under mu
 
-	lastRID, lastPID int64 // row numbers given; used by changes alone
+	// Used by changes alone, in the goroutine that writes.
+	lastRID, lastPID int64 // row numbers given
+	group            group
 
 	mu         sync.Mutex // guards what follows; never held during I/O
 	counts     part.Counts
@@ -65,7 +68,7 @@ type lease struct {
 // Reports that an earlier process left unfinished are due again; those it was still writing are removed. A
 // damaged database is set aside under another name, and what can be read of it goes into a new one; an event says
 // what was salvaged and what is lost. A second process
-// on the same file is refused with a *filelock.HeldError, a database of a newer version with a *SchemaError, one whose key is not
+// on the same file is refused with a *LockedError, a database of a newer version with a *SchemaError, one whose key is not
 // given with a *KeyError.
 func NewManager(cfg *Config) (*Manager, error) {
 	if cfg == nil {
@@ -83,35 +86,29 @@ func NewManager(cfg *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := start(path, c, keys, cfg.Sink == nil)
-	if !isCorrupt(err) {
-		return m, err
+	m, err := start(path, c, keys, cfg.Sink == nil, nil)
+	if sqlitedb.IsCorrupt(err) { // damage that the check did not reach
+		m, err = start(path, c, keys, cfg.Sink == nil, err)
 	}
-	if err := repair(path, c, keys, err); err != nil { // the check did not come to the damage
-		return nil, err
-	}
-	return start(path, c, keys, cfg.Sink == nil)
+	return m, err
 }
 
-// start opens a store that is sound as far as can be told, or was made so.
-func start(path string, c Config, keys *keyring, silent bool) (*Manager, error) {
-	if err := repair(path, c, keys, nil); err != nil {
-		return nil, err
-	}
-	d, err := openDB(path, c.maxBytes())
-	if r := (reserve{path: path + ".reserve"}); isFull(err) && r.spend() == nil { // opening takes space, too
-		d, err = openDB(path, c.maxBytes())
-	}
-	if err != nil {
-		return nil, err
-	}
+// start opens the store. A store that is damaged, or known to be because of cause, is replaced first.
+func start(path string, c Config, keys *keyring, silent bool, cause error) (_ *Manager, err error) {
 	m := &Manager{
-		cfg: c, db: d, keys: keys, silent: silent, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
+		cfg: c, keys: keys, silent: silent, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
 		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*part.Part]int64{}, reportUses: map[int64]int{},
 	}
-	d.starved = m.walStarved
+	m.db, err = sqlitedb.Open(sqlitedb.Config{
+		Path: path, Migrations: migrations, Pragmas: []string{"auto_vacuum(2)"}, MaxWAL: walShare(c.maxBytes()), Reserve: reserveShare(c.maxBytes()),
+		Prepare:   func() error { return repair(path, c, keys, cause) },
+		OnBusyWAL: m.walBusy, OnFault: m.databaseFailed,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("chunk store: %w", err)
+	}
 	if err := m.recover(); err != nil {
-		return nil, errors.Join(err, d.close())
+		return nil, errors.Join(err, m.db.Close())
 	}
 	m.cleaner.Go(m.clean)
 	return m, nil
@@ -120,17 +117,17 @@ func start(path string, c Config, keys *keyring, silent bool) (*Manager, error) 
 // recover removes what an earlier process did not finish writing and counts what it left to upload.
 func (m *Manager) recover() error {
 	if err := m.checkKeys(context.Background()); err != nil {
-		return fmt.Errorf("chunk store %s: %w", m.db.path, err)
+		return fmt.Errorf("chunk store %s: %w", m.db.Path, err)
 	}
-	err := m.db.do(context.Background(), 0, func(t *tx) error {
-		_, err := t.exec("DELETE FROM reports WHERE state = ?", reportOpen)
+	err := m.change(context.Background(), 0, func(t *tx) error {
+		_, err := t.Exec("DELETE FROM reports WHERE state = ?", reportOpen)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("remove unfinished reports: %w", err)
 	}
 	const last = "SELECT coalesce((SELECT max(rid) FROM reports), 0), coalesce((SELECT max(pid) FROM parts), 0)"
-	if err := m.db.read.QueryRow(last).Scan(&m.lastRID, &m.lastPID); err != nil {
+	if err := m.db.Read.QueryRow(last).Scan(&m.lastRID, &m.lastPID); err != nil {
 		return fmt.Errorf("find the last row numbers: %w", err)
 	}
 	if err := m.loadAccounts(context.Background()); err != nil {
@@ -148,7 +145,7 @@ func (m *Manager) Close() error {
 	m.closeOnce.Do(func() {
 		close(m.stop)
 		m.cleaner.Wait()
-		m.closeErr = m.db.close()
+		m.closeErr = m.db.Close()
 	})
 	return m.closeErr
 }

@@ -14,7 +14,7 @@ import (
 func (m *Manager) Next(ctx context.Context) (*part.Part, time.Time, error) {
 	m.nextMu.Lock()
 	defer m.nextMu.Unlock()
-	if m.db.isClosed() {
+	if m.db.Closed() {
 		return nil, time.Time{}, ErrClosed
 	}
 	for refilled := false; ; {
@@ -67,17 +67,17 @@ func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 	if skip {
 		return nil
 	}
-	m.db.visible.RLock() // see refill
-	defer m.db.visible.RUnlock()
-	row, err := m.db.queryRow(ctx, waitingParts+" ORDER BY p.turn, p.pid LIMIT 1", time.Now().UnixMilli())
-	if err != nil {
-		return err
-	}
+	return m.db.Consistent(func() error { return m.exchange(ctx, c) })
+}
+
+func (m *Manager) exchange(ctx context.Context, c *candidate) error {
 	var old candidate
-	if err := row.Scan(&old.pid, &old.rid, &old.priority, &old.turn, &old.chunk); err != nil {
-		if isNoRows(err) {
-			err = nil
-		}
+	err := m.db.Row(ctx, waitingParts+" ORDER BY p.turn, p.pid LIMIT 1", []any{time.Now().UnixMilli()},
+		&old.pid, &old.rid, &old.priority, &old.turn, &old.chunk)
+	if isNoRows(err) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -94,12 +94,14 @@ func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 // refill reads the window anew. What a transaction changed is in memory too before it can be read here, or it is read
 // here: a part is never found before its report is counted, and none is missed.
 func (m *Manager) refill(ctx context.Context) error {
+	return m.db.Consistent(func() error { return m.readWindow(ctx) })
+}
+
+func (m *Manager) readWindow(ctx context.Context) error {
 	m.mu.Lock()
 	most := windowSize + len(m.leases) // leased parts are still waiting in the database
 	m.mu.Unlock()
-	m.db.visible.RLock()
-	defer m.db.visible.RUnlock()
-	rows, err := m.db.query(ctx, waitingParts+" ORDER BY p.priority DESC, p.turn, p.pid LIMIT ?", time.Now().UnixMilli(), most)
+	rows, err := m.db.Query(ctx, waitingParts+" ORDER BY p.priority DESC, p.turn, p.pid LIMIT ?", time.Now().UnixMilli(), most)
 	if err != nil {
 		return err
 	}
@@ -129,12 +131,9 @@ func (m *Manager) refill(ctx context.Context) error {
 
 // nextDue returns when the first of the parts put back becomes due.
 func (m *Manager) nextDue(ctx context.Context) (time.Time, error) {
-	row, err := m.db.queryRow(ctx, "SELECT min(due) FROM parts WHERE state = 1 AND due > 0 AND due > ?", time.Now().UnixMilli())
-	if err != nil {
-		return time.Time{}, err
-	}
 	var ms sql.NullInt64
-	if err := row.Scan(&ms); err != nil {
+	err := m.db.Row(ctx, "SELECT min(due) FROM parts WHERE state = 1 AND due > 0 AND due > ?", []any{time.Now().UnixMilli()}, &ms)
+	if err != nil {
 		return time.Time{}, err
 	}
 	m.mu.Lock()
@@ -178,18 +177,15 @@ func (m *Manager) lease(ctx context.Context, c candidate) (*part.Part, error) {
 }
 
 func (m *Manager) load(ctx context.Context, c candidate) (_ *part.Part, size int64, _ error) {
-	row, err := m.db.queryRow(ctx, `SELECT r.tenant, r.id, r.job, r.tool, r.priority, r.content, r.parts, r.created,
-			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, p.size, p.keyid, coalesce(b.data, x'')
-		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid
-		WHERE p.pid = ? AND p.rid = ? AND p.state = 1 AND p.due <= ?`, c.pid, c.rid, time.Now().UnixMilli())
-	if err != nil {
-		return nil, 0, err
-	}
 	var p part.Part
 	var content, sha []byte
 	var created int64
 	var keyID string
-	err = row.Scan(&p.TenantID, &p.ReportID, &p.JobID, &p.Tool, &p.Priority, &content, &p.Total, &created,
+	err := m.db.Row(ctx, `SELECT r.tenant, r.id, r.job, r.tool, r.priority, r.content, r.parts, r.created,
+			p.idx, p.encoding, p.raw, p.sha, p.findings, p.assets, p.deps, p.oversize, p.attempts, p.size, p.keyid, coalesce(b.data, x'')
+		FROM parts p JOIN reports r ON r.rid = p.rid LEFT JOIN blobs b ON b.pid = p.pid
+		WHERE p.pid = ? AND p.rid = ? AND p.state = 1 AND p.due <= ?`, []any{c.pid, c.rid, time.Now().UnixMilli()},
+		&p.TenantID, &p.ReportID, &p.JobID, &p.Tool, &p.Priority, &content, &p.Total, &created,
 		&p.Index, &p.Encoding, &p.RawSize, &sha, &p.Findings, &p.Assets, &p.Dependencies, &p.Oversize, &p.Attempt, &size, &keyID, &p.Data)
 	if err != nil {
 		return nil, 0, err

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -114,8 +113,8 @@ func TestOnlyTheOwnerMayRead(t *testing.T) {
 func TestSecondManagerOnOneFileIsRefused(t *testing.T) {
 	m := open(t, Config{})
 	submit(t, m, testReport("r", 1))
-	var held *filelock.HeldError
-	if _, err := NewManager(&Config{DatabasePath: m.db.path}); !errors.As(err, &held) || held.PID != os.Getpid() || !strings.Contains(err.Error(), m.db.path) {
+	var held *LockedError
+	if _, err := NewManager(&Config{DatabasePath: m.db.Path}); !errors.As(err, &held) || held.PID != os.Getpid() || !strings.Contains(err.Error(), m.db.Path) {
 		t.Fatalf("%v", err)
 	}
 	if parts := drain(t, m); len(parts) != 1 {
@@ -124,7 +123,7 @@ func TestSecondManagerOnOneFileIsRefused(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	open(t, Config{DatabasePath: m.db.path}) // free again
+	open(t, Config{DatabasePath: m.db.Path}) // free again
 }
 
 func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
@@ -133,16 +132,16 @@ func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	alter(t, m.db.path, "PRAGMA user_version = 99")
+	alter(t, m.db.Path, "PRAGMA user_version = 99")
 	for range 2 { // the second time shows that the lock is free
 		var newer *SchemaError
-		_, err := NewManager(&Config{DatabasePath: m.db.path})
+		_, err := NewManager(&Config{DatabasePath: m.db.Path})
 		if !errors.As(err, &newer) || newer.Have != 99 || newer.Max != len(migrations) || !strings.Contains(err.Error(), "99") {
 			t.Fatalf("%v", err)
 		}
 	}
-	alter(t, m.db.path, fmt.Sprint("PRAGMA user_version = ", len(migrations)))
-	m = open(t, Config{DatabasePath: m.db.path})
+	alter(t, m.db.Path, fmt.Sprint("PRAGMA user_version = ", len(migrations)))
+	m = open(t, Config{DatabasePath: m.db.Path})
 	if parts := drain(t, m); len(parts) != 1 {
 		t.Errorf("%d parts: the refused file was changed", len(parts))
 	}
@@ -153,7 +152,7 @@ func TestNonsenseInARowIsAnError(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("bad", 4))
 	submit(t, m, testReport("good", 4))
-	alter(t, m.db.path, "UPDATE reports SET content = x'00' WHERE id = 'bad'")
+	alter(t, m.db.Path, "UPDATE reports SET content = x'00' WHERE id = 'bad'")
 	s := m.Storage()
 	if _, err := s.Parts(t.Context(), "bad"); err == nil {
 		t.Error("Parts says nothing")
@@ -223,7 +222,7 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	}
 	m.Counts() // may be asked of a closed store
 
-	m = open(t, Config{DatabasePath: m.db.path, MaxConcurrentUploads: 9})
+	m = open(t, Config{DatabasePath: m.db.Path, MaxConcurrentUploads: 9})
 	if parts := drain(t, m); len(parts) != 2 {
 		t.Errorf("%d of 2 parts, the one leased when the store was closed among them", len(parts))
 	}
@@ -257,7 +256,7 @@ func TestCloseWaitsForChangesUnderWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		submitters.Wait()
-		m = open(t, Config{DatabasePath: m.db.path})
+		m = open(t, Config{DatabasePath: m.db.Path})
 		if c := m.Counts(); c.Recovered != int64(accepted) {
 			t.Fatalf("%d accepted, %d recovered", accepted, c.Recovered)
 		}
@@ -269,11 +268,11 @@ func TestReadersDoNotWaitForTheWriter(t *testing.T) {
 	m := open(t, split)
 	busy, hold := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
-	go func() { done <- m.db.do(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil }) }()
+	go func() { done <- m.change(t.Context(), 0, func(*tx) error { close(busy); <-hold; return nil }) }()
 	<-busy
 	var conns []io.Closer
-	for range readers { // each a new one
-		c, err := m.db.read.Conn(t.Context())
+	for range 4 { // each a new one
+		c, err := m.db.Read.Conn(t.Context())
 		if err != nil {
 			t.Fatalf("open a reader during a transaction: %v", err)
 		}

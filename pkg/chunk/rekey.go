@@ -5,8 +5,11 @@ import (
 	"fmt"
 )
 
-// rekeyBatch bounds the parts that one transaction encrypts anew; they are at most 8 MiB together, but for one.
-const rekeyBatch = 64
+// rekeyBatch and rekeyBytes bound the parts that one transaction encrypts with the current key.
+const (
+	rekeyBatch = 64
+	rekeyBytes = 8 << 20
+)
 
 // Rekey encrypts with the current key what is stored otherwise: with an older key, or not at all. Afterwards the
 // older keys are needed no more, but for parts that are damaged: these stay as they are. It returns how many parts it changed. Reports may be submitted and uploaded
@@ -17,7 +20,7 @@ func (m *Manager) Rekey(ctx context.Context) (parts int64, err error) {
 	}
 	for last, more := int64(0), true; more && err == nil; {
 		var done, at int64
-		err = m.db.do(ctx, groupBytes, func(t *tx) (err error) {
+		err = m.change(ctx, rekeyBytes, func(t *tx) (err error) {
 			done, at, more, err = m.rekeySome(t, last)
 			return err
 		})
@@ -33,12 +36,12 @@ func (m *Manager) Rekey(ctx context.Context) (parts int64, err error) {
 // be more.
 func (m *Manager) rekeySome(t *tx, after int64) (done, last int64, more bool, err error) {
 	last = after
-	for bytes, tried := 0, 0; tried < rekeyBatch && bytes < groupBytes; tried++ {
+	for bytes, tried := 0, 0; tried < rekeyBatch && bytes < rekeyBytes; tried++ {
 		var pid int64
 		var tenant, reportID, keyID string
 		var index int
 		var stored []byte
-		err := t.row(`SELECT p.pid, r.tenant, r.id, p.idx, p.keyid, b.data FROM parts p JOIN reports r ON r.rid = p.rid JOIN blobs b ON b.pid = p.pid
+		err := t.Row(`SELECT p.pid, r.tenant, r.id, p.idx, p.keyid, b.data FROM parts p JOIN reports r ON r.rid = p.rid JOIN blobs b ON b.pid = p.pid
 			WHERE p.pid > ? AND p.keyid != ? ORDER BY p.pid LIMIT 1`, []any{last, m.keys.current}, &pid, &tenant, &reportID, &index, &keyID, &stored)
 		if isNoRows(err) {
 			return done, last, false, nil
@@ -53,10 +56,10 @@ func (m *Manager) rekeySome(t *tx, after int64) (done, last int64, more bool, er
 			continue
 		}
 		again, id := m.keys.seal(data, where)
-		if _, err := t.exec("UPDATE blobs SET data = ? WHERE pid = ?", again, pid); err != nil {
+		if _, err := t.Exec("UPDATE blobs SET data = ? WHERE pid = ?", again, pid); err != nil {
 			return 0, after, false, err
 		}
-		if _, err := t.exec("UPDATE parts SET keyid = ? WHERE pid = ?", id, pid); err != nil {
+		if _, err := t.Exec("UPDATE parts SET keyid = ? WHERE pid = ?", id, pid); err != nil {
 			return 0, after, false, err
 		}
 		bytes += len(again)

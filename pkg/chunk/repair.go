@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
-	"modernc.org/sqlite" // also the driver "sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	// also the driver "sqlite"
 
-	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -21,20 +19,9 @@ import (
 // read.
 var checkTime = 5 * time.Second
 
-// repair looks at the files at path, and changes nothing where they are sound. Where they are damaged, or known to be
+// repair, called with the lock held, looks at the files at path, and changes nothing where they are sound. Where they are damaged, or known to be
 // because of cause, it puts a new database in their place and says what became of the reports.
 func repair(path string, c Config, keys *keyring, cause error) error {
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return nil // a new store, or one that openDB has a reason to refuse
-	}
-	if err := refuseLinks(path); err != nil {
-		return err
-	}
-	lock, err := filelock.Acquire(path + ".lock")
-	if err != nil {
-		return fmt.Errorf("chunk store %s: %w", path, err)
-	}
-	defer func() { _ = lock.Release() }() // closing what nothing is written to
 	if err := finishReplacing(path, c.Sink); err != nil {
 		return err
 	}
@@ -71,15 +58,15 @@ func examine(f *storeFiles, path string, sink event.Sink) (damage error) {
 		if err := d.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil || version > len(migrations) {
 			return err
 		}
-		return check(ctx, d)
+		return sqlitedb.Check(ctx, d)
 	})
 	switch {
 	case version > len(migrations):
 		return nil // is refused, and left as it is
 	case f.log.damaged():
-		return &corruptError{fmt.Sprintf("%d committed frames of the write-ahead log are damaged", f.log.bad())}
+		return &sqlitedb.CorruptError{Verdict: fmt.Sprintf("%d committed frames of the write-ahead log are damaged", f.log.bad())}
 	case f.size == 0:
-		return &corruptError{"the file is empty and its write-ahead log is not"}
+		return &sqlitedb.CorruptError{Verdict: "the file is empty and its write-ahead log is not"}
 	case damage != nil && ctx.Err() != nil:
 		sink.Record(event.Event{Type: event.AgentError, Severity: event.Warn, Message: "the check of the chunk store took too long and was given up",
 			Details: map[string]any{"path": path, "bytes": m.size, "seconds": checkTime.Seconds()}})
@@ -90,34 +77,4 @@ func examine(f *storeFiles, path string, sink event.Sink) (damage error) {
 			Message: "the write-ahead log of the chunk store has a torn end, as a power cut or a kill in the middle of a commit leaves it", Details: map[string]any{"path": path}})
 	}
 	return damage
-}
-
-// check finds a file that is no database, or a damaged one, before anything relies on it.
-func check(ctx context.Context, d *sql.DB) error {
-	var verdict string
-	if err := d.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return err
-	}
-	if verdict != "ok" {
-		return &corruptError{verdict}
-	}
-	return nil
-}
-
-type corruptError struct{ verdict string }
-
-func (e *corruptError) Error() string { return "database is damaged: " + e.verdict }
-
-// isCorrupt says whether err means that the file is damaged or no database, so that it must be replaced.
-func isCorrupt(err error) bool {
-	var c *corruptError
-	if errors.As(err, &c) {
-		return true
-	}
-	var s *sqlite.Error
-	if errors.As(err, &s) {
-		code := s.Code() & 0xff
-		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
-	}
-	return false
 }

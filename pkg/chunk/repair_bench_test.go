@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rediverio/sdk/pkg/event"
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/part"
+
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // largeStore makes a closed store of about mb MiB whose reports have one part of about kb KiB each.
@@ -26,7 +28,7 @@ func largeStore(b *testing.B, mb, kb int) (path string) {
 	if err := m.Close(); err != nil {
 		b.Fatal(err)
 	}
-	return m.db.path
+	return m.db.Path
 }
 
 func inParallel(n int, jobs []func()) {
@@ -80,7 +82,7 @@ func BenchmarkStart(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				s, err := salvageInto(filepath.Join(b.TempDir(), "new.db"), f, &keyring{}, reserve{})
+				s, err := salvageInto(filepath.Join(b.TempDir(), "new.db"), f, &keyring{}, sqlitedb.Reserve{})
 				if err != nil || s.Lost > 0 || s.Salvaged == 0 {
 					b.Fatal(s, err)
 				}

@@ -42,7 +42,7 @@ func makeVictim(t *testing.T, checkpoint int) *victimStore {
 		submit(t, m, r, part.Envelope{TenantID: []string{"", "acme"}[i%2], Priority: i % 3})
 		v.unsent[id] = true
 		if i+1 == checkpoint {
-			if err := m.db.checkpoint(); err != nil {
+			if err := m.db.Checkpoint(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -62,7 +62,7 @@ func makeVictim(t *testing.T, checkpoint int) *victimStore {
 		}
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		v.files[suffix] = must(os.ReadFile(m.db.path + suffix))
+		v.files[suffix] = must(os.ReadFile(m.db.Path + suffix))
 	}
 	return v
 }

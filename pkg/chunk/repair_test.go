@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -24,14 +25,14 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return must(os.ReadFile(m.db.path))
+		return must(os.ReadFile(m.db.Path))
 	}
 	for name, damage := range map[string]func([]byte) []byte{
 		"no database at all": func([]byte) []byte { return []byte(strings.Repeat("this is no database. ", 1000)) },
 		"cut in half":        func(b []byte) []byte { return b[:len(b)/2] },
 		"pages overwritten": func(b []byte) []byte {
-			for i := pageSize; i < len(b)-2*pageSize; i += 3 * pageSize {
-				copy(b[i:], strings.Repeat("\xff\x00", pageSize/2))
+			for i := sqlitedb.PageSize; i < len(b)-2*sqlitedb.PageSize; i += 3 * sqlitedb.PageSize {
+				copy(b[i:], strings.Repeat("\xff\x00", sqlitedb.PageSize/2))
 			}
 			return b
 		},
@@ -78,8 +79,8 @@ func TestStartDoesNotWaitForTheCheck(t *testing.T) {
 
 	path = v.restore(t, func(f map[string][]byte) {
 		f["-wal"] = nil
-		for page := 2; page < len(f[""])/pageSize; page++ { // every leaf of a table
-			if b := f[""][page*pageSize:]; b[0] == 13 {
+		for page := 2; page < len(f[""])/sqlitedb.PageSize; page++ { // every leaf of a table
+			if b := f[""][page*sqlitedb.PageSize:]; b[0] == 13 {
 				b[0] = 0xff
 			}
 		}
@@ -104,7 +105,7 @@ func TestEmptyDatabaseBesideItsLogIsNoNewOne(t *testing.T) {
 // The list of tables is on the first page; without it nothing could be found.
 func TestFirstPageIsNotNeeded(t *testing.T) {
 	v := makeVictim(t, 60)
-	path := v.restore(t, func(f map[string][]byte) { clear(f[""][:pageSize]); f["-wal"] = nil })
+	path := v.restore(t, func(f map[string][]byte) { clear(f[""][:sqlitedb.PageSize]); f["-wal"] = nil })
 	rec := &recorder{}
 	m := open(t, Config{DatabasePath: path, Sink: rec})
 	d := salvagedEvent(t, rec)
@@ -118,7 +119,7 @@ func TestFirstPageIsNotNeeded(t *testing.T) {
 func TestTornEndOfTheLogIsNoDamage(t *testing.T) {
 	v := makeVictim(t, 0)
 	path := v.restore(t, func(f map[string][]byte) {
-		half := slices.Clone(f["-wal"][walHeaderSize : walHeaderSize+walFrameHeader+pageSize]) // its salts are right, its checksum is not
+		half := slices.Clone(f["-wal"][walHeaderSize : walHeaderSize+walFrameHeader+sqlitedb.PageSize]) // its salts are right, its checksum is not
 		f["-wal"] = append(f["-wal"], half...)
 	})
 	rec := &recorder{}
@@ -136,10 +137,10 @@ func TestTornEndOfTheLogIsNoDamage(t *testing.T) {
 // A bad frame in the middle of the log costs what only that frame held, where SQLite would forget all commits behind it.
 func TestCommitsBehindABadFrameAreTaken(t *testing.T) {
 	v := makeVictim(t, 0)
-	frames := (len(v.files["-wal"]) - walHeaderSize) / (walFrameHeader + pageSize)
+	frames := (len(v.files["-wal"]) - walHeaderSize) / (walFrameHeader + sqlitedb.PageSize)
 	for _, at := range []int{frames / 4, frames / 2, frames * 3 / 4} {
 		path := v.restore(t, func(f map[string][]byte) {
-			f["-wal"][walHeaderSize+at*(walFrameHeader+pageSize)+walFrameHeader+100] ^= 4
+			f["-wal"][walHeaderSize+at*(walFrameHeader+sqlitedb.PageSize)+walFrameHeader+100] ^= 4
 		})
 		rec := &recorder{}
 		m := open(t, Config{DatabasePath: path, Sink: rec})
@@ -214,7 +215,7 @@ func TestInterruptedMigrationIsResumed(t *testing.T) {
 	path := v.restore(t, func(map[string][]byte) {})
 	for version := range migrations {
 		old := filepath.Join(t.TempDir(), "chunks.db")
-		d, err := sql.Open("sqlite", dsn(old, "_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)"))
+		d, err := sql.Open("sqlite", sqlitedb.DSN(old, "auto_vacuum(2)", "journal_mode(WAL)"))
 		if err != nil {
 			t.Fatal(err)
 		}

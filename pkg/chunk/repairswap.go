@@ -2,15 +2,14 @@ package chunk
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -29,7 +28,7 @@ const (
 
 // replace fills a new store from the damaged one and puts it in its place.
 func replace(path string, f *storeFiles, c Config, keys *keyring, cause error) error {
-	found, err := salvageInto(path+salvagingSuffix, f, keys, reserve{path: path + ".reserve", size: reserveShare(c.maxBytes())})
+	found, err := salvageInto(path+salvagingSuffix, f, keys, sqlitedb.Reserve{Path: path + ".reserve", Size: reserveShare(c.maxBytes())})
 	if err != nil {
 		return fmt.Errorf("salvage %s, which is damaged (%w): %w", path, cause, err)
 	}
@@ -58,10 +57,8 @@ func finishReplacing(path string, sink event.Sink) error {
 		return err
 	}
 	aside := path + asideSuffix + stamp
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := sqlitedb.Rename(path, aside); err != nil {
+		return err
 	}
 	if err := os.Rename(path+salvagedSuffix+stamp, path); err != nil {
 		return err

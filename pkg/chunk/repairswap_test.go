@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 const salvageVictimEnv = "CHUNK_TEST_SALVAGE_DB"
@@ -31,8 +33,8 @@ func bigDamage(t *testing.T) (*victimStore, string) {
 	t.Helper()
 	v := makeVictim(t, 60)
 	return v, v.restore(t, func(f map[string][]byte) {
-		for page := 2; page < len(f["-wal"])/(pageSize+walFrameHeader)-20; page += 9 {
-			f["-wal"][walHeaderSize+page*(pageSize+walFrameHeader)+walFrameHeader+9] ^= 1
+		for page := 2; page < len(f["-wal"])/(sqlitedb.PageSize+walFrameHeader)-20; page += 9 {
+			f["-wal"][walHeaderSize+page*(sqlitedb.PageSize+walFrameHeader)+walFrameHeader+9] ^= 1
 		}
 	})
 }
@@ -145,7 +147,7 @@ func complete(t *testing.T, path, stamp string, aside ...string) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	found, err := salvageInto(path+salvagingSuffix, f, &keyring{}, reserve{})
+	found, err := salvageInto(path+salvagingSuffix, f, &keyring{}, sqlitedb.Reserve{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 // The database may not grow: what is stored can still be uploaded and freed.
@@ -16,7 +18,7 @@ func TestFullDiskIsSaidAndEnds(t *testing.T) {
 	execute(t, m, fmt.Sprintf("PRAGMA max_page_count = %d", pages+20))
 	for i := range 3 {
 		_, err := m.SubmitReport(t.Context(), bulky(fmt.Sprint("full", i), 1))
-		if !isFull(err) || !errors.Is(err, ErrStorageFull) {
+		if !sqlitedb.IsFull(err) || !errors.Is(err, ErrStorageFull) {
 			t.Fatalf("SQLITE_FULL expected: %v", err)
 		}
 	}
@@ -28,52 +30,56 @@ func TestFullDiskIsSaidAndEnds(t *testing.T) {
 	drain(t, m)
 }
 
-// The disk takes no byte more until the reserve is gone: what frees space goes on, what needs space
-// is refused until the reserve can be held back again.
-func TestReserveOfAFullDiskIsForWhatFreesSpace(t *testing.T) {
+// After SQLITE_FULL the reserve is released for changes that free space. Changes that need space are refused until it can
+// be restored.
+func TestReserveOfAFullDiskIsForChangesThatFreeSpace(t *testing.T) {
 	m := open(t, split)
 	still(t, m)
 	submit(t, m, testReport("r", 2))
-	r := &m.db.reserve
-	if st, err := os.Stat(r.path); err != nil || st.Size() != reserveShare(m.cfg.maxBytes()) || r.spent {
-		t.Fatalf("reserve at start: %v", err)
+	path, size := m.db.Path+".reserve", reserveShare(m.cfg.maxBytes())
+	held := func() bool {
+		st, err := os.Stat(path)
+		return err == nil && st.Mode().IsRegular() && st.Size() == size
+	}
+	if !held() {
+		t.Fatal("no reserve is held at the start")
 	}
 	full := fullError(t)
 	tries := 0
-	err := m.db.do(t.Context(), 0, func(*tx) error {
-		if tries++; !r.spent {
+	err := m.change(t.Context(), 0, func(*tx) error {
+		if tries++; held() {
 			return full
 		}
 		return nil
 	})
-	if err != nil || tries != 3 || !r.spent {
-		t.Fatalf("a deletion on a full disk: %v after %d tries, spent %v", err, tries, r.spent)
+	if err != nil || tries != 3 {
+		t.Fatalf("change(weight 0) on a full disk = %v after %d tries, want nil after 3", err, tries)
 	}
-	if _, err := os.Stat(r.path); !os.IsNotExist(err) {
-		t.Errorf("the spent reserve is still on disk: %v", err)
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("stat of the released reserve = %v, want that it does not exist", err)
 	}
 
-	if err := os.Mkdir(r.path, 0o700); err != nil { // it cannot be restored
+	if err := os.Mkdir(path, 0o700); err != nil { // it cannot be restored
 		t.Fatal(err)
 	}
 	if _, err := m.SubmitReport(t.Context(), testReport("refused", 2)); !errors.Is(err, ErrStorageFull) {
-		t.Errorf("a report is taken while the reserve is spent: %v", err)
+		t.Errorf("SubmitReport while the reserve is released = %v, want ErrStorageFull", err)
 	}
 	if parts := drain(t, m); len(parts) != 1 {
-		t.Errorf("%d parts uploaded", len(parts))
+		t.Errorf("%d parts uploaded, want 1", len(parts))
 	}
-	if err := os.Remove(r.path); err != nil {
+	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	submit(t, m, testReport("taken", 2))
-	if st, err := os.Stat(r.path); err != nil || st.Size() != r.size {
-		t.Errorf("the reserve is not restored: %v", err)
+	if !held() {
+		t.Error("the reserve is not restored")
 	}
 	drain(t, m)
 
-	err = m.db.do(t.Context(), 1, func(*tx) error { return full })
-	if !isFull(err) || r.spent {
-		t.Errorf("what needs space got the reserve: %v", err)
+	err = m.change(t.Context(), 1, func(*tx) error { return full })
+	if !sqlitedb.IsFull(err) || !held() {
+		t.Errorf("change(weight 1) on a full disk = %v, reserve held %v; want SQLITE_FULL, true", err, held())
 	}
 }
 
@@ -87,7 +93,7 @@ func fullError(t *testing.T) error {
 	defer d.Close()
 	d.SetMaxOpenConns(1)
 	_, err = d.Exec("CREATE TABLE t (b); PRAGMA max_page_count = 2; INSERT INTO t VALUES (zeroblob(100000))")
-	if !isFull(err) {
+	if !sqlitedb.IsFull(err) {
 		t.Fatal(err)
 	}
 	return err

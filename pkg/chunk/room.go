@@ -3,6 +3,8 @@ package chunk
 import (
 	"context"
 	"errors"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 // makeRoom sees to it that need bytes more fit under MaxStorageMB: it removes finished reports, oldest first, then
@@ -13,29 +15,48 @@ func (m *Manager) makeRoom(t *tx, need int64) error {
 		return nil
 	}
 	budget := dataShare(limit)
-	if t.used == 0 {
+	if t.group.used == 0 {
 		used, err := inUse(t)
 		if err != nil {
 			return err
 		}
-		t.used = used
+		t.group.used = used
 	}
-	if t.used+need > budget && m.cfg.AggressiveCleanup {
+	if t.group.used+need > budget && m.cfg.AggressiveCleanup {
 		_, used, err := m.evict(t, budget-need, m.cfg.DropUnsent, nil, bySize)
 		if err != nil {
 			return err
 		}
-		t.used = used
+		t.group.used = used
 	}
-	if need > 0 && t.used+need > budget {
-		return &StorageFullError{Used: t.used, Needed: need, Max: limit}
+	if need > 0 && t.group.used+need > budget {
+		return &StorageFullError{Used: t.group.used, Needed: need, Max: limit}
 	}
-	t.used += need
+	t.group.used += need
 	return nil
 }
 
 // dataShare is the part of the storage limit that the pages in use may take.
 func dataShare(limit int64) int64 { return limit - walShare(limit) - reserveShare(limit) }
+
+// walShare is the part of the storage limit that the write-ahead log may take. Zero means no limit.
+func walShare(limit int64) int64 {
+	if limit == 0 {
+		return sqlitedb.DefaultMaxWAL
+	}
+	return min(sqlitedb.DefaultMaxWAL, limit/4)
+}
+
+// reserveBytes is enough for the write-ahead log of many deletions and one checkpoint of it.
+const reserveBytes = 8 << 20
+
+// reserveShare is the part of the storage limit that the reserve takes. Zero means no limit.
+func reserveShare(limit int64) int64 {
+	if limit == 0 {
+		return reserveBytes
+	}
+	return min(reserveBytes, limit/8)
+}
 
 // evictCompleted removes completed reports, oldest first, until need bytes more fit under MaxStorageMB, and returns how
 // many. It does so in batches that stay removed when the report they make room for is refused after all: else each
@@ -51,7 +72,7 @@ func (m *Manager) evictCompleted(ctx context.Context, need int64) (removed int64
 // evictTo removes completed reports, as evict does, in batches between which others have their turn.
 func (m *Manager) evictTo(ctx context.Context, target int64, tenant *string, reason string) (removed int64, err error) {
 	for batch := int64(sweepBatch); batch == sweepBatch && err == nil; removed += batch {
-		err = m.db.do(ctx, 0, func(t *tx) (err error) {
+		err = m.change(ctx, 0, func(t *tx) (err error) {
 			batch, _, err = m.evict(t, target, false, tenant, reason)
 			return err
 		})
@@ -65,13 +86,13 @@ func (m *Manager) evictTo(ctx context.Context, target int64, tenant *string, rea
 // inUse returns the bytes of the pages that hold data.
 func inUse(t *tx) (int64, error) {
 	var pages, free int64
-	if err := t.row("PRAGMA page_count", nil, &pages); err != nil {
+	if err := t.Row("PRAGMA page_count", nil, &pages); err != nil {
 		return 0, err
 	}
-	if err := t.row("PRAGMA freelist_count", nil, &free); err != nil {
+	if err := t.Row("PRAGMA freelist_count", nil, &free); err != nil {
 		return 0, err
 	}
-	return (pages - free) * pageSize, nil
+	return (pages - free) * sqlitedb.PageSize, nil
 }
 
 // evict removes reports, oldest first, until at most target bytes are in use: at most sweepBatch completed ones, and when
@@ -90,7 +111,7 @@ func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string, reason
 				return removed, used, nil
 			}
 			var rid int64
-			err := t.row("SELECT rid FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
+			err := t.Row("SELECT rid FROM reports WHERE state = ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY finished, rid LIMIT 1",
 				[]any{state, tenant}, &rid)
 			if isNoRows(err) {
 				break
@@ -114,7 +135,7 @@ func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string, reason
 // not enough, more of them go in changes of their own.
 func (w *writer) commit(apply func(*tx) error) error {
 	for {
-		err := w.m.db.do(w.ctx, w.bytes, apply)
+		err := w.m.change(w.ctx, w.bytes, apply)
 		var full *StorageFullError
 		if !errors.As(err, &full) {
 			return err

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 // salvage copies what is readable of a damaged store into a new one: reports of which every waiting part can be read
@@ -52,7 +54,7 @@ var errStopped = errors.New("salvage stopped")
 
 // salvageInto makes a new store at path from the files and returns what came of it. The new one is complete and synced,
 // or an error is returned.
-func salvageInto(path string, f *storeFiles, keys *keyring, reserve reserve) (_ salvaged, err error) {
+func salvageInto(path string, f *storeFiles, keys *keyring, reserve sqlitedb.Reserve) (_ salvaged, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), salvageTime)
 	defer cancel()
 	dst, err := newSalvageTarget(path, reserve)
@@ -90,7 +92,7 @@ func (s *salvage) readImage(m *image, path string) error {
 		return nil
 	}
 	if m.open(s.ctx, hasTables) != nil {
-		first := make([]byte, pageSize)
+		first := make([]byte, sqlitedb.PageSize)
 		if err := readFirst(path, first); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package chunk
 import (
 	"testing"
 
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -16,8 +17,8 @@ func TestDiskFullDuringTheSalvage(t *testing.T) {
 	short, refused, tried := 0, 0, 0
 	for n := 1; ; n += 1 + n/6 {
 		path := v.restore(t, func(f map[string][]byte) {
-			for page := 5; page < len(f[""])/pageSize; page += 11 {
-				f[""][page*pageSize] ^= 0xff
+			for page := 5; page < len(f[""])/sqlitedb.PageSize; page += 11 {
+				f[""][page*sqlitedb.PageSize] ^= 0xff
 			}
 		})
 		rec := &recorder{}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"modernc.org/sqlite/vfs"
 )
 
@@ -22,7 +23,7 @@ type storeFiles struct {
 
 // openFiles opens and scans what is at path. A database that is missing beside a log is an empty one.
 func openFiles(path string) (_ *storeFiles, err error) {
-	f := &storeFiles{log: &walScan{pageSize: pageSize}}
+	f := &storeFiles{log: &walScan{pageSize: sqlitedb.PageSize}}
 	defer func() {
 		if err != nil {
 			f.close()

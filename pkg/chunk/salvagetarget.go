@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 // salvageTarget is the new store while it is filled. Nobody relies on it before it is finished, so it is synced once,
@@ -14,8 +16,8 @@ type salvageTarget struct {
 	path    string
 	pool    *sql.DB
 	conn    *sql.Conn
-	stmts   statements
-	reserve reserve // of the damaged store: given up when the disk is full
+	stmts   sqlitedb.Statements
+	reserve sqlitedb.Reserve // of the damaged store: given up when the disk is full
 	full    bool
 	pending int // rows in the transaction, or their bytes
 }
@@ -23,7 +25,7 @@ type salvageTarget struct {
 // salvageBatch is how many bytes of data, or as many rows of a thousandth, share a transaction.
 const salvageBatch = 4 << 20
 
-func newSalvageTarget(path string, r reserve) (_ *salvageTarget, err error) {
+func newSalvageTarget(path string, r sqlitedb.Reserve) (_ *salvageTarget, err error) {
 	t := &salvageTarget{path: path, reserve: r}
 	defer func() {
 		if err != nil {
@@ -42,7 +44,7 @@ func newSalvageTarget(path string, r reserve) (_ *salvageTarget, err error) {
 	if err := f.Close(); err != nil {
 		return t, err
 	}
-	if t.pool, err = sql.Open("sqlite", dsn(path, "_pragma=auto_vacuum(2)&_pragma=journal_mode(MEMORY)&_pragma=synchronous(OFF)&_pragma=foreign_keys(0)")); err != nil {
+	if t.pool, err = sql.Open("sqlite", sqlitedb.DSN(path, "auto_vacuum(2)", "journal_mode(MEMORY)", "synchronous(OFF)", "foreign_keys(0)")); err != nil {
 		return t, err
 	}
 	ctx := context.Background()
@@ -50,10 +52,10 @@ func newSalvageTarget(path string, r reserve) (_ *salvageTarget, err error) {
 		return t, err
 	}
 	if err := t.create(ctx); err != nil {
-		if !isFull(err) {
+		if !sqlitedb.IsFull(err) {
 			return t, err
 		}
-		if err = errors.Join(t.reserve.spend(), t.create(ctx)); err != nil {
+		if err = errors.Join(t.reserve.Release(), t.create(ctx)); err != nil {
 			return t, err
 		}
 	}
@@ -61,7 +63,7 @@ func newSalvageTarget(path string, r reserve) (_ *salvageTarget, err error) {
 }
 
 func (t *salvageTarget) create(ctx context.Context) error {
-	if err := migrate(ctx, t.conn, t.path); err != nil {
+	if err := sqlitedb.Migrate(ctx, t.conn, t.path, migrations); err != nil {
 		return err
 	}
 	// Every report that was seen: its state and name as far as they can be read, whether it is being copied, whether
@@ -143,12 +145,12 @@ func (t *salvageTarget) commit() error {
 
 // stopFull turns the error of a full disk into errStopped: what is there already stays.
 func (t *salvageTarget) stopFull(err error) error {
-	if err == nil || !isFull(err) {
+	if err == nil || !sqlitedb.IsFull(err) {
 		return err
 	}
 	t.full = true
 	_ = t.exec("ROLLBACK") // fails where SQLite has done it
-	return errors.Join(errStopped, t.reserve.spend(), t.exec("BEGIN"))
+	return errors.Join(errStopped, t.reserve.Release(), t.exec("BEGIN"))
 }
 
 func (t *salvageTarget) exec(query string) error {
@@ -157,7 +159,7 @@ func (t *salvageTarget) exec(query string) error {
 }
 
 func (t *salvageTarget) prepare(query string) (*sql.Stmt, error) {
-	return t.stmts.prepare(t.conn, query)
+	return t.stmts.Prepare(t.conn, query)
 }
 
 // finish makes the new store one like any other, and durable.
@@ -178,7 +180,7 @@ func (t *salvageTarget) finish() error {
 }
 
 func (t *salvageTarget) close() error {
-	errs := []error{t.stmts.close()}
+	errs := []error{t.stmts.Close()}
 	if t.conn != nil {
 		errs = append(errs, t.conn.Close())
 	}

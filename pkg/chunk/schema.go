@@ -1,11 +1,5 @@
 package chunk
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-)
-
 // States of a report and of a part. The numbers are on disk and never change.
 const (
 	reportOpen      = 0 // being written; swept at the next start
@@ -84,22 +78,3 @@ CREATE INDEX parts_next ON parts (priority DESC, turn, pid, due) WHERE state = 1
 CREATE INDEX parts_oldest ON parts (turn, pid, due) WHERE state = 1;
 CREATE INDEX parts_due ON parts (due) WHERE state = 1 AND due > 0;
 `}
-
-// migrate brings the database up to the newest schema, each step in one transaction with its version.
-func migrate(ctx context.Context, c *sql.Conn, path string) error {
-	var have int
-	if err := c.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if have > len(migrations) {
-		return &SchemaError{Path: path, Have: have, Max: len(migrations)}
-	}
-	for v := have; v < len(migrations); v++ {
-		step := fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
-		if _, err := c.ExecContext(ctx, step); err != nil {
-			_, _ = c.ExecContext(ctx, "ROLLBACK") // the first error is the one to report
-			return fmt.Errorf("migrate to schema version %d: %w", v+1, err)
-		}
-	}
-	return nil
-}

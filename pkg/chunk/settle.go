@@ -26,12 +26,12 @@ func (m *Manager) Settle(_ context.Context, p *part.Part, o part.Outcome) (part.
 	if o.Kind == part.Released {
 		m.endLease(pid, l)
 	} else {
-		err = m.db.do(context.Background(), 0, func(t *tx) error {
+		err = m.change(context.Background(), 0, func(t *tx) error {
 			s := settlement{m: m, t: t, lease: l, outcome: o}
 			if err := s.apply(); err != nil {
 				return err
 			}
-			t.afterCommit(func() { prog = s.progress; s.committed() })
+			t.AfterCommit(func() { prog = s.progress; s.committed() })
 			return nil
 		})
 		if err != nil { // the part stays as it was in the store: due again
@@ -91,7 +91,7 @@ func (s *settlement) retry() error {
 	if s.outcome.Free {
 		attempt = 0
 	}
-	n, err := s.t.exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND rid = ? AND state = ?",
+	n, err := s.t.Exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND rid = ? AND state = ?",
 		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, s.rid, partWaiting)
 	return s.changed(n, err)
 }
@@ -113,7 +113,7 @@ func (s *settlement) finish(state int) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.t.exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ? AND state = ?",
+	n, err := s.t.Exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ? AND state = ?",
 		prog.Done, prog.Dead, string(sums), newState, finished, cfg.Destination, s.rid, reportPending)
 	if err := s.changed(n, err); err != nil {
 		return err
@@ -122,17 +122,17 @@ func (s *settlement) finish(state int) error {
 		if s.freed, err = s.stored(); err != nil {
 			return err
 		}
-		_, err := s.t.exec("DELETE FROM parts WHERE rid = ?", s.rid)
+		_, err := s.t.Exec("DELETE FROM parts WHERE rid = ?", s.rid)
 		return err
 	}
-	n, err = s.t.exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
+	n, err = s.t.Exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
 		state, errText(s.outcome.Err), s.pid, partWaiting)
 	if err := s.changed(n, err); err != nil {
 		return err
 	}
 	if state == partUploaded && cfg.AutoCleanupOnUpload {
 		s.freed = s.size
-		_, err = s.t.exec("DELETE FROM blobs WHERE pid = ?", s.pid)
+		_, err = s.t.Exec("DELETE FROM blobs WHERE pid = ?", s.pid)
 	}
 	return err
 }
@@ -142,7 +142,7 @@ func (s *settlement) stored() (bytes int64, err error) {
 	if s.part.Total == 1 || s.m.silent {
 		return s.size, nil
 	}
-	err = s.t.row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid = ?", []any{s.rid}, &bytes)
+	err = s.t.Row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid = ?", []any{s.rid}, &bytes)
 	return bytes, err
 }
 
@@ -151,7 +151,7 @@ func (s *settlement) advance(uploaded bool) error {
 	prog := &s.progress
 	if prog.Total, prog.SubmittedAt = s.part.Total, s.part.SubmittedAt; prog.Total > 1 {
 		var sums string
-		err := s.t.row("SELECT done, dead, result FROM reports WHERE rid = ?", []any{s.rid}, &prog.Done, &prog.Dead, &sums)
+		err := s.t.Row("SELECT done, dead, result FROM reports WHERE rid = ?", []any{s.rid}, &prog.Done, &prog.Dead, &sums)
 		if isNoRows(err) {
 			return s.changed(0, nil)
 		}
@@ -233,21 +233,21 @@ func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 	var size int64
 	var state int
 	var tenant string
-	if err := t.row(`SELECT r.tenant, r.state, coalesce(sum(p.size), 0) FROM reports r LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3
+	if err := t.Row(`SELECT r.tenant, r.state, coalesce(sum(p.size), 0) FROM reports r LEFT JOIN parts p ON p.rid = r.rid AND p.state = 3
 		WHERE r.rid = ? GROUP BY r.rid`, []any{rid}, &tenant, &state, &size); err != nil {
 		if isNoRows(err) {
 			return 0, ErrNotFound
 		}
 		return 0, err
 	}
-	n, err := t.exec("UPDATE parts SET state = ?, due = 0, attempts = 0 WHERE rid = ? AND state = ?", partWaiting, rid, partDead)
+	n, err := t.Exec("UPDATE parts SET state = ?, due = 0, attempts = 0 WHERE rid = ? AND state = ?", partWaiting, rid, partDead)
 	if err != nil || n == 0 {
 		return n, err
 	}
-	if _, err := t.exec("UPDATE reports SET dead = dead - ?, state = ?, finished = 0 WHERE rid = ?", n, reportPending, rid); err != nil {
+	if _, err := t.Exec("UPDATE reports SET dead = dead - ?, state = ?, finished = 0 WHERE rid = ?", n, reportPending, rid); err != nil {
 		return 0, err
 	}
-	t.afterCommit(func() {
+	t.AfterCommit(func() {
 		m.mu.Lock()
 		m.counts.Parts += n
 		m.counts.Bytes += size

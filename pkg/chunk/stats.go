@@ -3,6 +3,7 @@ package chunk
 import (
 	"context"
 
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -35,10 +36,10 @@ func (s Stats) Full() float64 {
 
 // GetStats returns the state of the store, all tenants together.
 func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
-	if m.db.isClosed() {
+	if m.db.Closed() {
 		return Stats{}, ErrClosed
 	}
-	s := Stats{Counts: m.Counts(), FileBytes: m.db.fileBytes(), MaxBytes: m.cfg.maxBytes()}
+	s := Stats{Counts: m.Counts(), FileBytes: m.db.FileBytes(), MaxBytes: m.cfg.maxBytes()}
 	m.mu.Lock()
 	s.Duplicates, s.Reclaimed = m.duplicates, m.reclaimed
 	m.mu.Unlock()
@@ -52,19 +53,19 @@ func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
 		{"PRAGMA page_count", &pages},
 		{"PRAGMA freelist_count", &free},
 	} {
-		if err := m.db.read.QueryRowContext(ctx, q.sql).Scan(q.into); err != nil {
+		if err := m.db.Read.QueryRowContext(ctx, q.sql).Scan(q.into); err != nil {
 			return s, err
 		}
 	}
-	s.FreeBytes = free * pageSize
-	s.UsedBytes = (pages - free) * pageSize
+	s.FreeBytes = free * sqlitedb.PageSize
+	s.UsedBytes = (pages - free) * sqlitedb.PageSize
 	if s.MaxBytes > 0 {
 		s.RoomBytes = dataShare(s.MaxBytes)
 	}
 	if m.cfg.AggressiveCleanup && s.UsedBytes > s.RoomBytes/2 { // else it does not matter, and is not worth a look at all parts
 		const query = `SELECT coalesce(sum(size), 0) FROM reports r JOIN parts p USING (rid)
 			WHERE r.state = 2 AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid)`
-		if err := m.db.read.QueryRowContext(ctx, query).Scan(&s.Removable); err != nil {
+		if err := m.db.Read.QueryRowContext(ctx, query).Scan(&s.Removable); err != nil {
 			return s, err
 		}
 	}

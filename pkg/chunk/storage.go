@@ -22,10 +22,10 @@ func (m *Manager) Storage() *Storage { return m.Tenant("") }
 
 // Tenants returns the tenants that have stored reports, sorted.
 func (m *Manager) Tenants(ctx context.Context) ([]string, error) {
-	if m.db.isClosed() {
+	if m.db.Closed() {
 		return nil, ErrClosed
 	}
-	rows, err := m.db.read.QueryContext(ctx, "SELECT DISTINCT tenant FROM reports ORDER BY tenant")
+	rows, err := m.db.Read.QueryContext(ctx, "SELECT DISTINCT tenant FROM reports ORDER BY tenant")
 	if err != nil {
 		return nil, err
 	}
@@ -123,10 +123,10 @@ func (s *Storage) Report(ctx context.Context, reportID string) ([]ReportInfo, er
 }
 
 func (s *Storage) query(ctx context.Context, where string, args ...any) ([]ReportInfo, error) {
-	if s.m.db.isClosed() {
+	if s.m.db.Closed() {
 		return nil, ErrClosed
 	}
-	rows, err := s.m.db.read.QueryContext(ctx, "SELECT "+reportColumns+" FROM reports r WHERE r.tenant = ? AND "+where, append([]any{s.tenant}, args...)...)
+	rows, err := s.m.db.Read.QueryContext(ctx, "SELECT "+reportColumns+" FROM reports r WHERE r.tenant = ? AND "+where, append([]any{s.tenant}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +151,10 @@ func (s *Storage) query(ctx context.Context, where string, args ...any) ([]Repor
 // Parts lists the stored parts of a report's newest revision, in their order. A completed report has none left
 // where CleanupOnReportComplete is set.
 func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error) {
-	if s.m.db.isClosed() {
+	if s.m.db.Closed() {
 		return nil, ErrClosed
 	}
-	rows, err := s.m.db.read.QueryContext(ctx, `SELECT r.content, p.idx, p.state, p.attempts, p.due, p.error, p.size, p.findings
+	rows, err := s.m.db.Read.QueryContext(ctx, `SELECT r.content, p.idx, p.state, p.attempts, p.due, p.error, p.size, p.findings
 		FROM reports r JOIN parts p ON p.rid = r.rid
 		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) ORDER BY p.idx`,
 		s.tenant, reportID)
@@ -200,7 +200,7 @@ func (s *Storage) find(t *tx, chunkID string) (pid int64, state int, err error) 
 	if err != nil {
 		return 0, 0, err
 	}
-	err = t.row(`SELECT p.pid, p.state FROM reports r JOIN parts p ON p.rid = r.rid
+	err = t.Row(`SELECT p.pid, p.state FROM reports r JOIN parts p ON p.rid = r.rid
 		WHERE r.tenant = ? AND r.id = ? AND substr(r.content, 1, 8) = ? AND p.idx = ? ORDER BY r.rev DESC LIMIT 1`,
 		[]any{s.tenant, reportID, content, index}, &pid, &state)
 	if isNoRows(err) {

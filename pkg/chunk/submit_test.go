@@ -225,7 +225,7 @@ func TestUnsealedReportIsSweptAtStart(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m = open(t, Config{DatabasePath: m.db.path})
+	m = open(t, Config{DatabasePath: m.db.Path})
 	if n := number(t, m, "SELECT count(*) FROM reports WHERE id = 'half'"); n != 0 {
 		t.Fatal("the unfinished report is still there")
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 const (
-	pageSize    = 4096 // SQLite's default, which measured best here
-	vacuumPages = 256  // given back in one slice, so that no submit waits for more than that
-	keepFree    = 64   // free pages not worth giving back
+	vacuumPages = 256 // given back in one slice, so that no submit waits for more than that
+	keepFree    = 64  // free pages not worth giving back
 )
 
 // clean runs the clean-ups by age and size, and gives freed pages back, until Close.
@@ -66,7 +67,7 @@ func (m *Manager) sweep() {
 	if limit := m.cfg.maxBytes(); limit > 0 && m.cfg.AggressiveCleanup {
 		_, err := m.evictCompleted(ctx, 0)
 		if err == nil {
-			err = m.db.do(ctx, 0, func(t *tx) error { return m.makeRoom(t, 0) })
+			err = m.change(ctx, 0, func(t *tx) error { return m.makeRoom(t, 0) })
 		}
 		if err != nil {
 			m.cleanupFailed(bySize, "clean-up by size failed", err)
@@ -84,7 +85,7 @@ func (m *Manager) sweepAge(ctx context.Context, now time.Time) (removed int64, e
 		before := now.Add(-time.Duration(r.hours) * time.Hour).UnixMilli()
 		for more := true; more; { // in batches, between which others have their turn
 			var batch int64
-			err := m.db.do(ctx, 0, func(t *tx) (err error) {
+			err := m.change(ctx, 0, func(t *tx) (err error) {
 				batch, err = m.removeOld(t, r.state, before)
 				return err
 			})
@@ -108,7 +109,7 @@ func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err 
 	}
 	for ; removed < sweepBatch; removed++ {
 		var rid int64
-		err := t.row("SELECT rid FROM reports WHERE state = ? AND finished < ? LIMIT 1", []any{state, before}, &rid)
+		err := t.Row("SELECT rid FROM reports WHERE state = ? AND finished < ? LIMIT 1", []any{state, before}, &rid)
 		if isNoRows(err) {
 			break
 		}
@@ -126,11 +127,11 @@ func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err 
 func (m *Manager) removeCompleted(t *tx, before int64) (removed int64, err error) {
 	const old = "(SELECT rid FROM reports WHERE state = 2 AND finished < ? ORDER BY finished, rid LIMIT ?)"
 	var bytes int64
-	if err := t.row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid IN "+old, []any{before, sweepBatch}, &bytes); err != nil {
+	if err := t.Row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid IN "+old, []any{before, sweepBatch}, &bytes); err != nil {
 		return 0, err
 	}
-	if removed, err = t.exec("DELETE FROM reports WHERE rid IN "+old, before, sweepBatch); removed > 0 {
-		t.afterCommit(func() { m.removed(removal{reason: byAge, reports: removed, bytes: bytes}) })
+	if removed, err = t.Exec("DELETE FROM reports WHERE rid IN "+old, before, sweepBatch); removed > 0 {
+		t.AfterCommit(func() { m.removed(removal{reason: byAge, reports: removed, bytes: bytes}) })
 	}
 	return removed, err
 }
@@ -142,16 +143,16 @@ const dataBytes = "coalesce(sum(p.size) FILTER (WHERE b.pid IS NOT NULL), 0)"
 func (m *Manager) remove(t *tx, rid int64, state int, reason string) error {
 	gone := removal{reason: reason, reports: 1, unsent: state != reportCompleted}
 	var parts, waiting, dead int64
-	if err := t.row(`SELECT r.tenant, r.job, r.id, count(*) FILTER (WHERE p.state = 1), coalesce(sum(p.size) FILTER (WHERE p.state = 1), 0),
+	if err := t.Row(`SELECT r.tenant, r.job, r.id, count(*) FILTER (WHERE p.state = 1), coalesce(sum(p.size) FILTER (WHERE p.state = 1), 0),
 			coalesce(sum(p.size) FILTER (WHERE p.state = 3), 0), `+dataBytes+`
 		FROM reports r LEFT JOIN parts p ON p.rid = r.rid LEFT JOIN blobs b ON b.pid = p.pid WHERE r.rid = ? GROUP BY r.rid`,
 		[]any{rid}, &gone.tenant, &gone.job, &gone.report, &parts, &waiting, &dead, &gone.bytes); err != nil {
 		return err
 	}
-	if _, err := t.exec("DELETE FROM reports WHERE rid = ?", rid); err != nil {
+	if _, err := t.Exec("DELETE FROM reports WHERE rid = ?", rid); err != nil {
 		return err
 	}
-	t.afterCommit(func() {
+	t.AfterCommit(func() {
 		m.mu.Lock()
 		switch state {
 		case reportPending:
@@ -196,7 +197,7 @@ func (m *Manager) shrink() {
 			continue
 		}
 		if gave { // the file shrinks only when the WAL is folded in
-			if err := m.db.checkpoint(); err != nil {
+			if err := m.db.Checkpoint(); err != nil {
 				m.cleanupFailed(bySize, "the write-ahead log could not be folded in", err)
 			}
 		}
@@ -207,23 +208,23 @@ func (m *Manager) shrink() {
 // vacuum gives one slice of free pages back and returns how many. It begins no transaction where there are few.
 func (m *Manager) vacuum() (pages int64, err error) {
 	var before, after int64
-	if err := m.db.read.QueryRow("PRAGMA freelist_count").Scan(&before); err != nil || before <= keepFree {
+	if err := m.db.Read.QueryRow("PRAGMA freelist_count").Scan(&before); err != nil || before <= keepFree {
 		return 0, err
 	}
-	err = m.db.do(context.Background(), 0, func(t *tx) error {
-		if err := t.row("PRAGMA freelist_count", nil, &before); err != nil {
+	err = m.change(context.Background(), 0, func(t *tx) error {
+		if err := t.Row("PRAGMA freelist_count", nil, &before); err != nil {
 			return err
 		}
-		if _, err := t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+		if _, err := t.Exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
 			return err
 		}
-		return t.row("PRAGMA freelist_count", nil, &after)
+		return t.Row("PRAGMA freelist_count", nil, &after)
 	})
 	if err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
-	m.reclaimed += (before - after) * pageSize
+	m.reclaimed += (before - after) * sqlitedb.PageSize
 	m.mu.Unlock()
 	return before - after, nil
 }

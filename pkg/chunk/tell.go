@@ -53,10 +53,18 @@ func (m *Manager) cleanupFailed(reason, message string, err error) {
 	})
 }
 
-// walStarved tells that readers keep the write-ahead log larger than it should be.
-func (m *Manager) walStarved(size, limit int64) {
+// walBusy reports that readers keep the write-ahead log larger than it should be.
+func (m *Manager) walBusy(size, limit int64) {
 	m.cfg.Sink.Record(event.Event{
-		Type: event.ResourceWarning, Severity: event.Warn, Message: "a reader keeps the write-ahead log of the chunk store from being folded in",
-		Details: map[string]any{"resource": "write-ahead log", "value": size, "limit": limit, "unit": "bytes", "path": m.db.wal.path},
+		Type: event.ResourceWarning, Severity: event.Warn, Message: "a reader prevents the write-ahead log of the chunk store from being checkpointed",
+		Details: map[string]any{"resource": "write-ahead log", "value": size, "limit": limit, "unit": "bytes", "path": m.db.Path + "-wal"},
+	})
+}
+
+// databaseFailed reports that the database could not be written.
+func (m *Manager) databaseFailed(operation string, err error) {
+	m.cfg.Sink.Record(event.Event{
+		Type: event.AgentError, Severity: event.Error, Message: "chunk store: " + operation + " failed", Error: err.Error(),
+		Details: map[string]any{"operation": operation, "path": m.db.Path},
 	})
 }

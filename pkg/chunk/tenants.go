@@ -83,10 +83,10 @@ func (m *Manager) checkQuota(t *tx, tenant string, reports, bytes int64) error {
 		a = *known
 	}
 	m.mu.Unlock()
-	for _, ch := range t.group {
-		if ch != t.change && ch.result == nil && ch.books.tenant == tenant {
-			a.reports += ch.books.reports
-			a.bytes += ch.books.bytes
+	for _, b := range t.group.bookings {
+		if b.tenant == tenant {
+			a.reports += b.reports
+			a.bytes += b.bytes
 		}
 	}
 	if maxReports > 0 && a.reports+reports > maxReports {
@@ -95,20 +95,14 @@ func (m *Manager) checkQuota(t *tx, tenant string, reports, bytes int64) error {
 	if maxBytes > 0 && a.bytes+bytes > maxBytes {
 		return &QuotaError{Tenant: tenant, Field: "MaxTenantMB", Used: a.bytes, Needed: bytes, Max: maxBytes}
 	}
-	t.change.books = books{tenant, reports, bytes}
+	t.booking = booking{tenant, reports, bytes}
 	return nil
-}
-
-// books is what a change will add to a tenant's account once it is committed.
-type books struct {
-	tenant         string
-	reports, bytes int64
 }
 
 // loadAccounts counts what an earlier process left. What it had served is not stored: it came at least to each dead
 // letter, and to the first part of each tenant and priority that was not tried yet.
 func (m *Manager) loadAccounts(ctx context.Context) error {
-	rows, err := m.db.read.QueryContext(ctx, `SELECT r.tenant, p.priority, p.state, count(*), sum(p.size), max(p.turn),
+	rows, err := m.db.Read.QueryContext(ctx, `SELECT r.tenant, p.priority, p.state, count(*), sum(p.size), max(p.turn),
 			coalesce(min(p.turn) FILTER (WHERE p.attempts = 0 AND p.state = 1), max(p.turn)), count(DISTINCT p.rid)
 		FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.state IN (1, 3) GROUP BY r.tenant, p.priority, p.state`)
 	if err != nil {

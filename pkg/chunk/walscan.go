@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
 // walScan is what a write-ahead log holds, damage included. SQLite's own replay stops at the first bad frame and says
@@ -57,7 +59,7 @@ func (w *walScan) committed() []walFrame { return w.frames[:min(w.commits, len(w
 // scanWAL reads a log. Its memory is in proportion to the number of frames: 24 bytes for each.
 func scanWAL(r io.Reader, mark walMark) (*walScan, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	w := &walScan{pageSize: pageSize}
+	w := &walScan{pageSize: sqlitedb.PageSize}
 	head := make([]byte, walHeaderSize)
 	if _, err := io.ReadFull(in, head); err != nil {
 		return w, unlessShort(err)

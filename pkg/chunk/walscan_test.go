@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
-const walFrameSize = walFrameHeader + pageSize
+const walFrameSize = walFrameHeader + sqlitedb.PageSize
 
 func scan(t testing.TB, log []byte, mark walMark) *walScan {
 	t.Helper()
@@ -68,9 +70,9 @@ func TestFramesOfAnEarlierGenerationAreNoDamage(t *testing.T) {
 	for i := range 30 {
 		submit(t, m, testReport(fmt.Sprint("a", i), 3))
 	}
-	alter(t, m.db.path, "PRAGMA wal_checkpoint(RESTART)")
+	alter(t, m.db.Path, "PRAGMA wal_checkpoint(RESTART)")
 	submit(t, m, testReport("next", 3))
-	f, err := openFiles(m.db.path)
+	f, err := openFiles(m.db.Path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func (m *Manager) Put(ctx context.Context, r *report.Report, env part.Envelope) 
 // NewWriter begins a report whose items come one by one; only the head of r is used. Nothing of it is
 // uploaded before Close returns nil. An empty ID is assigned, a zero timestamp becomes now.
 func (m *Manager) NewWriter(ctx context.Context, r *report.Report, env part.Envelope) (part.Writer, error) {
-	if m.db.isClosed() {
+	if m.db.Closed() {
 		return nil, ErrClosed
 	}
 	head := *r
@@ -64,11 +64,8 @@ func (m *Manager) stamp(ctx context.Context, head *report.Report, tenant string)
 		return nil
 	}
 	var ns int64
-	row, err := m.db.queryRow(ctx, "SELECT stamp FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
-		tenant, head.Metadata.ID)
-	if err == nil {
-		err = row.Scan(&ns)
-	}
+	err := m.db.Row(ctx, "SELECT stamp FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
+		[]any{tenant, head.Metadata.ID}, &ns)
 	switch {
 	case isNoRows(err):
 		head.Metadata.Timestamp = time.Now().UTC()
@@ -130,7 +127,7 @@ func (w *writer) store(t *tx) (rid int64, err error) {
 	}
 	if rid = w.rid; rid == 0 {
 		rid = w.m.newRID()
-		_, err = t.exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, stamp, created)
+		_, err = t.Exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, stamp, created)
 			SELECT ?9, ?1, ?2, coalesce(max(rev), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM reports WHERE tenant = ?1 AND id = ?2`,
 			w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportOpen,
 			w.stamp.UnixNano(), time.Now().UnixMilli(), rid)
@@ -158,13 +155,13 @@ func (w *writer) storeParts(t *tx, rid int64, state int, turn int64) (first int6
 			first = pid
 		}
 		data, keyID := w.m.keys.seal(p.Data, place(w.env.TenantID, p.ReportID, p.Index))
-		_, err := t.exec(`INSERT INTO parts (pid, rid, idx, state, priority, turn, encoding, raw, size, sha, keyid, findings, assets, deps, oversize)
+		_, err := t.Exec(`INSERT INTO parts (pid, rid, idx, state, priority, turn, encoding, raw, size, sha, keyid, findings, assets, deps, oversize)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			pid, rid, p.Index, state, w.env.Priority, turn+int64(i), p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], keyID, p.Findings, p.Assets, p.Dependencies, p.Oversize)
 		if err != nil {
 			return 0, err
 		}
-		if _, err := t.exec("INSERT INTO blobs (pid, data) VALUES (?, ?)", pid, data); err != nil {
+		if _, err := t.Exec("INSERT INTO blobs (pid, data) VALUES (?, ?)", pid, data); err != nil {
 			return 0, err
 		}
 	}
@@ -205,7 +202,7 @@ func (w *writer) seal(t *tx, sum *part.Summary) error {
 	var state int
 	var content []byte
 	var dest string
-	err := t.row("SELECT rid, state, content, dest FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
+	err := t.Row("SELECT rid, state, content, dest FROM reports WHERE tenant = ? AND id = ? AND state != 0 ORDER BY rev DESC LIMIT 1",
 		[]any{w.env.TenantID, id}, &rid, &state, &content, &dest)
 	if err != nil && !isNoRows(err) {
 		return err
@@ -221,15 +218,15 @@ func (w *writer) seal(t *tx, sum *part.Summary) error {
 	if rid, err = w.store(t); err != nil {
 		return err
 	}
-	if _, err := t.exec(`UPDATE reports SET state = ?, content = ?, tool = ?, parts = ?, findings = ?, assets = ?, raw = ?, stored = ? WHERE rid = ?`,
+	if _, err := t.Exec(`UPDATE reports SET state = ?, content = ?, tool = ?, parts = ?, findings = ?, assets = ?, raw = ?, stored = ? WHERE rid = ?`,
 		reportPending, sum.Content[:], toolName(w.Head()), sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, rid); err != nil {
 		return err
 	}
 	turn := w.m.takeTurns(w.env.TenantID, w.env.Priority, sum.Parts)
-	if _, err := t.exec("UPDATE parts SET state = ?, turn = ? + idx WHERE rid = ?", partWaiting, turn, rid); err != nil {
+	if _, err := t.Exec("UPDATE parts SET state = ?, turn = ? + idx WHERE rid = ?", partWaiting, turn, rid); err != nil {
 		return err
 	}
-	t.afterCommit(func() { w.sealed(sum, nil) })
+	t.AfterCommit(func() { w.sealed(sum, nil) })
 	return nil
 }
 
@@ -237,7 +234,7 @@ func (w *writer) seal(t *tx, sum *part.Summary) error {
 // as it is to be.
 func (w *writer) storeNew(t *tx, sum *part.Summary) (done bool, err error) {
 	rid := w.m.newRID()
-	n, err := t.exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, findings, assets, raw, stored, stamp, created)
+	n, err := t.Exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, findings, assets, raw, stored, stamp, created)
 		SELECT ?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE tenant = ?2 AND id = ?3)`,
 		rid, w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportPending, sum.Content[:],
 		sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, w.stamp.UnixNano(), time.Now().UnixMilli())
@@ -256,7 +253,7 @@ func (w *writer) storeNew(t *tx, sum *part.Summary) (done bool, err error) {
 	for i := range due {
 		due[i] = candidate{pid + int64(i), rid, w.env.Priority, turn + int64(i), sum.Parts > 1}
 	}
-	t.afterCommit(func() { w.sealed(sum, due) })
+	t.AfterCommit(func() { w.sealed(sum, due) })
 	return true, nil
 }
 
@@ -291,7 +288,7 @@ func (w *writer) sealed(sum *part.Summary, due []candidate) {
 func (w *writer) repeated(t *tx, rid int64, state int) (known bool, err error) {
 	if state != reportCompleted {
 		var lost bool
-		if err := t.row(`SELECT parts - done != (SELECT count(*) FROM parts p JOIN blobs b ON b.pid = p.pid WHERE p.rid = r.rid AND p.state IN (1, 3))
+		if err := t.Row(`SELECT parts - done != (SELECT count(*) FROM parts p JOIN blobs b ON b.pid = p.pid WHERE p.rid = r.rid AND p.state IN (1, 3))
 			FROM reports r WHERE rid = ?`, []any{rid}, &lost); err != nil {
 			return false, err
 		}
@@ -303,11 +300,11 @@ func (w *writer) repeated(t *tx, rid int64, state int) (known bool, err error) {
 		}
 	}
 	if w.rid != 0 {
-		if _, err := t.exec("DELETE FROM reports WHERE rid = ?", w.rid); err != nil {
+		if _, err := t.Exec("DELETE FROM reports WHERE rid = ?", w.rid); err != nil {
 			return false, err
 		}
 	}
-	t.afterCommit(func() {
+	t.AfterCommit(func() {
 		w.m.mu.Lock()
 		w.m.duplicates++
 		w.m.mu.Unlock()
@@ -325,8 +322,8 @@ func (w *writer) Abort() error {
 	if w.rid == 0 {
 		return nil
 	}
-	return w.m.db.do(context.WithoutCancel(w.ctx), 0, func(t *tx) error {
-		_, err := t.exec("DELETE FROM reports WHERE rid = ?", w.rid)
+	return w.m.change(context.WithoutCancel(w.ctx), 0, func(t *tx) error {
+		_, err := t.Exec("DELETE FROM reports WHERE rid = ?", w.rid)
 		return err
 	})
 }

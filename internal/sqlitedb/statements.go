@@ -1,4 +1,4 @@
-package chunk
+package sqlitedb
 
 import (
 	"context"
@@ -7,19 +7,20 @@ import (
 	"sync"
 )
 
-// statements are prepared once each: preparing one takes longer than running it. The zero value has none. It may be used
-// concurrently.
-type statements struct {
+// Statements caches prepared statements: to prepare one takes longer than to run it. The zero value is empty and ready
+// to use, also concurrently. All statements of one value belong to the same connection or pool.
+type Statements struct {
 	mu     sync.Mutex
 	byText map[string]*sql.Stmt
 }
 
-// preparer is a connection, or a pool of them.
-type preparer interface {
+// Preparer is a *sql.Conn or *sql.DB.
+type Preparer interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
-func (s *statements) prepare(on preparer, query string) (*sql.Stmt, error) {
+// Prepare returns the statement for query, which it prepares the first time.
+func (s *Statements) Prepare(on Preparer, query string) (*sql.Stmt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.byText[query]; known != nil {
@@ -36,8 +37,8 @@ func (s *statements) prepare(on preparer, query string) (*sql.Stmt, error) {
 	return made, nil
 }
 
-// close closes them all: an open one would keep the WAL from being folded in.
-func (s *statements) close() error {
+// Close closes all statements. An open one would keep the write-ahead log from being removed.
+func (s *Statements) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package chunk
+package sqlitedb
 
 import "os"
 
