@@ -36,9 +36,10 @@ run: build bin/gitleaks ## scan TARGET (default: this repository) from end to en
 	./bin/example-agent scan "$(TARGET)" --scanner gitleaks --state-dir "$(STATE_DIR)" $(SCAN_FLAGS)
 
 .PHONY: build
-build: ## build bin/example-agent
+build: ## build bin/example-agent and bin/acme-agent, the example of an agent of one's own
 	@mkdir -p bin
 	go build -ldflags "$(LDFLAGS)" -o bin/example-agent ./cmd/example-agent
+	go build -o bin/acme-agent ./examples/acme-agent
 
 .PHONY: test
 test: ## run all tests, then those of the concurrent packages under the race detector

@@ -124,6 +124,8 @@ var rooms = map[string][]string{
 
 	// level 5: programs
 	"cmd/example-agent": {"pkg/agentcmd"},
+
+	"examples/acme-agent": {"pkg/agent", "pkg/agentcmd", "pkg/part", "pkg/pipeline", "pkg/report", "pkg/scan"},
 }
 
 // kits are never part of a program.

@@ -112,7 +112,7 @@ func (r *reference) table(v reflect.Value, path []string) {
 		p := append(slices.Clone(path), configfile.KeyOf(sf))
 		fmt.Fprintf(&r.b, "\n%s %s\n", strings.Repeat("#", min(len(p)+1, 4)), strings.Join(p, "."))
 		if text := r.docOf(v.Type()).fields[sf.Name]; text != "" {
-			fmt.Fprintf(&r.b, "\n%s: %s\n", sf.Name, oneLine(text))
+			fmt.Fprintf(&r.b, "\n%s\n", oneLine(text))
 		}
 		r.table(v.Field(i), p)
 	}
@@ -140,6 +140,9 @@ func (r *reference) rows(v reflect.Value, path []string, apart bool) {
 			inner := r.docOf(sf.Type)
 			for j := range sf.Type.NumField() {
 				in := sf.Type.Field(j)
+				if !configfile.InFile(in) {
+					continue
+				}
 				fmt.Fprintf(&r.b, "| `%s.%s` | %s | | | %s |\n", configfile.KeyOf(sf), configfile.KeyOf(in), typeText(in.Type), cell(inner.fields[in.Name]))
 			}
 		}
@@ -286,7 +289,8 @@ func valueText(expr string) string {
 	return strings.NewReplacer(" * time.Second", "s", " * time.Minute", "m", " * time.Hour", "h", "time.Minute", "1m").Replace(expr)
 }
 
-// fieldComments are the comments above or beside the fields. A field with none, right below another, shares its.
+// fieldComments returns the comments above or beside the fields, as a table has them. A field without one, right below
+// another whose comment names it, has the comment of that.
 func fieldComments(s *ast.StructType) map[string]string {
 	out := map[string]string{}
 	last := ""
@@ -296,9 +300,9 @@ func fieldComments(s *ast.StructType) map[string]string {
 			text = f.Doc.Text()
 		}
 		for _, n := range f.Names {
-			out[n.Name] = text
+			out[n.Name] = meaning(n.Name, text)
 			if text == "" && strings.Contains(last, n.Name) {
-				out[n.Name] = last
+				out[n.Name] = meaning(n.Name, last)
 			}
 		}
 		if text != "" {
@@ -306,4 +310,15 @@ func fieldComments(s *ast.StructType) map[string]string {
 		}
 	}
 	return out
+}
+
+// meaning returns a comment without the name of the field, which stands beside it: "PollWait is the maximum time" becomes
+// "The maximum time".
+func meaning(name, comment string) string {
+	for _, lead := range []string{name + " is ", name + " are ", name + " "} {
+		if rest, ok := strings.CutPrefix(comment, lead); ok {
+			return strings.ToUpper(rest[:1]) + rest[1:]
+		}
+	}
+	return comment
 }

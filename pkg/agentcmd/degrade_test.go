@@ -191,7 +191,7 @@ func TestDegradationRulesFromAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.check(exampleApp, file); err == nil || !strings.Contains(err.Error(), "c.yaml:4:42: limits: degradation: rules.0.clear: 95 is outside 10 to 90") {
+	if err := c.check(exampleApp, file); err == nil || !strings.Contains(err.Error(), "c.yaml:4:42: limits.degradation.rules.0.clear: 95 is outside 10 to 90") {
 		t.Error(err)
 	}
 }

@@ -222,7 +222,7 @@ func TestDocsNames(t *testing.T) {
 func declared(t *testing.T) (names map[string]map[string]bool, tests map[string]bool) {
 	names, tests = map[string]map[string]bool{}, map[string]bool{}
 	fset := token.NewFileSet()
-	for _, top := range []string{"pkg", "internal", "cmd", "."} {
+	for _, top := range []string{"pkg", "internal", "cmd", "examples", "."} {
 		err := filepath.WalkDir(filepath.Join(repoRoot, top), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && top == "." && d.IsDir() && path != filepath.Join(repoRoot, top) {
 				return fs.SkipDir

@@ -1,6 +1,7 @@
 package configfile
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -52,60 +53,51 @@ func (e *Error) Error() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// Report adds the problems of a section that err joins, each at the place of the setting that it names. A
-// *config.FieldError names the setting by its path, with or without the section; any other error by a leading "name: ".
+// Report adds the problems of a section that err joins, each at the place of the setting that it names: a
+// *config.FieldError by the path of the setting, with or without the section, any other error by leading "name: ".
 func (f *File) Report(section string, err error) {
-	for _, one := range flatten(err, "") {
-		text := one.text
-		if !hasPath(text, section) {
+	for _, text := range flatten(err, "") {
+		if rest, ok := strings.CutPrefix(text, section); !ok || rest == "" || !strings.ContainsRune(".:", rune(rest[0])) {
 			text = section + ": " + text
-			if one.field {
-				text = section + "." + one.text
-			}
 		}
-		f.err.problems = append(f.err.problems, problem{f.find(text), text})
+		f.err.problems = append(f.err.problems, f.locate(text))
 	}
-}
-
-// hasPath reports whether text begins with the name of section or of a setting in it.
-func hasPath(text, section string) bool {
-	rest, ok := strings.CutPrefix(text, section)
-	return ok && rest != "" && strings.ContainsRune(".:", rune(rest[0]))
 }
 
 var leadingName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.]*): `)
 
-// find returns the place of the setting that text names by its leading names, or of the innermost one around it that
-// is in the file.
-func (f *File) find(text string) (at place) {
-	for path := ""; ; path += "." {
-		m := leadingName.FindStringSubmatch(text)
+// locate returns the problem that text describes. The names before it become the key of the innermost setting that they
+// name, and its place that of the setting, or of the innermost one around it that is in the file.
+func (f *File) locate(text string) problem {
+	key, rest := "", text
+	for {
+		m := leadingName.FindStringSubmatch(rest)
 		if m == nil {
-			return at
+			break
 		}
-		path, text = path+m[1], text[len(m[0]):]
-		for outer := path; outer != ""; outer = outer[:max(strings.LastIndex(outer, "."), 0)] {
-			if p, ok := f.places[plain(outer)]; ok {
-				at = p
-				break
-			}
+		name := strings.TrimPrefix(key+"."+m[1], ".")
+		known, isSetting := f.keys[plain(name)]
+		if _, isSet := f.places[plain(name)]; !isSetting && !isSet && key != "" {
+			break // another word before a colon
+		}
+		key, rest = cmp.Or(known, name), rest[len(m[0]):]
+	}
+	for outer := plain(key); outer != ""; outer = outer[:max(strings.LastIndex(outer, "."), 0)] {
+		if at, ok := f.places[outer]; ok {
+			return problem{at, key + ": " + rest}
 		}
 	}
+	return problem{place{}, key + ": " + rest}
 }
 
-// flatError is one error of a joined one.
-type flatError struct {
-	text  string
-	field bool // it is a *config.FieldError
-}
-
-// flatten takes joined errors apart. Text that was added before a joined error is repeated before each of its errors.
-func flatten(err error, before string) (out []flatError) {
+// flatten takes joined errors apart. Text that was added before a joined error is repeated before each of its errors,
+// unless it is a *config.FieldError, which names its setting in full.
+func flatten(err error, before string) (out []string) {
 	switch e := err.(type) {
 	case nil:
 		return nil
 	case *config.FieldError:
-		return []flatError{{e.Error(), true}}
+		return []string{e.Error()}
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
 			out = append(out, flatten(one, before)...)
@@ -117,5 +109,5 @@ func flatten(err error, before string) (out []flatError) {
 			return flatten(inner, before+text)
 		}
 	}
-	return []flatError{{before + err.Error(), false}}
+	return []string{before + err.Error()}
 }

@@ -22,14 +22,16 @@ const MaxBytes = 1 << 20
 // File records where each setting of a configuration was given, and what is wrong with it.
 type File struct {
 	err    Error
-	places map[string]place // by plain path; the zero place for the environment
+	keys   map[string]string // of all settings, by their plain spelling
+	places map[string]place  // of the settings that are set, by plain key; the zero place for the environment
 }
 
 // Read sets settings from the file at path, unless path is empty, and then from the environment variables that begin
 // with prefix. It returns nil if the file cannot be read; otherwise every setting without a problem has been set even
 // if there is an error.
 func Read(path, prefix string, env func(string) (string, bool), settings []Setting) (*File, error) {
-	f := &File{err: Error{file: path}, places: map[string]place{}}
+	f := &File{err: Error{file: path}, keys: map[string]string{}, places: map[string]place{}}
+	f.name(settings)
 	if path != "" {
 		b, err := ReadBounded(path)
 		if err != nil {
@@ -48,6 +50,16 @@ func Read(path, prefix string, env func(string) (string, bool), settings []Setti
 		}
 	}
 	return f, f.Err()
+}
+
+// name records the keys of settings.
+func (f *File) name(settings []Setting) {
+	for _, s := range settings {
+		f.keys[plain(s.Key())] = s.Key()
+		if s.isStruct() {
+			f.name(s.Members())
+		}
+	}
 }
 
 // Err returns an *Error with all problems up to now, or nil.
