@@ -83,7 +83,7 @@ var rooms = map[string][]string{
 
 	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/filelock", "internal/homedir", "internal/sqlitedb", sqlite},
 
-	"pkg/pipeline": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry", backoff},
+	"pkg/pipeline": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry"},
 
 	"pkg/ingest": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/ingest/internal/wire", "internal/codec", "internal/config", "internal/httpx"},
 

@@ -49,6 +49,7 @@ type Manager struct {
 	reportUses map[int64]int        // leased parts by report
 	window     window
 	served     int64     // the highest turn leased
+	configured *Config   // cfg before SetUploadLimits; nil: not called
 	removals   int64     // reports removed that were not uploaded
 	lastChunk  time.Time // when the last part of a split report was leased
 	duplicates int64     // reports submitted again with the same content

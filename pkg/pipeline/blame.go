@@ -2,26 +2,26 @@ package pipeline
 
 import "slices"
 
-// blame finds out which failures that look like the receiver's – no answer, overloaded – are a part's own, because its
-// content makes the receiver or something before it fall over. The rule:
+// blame finds parts that are the cause of failures which look like those of the receiver (no answer, overload), because
+// their content makes the receiver, or something in front of it, fail. The rule:
 //
-//	Such a failure does not count against a durable part, from the first one on. A part becomes a suspect when it
-//	fails like this and then the receiver answers for another part, with fewer than gateFailures parts failing in
-//	between: the receiver was there, for all but this one. The next such failure of a suspect counts as an attempt,
-//	and it has to become a suspect anew.
+//	Such a failure does not count against a durable part. A part becomes a suspect when it fails like this and the
+//	receiver then answers for another part, with fewer than gateFailures parts failing in between: the receiver was
+//	there for all parts but this one. The next such failure of a suspect counts as an attempt, after which the part
+//	has to become a suspect again.
 //
-// So an outage costs no part an attempt however long it is and however often it comes, but for the one or two that
-// were the only ones to meet it, and those one attempt at the most; and a poison part is a dead letter after
-// MaxRetries and two more attempts. What is not known after a restart is a free attempt more.
+// An outage of any length therefore costs no part an attempt, except one attempt of the one or two parts that were the
+// only ones to meet it; and a poison part is a dead letter after two attempts more than its retries. A restart forgets
+// suspects, which gives them one more free attempt.
 type blame struct {
 	run      []string // the parts that failed since the receiver last answered, each once, at most gateFailures
 	suspects map[string]struct{}
 }
 
-// maxSuspects bounds the memory; one that is forgotten has a free attempt more.
+// maxSuspects bounds the memory. A suspect that is forgotten has one more free attempt.
 const maxSuspects = 1024
 
-// failed notes a failure and says whether it counts.
+// failed notes a failure of a part and reports whether it counts.
 func (b *blame) failed(key string) (counts bool) {
 	_, counts = b.suspects[key]
 	delete(b.suspects, key)
@@ -31,10 +31,10 @@ func (b *blame) failed(key string) (counts bool) {
 	return counts
 }
 
-// answered notes that the receiver said something about a part.
+// answered notes that the receiver has answered for a part.
 func (b *blame) answered(key string) {
 	delete(b.suspects, key)
-	if n := len(b.run); n > 0 && n < gateFailures {
+	if len(b.run) < gateFailures {
 		for _, k := range b.run {
 			if k != key {
 				b.suspect(k)

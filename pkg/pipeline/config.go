@@ -1,15 +1,7 @@
-// Package pipeline uploads reports in the background, so that a scan never waits for the network.
-//
-// Submit hands a report over and returns at once; workers lease its parts from a Spool and give them to an
-// Uploader, with retries that never occupy a worker. The built-in spool is a bounded queue in memory; with a
-// chunk.Manager as the Spool a report is on disk before Submit returns.
-//
-// Every accepted report ends in exactly one call of OnCompleted or OnFailed, or is still in the spool, and the
-// numbers of GetStats add up at every moment.
 package pipeline
 
 import (
-	"cmp"
+	"errors"
 	"time"
 
 	"github.com/rediverio/sdk/internal/config"
@@ -19,28 +11,59 @@ import (
 
 // PipelineConfig configures a Pipeline. A zero field means its default.
 //
-// The callbacks run in the workers' goroutines, after the outcome is durable; a panic in one is recovered. They
-// get copies and may call any method of the Pipeline but Stop and Flush, which would wait for themselves.
+// Workers, RetryAttempts, RetryDelay and UploadDelay govern the uploads from any Spool. If the Spool has such a setting as
+// well (chunk.Config does), it is used where the one here has its default; two different settings are an error of Start.
+//
+// The callbacks run in the goroutines of the workers, after the outcome is durable. A panic in one is recovered and
+// recorded. They may change their arguments, and may call every method of the Pipeline except Stop and Flush, which would
+// wait for the callback.
 type PipelineConfig struct {
-	QueueSize     int           // reports waiting or under way in memory, past which Submit returns ErrQueueFull; default 1000; a Spool has its own bound
-	MaxQueueBytes int64         // bytes of them, estimated before encoding; default 256 MiB; a Spool has its own bound
-	Workers       int           // concurrent uploads; default 3
-	RetryAttempts int           // retries after the first attempt, see Uploader for which count; default 3; -1: none; a chunk.Manager's MaxRetries goes before it
-	RetryDelay    time.Duration // before the first retry, doubled for each further one, ±50 % jitter; default 5s
-	MaxRetryDelay time.Duration // upper bound of that, and of the pauses while the receiver is unreachable; default 5m
-	MaxRetryAge   time.Duration // a part that fails this long after its report was submitted is given up, whatever the reason and the retries left; default 0: never
-	UploadTimeout time.Duration // of one attempt; default 2m
-	DrainTimeout  time.Duration // how long uploads may go on after the context of Start is cancelled; default 30s
+	// QueueSize is the maximum number of reports in memory. Beyond it Submit returns ErrQueueFull. Defaults to 1000. A
+	// Spool has its own bound.
+	QueueSize int
+	// MaxQueueBytes is the maximum size of these reports, estimated before they are encoded. Defaults to 256 MiB. A Spool
+	// has its own bound.
+	MaxQueueBytes int64
+	// Workers is the number of concurrent uploads. Defaults to 3.
+	Workers int
+	// RetryAttempts is the number of retries of a part after the first attempt; see Uploader for the failures that count.
+	// Defaults to 3; -1 means none.
+	RetryAttempts int
+	// RetryDelay is the wait before the first retry of a part. It is doubled for each further one and varies by 50 %.
+	// Defaults to 5 seconds.
+	RetryDelay time.Duration
+	// MaxRetryDelay is the upper bound of that wait, and of the pauses while the receiver is unreachable. Defaults to 5
+	// minutes, and to RetryDelay if that is longer.
+	MaxRetryDelay time.Duration
+	// MaxRetryAge is the time after the submission of a report beyond which a part that fails is not tried again, whatever
+	// the reason and the retries left. Zero means no limit.
+	MaxRetryAge time.Duration
+	// UploadTimeout is the maximum duration of one attempt. Defaults to 2 minutes.
+	UploadTimeout time.Duration
+	// UploadDelay is the pause after a part of a report that has several. Defaults to that of the Spool: 100 milliseconds
+	// for a chunk.Manager, none in memory; -1 means none.
+	UploadDelay time.Duration
+	// DrainTimeout is the maximum time that uploads may take after the context of Start is cancelled. Defaults to 30
+	// seconds; -1 means that they are cancelled at once.
+	DrainTimeout time.Duration
 
-	OnSubmitted func(item *QueueItem)                 // the report was accepted
-	OnCompleted func(item *QueueItem, result *Result) // its last part is in; result sums up all parts
-	OnFailed    func(item *QueueItem, err error)      // at least one part was given up
+	// OnSubmitted, if set, is called when a report was accepted.
+	OnSubmitted func(item *QueueItem)
+	// OnCompleted, if set, is called when the last part of a report was uploaded. result sums up all parts.
+	OnCompleted func(item *QueueItem, result *Result)
+	// OnFailed, if set, is called when a report has ended and at least one of its parts could not be uploaded.
+	OnFailed func(item *QueueItem, err error)
 
-	Verbose bool // debug lines to slog's default logger
+	// Verbose writes all events, and one debug line per attempt, to slog.Default.
+	Verbose bool
 
-	Spool Spool            // where reports wait; nil: in memory
-	Split part.SplitConfig // how reports are split in memory; a Spool splits by its own configuration
-	Sink  event.Sink       // gets upload_…, auth_failed, rate_limited, validation_error and agent_error events; nil: none
+	// Spool is where reports wait. If nil, they wait in memory.
+	Spool Spool `yaml:"-"`
+	// Split configures how reports are split in memory. A Spool splits by its own configuration.
+	Split part.SplitConfig `yaml:"-"`
+	// Sink receives the events upload_started, upload_completed, upload_failed, upload_retry, auth_failed, rate_limited,
+	// validation_error and agent_error. If nil, they are dropped.
+	Sink event.Sink `yaml:"-"`
 }
 
 // The defaults of PipelineConfig.
@@ -55,38 +78,58 @@ const (
 	DefaultDrainTimeout  = 30 * time.Second
 )
 
-// DefaultPipelineConfig returns the configuration in force when NewPipeline is given nil.
+// DefaultPipelineConfig returns the configuration that NewPipeline uses for nil.
 func DefaultPipelineConfig() *PipelineConfig {
-	c := PipelineConfig{}.withDefaults()
+	c, _ := PipelineConfig{}.resolve() // the defaults are valid
 	return &c
-}
-
-func (c PipelineConfig) withDefaults() PipelineConfig {
-	c.QueueSize = cmp.Or(c.QueueSize, DefaultQueueSize)
-	c.MaxQueueBytes = cmp.Or(c.MaxQueueBytes, DefaultMaxQueueBytes)
-	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
-	c.RetryAttempts = cmp.Or(c.RetryAttempts, DefaultRetryAttempts)
-	c.RetryDelay = cmp.Or(c.RetryDelay, DefaultRetryDelay)
-	c.MaxRetryDelay = cmp.Or(c.MaxRetryDelay, DefaultMaxRetryDelay)
-	c.UploadTimeout = cmp.Or(c.UploadTimeout, DefaultUploadTimeout)
-	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
-	c.MaxRetryDelay = max(c.MaxRetryDelay, c.RetryDelay)
-	return c
 }
 
 // Validate returns all problems of c in one error.
 func (c PipelineConfig) Validate() error {
-	c = c.withDefaults()
+	_, err := c.resolve()
+	return err
+}
+
+// resolve returns the configuration that is in force, and its problems.
+func (c PipelineConfig) resolve() (PipelineConfig, error) {
 	v := config.New("pipeline")
-	const longest = 365 * 24 * time.Hour
+	if l, ok := c.Spool.(UploadLimiter); ok {
+		workers, retries, delay := l.UploadLimits()
+		adopt(v, "workers", &c.Workers, DefaultWorkers, workers, "chunk.max_concurrent_uploads")
+		adopt(v, "retry_attempts", &c.RetryAttempts, DefaultRetryAttempts, retries, "chunk.max_retries")
+		adopt(v, "upload_delay", &c.UploadDelay, 0, delay, "chunk.upload_delay_ms")
+	}
+	config.Default(&c.QueueSize, DefaultQueueSize)
+	config.Default(&c.MaxQueueBytes, DefaultMaxQueueBytes)
+	config.Default(&c.Workers, DefaultWorkers)
+	config.Default(&c.RetryAttempts, DefaultRetryAttempts)
+	config.Default(&c.RetryDelay, DefaultRetryDelay)
+	config.Default(&c.MaxRetryDelay, max(DefaultMaxRetryDelay, c.RetryDelay))
+	config.Default(&c.UploadTimeout, DefaultUploadTimeout)
+	config.Default(&c.DrainTimeout, DefaultDrainTimeout)
+
+	const year = 365 * 24 * time.Hour
 	config.Range(v, "queue_size", c.QueueSize, 1, 1<<31-1)
 	config.Range(v, "max_queue_bytes", c.MaxQueueBytes, 1, 1<<50)
 	config.Range(v, "workers", c.Workers, 1, 1024)
 	config.RangeOrOff(v, "retry_attempts", c.RetryAttempts, 1, 1_000_000)
-	config.Range(v, "retry_delay", c.RetryDelay, 1, longest)
-	config.Range(v, "max_retry_delay", c.MaxRetryDelay, 1, longest)
-	config.Range(v, "max_retry_age", c.MaxRetryAge, 0, 10*longest)
-	config.Range(v, "upload_timeout", c.UploadTimeout, 1, longest)
-	config.RangeOrOff(v, "drain_timeout", c.DrainTimeout, 1, longest)
-	return v.Err()
+	config.Range(v, "retry_delay", c.RetryDelay, 1, year)
+	config.Range(v, "max_retry_delay", c.MaxRetryDelay, 1, year)
+	config.Range(v, "max_retry_age", c.MaxRetryAge, 0, 10*year)
+	config.Range(v, "upload_timeout", c.UploadTimeout, 1, year)
+	config.RangeOrOff(v, "upload_delay", c.UploadDelay, 0, time.Hour)
+	config.RangeOrOff(v, "drain_timeout", c.DrainTimeout, 1, year)
+	return c, errors.Join(v.Err(), c.Split.Validate())
+}
+
+// adopt sets a field that has its default to the setting of the spool. If both are set and differ, that is a problem.
+func adopt[T comparable](v *config.Validator, name string, field *T, def, spool T, spoolName string) {
+	var unset T
+	switch {
+	case spool == unset || *field == spool:
+	case *field == unset || *field == def:
+		*field = spool
+	default:
+		v.Addf(name, "%v contradicts %s: %v; set one of them", *field, spoolName, spool)
+	}
 }

@@ -166,27 +166,6 @@ func TestStopLeavesTheRestInTheStore(t *testing.T) {
 	e.once(t)
 }
 
-func TestRetryLimitOfTheStoreCounts(t *testing.T) {
-	for retries, attempts := range map[int]int{-1: 1, 2: 3, 0: 1 + chunk.DefaultMaxRetries} {
-		synctest.Test(t, func(t *testing.T) {
-			m := store(t, chunk.Config{MaxRetries: retries})
-			cfg := PipelineConfig{Spool: m, RetryAttempts: 9}
-			e := newEnds(&cfg)
-			up := &answers{script: func(*part.Part) error { return errors.New("odd answer") }}
-			p := start(t, cfg, up)
-			mustSubmit(t, p, "r")
-			flush(t, p)
-			if len(up.calls) != attempts || e.failed["r"] != 1 {
-				t.Errorf("MaxRetries %d: %d attempts, want %d, failed %v", retries, len(up.calls), attempts, e.failed)
-			}
-			if r, err := m.Storage().Reports(t.Context(), 0, chunk.StateFailed); len(r) != 1 || err != nil || r[0].LastError != "odd answer" {
-				t.Errorf("dead letters %+v, %v", r, err)
-			}
-			stop(t, p)
-		})
-	}
-}
-
 func TestDamagedPartEndsInOnFailedAndOthersGoOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	m := store(t, chunk.Config{DatabasePath: path})

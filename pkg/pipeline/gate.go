@@ -5,37 +5,36 @@ import (
 	"time"
 )
 
-// gate holds uploads back while the receiver is unreachable or refuses the credentials, which says nothing of
-// the part that was tried. After a pause one upload probes; its success opens the gate for all.
+// gate pauses all uploads while the receiver is unreachable or refuses the credentials, which is not the fault of the part
+// that was tried. After a pause one upload is let through as a probe; its success opens the gate.
 //
-// When all the failures were of one part, they may be its own fault: it waits for the pause, but another part may
-// probe at once, so that it is not held up by a poison part.
+// If all failures were those of one part, it may be the fault of that part: it waits for the pause, but another part may
+// probe at once, so that no other part is held up by a poison part.
 type gate struct {
 	maxPause time.Duration
 
-	mu       sync.Mutex
-	failures int       // in a row, that concern the receiver
-	pauses   int       // since it last answered
-	until    time.Time // zero: open
+	mu       sync.Mutex // guards everything below
+	failures int        // in a row, not the fault of a part
+	pauses   int        // since the receiver last answered
+	until    time.Time  // zero: open
 	reason   string
-	firm     bool   // the receiver said itself that it takes nothing now
-	passes   uint64 // probes let in so far
-	probe    pass   // of the probe under way; 0: none
-	refused  bool   // somebody was sent away because of that probe
+	firm     bool   // the receiver itself has asked for the pause
+	passes   uint64 // probes let through so far
+	probe    pass   // the probe in progress; 0: none
+	refused  bool   // a worker was refused because of that probe
 	blame    blame
 }
 
-// pass is what enter gives an upload. Only the pass of the probe ends the probe; 0 is that of any other upload.
+// pass identifies the upload that enter has let through as a probe. It is 0 for every other upload.
 type pass uint64
 
-// gateFailures in a row close the gate: one alone may be an accident of its part.
-const gateFailures = 3
+const (
+	gateFailures = 3           // failures in a row that close the gate: a single one may concern only its part
+	firstPause   = time.Second // doubled for each further pause, up to maxPause
+)
 
-// firstPause is the first pause; each further one is twice as long, up to maxPause.
-const firstPause = time.Second
-
-// enter says whether an upload may begin now; if it may not, when to ask again. A zero time means: when the probe
-// under way has ended.
+// enter reports whether an upload may begin now, and if not, when to ask again. A zero time means after the probe in
+// progress has ended.
 func (g *gate) enter(now time.Time) (p pass, ok bool, again time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -53,14 +52,14 @@ func (g *gate) enter(now time.Time) (p pass, ok bool, again time.Time) {
 	return g.probe, true, time.Time{}
 }
 
-// leave takes back an enter that led to no answer. It says whether somebody was sent away meanwhile.
+// leave undoes an enter that led to no answer. It reports whether a worker was refused in the meantime.
 func (g *gate) leave(p pass) (refused bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.endProbeLocked(p) && g.refused
 }
 
-// endProbeLocked says whether p was the pass of the probe under way.
+// endProbeLocked reports whether p was the probe in progress.
 func (g *gate) endProbeLocked(p pass) bool {
 	if p == 0 || p != g.probe {
 		return false
@@ -69,7 +68,7 @@ func (g *gate) endProbeLocked(p pass) bool {
 	return true
 }
 
-// answered opens the gate: the receiver has said something about the part with this key.
+// answered opens the gate, because the receiver has answered for the part with this key.
 func (g *gate) answered(key string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -77,16 +76,16 @@ func (g *gate) answered(key string) {
 	g.failures, g.pauses, g.until, g.reason, g.firm, g.probe = 0, 0, time.Time{}, "", false, 0
 }
 
-// setback is a failure that concerns the receiver.
+// setback is a failure that is not the fault of the part.
 type setback struct {
 	key    string // of the part that was tried
 	reason string
-	atOnce bool          // closes the gate whatever the count: it is surely not about the part
-	floor  time.Duration // the least pause
+	atOnce bool          // closes the gate whatever the number of failures
+	floor  time.Duration // the minimum pause
 }
 
-// failed notes a setback of the upload that had p. It returns until when uploads pause, zero for not at all; whether
-// the gate was open before; and whether the part is to blame.
+// failed notes a setback of the upload with pass p. It returns the time until which uploads are paused, zero if they are
+// not; whether this failure has closed the gate; and whether the part is to blame.
 func (g *gate) failed(now time.Time, p pass, s setback) (until time.Time, closed, blamed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -101,7 +100,7 @@ func (g *gate) failed(now time.Time, p pass, s setback) (until time.Time, closed
 	switch {
 	case g.until.IsZero() && !g.firm && g.failures < gateFailures:
 		return time.Time{}, false, blamed
-	case !g.until.IsZero() && (!probed || now.Before(g.until)): // it was under way when the gate closed
+	case !g.until.IsZero() && (!probed || now.Before(g.until)): // it was in progress when the gate closed
 		g.until = later(g.until, now.Add(s.floor))
 		return g.until, false, blamed
 	}
@@ -112,7 +111,7 @@ func (g *gate) failed(now time.Time, p pass, s setback) (until time.Time, closed
 	return g.until, closed, blamed
 }
 
-// state returns until when uploads pause and why; a zero time when they do not.
+// state returns until when uploads are paused and why, or a zero time.
 func (g *gate) state() (until time.Time, reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

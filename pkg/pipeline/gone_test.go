@@ -29,7 +29,7 @@ func (s emptied) Settle(ctx context.Context, p *part.Part, _ part.Outcome) (part
 func TestReportRemovedDuringItsUploadIsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}
-		cfg := PipelineConfig{Spool: emptied{newMemory(PipelineConfig{}.withDefaults())}, Workers: 1, RetryDelay: time.Hour, Sink: rec}
+		cfg := PipelineConfig{Spool: emptied{newMemory(*DefaultPipelineConfig())}, Workers: 1, RetryDelay: time.Hour, Sink: rec}
 		p := start(t, cfg, &answers{})
 		mustSubmit(t, p, "a", "b", "c")
 		flush(t, p)

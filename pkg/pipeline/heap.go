@@ -1,8 +1,11 @@
 package pipeline
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+)
 
-// turnHeap orders entries by whose turn it is: higher priority first, then older, then the earlier part.
+// turnHeap orders entries by priority, then by age, then by the index of the part.
 type turnHeap []*entry
 
 func (h turnHeap) Len() int      { return len(h) }
@@ -20,7 +23,7 @@ func (h turnHeap) Less(i, j int) bool {
 func (h *turnHeap) Push(x any) { *h = append(*h, x.(*entry)) }
 func (h *turnHeap) Pop() any   { return pop((*[]*entry)(h)) }
 
-// dueHeap orders entries by when they are due.
+// dueHeap orders entries by the time at which they are due.
 type dueHeap []*entry
 
 func (h dueHeap) Len() int           { return len(h) }
@@ -46,10 +49,10 @@ func (m *memory) pushLocked(e *entry) {
 	m.waiting[e.d.env.Priority]++
 }
 
-// dueLocked lets the first of those put back have its turn.
+// dueLocked moves the first entry of later to turn.
 func (m *memory) dueLocked() { m.pushLocked(heap.Pop(&m.later).(*entry)) }
 
-// fairEvery is how often the oldest goes first whatever its priority, so that none starves.
+// fairEvery is the number of leases of which one takes the oldest entry whatever its priority, so that none starves.
 const fairEvery = 8
 
 func (m *memory) turnLocked() *entry {
@@ -70,10 +73,11 @@ func (m *memory) turnLocked() *entry {
 	return e
 }
 
-// hurry makes everything that was put back due now: a drain waits for no backoff.
+// hurry makes everything due now and ends the pacing, because a drain makes one attempt without delay.
 func (m *memory) hurry() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.delay, m.paced = 0, time.Time{}
 	for len(m.later) > 0 {
 		m.dueLocked()
 	}

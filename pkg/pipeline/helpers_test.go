@@ -146,7 +146,10 @@ func store(t testing.TB, cfg chunk.Config) *chunk.Manager {
 	if cfg.DatabasePath == "" {
 		cfg.DatabasePath = filepath.Join(t.TempDir(), "chunks.db")
 	}
-	cfg.MinFindingsForChunking, cfg.MaxFindingsPerChunk, cfg.UploadDelayMs, cfg.MaxConcurrentUploads = 2, 2, -1, 16
+	cfg.MinFindingsForChunking, cfg.MaxFindingsPerChunk = 2, 2
+	if cfg.UploadDelayMs == 0 {
+		cfg.UploadDelayMs = -1
+	}
 	cfg.AutoCleanupOnUpload, cfg.CleanupOnReportComplete = true, true
 	m, err := chunk.NewManager(&cfg)
 	if err != nil {

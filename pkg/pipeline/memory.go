@@ -12,41 +12,43 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// memory is the built-in spool: a queue in memory, bounded in reports and bytes. A report is split and encoded by
-// the worker that takes it up, not by the caller of Submit.
+// memory is the built-in Spool: a queue in memory, bounded in reports and bytes. A report is split and encoded by the
+// worker that leases it, not by the caller of Submit.
 type memory struct {
 	maxReports int
 	maxBytes   int64
 	split      part.SplitConfig
+	delay      time.Duration // UploadDelay
 	ready      chan struct{}
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards everything below
 	seq     int64
 	reports map[*delivery]struct{}   // every report that has not ended
 	turn    turnHeap                 // due now
-	later   dueHeap                  // put back
+	later   dueHeap                  // due later
+	paced   time.Time                // nothing is leased before
 	waiting map[int]int              // entries in turn by their priority
 	byPart  map[*part.Part]*entry    // leased
 	ended   map[*part.Part]*delivery // until take asks for it
 	counts  part.Counts
 	open    int64 // bytes of reports that are being written
-	leases  int
+	leases  int   // so far
 }
 
-// delivery is one report on its way.
+// delivery is a report in the queue.
 type delivery struct {
 	item  QueueItem
 	env   part.Envelope
-	size  int64 // counted against maxBytes: the report while OnFailed may want it, and its parts
-	err   error // why it could not be encoded
-	cut   bool  // a part was given up because the pipeline stops
+	size  int64 // counted against maxBytes: the report, which OnFailed may need, and its parts
+	err   error // of its encoding
+	cut   bool  // a part ended only because the pipeline stops
 	parts int   // 0 before it is encoded
 	left  int   // parts not settled
 	inUse int   // parts leased, or 1 while it is encoded
 	prog  part.Progress
 }
 
-// entry is a report to be encoded (part is nil) or a part.
+// entry is a part, or a report to be encoded if part is nil.
 type entry struct {
 	d    *delivery
 	part *part.Part
@@ -56,7 +58,7 @@ type entry struct {
 
 func newMemory(c PipelineConfig) *memory {
 	return &memory{
-		maxReports: c.QueueSize, maxBytes: c.MaxQueueBytes, split: c.Split, ready: make(chan struct{}, 1),
+		maxReports: c.QueueSize, maxBytes: c.MaxQueueBytes, split: c.Split, delay: max(c.UploadDelay, 0), ready: make(chan struct{}, 1),
 		reports: map[*delivery]struct{}{}, waiting: map[int]int{}, byPart: map[*part.Part]*entry{}, ended: map[*part.Part]*delivery{},
 	}
 }
@@ -70,7 +72,7 @@ func (m *memory) wake() {
 	}
 }
 
-// Put queues a report as it is; its slices are copied, so that the caller may reuse them.
+// Put queues a copy of the report and of its slices, so that the caller may reuse them.
 func (m *memory) Put(_ context.Context, r *report.Report, env part.Envelope) (string, error) {
 	snapshot := *r
 	snapshot.Assets = append([]*report.Asset(nil), r.Assets...)
@@ -98,7 +100,7 @@ func newDelivery(r *report.Report, env part.Envelope) *delivery {
 	return d
 }
 
-// accept queues the entries of a new delivery, all or none.
+// accept queues the entries of a new delivery, or none of them.
 func (m *memory) accept(d *delivery, entries ...*entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +121,7 @@ func (m *memory) accept(d *delivery, entries ...*entry) error {
 	return nil
 }
 
-// fitsLocked returns why n bytes more have no room beside the reports that wait and those that are being written.
+// fitsLocked returns an error if n more bytes do not fit beside the reports that wait and those that are being written.
 func (m *memory) fitsLocked(n int64) error {
 	if n += m.counts.Bytes + m.open; n > m.maxBytes {
 		return &QueueFullError{"MaxQueueBytes", n, m.maxBytes}
@@ -127,7 +129,7 @@ func (m *memory) fitsLocked(n int64) error {
 	return nil
 }
 
-// write reserves n bytes for a report that is being written; a negative n gives them back.
+// write reserves n bytes for a report that is being written. A negative n releases them.
 func (m *memory) write(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,7 +142,7 @@ func (m *memory) write(n int64) error {
 	return nil
 }
 
-// useLocked counts the parts of a report that are leased.
+// useLocked adds n to the leased parts of a report.
 func (m *memory) useLocked(d *delivery, n int) {
 	before := d.inUse > 0
 	d.inUse += n
@@ -151,7 +153,7 @@ func (m *memory) useLocked(d *delivery, n int) {
 	}
 }
 
-// Next leases the next part. A report whose turn has come is encoded first.
+// Next leases the next part. It encodes a report whose turn has come.
 func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 	for {
 		m.mu.Lock()
@@ -159,9 +161,11 @@ func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 		for len(m.later) > 0 && !m.later[0].due.After(now) {
 			m.dueLocked()
 		}
-		if len(m.turn) == 0 {
+		if paced := now.Before(m.paced); paced || len(m.turn) == 0 {
 			var due time.Time
-			if len(m.later) > 0 {
+			if paced {
+				due = m.paced
+			} else if len(m.later) > 0 {
 				due = m.later[0].due
 			}
 			m.mu.Unlock()
@@ -172,6 +176,9 @@ func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 		if e.part != nil {
 			pt := *e.part // a lease has an attempt count of its own
 			pt.Attempt++
+			if pt.Total > 1 {
+				m.paced = now.Add(m.delay)
+			}
 			m.byPart[&pt] = e
 			m.mu.Unlock()
 			return &pt, time.Time{}, nil
@@ -182,8 +189,8 @@ func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 	}
 }
 
-// encoded replaces a report's entry by those of its parts. One that cannot be encoded becomes a part that is dead on
-// arrival, so that it ends like any other.
+// encoded replaces the entry of a report by those of its parts. A report that could not be encoded becomes one part that
+// cannot be sent, so that it ends like any other.
 func (m *memory) encoded(e *entry, parts []*part.Part, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -200,8 +207,8 @@ func (m *memory) encoded(e *entry, parts []*part.Part, err error) {
 	}
 }
 
-// unencodable returns why the report of a leased part could not be encoded, nil if it was.
-func (m *memory) unencodable(p *part.Part) error {
+// encodeError returns why the report of a leased part could not be encoded, or nil.
+func (m *memory) encodeError(p *part.Part) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.byPart[p]; e != nil && e.d.err != nil {
@@ -271,7 +278,7 @@ func (m *memory) partEndedLocked(d *delivery, p *part.Part) {
 	m.ended[p] = d
 }
 
-// take returns the report that ended with this part, and whether the stop had a share in it.
+// take returns the report that has ended with this part, and whether a part of it ended only because of the stop.
 func (m *memory) take(p *part.Part) (r *report.Report, cut bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -283,7 +290,7 @@ func (m *memory) take(p *part.Part) (r *report.Report, cut bool) {
 	return d.item.Report, d.cut
 }
 
-// abandon ends every report that is left, as failed, and returns them.
+// abandon ends every report that is left as failed, and returns them.
 func (m *memory) abandon() (left []*delivery) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -297,7 +304,7 @@ func (m *memory) abandon() (left []*delivery) {
 	return left
 }
 
-// Counts reports the queue in one consistent moment.
+// Counts returns the state of the queue at one moment.
 func (m *memory) Counts() part.Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()

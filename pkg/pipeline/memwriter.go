@@ -9,8 +9,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// NewWriter gathers a report's parts in memory and queues them when it is closed. All open writers and the queue share
-// MaxQueueBytes.
+// NewWriter implements Streamer: it collects the parts of a report in memory and queues them when it is closed. All open
+// writers and the queue share MaxQueueBytes.
 func (m *memory) NewWriter(_ context.Context, r *report.Report, env part.Envelope) (part.Writer, error) {
 	head := *r
 	if head.Metadata.ID == "" {
@@ -44,7 +44,7 @@ func (w *memoryWriter) take(p *part.Part) error {
 	return nil
 }
 
-// Close queues the report.
+// Close implements part.Writer.
 func (w *memoryWriter) Close() (part.Summary, error) {
 	if w.ended {
 		return part.Summary{}, errors.New("report writer is closed")
@@ -55,7 +55,7 @@ func (w *memoryWriter) Close() (part.Summary, error) {
 		return sum, err
 	}
 	part.Seal(w.parts, sum.Content)
-	head := *w.Head() // a copy: a pointer into the splitter would keep all its buffers while the report waits
+	head := *w.Head() // a copy, because a pointer into the splitter would keep all its buffers
 	d := newDelivery(&head, w.env)
 	d.size, d.parts, d.left, d.prog.Total = w.bytes, len(w.parts), len(w.parts), len(w.parts)
 	entries := make([]*entry, len(w.parts))
@@ -66,7 +66,7 @@ func (w *memoryWriter) Close() (part.Summary, error) {
 	return sum, w.m.accept(d, entries...)
 }
 
-// Abort drops what was gathered.
+// Abort implements part.Writer.
 func (w *memoryWriter) Abort() error {
 	if !w.ended {
 		w.Splitter.Abort()
@@ -76,8 +76,8 @@ func (w *memoryWriter) Abort() error {
 	return nil
 }
 
-// release ends the writing: from now on the bytes are counted as the queue's, or not at all.
+// release ends the reservation: the bytes are counted as those of the queue from now on, or not at all.
 func (w *memoryWriter) release() {
 	w.ended = true
-	_ = w.m.write(-w.bytes) // gives back, which always works
+	_ = w.m.write(-w.bytes) // releasing never fails
 }

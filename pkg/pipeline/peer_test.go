@@ -138,7 +138,7 @@ func TestWorkersAreUsedAndNotExceeded(t *testing.T) {
 	for _, c := range []struct {
 		spool   bool
 		workers int
-	}{{false, 8}, {true, 8}, {true, 20}} { // the stores of these tests have MaxConcurrentUploads 16
+	}{{false, 8}, {true, 8}, {true, 20}} {
 		synctest.Test(t, func(t *testing.T) {
 			cfg := PipelineConfig{Workers: c.workers}
 			if c.spool {
@@ -151,7 +151,7 @@ func TestWorkersAreUsedAndNotExceeded(t *testing.T) {
 				mustSubmit(t, p, fmt.Sprint("r", i))
 			}
 			synctest.Wait()
-			if want := int64(min(c.workers, 16)); h.most.Load() != want {
+			if want := int64(c.workers); h.most.Load() != want {
 				t.Errorf("%+v: %d uploads at a time, want %d", c, h.most.Load(), want)
 			}
 			flush(t, p)

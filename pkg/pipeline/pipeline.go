@@ -3,37 +3,40 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
+	"github.com/rediverio/sdk/internal/retry"
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 // Pipeline uploads reports in the background. Its methods may be called concurrently.
 type Pipeline struct {
 	cfg      PipelineConfig
+	cfgErr   error // of the configuration; Start and Submit return it
 	uploader Uploader
 	spool    Spool
-	memory   *memory // the spool, when it is the built-in one
-	retries  int     // after the first attempt
+	memory   *memory // the spool, if it is the built-in one
+	sink     *event.Outlet
+	backoff  retry.Policy
 	gate     gate
-	tally    tally
+	counters counters
 
-	kick    chan struct{} // capacity 1: an idle worker should look for work
+	wake    chan struct{} // capacity 1: an idle worker looks for work
+	drain   chan struct{} // closed: take no new work and finish what is in hand
 	stopped chan struct{} // closed when every worker has ended
+	workCtx context.Context
+	abort   context.CancelFunc // ends workCtx, and with it every upload
+	ending  atomic.Int64       // parts whose outcome is being stored and reported
+	changed broadcast          // a part was settled, or a worker found nothing to do
+	unsent  unsent
 
-	life      sync.RWMutex // held for reading while a report is accepted, so that none slips in behind Stop
-	phase     phase
-	drain     chan struct{} // closed: take no new work, finish what is in hand
-	cut       context.CancelFunc
-	workCtx   context.Context
+	lifecycle sync.RWMutex // held for reading while a report is accepted, so that none is accepted after Stop
+	phase     phase        // guarded by lifecycle
 	stopErr   error        // of the drain; set before stopped is closed
-	ending    atomic.Int64 // parts whose outcome is being stored and told
-	changedMu sync.Mutex
-	changed   chan struct{} // closed whenever a part ends; nil while nobody waits for it
-	unsent    unsent
 }
 
 type phase int
@@ -44,48 +47,54 @@ const (
 	draining
 )
 
-// NewPipeline returns a pipeline that sends to uploader. A nil cfg means DefaultPipelineConfig; cfg is copied.
-// Nothing is uploaded before Start, but reports are already accepted. An invalid cfg is reported by Start and Submit.
+var _ event.SinkSetter = (*Pipeline)(nil)
+
+// NewPipeline returns a pipeline that sends parts to uploader. A nil cfg means DefaultPipelineConfig; cfg is copied.
+// Nothing is uploaded before Start, but reports are accepted. Start and Submit return the error of an invalid cfg.
 func NewPipeline(cfg *PipelineConfig, uploader Uploader) *Pipeline {
 	if cfg == nil {
 		cfg = &PipelineConfig{}
 	}
-	c := cfg.withDefaults()
+	c, err := cfg.resolve()
 	p := &Pipeline{
-		cfg: c, uploader: uploader, spool: c.Spool, retries: max(c.RetryAttempts, 0),
-		kick: make(chan struct{}, 1), stopped: make(chan struct{}), drain: make(chan struct{}),
+		cfg: c, cfgErr: err, uploader: uploader, spool: c.Spool, sink: event.NewOutlet(c.Sink),
+		backoff: retry.Policy{Initial: c.RetryDelay, Max: c.MaxRetryDelay, Jitter: 0.5},
+		gate:    gate{maxPause: c.MaxRetryDelay},
+		wake:    make(chan struct{}, 1), stopped: make(chan struct{}), drain: make(chan struct{}),
 	}
-	p.workCtx, p.cut = context.WithCancel(context.Background())
+	p.workCtx, p.abort = context.WithCancel(context.Background())
 	if p.spool == nil {
 		p.memory = newMemory(c)
 		p.spool = p.memory
 	}
-	if l, ok := p.spool.(retryLimiter); ok {
-		p.retries = l.MaxRetries()
-	}
-	p.gate.maxPause = c.MaxRetryDelay
 	return p
 }
 
-// Start starts the workers. Cancelling ctx takes no new reports, lets uploads go on for DrainTimeout, and leaves the
-// rest in the spool; reports that are only in memory then end in OnFailed. Stop does the same and waits. Start fails
-// on an invalid configuration, a second call, or after Stop.
+// SetDefaultSink implements event.SinkSetter.
+func (p *Pipeline) SetDefaultSink(s event.Sink) { p.sink.SetDefaultSink(s) }
+
+// Start starts the workers. When ctx is cancelled, the pipeline accepts no new reports, lets uploads continue for
+// DrainTimeout, and leaves the rest in the spool; reports that are only in memory then end in OnFailed. Stop does the same
+// and waits. Start fails if the configuration is invalid, the pipeline was started before, or Stop was called.
 func (p *Pipeline) Start(ctx context.Context) error {
-	if err := p.cfg.Validate(); err != nil {
-		return fmt.Errorf("pipeline config: %w", err)
+	if p.cfgErr != nil {
+		return p.cfgErr
 	}
 	if p.uploader == nil {
 		return errors.New("pipeline: uploader is nil")
 	}
-	p.life.Lock()
-	defer p.life.Unlock()
+	p.lifecycle.Lock()
+	defer p.lifecycle.Unlock()
 	switch p.phase {
 	case running:
-		return errors.New("pipeline is started already")
+		return errors.New("pipeline has already been started")
 	case draining:
 		return ErrStopped
 	}
 	p.phase = running
+	if l, ok := p.spool.(UploadLimiter); ok {
+		l.SetUploadLimits(p.cfg.Workers, p.cfg.UploadDelay)
+	}
 	var workers sync.WaitGroup
 	for range p.cfg.Workers {
 		workers.Go(p.work)
@@ -94,7 +103,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	return nil
 }
 
-// supervise ends the workers: after the drain, or after its timeout.
+// supervise ends the workers after the drain, or after its timeout.
 func (p *Pipeline) supervise(ctx context.Context, workers *sync.WaitGroup) {
 	defer close(p.stopped)
 	done := make(chan struct{})
@@ -105,77 +114,57 @@ func (p *Pipeline) supervise(ctx context.Context, workers *sync.WaitGroup) {
 	select {
 	case <-ctx.Done():
 		p.beginDrain()
-		timeout := time.NewTimer(p.cfg.DrainTimeout)
+		timeout := time.NewTimer(config.OrOff(p.cfg.DrainTimeout))
 		defer timeout.Stop()
 		select {
 		case <-done:
 		case <-timeout.C:
 		case <-p.workCtx.Done():
 		}
-	case <-done: // Stop was called and all is drained
+	case <-done: // Stop was called and everything is drained
 	case <-p.workCtx.Done():
 	}
-	p.cut()
+	p.abort()
 	<-done
-	p.stopErr = p.giveUp()
+	p.stopErr = p.failRest()
 }
 
-// giveUp ends what is left in memory; a durable spool keeps it.
-func (p *Pipeline) giveUp() error {
+// failRest ends the reports that are left in memory. A durable spool keeps them.
+func (p *Pipeline) failRest() error {
 	if p.memory == nil {
 		return nil
 	}
 	for _, d := range p.memory.abandon() {
-		p.failed(&d.item, d.prog, ErrStopped)
+		p.reportFailed(&d.item, d.prog, ErrStopped)
 	}
 	return p.unsent.err()
 }
 
-// unsent gathers the reports that only the stop ended.
-type unsent struct {
-	mu  sync.Mutex
-	ids []string
-}
-
-func (u *unsent) add(id string) {
-	u.mu.Lock()
-	u.ids = append(u.ids, id)
-	u.mu.Unlock()
-}
-
-func (u *unsent) err() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.ids) == 0 {
-		return nil
-	}
-	return &UnsentError{ReportIDs: u.ids}
-}
-
-func (p *Pipeline) beginDrain() {
-	p.life.Lock()
-	defer p.life.Unlock()
+// beginDrain returns the phase before.
+func (p *Pipeline) beginDrain() (before phase) {
+	p.lifecycle.Lock()
+	defer p.lifecycle.Unlock()
+	before = p.phase
 	if p.phase != draining {
 		p.phase = draining
 		close(p.drain)
 	}
+	return before
 }
 
-// Stop takes no new reports, finishes the uploads under way — and, without a durable spool, everything queued, one
-// attempt each — and returns when all workers have ended. When ctx ends first, uploads are cut; what a durable
-// spool holds stays there for the next start, what is only in memory ends in OnFailed. Every
-// report that the stop ended, there or because its last attempt failed, is named in the *UnsentError returned. Stop may be called twice, and before Start.
+// stopGrace is the time that Stop waits for uploads whose context has ended.
+const stopGrace = 5 * time.Second
+
+// Stop accepts no new reports, finishes the uploads in progress, and returns when all workers have ended. Without a
+// durable spool it first makes one attempt for everything that is queued.
+//
+// If ctx ends before, the uploads are cancelled. What a durable spool holds stays there for the next start; a report that
+// is only in memory ends in OnFailed. Stop returns an *UnsentError with every report that it has ended, there or because
+// its last attempt failed. It may be called more than once and before Start.
 func (p *Pipeline) Stop(ctx context.Context) error {
-	p.life.Lock()
-	before := p.phase
-	if p.phase != draining {
-		p.phase = draining
-		close(p.drain)
-	}
-	p.life.Unlock()
-	if before == idle {
-		p.cut()
-		p.stopErr = p.giveUp()
+	if p.beginDrain() == idle {
+		p.abort()
+		p.stopErr = p.failRest()
 		close(p.stopped)
 	}
 	select {
@@ -183,22 +172,18 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 		return p.stopErr
 	case <-ctx.Done():
 	}
-	p.cut()
-	// Uploads return when their context ends; one that does not must not keep Stop from its own bound.
+	p.abort()
 	grace := time.NewTimer(stopGrace)
 	defer grace.Stop()
 	select {
 	case <-p.stopped:
 		return p.stopErr
 	case <-grace.C:
-		return fmt.Errorf("an upload ignores its cancelled context: %w", ctx.Err())
+		return errors.Join(errors.New("pipeline: an upload ignores the end of its context"), ctx.Err())
 	}
 }
 
-// stopGrace is how long Stop waits for uploads whose context has ended.
-const stopGrace = 5 * time.Second
-
-// Stopped is closed when every worker has ended, be it by Stop or by the context of Start.
+// Stopped returns a channel that is closed when every worker has ended, after Stop or the end of the context of Start.
 func (p *Pipeline) Stopped() <-chan struct{} { return p.stopped }
 
 func (p *Pipeline) isDraining() bool {
@@ -210,14 +195,14 @@ func (p *Pipeline) isDraining() bool {
 	}
 }
 
-// QueueLength returns the reports that wait, none of their parts being uploaded now.
+// QueueLength returns the number of reports that wait and of which no part is being uploaded.
 func (p *Pipeline) QueueLength() int { return int(p.spool.Counts().Queued) }
 
-// Flush waits until every accepted report has ended, uploaded or given up, and its callback has returned. It fails
-// with ctx's error, or with ErrStopped when the pipeline stopped before.
+// Flush waits until every accepted report has ended and its callback has returned. It fails with the error of ctx, or with
+// ErrStopped if the pipeline was stopped before.
 func (p *Pipeline) Flush(ctx context.Context) error {
 	for {
-		changed := p.nextChange()
+		changed := p.changed.next()
 		if p.empty() {
 			return nil
 		}
@@ -236,38 +221,72 @@ func (p *Pipeline) Flush(ctx context.Context) error {
 
 func (p *Pipeline) empty() bool {
 	c := p.spool.Counts()
-	return c.Queued+c.InProgress == 0 && p.ending.Load() == 0 // in this order: an outcome is stored, then told
+	return c.Queued+c.InProgress == 0 && p.ending.Load() == 0 // in this order: an outcome is stored, then reported
 }
 
-// nextChange returns a channel that is closed when a part was settled or a worker found nothing to do.
-func (p *Pipeline) nextChange() <-chan struct{} {
-	p.changedMu.Lock()
-	defer p.changedMu.Unlock()
-	if p.changed == nil {
-		p.changed = make(chan struct{})
+// broadcast wakes any number of goroutines that wait for a change.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{} // nil while no goroutine waits
+}
+
+// next returns a channel that is closed by the next notify.
+func (b *broadcast) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
 	}
-	return p.changed
+	return b.ch
 }
 
-func (p *Pipeline) notify() {
-	p.changedMu.Lock()
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
+func (b *broadcast) notify() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
 	}
-	p.changedMu.Unlock()
 }
 
-// QueueItem describes a report on its way. Callbacks get a copy of their own.
+// unsent collects the reports that only the stop has ended.
+type unsent struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (u *unsent) add(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ids = append(u.ids, id)
+}
+
+func (u *unsent) err() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.ids) == 0 {
+		return nil
+	}
+	return &UnsentError{ReportIDs: u.ids}
+}
+
+// QueueItem describes a report on its way. Each call of a callback gets its own copy.
 type QueueItem struct {
-	ID          string         // the report's ID
-	Report      *report.Report // what was submitted; nil where the spool is durable, which keeps parts only
-	JobID       string
-	TenantID    string
-	ToolName    string
-	Priority    int
+	// ID is the ID of the report.
+	ID string
+	// Report is the submitted report. It is nil with a durable spool, which keeps only the parts.
+	Report *report.Report
+	// JobID, TenantID and Priority are those of the submission.
+	JobID    string
+	TenantID string
+	Priority int
+	// ToolName is the name of the tool that made the report.
+	ToolName string
+	// SubmittedAt is the time of the submission.
 	SubmittedAt time.Time
-	Attempts    int    // of the part whose outcome this call is about
-	LastError   string // of the same
-	PartKey     string // of the same; tells revisions of a report apart; empty where there is no such part
+	// Attempts, LastError and PartKey belong to the part whose outcome has ended the report. PartKey tells revisions of a
+	// report apart; it is empty if there is no such part.
+	Attempts  int
+	LastError string
+	PartKey   string
 }

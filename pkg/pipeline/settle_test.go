@@ -31,7 +31,7 @@ func (s *brokenStore) Settle(ctx context.Context, p *part.Part, o part.Outcome) 
 
 func TestFullDiskDoesNotHavePartsSentAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &brokenStore{memory: newMemory(PipelineConfig{}.withDefaults())}
+		store := &brokenStore{memory: newMemory(*DefaultPipelineConfig())}
 		up := &answers{}
 		p := NewPipeline(&PipelineConfig{Spool: store, Workers: 2, RetryDelay: 10 * time.Second}, up)
 		mustSubmit(t, p, "r")

@@ -8,29 +8,40 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Spool is the queue behind a Pipeline: the built-in one in memory, or a chunk.Manager on disk. All methods
-// are called concurrently.
+// Spool is the queue behind a Pipeline: the built-in one in memory, or a chunk.Manager on disk. Its methods are called
+// concurrently. A Spool may also implement Streamer, UploadLimiter and event.SinkSetter.
 type Spool interface {
-	// Put accepts a whole report, or none of it, and returns its ID. When it returns nil, a durable spool has the
-	// report on disk. It fails with an error that says why when the spool is full.
+	// Put accepts the whole report, or nothing of it, and returns its ID. If it returns nil, a durable spool has the report
+	// on disk.
 	Put(ctx context.Context, r *report.Report, env part.Envelope) (id string, err error)
 
-	// Next leases the part that is to be uploaded next: higher priority first, then older first. It never waits.
-	// With nothing due it returns nil and the time at which something will be, zero for none in sight. A leased
-	// part is handed out again only after Settle, or by another process after this one died.
+	// Next leases the part to be uploaded next: higher priority first, then older first. It does not wait. If nothing is
+	// due it returns nil and the time at which something will be, or the zero time if there is none. A leased part is
+	// leased again only after Settle, or by another process after this one has died.
 	Next(ctx context.Context) (pt *part.Part, due time.Time, err error)
 
-	// Settle ends the lease of a part. It does its work even when ctx is done, for an outcome must not be lost. Where
-	// the report was removed during the upload, the error has a method NotFound() bool that returns true.
+	// Settle ends the lease of a part. It ignores the cancellation of ctx, because an outcome must not be lost. If the
+	// report was removed during the upload, it returns an error with a method NotFound() bool that returns true.
 	Settle(ctx context.Context, pt *part.Part, o part.Outcome) (part.Progress, error)
 
-	// Ready receives whenever something may have become due earlier than Next said.
+	// Ready receives a value whenever something may have become due earlier than Next has returned.
 	Ready() <-chan struct{}
 
-	// Counts reports the spool's state in one consistent moment.
+	// Counts returns the state of the spool at one moment.
 	Counts() part.Counts
 }
 
-// retryLimiter is implemented by a spool that has a retry limit of its own (chunk.Config.MaxRetries); it then
-// counts instead of PipelineConfig.RetryAttempts.
-type retryLimiter interface{ MaxRetries() int }
+// Streamer is implemented by a Spool that accepts a report item by item. Pipeline.NewWriter needs it.
+type Streamer interface {
+	NewWriter(ctx context.Context, head *report.Report, env part.Envelope) (part.Writer, error)
+}
+
+// UploadLimiter is implemented by a Spool that has settings of uploads in its own configuration.
+type UploadLimiter interface {
+	// UploadLimits returns the configured number of concurrent uploads, retries, and pause between the parts of a report.
+	// Zero means the default, -1 that there are none.
+	UploadLimits() (concurrent, retries int, delay time.Duration)
+	// SetUploadLimits sets the number of parts that may be leased at a time, and the pause after a part of a report that
+	// has several. A delay of zero leaves it as it is, -1 means none. Pipeline.Start calls it.
+	SetUploadLimits(concurrent int, delay time.Duration)
+}

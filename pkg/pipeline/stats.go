@@ -7,88 +7,113 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Stats is the state of a pipeline. In reports, and at every moment,
+// Stats is the state of a Pipeline at one moment. Counted in reports, at every moment
 //
 //	Submitted + Recovered = Completed + Failed + Dropped + InProgress + QueueLength
+//
+// and, counted in attempts,
+//
+//	Attempts = Retries + PartsUploaded + PartsDead + PartsReleased + PartsGone + PartsUnstored
 type Stats struct {
-	Submitted   int64 `json:"submitted"`    // accepted since the start
-	Recovered   int64 `json:"recovered"`    // found in a durable spool, or brought back from its dead letters
-	Completed   int64 `json:"completed"`    // every part uploaded
-	Failed      int64 `json:"failed"`       // ended with a part given up
-	Dropped     int64 `json:"dropped"`      // removed unsent from a durable spool
-	InProgress  int64 `json:"in_progress"`  // with a part being uploaded
-	QueueLength int64 `json:"queue_length"` // waiting
-	QueueParts  int64 `json:"queue_parts"`  // parts not settled
-	TotalBytes  int64 `json:"total_bytes"`  // bytes of them
+	// Submitted is the number of reports that were accepted since the start.
+	Submitted int64 `json:"submitted"`
+	// Recovered is the number of reports found in a durable spool at the start, or retried from its dead letters.
+	Recovered int64 `json:"recovered"`
+	// Completed is the number of reports of which every part was uploaded.
+	Completed int64 `json:"completed"`
+	// Failed is the number of reports that have ended with a part that could not be uploaded.
+	Failed int64 `json:"failed"`
+	// Dropped is the number of reports that were removed from a durable spool before they were uploaded.
+	Dropped int64 `json:"dropped"`
+	// InProgress is the number of reports of which a part is being uploaded.
+	InProgress int64 `json:"in_progress"`
+	// QueueLength is the number of reports that wait.
+	QueueLength int64 `json:"queue_length"`
+	// QueueParts is the number of parts that are not settled, and TotalBytes is their size.
+	QueueParts int64 `json:"queue_parts"`
+	TotalBytes int64 `json:"total_bytes"`
 
-	Attempts      int64      `json:"attempts"`       // uploads tried; the next six add up to it
-	Retries       int64      `json:"retries"`        // of them, put back
-	PartsUploaded int64      `json:"parts_uploaded"` // of them, accepted
-	PartsDead     int64      `json:"parts_dead"`     // of them, given up
-	PartsReleased int64      `json:"parts_released"` // of them, cut by Stop
-	PartsGone     int64      `json:"parts_gone"`     // of them, of a report that was removed meanwhile
-	PartsUnstored int64      `json:"parts_unstored"` // of them, whose outcome the spool could not store: they are tried again
-	BytesRaw      int64      `json:"bytes_raw"`      // of uploaded parts, before compression
-	BytesData     int64      `json:"bytes_data"`     // of uploaded parts, compressed
-	BytesSent     int64      `json:"bytes_sent"`     // request bodies, as the uploader counts them
-	PausedUntil   *time.Time `json:"paused_until,omitempty"`
-	PauseReason   string     `json:"pause_reason,omitempty"`
-	LastError     string     `json:"last_error,omitempty"`
-	LastErrorAt   *time.Time `json:"last_error_at,omitempty"`
+	// Attempts is the number of uploads that were tried.
+	Attempts int64 `json:"attempts"`
+	// Retries is the number of attempts after which the part was returned to the spool.
+	Retries int64 `json:"retries"`
+	// PartsUploaded is the number of attempts that succeeded.
+	PartsUploaded int64 `json:"parts_uploaded"`
+	// PartsDead is the number of attempts that were the last one of a part.
+	PartsDead int64 `json:"parts_dead"`
+	// PartsReleased is the number of attempts that Stop has cancelled.
+	PartsReleased int64 `json:"parts_released"`
+	// PartsGone is the number of attempts whose report was removed in the meantime.
+	PartsGone int64 `json:"parts_gone"`
+	// PartsUnstored is the number of attempts whose outcome could not be stored, so that the part is tried again.
+	PartsUnstored int64 `json:"parts_unstored"`
+
+	// BytesRaw and BytesData are the sizes of the uploaded parts before and after compression.
+	BytesRaw  int64 `json:"bytes_raw"`
+	BytesData int64 `json:"bytes_data"`
+	// BytesSent is the size of the request bodies as the Uploader counts them.
+	BytesSent int64 `json:"bytes_sent"`
+
+	// PausedUntil is the time until which uploads are paused, and PauseReason is why. It is nil if they are not.
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	PauseReason string     `json:"pause_reason,omitempty"`
+	// LastError is the last error of an upload or of the spool, and LastErrorAt is its time.
+	LastError   string     `json:"last_error,omitempty"`
+	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
 }
 
-// tally counts attempts.
-type tally struct {
+// counters counts attempts.
+type counters struct {
 	mu sync.Mutex
 	s  Stats
 }
 
-// attempt counts an outcome, and with what error it was stored.
-func (t *tally) attempt(p *part.Part, o part.Outcome, settle error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.s.Attempts++
+// attempt counts an outcome. stored is the error with which it was stored.
+func (c *counters) attempt(pt *part.Part, o part.Outcome, stored error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.s.Attempts++
 	if o.Result != nil {
-		t.s.BytesSent += o.Result.BytesSent
+		c.s.BytesSent += o.Result.BytesSent
 	}
 	if o.Err != nil {
-		t.errorLocked(o.Err)
+		c.failedLocked(o.Err)
 	}
 	switch {
-	case isGone(settle):
-		t.s.PartsGone++
-	case settle != nil:
-		t.s.PartsUnstored++
-		t.errorLocked(settle)
+	case isGone(stored):
+		c.s.PartsGone++
+	case stored != nil:
+		c.s.PartsUnstored++
+		c.failedLocked(stored)
 	case o.Kind == part.Uploaded:
-		t.s.PartsUploaded++
-		t.s.BytesRaw += p.RawSize
-		t.s.BytesData += int64(len(p.Data))
+		c.s.PartsUploaded++
+		c.s.BytesRaw += pt.RawSize
+		c.s.BytesData += int64(len(pt.Data))
 	case o.Kind == part.Retry:
-		t.s.Retries++
+		c.s.Retries++
 	case o.Kind == part.Dead:
-		t.s.PartsDead++
+		c.s.PartsDead++
 	default:
-		t.s.PartsReleased++
+		c.s.PartsReleased++
 	}
 }
 
-func (t *tally) spoolError(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.errorLocked(err)
+func (c *counters) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failedLocked(err)
 }
 
-func (t *tally) errorLocked(err error) {
+func (c *counters) failedLocked(err error) {
 	now := time.Now()
-	t.s.LastError, t.s.LastErrorAt = err.Error(), &now
+	c.s.LastError, c.s.LastErrorAt = err.Error(), &now
 }
 
 // GetStats returns the state of the pipeline.
 func (p *Pipeline) GetStats() Stats {
-	p.tally.mu.Lock()
-	s := p.tally.s
-	p.tally.mu.Unlock()
+	p.counters.mu.Lock()
+	s := p.counters.s
+	p.counters.mu.Unlock()
 	c := p.spool.Counts()
 	s.Submitted, s.Recovered, s.Completed, s.Failed, s.Dropped = c.Submitted, c.Recovered, c.Completed, c.Failed, c.Dropped
 	s.InProgress, s.QueueLength, s.QueueParts, s.TotalBytes = c.InProgress, c.Queued, c.Parts, c.Bytes

@@ -9,30 +9,29 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// SubmitOption says more about a submission.
+// SubmitOption sets a property of a submission.
 type SubmitOption func(*part.Envelope)
 
-// WithJobID names the job that the report comes from.
+// WithJobID sets the ID of the job that the report comes from.
 func WithJobID(id string) SubmitOption { return func(e *part.Envelope) { e.JobID = id } }
 
-// WithTenantID names the tenant that owns the report.
+// WithTenantID sets the tenant that owns the report.
 func WithTenantID(id string) SubmitOption { return func(e *part.Envelope) { e.TenantID = id } }
 
-// WithPriority makes a report go before those with a lower number; the default is 0.
+// WithPriority sets the priority of the uploads. Higher goes first. The default is 0.
 func WithPriority(n int) SubmitOption { return func(e *part.Envelope) { e.Priority = n } }
 
-// Submit hands a report over and returns its ID, which is made up when metadata.id is empty. It does not wait for
-// the network. With a Spool, the report is on disk when Submit returns nil; without, it is in memory and costs the
-// caller a copy of three slices. The slices may be reused afterwards, the findings and assets they point to may not
-// be changed.
+// Submit accepts a report and returns its ID, which is generated if Metadata.ID is empty. It does not wait for the
+// network. When it returns nil, the report is on disk if there is a durable Spool, and in memory otherwise. In memory, the
+// slices of the report may be reused afterwards, but the findings and assets they point to must not be changed.
 //
-// It fails with ErrQueueFull (or the spool's word for it), ErrStopped, or the problems of the report; the report is
-// then not accepted at all.
+// Submit fails with ErrQueueFull or the corresponding error of the Spool, with ErrStopped, with the error of the
+// configuration, or with that of report.Validate. The report is then not accepted.
 func (p *Pipeline) Submit(r *report.Report, opts ...SubmitOption) (id string, err error) {
 	return p.SubmitContext(context.Background(), r, opts...)
 }
 
-// SubmitContext is Submit, given up when ctx ends before the report is on disk.
+// SubmitContext is like Submit, and fails if ctx ends before the report is on disk.
 func (p *Pipeline) SubmitContext(ctx context.Context, r *report.Report, opts ...SubmitOption) (id string, err error) {
 	if err := r.Validate(); err != nil {
 		return "", err
@@ -46,9 +45,9 @@ func (p *Pipeline) SubmitContext(ctx context.Context, r *report.Report, opts ...
 
 // put is a function of its own so that OnSubmitted, which may submit a report, runs without the lock.
 func (p *Pipeline) put(ctx context.Context, r *report.Report, env part.Envelope) (id string, err error) {
-	p.life.RLock()
-	defer p.life.RUnlock()
-	if err := p.accepting(); err != nil {
+	p.lifecycle.RLock()
+	defer p.lifecycle.RUnlock()
+	if err := p.acceptingLocked(); err != nil {
 		return "", err
 	}
 	return p.spool.Put(ctx, r, env)
@@ -61,16 +60,11 @@ func envelope(opts []SubmitOption) (env part.Envelope) {
 	return env
 }
 
-func (p *Pipeline) accepting() error {
+func (p *Pipeline) acceptingLocked() error {
 	if p.phase == draining {
 		return ErrStopped
 	}
-	if p.phase == idle {
-		if err := p.cfg.Validate(); err != nil {
-			return fmt.Errorf("pipeline config: %w", err)
-		}
-	}
-	return nil
+	return p.cfgErr
 }
 
 func (p *Pipeline) submitted(id string, r *report.Report, env part.Envelope) {
@@ -87,23 +81,18 @@ func (p *Pipeline) submitted(id string, r *report.Report, env part.Envelope) {
 	p.callback("OnSubmitted", func() { p.cfg.OnSubmitted(item) })
 }
 
-// streamer is a spool that takes a report item by item.
-type streamer interface {
-	NewWriter(ctx context.Context, head *report.Report, env part.Envelope) (part.Writer, error)
-}
-
-// NewWriter begins a report whose items come one by one, so that peak memory does not depend on its size; of head
-// only what is not a list is used. Nothing is uploaded before Close returns nil, which is when the report is
-// accepted. A Spool that cannot stream gives an error.
+// NewWriter begins a report whose items are added one by one, so that peak memory does not depend on its size. The lists
+// in head are ignored. Nothing is uploaded before Close has returned nil, which is when the report is accepted. NewWriter
+// fails if the Spool is not a Streamer.
 func (p *Pipeline) NewWriter(ctx context.Context, head *report.Report, opts ...SubmitOption) (part.Writer, error) {
-	s, ok := p.spool.(streamer)
+	s, ok := p.spool.(Streamer)
 	if !ok {
-		return nil, fmt.Errorf("spool %T takes whole reports only", p.spool)
+		return nil, fmt.Errorf("spool %T does not implement pipeline.Streamer", p.spool)
 	}
 	env := envelope(opts)
-	p.life.RLock()
-	defer p.life.RUnlock()
-	if err := p.accepting(); err != nil {
+	p.lifecycle.RLock()
+	defer p.lifecycle.RUnlock()
+	if err := p.acceptingLocked(); err != nil {
 		return nil, err
 	}
 	w, err := s.NewWriter(ctx, head, env)
@@ -113,14 +102,14 @@ func (p *Pipeline) NewWriter(ctx context.Context, head *report.Report, opts ...S
 	return &writer{w, p, env}, nil
 }
 
-// writer accepts its report under the same rules as Submit.
+// writer accepts its report under the same conditions as Submit.
 type writer struct {
 	part.Writer
 	p   *Pipeline
 	env part.Envelope
 }
 
-// Close completes the report. After Stop it aborts it and returns ErrStopped.
+// Close completes the report. After Stop it aborts the report and returns ErrStopped.
 func (w *writer) Close() (part.Summary, error) {
 	sum, err := w.close()
 	if err == nil {
@@ -130,9 +119,9 @@ func (w *writer) Close() (part.Summary, error) {
 }
 
 func (w *writer) close() (part.Summary, error) {
-	w.p.life.RLock()
-	defer w.p.life.RUnlock()
-	if err := w.p.accepting(); err != nil {
+	w.p.lifecycle.RLock()
+	defer w.p.lifecycle.RUnlock()
+	if err := w.p.acceptingLocked(); err != nil {
 		if e := w.Abort(); e != nil {
 			err = fmt.Errorf("%w; abort: %w", err, e)
 		}

@@ -6,32 +6,33 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Uploader sends one part to wherever reports go.
+// Uploader sends parts to the receiver of reports.
 //
-// Upload is called concurrently, from Workers goroutines. It may be called again with the same part.Key, after
-// an error or after a crash that lost the answer, so a receiver must take a second part with the same key
-// without effect. It must not change the part and must return when ctx ends. A nil error means that the
-// receiver holds the part durably; a nil Result is taken as an empty one.
+// The methods of an error, found with errors.As, steer what happens next. Permanent, RetryAfter, Unavailable and
+// Unauthorized return such errors.
 //
-// Errors steer what happens next, by their methods, found with errors.As:
+//	Permanent() bool            true: the part is not tried again
+//	RetryAfter() time.Duration  the minimum time to the next attempt
+//	Unavailable() bool          true: the receiver was not reached or is overloaded, which is not the fault of the part
+//	Unauthorized() bool         true: the credentials are wrong, which is not the fault of the part
+//	HTTPStatus() int            is part of events, and tells 429 and 413 from other pauses and refusals
 //
-//	Permanent() bool            true: no retry, the part is given up
-//	RetryAfter() time.Duration  a floor for the time to the next attempt
-//	Unavailable() bool          true: the receiver was not reached or is overloaded, which says nothing of the part
-//	Unauthorized() bool         true: the credentials are wrong, which says nothing of the part
-//	HTTPStatus() int            steers nothing; it is told in events, and tells 429 and 413 from other pauses and refusals
+// After any other error the part is tried again with exponential backoff. A panic is a failed attempt, and an attempt that
+// exceeds UploadTimeout is taken as Unavailable.
 //
-// Anything else is retried with exponential backoff. A panic is a failed attempt. No answer within UploadTimeout is
-// taken as Unavailable.
-//
-// RetryAttempts are used up by failures that concern the part. In a durable spool one that is Unavailable or
-// Unauthorized is not counted, so an outage of any length makes no dead letter; unless the same part fails like this
-// again and again while the receiver answers for others. In memory only Unauthorized is not counted.
+// Only failures that concern the part count as RetryAttempts. In a durable spool, attempts that are Unavailable or
+// Unauthorized do not count, so that an outage of any length makes no dead letter, unless the same part fails like this
+// repeatedly while the receiver answers for other parts. In memory, only attempts that are Unauthorized do not count.
 type Uploader interface {
+	// Upload sends one part. If it returns nil, the receiver has stored the part durably; a nil Result means an empty one.
+	// It is called concurrently from Workers goroutines, must not change the part, and must return when ctx ends.
+	//
+	// It may be called again with the same part.Key, after an error or after a crash that lost the answer; a receiver must
+	// accept the second part without effect.
 	Upload(ctx context.Context, pt *part.Part) (*Result, error)
 }
 
-// UploaderFunc makes a function an Uploader.
+// UploaderFunc is a function that is an Uploader.
 type UploaderFunc func(ctx context.Context, pt *part.Part) (*Result, error)
 
 // Upload calls f.
@@ -39,5 +40,5 @@ func (f UploaderFunc) Upload(ctx context.Context, pt *part.Part) (*Result, error
 	return f(ctx, pt)
 }
 
-// Result is the receiver's answer.
+// Result is the answer of the receiver.
 type Result = part.Result
