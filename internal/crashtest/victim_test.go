@@ -55,7 +55,7 @@ func live(l life) {
 // storeConfig is how the store is opened in the life of this number.
 func storeConfig(w world, number int, sink event.Sink) *chunk.Config {
 	c := &chunk.Config{
-		DatabasePath: w.DB, MaxStorageMB: w.MaxStorageMB, UploadDelayMs: -1, MaxConcurrentUploads: w.Workers, MaxRetries: 2,
+		DatabasePath: w.DB, MaxStorageMB: w.MaxStorageMB, UploadDelayMs: -1, MaxRetries: 2,
 		MinFindingsForChunking: minFindings, MaxFindingsPerChunk: maxFindings, MaxChunkSizeBytes: maxPartBytes, CompressionLevel: 1,
 		AutoCleanupOnUpload: w.FreeUploaded, CleanupOnReportComplete: w.FreeComplete, AggressiveCleanup: true, CleanupIntervalMinutes: -1,
 		MaxTenantReports: w.Quota, Sink: sink,
