@@ -81,7 +81,13 @@ var rooms = map[string][]string{
 
 	"pkg/resource": {"pkg/event", "internal/diskspace", gopsutil, sysx},
 
-	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/filelock", "internal/homedir", "internal/sqlitedb", sqlite},
+	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "pkg/chunk/internal/schema", "pkg/chunk/internal/salvage", "internal/config", "internal/filelock", "internal/homedir", "internal/sqlitedb"},
+
+	"pkg/chunk/internal/schema": {},
+
+	"pkg/chunk/internal/walimage": {"internal/sqlitedb", sqlite},
+
+	"pkg/chunk/internal/salvage": {"pkg/event", "pkg/part", "pkg/chunk/internal/schema", "pkg/chunk/internal/walimage", "internal/sqlitedb"},
 
 	"pkg/pipeline": {"pkg/part", "pkg/report", "pkg/event", "internal/config", "internal/retry"},
 

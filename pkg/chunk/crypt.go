@@ -54,7 +54,11 @@ func newKeyring(c Config) (*keyring, error) {
 	return r, nil
 }
 
-// place says where data belongs: it decrypts nowhere else, so that nobody can exchange the data of two parts.
+// Has reports whether the key with this ID was given.
+func (r *keyring) Has(keyID string) bool { return r.byID[keyID] != nil }
+
+// place identifies the part that data belongs to. It is authenticated with the data, so that the data of two parts cannot
+// be exchanged.
 func place(tenant, reportID string, index int) []byte {
 	b := binary.AppendUvarint(nil, uint64(len(tenant)))
 	b = append(b, tenant...)
@@ -64,18 +68,18 @@ func place(tenant, reportID string, index int) []byte {
 }
 
 // seal returns data as it is stored, and the ID of its key.
-func (r *keyring) seal(data, place []byte) (stored []byte, keyID string) {
+func (r *keyring) seal(data []byte, tenant, reportID string, index int) (stored []byte, keyID string) {
 	if r.current == "" {
 		return data, ""
 	}
 	aead := r.byID[r.current]
 	out := make([]byte, aead.NonceSize(), aead.NonceSize()+len(data)+aead.Overhead())
 	_, _ = rand.Read(out) // never fails
-	return aead.Seal(out, out, data, place), r.current
+	return aead.Seal(out, out, data, place(tenant, reportID, index)), r.current
 }
 
-// open returns the data of what was stored.
-func (r *keyring) open(stored []byte, keyID string, place []byte) ([]byte, error) {
+// Open returns the data of a part from its stored form.
+func (r *keyring) Open(stored []byte, keyID, tenant, reportID string, index int) ([]byte, error) {
 	if keyID == "" {
 		return stored, nil
 	}
@@ -87,7 +91,7 @@ func (r *keyring) open(stored []byte, keyID string, place []byte) ([]byte, error
 	if len(stored) < n {
 		return nil, fmt.Errorf("%d bytes are too few for encrypted data", len(stored))
 	}
-	return aead.Open(nil, stored[:n], stored[n:], place)
+	return aead.Open(nil, stored[:n], stored[n:], place(tenant, reportID, index))
 }
 
 // checkKeys fails with a *KeyError unless every stored part can be read. One whose data was freed needs no key.

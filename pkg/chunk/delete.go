@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
 // ErrNotUploaded refuses to delete data that nobody else has yet; Drop is the word for that.
@@ -17,10 +19,10 @@ func (s *Storage) DeleteChunkData(ctx context.Context, chunkID string) error {
 		if err != nil {
 			return err
 		}
-		if state == partWaiting {
+		if state == schema.PartWaiting {
 			return fmt.Errorf("chunk %s: %w", chunkID, ErrNotUploaded)
 		}
-		gone := removal{reason: byOperator, tenant: s.tenant, unsent: state == partDead}
+		gone := removal{reason: byOperator, tenant: s.tenant, unsent: state == schema.PartDead}
 		if err := t.Row("SELECT r.id, r.job, p.size FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.pid = ?", []any{pid},
 			&gone.report, &gone.job, &gone.bytes); err != nil {
 			return err

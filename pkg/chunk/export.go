@@ -50,7 +50,7 @@ func (s *Storage) storedPart(ctx context.Context, reportID string, after int) (*
 		return nil, err
 	}
 	p.SHA256, p.Key = hash32(sha), part.Key(reportID, hash32(content), p.Index)
-	if p.Data, err = s.m.keys.open(p.Data, keyID, place(s.tenant, reportID, p.Index)); err != nil {
+	if p.Data, err = s.m.keys.Open(p.Data, keyID, s.tenant, reportID, p.Index); err != nil {
 		return nil, fmt.Errorf("part %s: %w", p.Key, err)
 	}
 	return p, nil

@@ -18,6 +18,8 @@ import (
 
 	"github.com/rediverio/sdk/internal/homedir"
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/salvage"
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -100,9 +102,10 @@ func start(path string, c Config, keys *keyring, silent bool, cause error) (_ *M
 		cfg: c, keys: keys, silent: silent, ready: make(chan struct{}, 1), stop: make(chan struct{}), freed: make(chan struct{}, 1),
 		leases: map[int64]lease{}, accounts: map[string]*account{}, byPart: map[*part.Part]int64{}, reportUses: map[int64]int{},
 	}
+	files := salvage.Store{Path: path, Keys: keys, Sink: c.Sink, Reserve: sqlitedb.Reserve{Path: path + ".reserve", Size: reserveShare(c.maxBytes())}}
 	m.db, err = sqlitedb.Open(sqlitedb.Config{
-		Path: path, Migrations: migrations, Pragmas: []string{"auto_vacuum(2)"}, MaxWAL: walShare(c.maxBytes()), Reserve: reserveShare(c.maxBytes()),
-		Prepare:   func() error { return repair(path, c, keys, cause) },
+		Path: path, Migrations: schema.Migrations, Pragmas: []string{"auto_vacuum(2)"}, MaxWAL: walShare(c.maxBytes()), Reserve: reserveShare(c.maxBytes()),
+		Prepare:   func() error { return files.Repair(cause) },
 		OnBusyWAL: m.walBusy, OnFault: m.databaseFailed,
 	})
 	if err != nil {
@@ -121,7 +124,7 @@ func (m *Manager) recover() error {
 		return fmt.Errorf("chunk store %s: %w", m.db.Path, err)
 	}
 	err := m.change(context.Background(), 0, func(t *tx) error {
-		_, err := t.Exec("DELETE FROM reports WHERE state = ?", reportOpen)
+		_, err := t.Exec("DELETE FROM reports WHERE state = ?", schema.ReportOpen)
 		return err
 	})
 	if err != nil {

@@ -190,7 +190,7 @@ func (m *Manager) load(ctx context.Context, c candidate) (_ *part.Part, size int
 	if err != nil {
 		return nil, 0, err
 	}
-	if p.Data, err = m.keys.open(p.Data, keyID, place(p.TenantID, p.ReportID, p.Index)); err != nil {
+	if p.Data, err = m.keys.Open(p.Data, keyID, p.TenantID, p.ReportID, p.Index); err != nil {
 		p.Data = nil // it cannot match its hash either
 	}
 	// A row that is not what was written gives a part whose hash cannot match: it is known as damaged, not delivered.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -136,11 +137,11 @@ func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 	for range 2 { // the second time shows that the lock is free
 		var newer *SchemaError
 		_, err := NewManager(&Config{DatabasePath: m.db.Path})
-		if !errors.As(err, &newer) || newer.Have != 99 || newer.Max != len(migrations) || !strings.Contains(err.Error(), "99") {
+		if !errors.As(err, &newer) || newer.Have != 99 || newer.Max != len(schema.Migrations) || !strings.Contains(err.Error(), "99") {
 			t.Fatalf("%v", err)
 		}
 	}
-	alter(t, m.db.Path, fmt.Sprint("PRAGMA user_version = ", len(migrations)))
+	alter(t, m.db.Path, fmt.Sprint("PRAGMA user_version = ", len(schema.Migrations)))
 	m = open(t, Config{DatabasePath: m.db.Path})
 	if parts := drain(t, m); len(parts) != 1 {
 		t.Errorf("%d parts: the refused file was changed", len(parts))

@@ -50,12 +50,11 @@ func (m *Manager) rekeySome(t *tx, after int64) (done, last int64, more bool, er
 			return 0, after, false, err
 		}
 		last = pid
-		where := place(tenant, reportID, index)
-		data, err := m.keys.open(stored, keyID, where)
+		data, err := m.keys.Open(stored, keyID, tenant, reportID, index)
 		if err != nil { // damaged: it stays as it is, and its upload will say so
 			continue
 		}
-		again, id := m.keys.seal(data, where)
+		again, id := m.keys.seal(data, tenant, reportID, index)
 		if _, err := t.Exec("UPDATE blobs SET data = ? WHERE pid = ?", again, pid); err != nil {
 			return 0, after, false, err
 		}

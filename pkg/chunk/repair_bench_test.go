@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/salvage"
+	"github.com/rediverio/sdk/pkg/chunk/internal/walimage"
 	"github.com/rediverio/sdk/pkg/part"
 
 	"github.com/rediverio/sdk/pkg/event"
@@ -65,28 +66,28 @@ func BenchmarkStart(b *testing.B) {
 		b.Run(name+"checked", func(b *testing.B) {
 			b.SetBytes(st.Size())
 			for b.Loop() {
-				f, err := openFiles(path)
+				f, err := walimage.Open(path)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := examine(f, path, event.Nop); err != nil {
+				if err := (&salvage.Store{Path: path, Sink: event.Nop}).Examine(f); err != nil {
 					b.Fatal(err)
 				}
-				f.close()
+				f.Close()
 			}
 		})
 		b.Run(name+"salvaged", func(b *testing.B) {
 			b.SetBytes(st.Size())
 			for b.Loop() {
-				f, err := openFiles(path)
+				f, err := walimage.Open(path)
 				if err != nil {
 					b.Fatal(err)
 				}
-				s, err := salvageInto(filepath.Join(b.TempDir(), "new.db"), f, &keyring{}, sqlitedb.Reserve{})
+				s, err := (&salvage.Store{Keys: &keyring{}}).Fill(filepath.Join(b.TempDir(), "new.db"), f)
 				if err != nil || s.Lost > 0 || s.Salvaged == 0 {
 					b.Fatal(s, err)
 				}
-				f.close()
+				f.Close()
 			}
 		})
 	}

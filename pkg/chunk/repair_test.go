@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/salvage"
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
+	"github.com/rediverio/sdk/pkg/chunk/internal/walimage"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -64,8 +67,8 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 
 // The check is given up when it takes too long; what it would have found is found by whoever reads it.
 func TestStartDoesNotWaitForTheCheck(t *testing.T) {
-	defer func(d time.Duration) { checkTime = d }(checkTime)
-	checkTime = 0
+	defer func(d time.Duration) { salvage.CheckTime = d }(salvage.CheckTime)
+	salvage.CheckTime = 0
 	v := makeVictim(t, 60)
 	path := v.restore(t, func(map[string][]byte) {})
 	rec := &recorder{}
@@ -119,7 +122,7 @@ func TestFirstPageIsNotNeeded(t *testing.T) {
 func TestTornEndOfTheLogIsNoDamage(t *testing.T) {
 	v := makeVictim(t, 0)
 	path := v.restore(t, func(f map[string][]byte) {
-		half := slices.Clone(f["-wal"][walHeaderSize : walHeaderSize+walFrameHeader+sqlitedb.PageSize]) // its salts are right, its checksum is not
+		half := slices.Clone(f["-wal"][walimage.HeaderSize : walimage.HeaderSize+walimage.FrameHeaderSize+sqlitedb.PageSize]) // its salts are right, its checksum is not
 		f["-wal"] = append(f["-wal"], half...)
 	})
 	rec := &recorder{}
@@ -137,10 +140,10 @@ func TestTornEndOfTheLogIsNoDamage(t *testing.T) {
 // A bad frame in the middle of the log costs what only that frame held, where SQLite would forget all commits behind it.
 func TestCommitsBehindABadFrameAreTaken(t *testing.T) {
 	v := makeVictim(t, 0)
-	frames := (len(v.files["-wal"]) - walHeaderSize) / (walFrameHeader + sqlitedb.PageSize)
+	frames := (len(v.files["-wal"]) - walimage.HeaderSize) / (walimage.FrameHeaderSize + sqlitedb.PageSize)
 	for _, at := range []int{frames / 4, frames / 2, frames * 3 / 4} {
 		path := v.restore(t, func(f map[string][]byte) {
-			f["-wal"][walHeaderSize+at*(walFrameHeader+sqlitedb.PageSize)+walFrameHeader+100] ^= 4
+			f["-wal"][walimage.HeaderSize+at*(walimage.FrameHeaderSize+sqlitedb.PageSize)+walimage.FrameHeaderSize+100] ^= 4
 		})
 		rec := &recorder{}
 		m := open(t, Config{DatabasePath: path, Sink: rec})
@@ -156,7 +159,7 @@ func TestCommitsBehindABadFrameAreTaken(t *testing.T) {
 func TestDamagedStoresDoNotPileUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	rec := &recorder{}
-	for range keepAside + 2 {
+	for range salvage.KeepCorrupt + 2 {
 		if err := os.WriteFile(path, []byte(strings.Repeat("no database", 1000)), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -164,9 +167,9 @@ func TestDamagedStoresDoNotPileUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left := must(filepath.Glob(path + asideSuffix + "*.json"))
+	left := must(filepath.Glob(path + salvage.CorruptSuffix + "*.json"))
 	e := rec.of(event.AgentError)
-	if removed := e[len(e)-1].Details["removed"].([]string); len(left) != keepAside || len(removed) == 0 || !strings.HasPrefix(removed[0], "chunks.db"+asideSuffix) {
+	if removed := e[len(e)-1].Details["removed"].([]string); len(left) != salvage.KeepCorrupt || len(removed) == 0 || !strings.HasPrefix(removed[0], "chunks.db"+salvage.CorruptSuffix) {
 		t.Errorf("%d are left: %v; removed: %v", len(left), left, removed)
 	}
 	for _, b := range left {
@@ -187,13 +190,13 @@ func TestOldSchemaIsSalvaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := "the data of the only part"
-	alter(t, path, "PRAGMA auto_vacuum = 2", migrations[0], "PRAGMA user_version = 1",
+	alter(t, path, "PRAGMA auto_vacuum = 2", schema.Migrations[0], "PRAGMA user_version = 1",
 		"INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, stamp, created) VALUES (7, 'acme', 'old', 3, 'job', 'tool', 5, 1, zeroblob(32), 1, 1, 1)",
 		fmt.Sprintf("INSERT INTO parts (pid, rid, idx, state, priority, due, attempts, error, encoding, raw, size, sha, findings, assets, deps, oversize) VALUES (9, 7, 0, 1, 5, 1, 2, 'busy', '', 25, 25, x'%x', 1, 0, 0, 0)",
 			sha256.Sum256([]byte(data))),
 		"INSERT INTO blobs VALUES (9, CAST('"+data+"' AS BLOB))")
 	rec := &recorder{}
-	if err := repair(path, Config{Sink: rec}, &keyring{}, errors.New("said to be damaged")); err != nil {
+	if err := (&salvage.Store{Path: path, Sink: rec, Keys: &keyring{}}).Repair(errors.New("known to be damaged")); err != nil {
 		t.Fatal(err)
 	}
 	if d := salvagedEvent(t, rec); d == nil || d["reports_salvaged"] != int64(1) || d["incomplete"] != false {
@@ -213,7 +216,7 @@ func TestOldSchemaIsSalvaged(t *testing.T) {
 func TestInterruptedMigrationIsResumed(t *testing.T) {
 	v := makeVictim(t, 60)
 	path := v.restore(t, func(map[string][]byte) {})
-	for version := range migrations {
+	for version := range schema.Migrations {
 		old := filepath.Join(t.TempDir(), "chunks.db")
 		d, err := sql.Open("sqlite", sqlitedb.DSN(old, "auto_vacuum(2)", "journal_mode(WAL)"))
 		if err != nil {
@@ -222,11 +225,11 @@ func TestInterruptedMigrationIsResumed(t *testing.T) {
 		defer d.Close()
 		d.SetMaxOpenConns(1)
 		for i := range version {
-			if _, err := d.Exec(migrations[i] + fmt.Sprintf("; PRAGMA user_version = %d", i+1)); err != nil {
+			if _, err := d.Exec(schema.Migrations[i] + fmt.Sprintf("; PRAGMA user_version = %d", i+1)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := d.Exec("PRAGMA cache_size = 1; BEGIN IMMEDIATE; " + migrations[version]); err != nil { // spills into the log
+		if _, err := d.Exec("PRAGMA cache_size = 1; BEGIN IMMEDIATE; " + schema.Migrations[version]); err != nil { // spills into the log
 			t.Fatal(err)
 		}
 		for _, suffix := range []string{"", "-wal"} {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/salvage"
+	"github.com/rediverio/sdk/pkg/chunk/internal/walimage"
 )
 
 const salvageVictimEnv = "CHUNK_TEST_SALVAGE_DB"
@@ -33,8 +35,8 @@ func bigDamage(t *testing.T) (*victimStore, string) {
 	t.Helper()
 	v := makeVictim(t, 60)
 	return v, v.restore(t, func(f map[string][]byte) {
-		for page := 2; page < len(f["-wal"])/(sqlitedb.PageSize+walFrameHeader)-20; page += 9 {
-			f["-wal"][walHeaderSize+page*(sqlitedb.PageSize+walFrameHeader)+walFrameHeader+9] ^= 1
+		for page := 2; page < len(f["-wal"])/(sqlitedb.PageSize+walimage.FrameHeaderSize)-20; page += 9 {
+			f["-wal"][walimage.HeaderSize+page*(sqlitedb.PageSize+walimage.FrameHeaderSize)+walimage.FrameHeaderSize+9] ^= 1
 		}
 	})
 }
@@ -45,7 +47,7 @@ func TestKilledDuringTheSalvage(t *testing.T) {
 	for round := range 12 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestSalvageVictim$")
 		cmd.Env = append(os.Environ(), salvageVictimEnv+"="+path)
-		before, _ := os.Stat(path + salvagingSuffix) // of the one that died
+		before, _ := os.Stat(path + salvage.SalvagingSuffix) // of the one that died
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -53,10 +55,10 @@ func TestKilledDuringTheSalvage(t *testing.T) {
 		go func() { // killed a little after the new file appears, later in each round
 			defer close(seen)
 			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond / 4) {
-				if now, err := os.Stat(path + salvagingSuffix); err == nil && !os.SameFile(before, now) {
+				if now, err := os.Stat(path + salvage.SalvagingSuffix); err == nil && !os.SameFile(before, now) {
 					break
 				}
-				if files, _ := filepath.Glob(path + asideSuffix + "*"); len(files) > 0 {
+				if files, _ := filepath.Glob(path + salvage.CorruptSuffix + "*"); len(files) > 0 {
 					break
 				}
 			}
@@ -69,7 +71,7 @@ func TestKilledDuringTheSalvage(t *testing.T) {
 		if errors.As(err, &exit) {
 			deaths++
 		}
-		if files, _ := filepath.Glob(path + asideSuffix + "*[0-9]"); len(files) > 0 {
+		if files, _ := filepath.Glob(path + salvage.CorruptSuffix + "*[0-9]"); len(files) > 0 {
 			break // it came to its end, or a kill did not keep it from that
 		}
 	}
@@ -96,7 +98,7 @@ func TestInterruptedReplacementIsEnded(t *testing.T) {
 	for name, state := range map[string]func(t *testing.T, path string){
 		"half a new store": func(t *testing.T, path string) {
 			b := must(os.ReadFile(path))
-			for _, s := range []string{salvagingSuffix, salvagingSuffix + "-journal"} {
+			for _, s := range []string{salvage.SalvagingSuffix, salvage.SalvagingSuffix + "-journal"} {
 				if err := os.WriteFile(path+s, b[:len(b)/3], 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -109,7 +111,7 @@ func TestInterruptedReplacementIsEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v, path := bigDamage(t)
 			state(t, path)
-			_, unfinished := os.Stat(path + salvagedSuffix + stamp)
+			_, unfinished := os.Stat(path + salvage.SalvagedSuffix + stamp)
 			rec := &recorder{}
 			m := open(t, Config{DatabasePath: path, Sink: rec})
 			d := salvagedEvent(t, rec)
@@ -120,7 +122,7 @@ func TestInterruptedReplacementIsEnded(t *testing.T) {
 				t.Errorf("%d reports are back: %v", c.Recovered, d)
 			}
 			aside := d["moved_to"].(string)
-			if unfinished == nil && aside != path+asideSuffix+stamp {
+			if unfinished == nil && aside != path+salvage.CorruptSuffix+stamp {
 				t.Errorf("the salvage was done again: %s", aside)
 			}
 			for _, suffix := range []string{"", "-wal", ".json"} {
@@ -142,21 +144,21 @@ func TestInterruptedReplacementIsEnded(t *testing.T) {
 // complete does what replace does up to the rename of some of the damaged files.
 func complete(t *testing.T, path, stamp string, aside ...string) {
 	t.Helper()
-	f, err := openFiles(path)
+	f, err := walimage.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
-	found, err := salvageInto(path+salvagingSuffix, f, &keyring{}, sqlitedb.Reserve{})
+	defer f.Close()
+	found, err := (&salvage.Store{Keys: &keyring{}}).Fill(path+salvage.SalvagingSuffix, f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found.write(path + asideSuffix + stamp + ".json")
-	if err := os.Rename(path+salvagingSuffix, path+salvagedSuffix+stamp); err != nil {
+	found.Write(path + salvage.CorruptSuffix + stamp + ".json")
+	if err := os.Rename(path+salvage.SalvagingSuffix, path+salvage.SalvagedSuffix+stamp); err != nil {
 		t.Fatal(err)
 	}
 	for _, suffix := range aside {
-		if err := os.Rename(path+suffix, path+asideSuffix+stamp+suffix); err != nil {
+		if err := os.Rename(path+suffix, path+salvage.CorruptSuffix+stamp+suffix); err != nil {
 			t.Fatal(err)
 		}
 	}

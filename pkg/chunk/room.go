@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
 // makeRoom sees to it that need bytes more fit under MaxStorageMB: it removes finished reports, oldest first, then
@@ -98,16 +99,16 @@ func inUse(t *tx) (int64, error) {
 // evict removes reports, oldest first, until at most target bytes are in use: at most sweepBatch completed ones, and when
 // unsent is set and none of these is left also failed and pending ones. tenant limits it to one tenant; nil is all.
 func (m *Manager) evict(t *tx, target int64, unsent bool, tenant *string, reason string) (removed int64, used int64, err error) {
-	states := []int{reportCompleted}
+	states := []int{schema.ReportCompleted}
 	if unsent {
-		states = append(states, reportFailed, reportPending)
+		states = append(states, schema.ReportFailed, schema.ReportPending)
 	}
 	if used, err = inUse(t); err != nil {
 		return 0, used, err
 	}
 	for _, state := range states {
 		for used > target {
-			if state == reportCompleted && removed == sweepBatch {
+			if state == schema.ReportCompleted && removed == sweepBatch {
 				return removed, used, nil
 			}
 			var rid int64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
@@ -78,9 +79,9 @@ func (s *settlement) apply() error {
 	case part.Retry:
 		return s.retry()
 	case part.Uploaded:
-		return s.finish(partUploaded)
+		return s.finish(schema.PartUploaded)
 	case part.Dead:
-		return s.finish(partDead)
+		return s.finish(schema.PartDead)
 	}
 	return fmt.Errorf("settle part %s: unknown outcome %d", s.part.Key, s.outcome.Kind)
 }
@@ -92,21 +93,21 @@ func (s *settlement) retry() error {
 		attempt = 0
 	}
 	n, err := s.t.Exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND rid = ? AND state = ?",
-		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, s.rid, partWaiting)
+		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, s.rid, schema.PartWaiting)
 	return s.changed(n, err)
 }
 
 // finish moves the part and its report on.
 func (s *settlement) finish(state int) error {
-	if err := s.advance(state == partUploaded); err != nil {
+	if err := s.advance(state == schema.PartUploaded); err != nil {
 		return err
 	}
 	prog, cfg := &s.progress, s.m.cfg
-	newState, finished := reportPending, int64(0)
+	newState, finished := schema.ReportPending, int64(0)
 	if prog.Finished {
-		newState, finished = reportCompleted, time.Now().UnixMilli()
+		newState, finished = schema.ReportCompleted, time.Now().UnixMilli()
 		if prog.Dead > 0 {
-			newState = reportFailed
+			newState = schema.ReportFailed
 		}
 	}
 	sums, err := json.Marshal(prog.Result)
@@ -114,11 +115,11 @@ func (s *settlement) finish(state int) error {
 		return err
 	}
 	n, err := s.t.Exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ? AND state = ?",
-		prog.Done, prog.Dead, string(sums), newState, finished, cfg.Destination, s.rid, reportPending)
+		prog.Done, prog.Dead, string(sums), newState, finished, cfg.Destination, s.rid, schema.ReportPending)
 	if err := s.changed(n, err); err != nil {
 		return err
 	}
-	if newState == reportCompleted && cfg.CleanupOnReportComplete {
+	if newState == schema.ReportCompleted && cfg.CleanupOnReportComplete {
 		if s.freed, err = s.stored(); err != nil {
 			return err
 		}
@@ -126,11 +127,11 @@ func (s *settlement) finish(state int) error {
 		return err
 	}
 	n, err = s.t.Exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
-		state, errText(s.outcome.Err), s.pid, partWaiting)
+		state, errText(s.outcome.Err), s.pid, schema.PartWaiting)
 	if err := s.changed(n, err); err != nil {
 		return err
 	}
-	if state == partUploaded && cfg.AutoCleanupOnUpload {
+	if state == schema.PartUploaded && cfg.AutoCleanupOnUpload {
 		s.freed = s.size
 		_, err = s.t.Exec("DELETE FROM blobs WHERE pid = ?", s.pid)
 	}
@@ -240,18 +241,18 @@ func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 		}
 		return 0, err
 	}
-	n, err := t.Exec("UPDATE parts SET state = ?, due = 0, attempts = 0 WHERE rid = ? AND state = ?", partWaiting, rid, partDead)
+	n, err := t.Exec("UPDATE parts SET state = ?, due = 0, attempts = 0 WHERE rid = ? AND state = ?", schema.PartWaiting, rid, schema.PartDead)
 	if err != nil || n == 0 {
 		return n, err
 	}
-	if _, err := t.Exec("UPDATE reports SET dead = dead - ?, state = ?, finished = 0 WHERE rid = ?", n, reportPending, rid); err != nil {
+	if _, err := t.Exec("UPDATE reports SET dead = dead - ?, state = ?, finished = 0 WHERE rid = ?", n, schema.ReportPending, rid); err != nil {
 		return 0, err
 	}
 	t.AfterCommit(func() {
 		m.mu.Lock()
 		m.counts.Parts += n
 		m.counts.Bytes += size
-		if state == reportFailed {
+		if state == schema.ReportFailed {
 			m.counts.Recovered++
 			m.bookLocked(tenant, 1, 0)
 		}

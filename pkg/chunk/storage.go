@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -111,7 +112,7 @@ func (s *Storage) Reports(ctx context.Context, limit int, states ...State) ([]Re
 	return s.query(ctx, "r.state IN ("+in[1:]+") ORDER BY r.rid LIMIT ?", limit)
 }
 
-var stateNames = map[int]State{reportPending: StatePending, reportCompleted: StateCompleted, reportFailed: StateFailed}
+var stateNames = map[int]State{schema.ReportPending: StatePending, schema.ReportCompleted: StateCompleted, schema.ReportFailed: StateFailed}
 
 // Report returns every revision of a report, oldest first, or ErrNotFound.
 func (s *Storage) Report(ctx context.Context, reportID string) ([]ReportInfo, error) {
@@ -176,7 +177,7 @@ func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error
 		}
 		p.ChunkID = part.Key(reportID, [32]byte(content), p.Index)
 		p.State = partNames[state]
-		if state == partWaiting {
+		if state == schema.PartWaiting {
 			p.NextTry = optionalTime(due)
 		}
 		out = append(out, p)
@@ -184,7 +185,7 @@ func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error
 	return out, rows.Err()
 }
 
-var partNames = map[int]string{partHeld: "held", partWaiting: "waiting", partUploaded: "uploaded", partDead: "dead"}
+var partNames = map[int]string{schema.PartHeld: "held", schema.PartWaiting: "waiting", schema.PartUploaded: "uploaded", schema.PartDead: "dead"}
 
 func optionalTime(ms int64) *time.Time {
 	if ms == 0 {

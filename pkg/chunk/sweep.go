@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
 const (
@@ -78,7 +79,7 @@ func (m *Manager) sweep() {
 
 // sweepAge removes finished reports past their retention and dead letters past theirs, and returns how many reports.
 func (m *Manager) sweepAge(ctx context.Context, now time.Time) (removed int64, err error) {
-	for _, r := range []struct{ state, hours int }{{reportCompleted, m.cfg.RetentionHours}, {reportFailed, m.cfg.DeadRetentionHours}} {
+	for _, r := range []struct{ state, hours int }{{schema.ReportCompleted, m.cfg.RetentionHours}, {schema.ReportFailed, m.cfg.DeadRetentionHours}} {
 		if r.hours < 0 {
 			continue
 		}
@@ -104,7 +105,7 @@ const sweepBatch = 256
 
 // removeOld removes at most sweepBatch reports of a state that finished before a time, and returns how many.
 func (m *Manager) removeOld(t *tx, state int, before int64) (removed int64, err error) {
-	if state == reportCompleted {
+	if state == schema.ReportCompleted {
 		return m.removeCompleted(t, before)
 	}
 	for ; removed < sweepBatch; removed++ {
@@ -141,7 +142,7 @@ const dataBytes = "coalesce(sum(p.size) FILTER (WHERE b.pid IS NOT NULL), 0)"
 
 // remove deletes a report with its parts, and tells of it. An unfinished one counts as dropped.
 func (m *Manager) remove(t *tx, rid int64, state int, reason string) error {
-	gone := removal{reason: reason, reports: 1, unsent: state != reportCompleted}
+	gone := removal{reason: reason, reports: 1, unsent: state != schema.ReportCompleted}
 	var parts, waiting, dead int64
 	if err := t.Row(`SELECT r.tenant, r.job, r.id, count(*) FILTER (WHERE p.state = 1), coalesce(sum(p.size) FILTER (WHERE p.state = 1), 0),
 			coalesce(sum(p.size) FILTER (WHERE p.state = 3), 0), `+dataBytes+`
@@ -155,7 +156,7 @@ func (m *Manager) remove(t *tx, rid int64, state int, reason string) error {
 	t.AfterCommit(func() {
 		m.mu.Lock()
 		switch state {
-		case reportPending:
+		case schema.ReportPending:
 			m.removals++
 			m.window.stale = true
 			m.counts.Dropped++
@@ -167,7 +168,7 @@ func (m *Manager) remove(t *tx, rid int64, state int, reason string) error {
 					m.endLeaseLocked(pid, l)
 				}
 			}
-		case reportFailed:
+		case schema.ReportFailed:
 			m.removals++
 			m.bookLocked(gone.tenant, 0, -dead)
 		}

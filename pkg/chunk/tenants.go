@@ -3,6 +3,8 @@ package chunk
 import (
 	"context"
 	"fmt"
+
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
 // account is what one tenant has in the store that nobody else has yet.
@@ -119,7 +121,7 @@ func (m *Manager) loadAccounts(ctx context.Context) error {
 		a := m.accountLocked(tenant)
 		a.bytes += bytes
 		m.served = max(m.served, served)
-		if state != partWaiting {
+		if state != schema.PartWaiting {
 			continue
 		}
 		a.reports += reports

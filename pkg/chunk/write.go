@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
@@ -129,13 +130,13 @@ func (w *writer) store(t *tx) (rid int64, err error) {
 		rid = w.m.newRID()
 		_, err = t.Exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, stamp, created)
 			SELECT ?9, ?1, ?2, coalesce(max(rev), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM reports WHERE tenant = ?1 AND id = ?2`,
-			w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportOpen,
+			w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, schema.ReportOpen,
 			w.stamp.UnixNano(), time.Now().UnixMilli(), rid)
 		if err != nil {
 			return 0, err
 		}
 	}
-	_, err = w.storeParts(t, rid, partHeld, 0)
+	_, err = w.storeParts(t, rid, schema.PartHeld, 0)
 	return rid, err
 }
 
@@ -154,7 +155,7 @@ func (w *writer) storeParts(t *tx, rid int64, state int, turn int64) (first int6
 		if i == 0 {
 			first = pid
 		}
-		data, keyID := w.m.keys.seal(p.Data, place(w.env.TenantID, p.ReportID, p.Index))
+		data, keyID := w.m.keys.seal(p.Data, w.env.TenantID, p.ReportID, p.Index)
 		_, err := t.Exec(`INSERT INTO parts (pid, rid, idx, state, priority, turn, encoding, raw, size, sha, keyid, findings, assets, deps, oversize)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			pid, rid, p.Index, state, w.env.Priority, turn+int64(i), p.Encoding, p.RawSize, len(p.Data), p.SHA256[:], keyID, p.Findings, p.Assets, p.Dependencies, p.Oversize)
@@ -207,11 +208,11 @@ func (w *writer) seal(t *tx, sum *part.Summary) error {
 	if err != nil && !isNoRows(err) {
 		return err
 	}
-	elsewhere := state == reportCompleted && dest != w.m.cfg.Destination // uploaded, but to another receiver
+	elsewhere := state == schema.ReportCompleted && dest != w.m.cfg.Destination // uploaded, but to another receiver
 	if err == nil && bytes.Equal(content, sum.Content[:]) && !elsewhere {
 		known, err := w.repeated(t, rid, state)
 		if known || err != nil {
-			sum.Uploaded = state == reportCompleted
+			sum.Uploaded = state == schema.ReportCompleted
 			return err
 		}
 	}
@@ -219,11 +220,11 @@ func (w *writer) seal(t *tx, sum *part.Summary) error {
 		return err
 	}
 	if _, err := t.Exec(`UPDATE reports SET state = ?, content = ?, tool = ?, parts = ?, findings = ?, assets = ?, raw = ?, stored = ? WHERE rid = ?`,
-		reportPending, sum.Content[:], toolName(w.Head()), sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, rid); err != nil {
+		schema.ReportPending, sum.Content[:], toolName(w.Head()), sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, rid); err != nil {
 		return err
 	}
 	turn := w.m.takeTurns(w.env.TenantID, w.env.Priority, sum.Parts)
-	if _, err := t.Exec("UPDATE parts SET state = ?, turn = ? + idx WHERE rid = ?", partWaiting, turn, rid); err != nil {
+	if _, err := t.Exec("UPDATE parts SET state = ?, turn = ? + idx WHERE rid = ?", schema.PartWaiting, turn, rid); err != nil {
 		return err
 	}
 	t.AfterCommit(func() { w.sealed(sum, nil) })
@@ -236,7 +237,7 @@ func (w *writer) storeNew(t *tx, sum *part.Summary) (done bool, err error) {
 	rid := w.m.newRID()
 	n, err := t.Exec(`INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, findings, assets, raw, stored, stamp, created)
 		SELECT ?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE tenant = ?2 AND id = ?3)`,
-		rid, w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, reportPending, sum.Content[:],
+		rid, w.env.TenantID, w.Head().Metadata.ID, w.env.JobID, toolName(w.Head()), w.env.Priority, schema.ReportPending, sum.Content[:],
 		sum.Parts, sum.Findings, sum.Assets, sum.RawBytes, sum.DataBytes, w.stamp.UnixNano(), time.Now().UnixMilli())
 	if n == 0 || err != nil {
 		return false, err
@@ -245,7 +246,7 @@ func (w *writer) storeNew(t *tx, sum *part.Summary) (done bool, err error) {
 		return false, err
 	}
 	turn := w.m.takeTurns(w.env.TenantID, w.env.Priority, sum.Parts)
-	pid, err := w.storeParts(t, rid, partWaiting, turn)
+	pid, err := w.storeParts(t, rid, schema.PartWaiting, turn)
 	if err != nil {
 		return false, err
 	}
@@ -286,7 +287,7 @@ func (w *writer) sealed(sum *part.Summary, due []candidate) {
 // dead letters of the earlier one are tried again, since somebody still wants it delivered. Where data of the earlier
 // report was deleted before it was uploaded, that report goes instead, and known is false.
 func (w *writer) repeated(t *tx, rid int64, state int) (known bool, err error) {
-	if state != reportCompleted {
+	if state != schema.ReportCompleted {
 		var lost bool
 		if err := t.Row(`SELECT parts - done != (SELECT count(*) FROM parts p JOIN blobs b ON b.pid = p.pid WHERE p.rid = r.rid AND p.state IN (1, 3))
 			FROM reports r WHERE rid = ?`, []any{rid}, &lost); err != nil {

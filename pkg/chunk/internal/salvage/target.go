@@ -1,4 +1,4 @@
-package chunk
+package salvage
 
 import (
 	"context"
@@ -8,25 +8,26 @@ import (
 	"os"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
-// salvageTarget is the new store while it is filled. Nobody relies on it before it is finished, so it is synced once,
-// at the end; a rollback is all that is needed before, for the case of a full disk.
-type salvageTarget struct {
+// target is the new store while it is filled. It is not used before it is finished, so it is synced once, at the end; until
+// then only rollback must work, for a full disk.
+type target struct {
 	path    string
 	pool    *sql.DB
 	conn    *sql.Conn
 	stmts   sqlitedb.Statements
-	reserve sqlitedb.Reserve // of the damaged store: given up when the disk is full
+	reserve sqlitedb.Reserve // of the damaged store; released when the disk is full
 	full    bool
-	pending int // rows in the transaction, or their bytes
+	pending int // bytes of the transaction; see change
 }
 
-// salvageBatch is how many bytes of data, or as many rows of a thousandth, share a transaction.
-const salvageBatch = 4 << 20
+// batchBytes bounds the data that shares a transaction. Each row counts a thousandth of it.
+const batchBytes = 4 << 20
 
-func newSalvageTarget(path string, r sqlitedb.Reserve) (_ *salvageTarget, err error) {
-	t := &salvageTarget{path: path, reserve: r}
+func newTarget(path string, r sqlitedb.Reserve) (_ *target, err error) {
+	t := &target{path: path, reserve: r}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -62,39 +63,39 @@ func newSalvageTarget(path string, r sqlitedb.Reserve) (_ *salvageTarget, err er
 	return t, t.exec("BEGIN")
 }
 
-func (t *salvageTarget) create(ctx context.Context) error {
-	if err := sqlitedb.Migrate(ctx, t.conn, t.path, migrations); err != nil {
+func (t *target) create(ctx context.Context) error {
+	if err := sqlitedb.Migrate(ctx, t.conn, t.path, schema.Migrations); err != nil {
 		return err
 	}
-	// Every report that was seen: its state and name as far as they can be read, whether it is being copied, whether
-	// something of it cannot be, and whether it is whole in the new store.
+	// The reports seen: state and name as far as they are readable, whether the report is being copied (todo), whether a part
+	// of it is unreadable (bad), and whether it is complete in the new store (kept).
 	_, err := t.conn.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS salvage (rid INTEGER PRIMARY KEY, state INTEGER NOT NULL, tenant TEXT, id TEXT,
 		todo INTEGER NOT NULL DEFAULT 0, bad INTEGER NOT NULL DEFAULT 0, kept INTEGER NOT NULL DEFAULT 0)`)
 	return err
 }
 
-// note remembers a report, and whether its row was copied just now; what is known of it already stays.
-func (t *salvageTarget) note(rid, state int64, tenant, id *string, copied bool) error {
+// note records a report, and whether its row was just copied. What is already recorded remains.
+func (t *target) note(rid, state int64, tenant, id *string, copied bool) error {
 	_, err := t.change(0, `INSERT INTO salvage (rid, state, tenant, id, todo) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = max(state, excluded.state),
 		tenant = coalesce(tenant, excluded.tenant), id = coalesce(id, excluded.id), todo = max(todo, excluded.todo)`, rid, state, tenant, id, copied)
 	return err
 }
 
-// spoil notes that a part of a report cannot be read.
-func (t *salvageTarget) spoil(rid int64) error {
+// spoil records that a part of a report cannot be read.
+func (t *target) spoil(rid int64) error {
 	_, err := t.change(0, "UPDATE salvage SET bad = 1 WHERE rid = ?", rid)
 	return err
 }
 
-// seenReport is what is noted of a report.
+// seenReport is what is recorded about a report.
 type seenReport struct {
 	state      int64
 	tenant, id string
-	todo       bool // it is being copied
+	todo       bool // the report is being copied
 }
 
-// known returns what is noted of a report, nil when it was not seen.
-func (t *salvageTarget) known(rid int64) (*seenReport, error) {
+// known returns what is recorded about a report, or nil.
+func (t *target) known(rid int64) (*seenReport, error) {
 	s, err := t.prepare("SELECT state, coalesce(tenant, ''), coalesce(id, ''), todo FROM salvage WHERE rid = ?")
 	if err != nil {
 		return nil, err
@@ -107,20 +108,20 @@ func (t *salvageTarget) known(rid int64) (*seenReport, error) {
 	return &r, err
 }
 
-// add inserts a row, and says whether it did: one that contradicts another is left out.
-func (t *salvageTarget) add(table *salvageTable, row []any) (added bool, err error) {
+// add inserts a row and reports whether it did: a row that contradicts another one is left out.
+func (t *target) add(into *table, row []any) (added bool, err error) {
 	weight := 0
 	for _, v := range row {
 		if b, ok := v.([]byte); ok {
 			weight += len(b)
 		}
 	}
-	n, err := t.change(weight, table.insert, row...)
+	n, err := t.change(weight, into.insert, row...)
 	return n > 0, err
 }
 
-// change runs a statement, commits from time to time, and ends the salvage with errStopped when the disk is full.
-func (t *salvageTarget) change(weight int, query string, args ...any) (n int64, err error) {
+// change runs a statement and commits from time to time. It returns errStopped when the disk is full.
+func (t *target) change(weight int, query string, args ...any) (n int64, err error) {
 	s, err := t.prepare(query)
 	if err == nil {
 		var res sql.Result
@@ -128,13 +129,13 @@ func (t *salvageTarget) change(weight int, query string, args ...any) (n int64, 
 			n, err = res.RowsAffected()
 		}
 	}
-	if t.pending += weight + salvageBatch/1000; err == nil && t.pending > salvageBatch {
+	if t.pending += weight + batchBytes/1000; err == nil && t.pending > batchBytes {
 		return n, t.commit()
 	}
 	return n, t.stopFull(err)
 }
 
-func (t *salvageTarget) commit() error {
+func (t *target) commit() error {
 	t.pending = 0
 	err := t.exec("COMMIT")
 	if err == nil {
@@ -143,27 +144,27 @@ func (t *salvageTarget) commit() error {
 	return t.stopFull(err)
 }
 
-// stopFull turns the error of a full disk into errStopped: what is there already stays.
-func (t *salvageTarget) stopFull(err error) error {
+// stopFull turns the error of a full disk into errStopped. What is committed remains.
+func (t *target) stopFull(err error) error {
 	if err == nil || !sqlitedb.IsFull(err) {
 		return err
 	}
 	t.full = true
-	_ = t.exec("ROLLBACK") // fails where SQLite has done it
+	_ = t.exec("ROLLBACK") // fails if SQLite has rolled back by itself
 	return errors.Join(errStopped, t.reserve.Release(), t.exec("BEGIN"))
 }
 
-func (t *salvageTarget) exec(query string) error {
+func (t *target) exec(query string) error {
 	_, err := t.conn.ExecContext(context.Background(), query)
 	return err
 }
 
-func (t *salvageTarget) prepare(query string) (*sql.Stmt, error) {
+func (t *target) prepare(query string) (*sql.Stmt, error) {
 	return t.stmts.Prepare(t.conn, query)
 }
 
-// finish makes the new store one like any other, and durable.
-func (t *salvageTarget) finish() error {
+// finish removes the working table, closes the new store and syncs it.
+func (t *target) finish() error {
 	for _, q := range []string{"DROP TABLE salvage", "COMMIT"} {
 		if err := t.exec(q); err != nil {
 			return err
@@ -179,7 +180,7 @@ func (t *salvageTarget) finish() error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-func (t *salvageTarget) close() error {
+func (t *target) close() error {
 	errs := []error{t.stmts.Close()}
 	if t.conn != nil {
 		errs = append(errs, t.conn.Close())

@@ -1,16 +1,17 @@
-package chunk
+package salvage
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 )
 
-// walker reads every row of a damaged table that can be read, each once. SQLite ends a query at the first bad page, so
-// the walker goes on behind it: forward to the damage, past it in steps that double, back to it from the other
-// side, and then into the middle of what is left by halves.
+// walker reads every readable row of a damaged table once. SQLite ends a query at the first damaged page, so the walker
+// continues behind it: it reads forward to the damage, skips it in steps that double, reads back to it from the other side,
+// and then bisects what is left.
 type walker struct {
 	ctx     context.Context
 	db      *sql.DB
@@ -18,27 +19,27 @@ type walker struct {
 	columns []string
 	row     func(rowid int64, values []any) error // an error ends the walk
 
-	gap    bool  // something could not be read
-	probes int   // queries that may still end at damage
+	gap    bool  // some rows could not be read
+	probes int   // queries left that may fail
 	err    error // of row
 }
 
-// maxProbes bounds the queries of one walk that come to nothing, halveProbes those in one place; where the end of the
-// table cannot be read, tailRows bounds how far behind the damage rows are looked for.
+// maxProbes bounds the queries of one walk that return no rows, bisectProbes those at one place. If the end of the table
+// cannot be read, tailRows bounds how far behind the damage the walker looks for rows.
 const (
-	maxProbes   = 4000
-	halveProbes = 1000
-	tailRows    = 1 << 16
+	maxProbes    = 4000
+	bisectProbes = 1000
+	tailRows     = 1 << 16
 )
 
-// walkTable returns whether there are rows that it could not read, or row's error.
+// walkTable calls row for every row. It returns whether there are rows that it could not read, or row's error.
 func walkTable(ctx context.Context, db *sql.DB, table string, columns []string, row func(int64, []any) error) (gap bool, err error) {
 	w := &walker{ctx: ctx, db: db, table: table, columns: columns, row: row, probes: maxProbes}
 	w.forward(0, math.MaxInt64)
 	return w.gap, w.err
 }
 
-// forward reads the rows between lo and hi, both excluded, and walks around damage.
+// forward reads the rows between lo and hi, both excluded, and continues behind damage.
 func (w *walker) forward(lo, hi int64) {
 	for {
 		last, broken := w.read(lo, hi, "ASC")
@@ -55,7 +56,7 @@ func (w *walker) forward(lo, hi int64) {
 			first = min(first, last+tailRows)
 		}
 		if broken {
-			w.halve(last, first)
+			w.bisect(last, first)
 		}
 		if !beyond {
 			return
@@ -64,8 +65,7 @@ func (w *walker) forward(lo, hi int64) {
 	}
 }
 
-// skip finds a place behind damage that begins after the row last from which rows can be read, or says that there is
-// none before hi.
+// skip finds a row behind damage that begins after the row last. beyond is false if there is none before hi.
 func (w *walker) skip(last, hi int64) (start int64, beyond bool) {
 	for step := int64(1); step > 0 && step < hi-last && w.probes > 0; step *= 2 {
 		start = last + step
@@ -80,10 +80,10 @@ func (w *walker) skip(last, hi int64) (start int64, beyond bool) {
 	return hi, false
 }
 
-// halve reads what it can between two rows that damage lies between.
-func (w *walker) halve(lo, hi int64) {
+// bisect reads what it can between two rows that enclose damage.
+func (w *walker) bisect(lo, hi int64) {
 	type span struct{ lo, hi int64 }
-	least := w.probes - halveProbes
+	least := w.probes - bisectProbes
 	for todo := []span{{lo, hi}}; len(todo) > 0 && w.probes > max(least, 0) && w.err == nil; todo = todo[1:] { // the widest first
 		s := todo[0]
 		mid := s.lo + (s.hi-s.lo)/2
@@ -98,7 +98,7 @@ func (w *walker) halve(lo, hi int64) {
 	}
 }
 
-// read hands over rows between lo and hi until damage, and returns the last one read, or where it began.
+// read passes rows between lo and hi to row until there is damage. It returns the last row read, or where it began.
 func (w *walker) read(lo, hi int64, order string) (last int64, broken bool) {
 	last = lo
 	if order == "DESC" {
@@ -135,17 +135,17 @@ func (w *walker) read(lo, hi int64, order string) (last int64, broken bool) {
 		rows++
 	}
 	if rows > 0 {
-		w.probes++ // not in vain
+		w.probes++ // it returned rows
 	}
 	return last, q.Err() != nil
 }
 
-// probe says whether there is a row right behind lo, or damage.
+// probe reports whether there is a readable row between lo and hi, or damage.
 func (w *walker) probe(lo, hi int64) (found, broken bool) {
 	w.probes--
 	var id int64
 	err := w.db.QueryRowContext(w.ctx, fmt.Sprintf("SELECT rowid FROM %s WHERE rowid > ? AND rowid < ? ORDER BY rowid LIMIT 1", w.table), lo, hi).Scan(&id)
-	if err == sql.ErrNoRows {
+	if errors.Is(err, sql.ErrNoRows) {
 		return false, false
 	}
 	return err == nil, err != nil

@@ -1,4 +1,4 @@
-package chunk
+package salvage
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// salvageTable is what the old and the new form of a table have in common.
-type salvageTable struct {
+// table is what the old and the new schema of a table have in common.
+type table struct {
 	name    string
 	columns []string
 	types   []string // declared
@@ -19,16 +19,16 @@ type salvageTable struct {
 	insert  string // into the new one
 }
 
-func (s *salvage) table(name string) (*salvageTable, error) {
+func (s *salvage) table(name string) (*table, error) {
 	old, err := tableInfo(s.ctx, s.src, name)
 	if err != nil || len(old.columns) == 0 {
-		old = nil // unreadable: as the new one is
+		old = nil // unreadable: assume the new schema
 	}
 	t, err := tableInfo(context.Background(), s.dst.conn, name)
 	if err != nil {
 		return nil, err
 	}
-	common := &salvageTable{name: name}
+	common := &table{name: name}
 	for i, c := range t.columns {
 		if old == nil || slices.Contains(old.columns, c) {
 			common.columns = append(common.columns, c)
@@ -42,13 +42,13 @@ func (s *salvage) table(name string) (*salvageTable, error) {
 
 func tableInfo(ctx context.Context, d interface {
 	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}, name string) (*salvageTable, error) {
+}, name string) (*table, error) {
 	rows, err := d.QueryContext(ctx, "SELECT name, type, \"notnull\" FROM pragma_table_info(?)", name)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	t := &salvageTable{name: name}
+	t := &table{name: name}
 	for rows.Next() {
 		var column, kind string
 		var notNull bool
@@ -60,15 +60,15 @@ func tableInfo(ctx context.Context, d interface {
 	return t, rows.Err()
 }
 
-func (t *salvageTable) value(row []any, column string) any {
+func (t *table) value(row []any, column string) any {
 	if i := slices.Index(t.columns, column); i >= 0 {
 		return row[i]
 	}
 	return nil
 }
 
-// sound says whether the values are of the types that the columns have; those of a damaged row may be of any.
-func (t *salvageTable) sound(row []any) bool {
+// valid reports whether the values have the types of the columns. The values of a damaged row may have any type.
+func (t *table) valid(row []any) bool {
 	for i, v := range row {
 		ok := v == nil && !t.notNull[i]
 		switch t.types[i] {
@@ -89,15 +89,15 @@ func (t *salvageTable) sound(row []any) bool {
 	return true
 }
 
-// blobReader looks up the data of parts.
+// blobReader reads the data of parts.
 type blobReader struct {
-	*salvageTable
+	*table
 	ctx  context.Context
 	stmt *sql.Stmt
-	err  error // why there is no stmt: nothing can be read
+	err  error // why there is no stmt
 }
 
-// maxBlobBytes bounds what is read as one part: more than any part is, also when it is encrypted.
+// maxBlobBytes is more than the data of any part has, encrypted or not.
 const maxBlobBytes = 2 * part.MaxBytes
 
 func (s *salvage) blobs() (*blobReader, error) {
@@ -105,7 +105,7 @@ func (s *salvage) blobs() (*blobReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &blobReader{salvageTable: t, ctx: s.ctx}
+	r := &blobReader{table: t, ctx: s.ctx}
 	r.stmt, r.err = s.src.PrepareContext(s.ctx, fmt.Sprintf("SELECT %s FROM blobs WHERE pid = ? AND length(data) <= %d", strings.Join(t.columns, ", "), maxBlobBytes))
 	return r, nil
 }

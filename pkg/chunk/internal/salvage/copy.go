@@ -1,16 +1,18 @@
-package chunk
+package salvage
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+
+	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
-// States of a report of which a salvage cannot see the state.
+// reportUnknown is the state of a report whose state cannot be read.
 const reportUnknown = -1
 
-// copyReports copies the rows of all reports that are not there yet and notes what it sees of the others.
+// copyReports copies the rows of all reports that the new store does not have, and notes what is readable of the others.
 func (s *salvage) copyReports() error {
 	t, err := s.table("reports")
 	if err != nil {
@@ -22,11 +24,11 @@ func (s *salvage) copyReports() error {
 		tenant, okTenant := t.value(row, "tenant").(string)
 		state, _ := t.value(row, "state").(int64)
 		content, _ := t.value(row, "content").([]byte)
-		if state == reportOpen && okID {
-			return s.dst.note(rid, reportOpen, &tenant, &id, false)
+		if state == schema.ReportOpen && okID {
+			return s.dst.note(rid, schema.ReportOpen, &tenant, &id, false)
 		}
-		if !t.sound(row) || !okID || !okTenant || id == "" || len(content) != 32 || state < reportPending || state > reportFailed {
-			s.gap = true // to be looked for in the indexes
+		if !t.valid(row) || !okID || !okTenant || id == "" || len(content) != 32 || state < schema.ReportPending || state > schema.ReportFailed {
+			s.gap = true // the indexes may have it
 			return s.dst.note(rid, reportUnknown, nil, nil, false)
 		}
 		copied, err := s.dst.add(t, row)
@@ -56,7 +58,7 @@ func (s *salvage) readIndexes() error {
 	return nil
 }
 
-// readIndex reads an index from both sides, and returns an error when there is damage between them.
+// readIndex reads an index from both ends. It returns an error if there is damage between them.
 func (s *salvage) readIndex(queries ...string) (err error) {
 	for _, q := range queries {
 		if err = s.readIndexOnce(q); err == nil || errors.Is(err, errStopped) {
@@ -78,7 +80,7 @@ func (s *salvage) readIndexOnce(query string) error {
 		if err := rows.Scan(&rid, &tenant, &id, &state); err != nil {
 			return err
 		}
-		if state < reportUnknown || state > reportFailed {
+		if state < reportUnknown || state > schema.ReportFailed {
 			state = reportUnknown
 		}
 		if err := s.dst.note(rid, state, tenant, id, false); err != nil {
@@ -88,7 +90,7 @@ func (s *salvage) readIndexOnce(query string) error {
 	return rows.Err()
 }
 
-// copyParts copies the parts of the reports just copied, each with its data where that is right.
+// copyParts copies the parts of the reports just copied, each with its data if that matches its hash.
 func (s *salvage) copyParts() error {
 	t, err := s.table("parts")
 	if err != nil {
@@ -102,14 +104,15 @@ func (s *salvage) copyParts() error {
 	gap, err := walkTable(s.ctx, s.src, t.name, t.columns, func(pid int64, row []any) error {
 		rid, _ := t.value(row, "rid").(int64)
 		state, _ := t.value(row, "state").(int64)
-		of, err := s.dst.known(rid)
+		r, err := s.dst.known(rid)
 		if err != nil {
 			return err
 		}
-		if of == nil && state == partWaiting && s.gap {
+		if r == nil && state == schema.PartWaiting && s.gap {
 			return s.dst.note(rid, reportUnknown, nil, nil, false)
 		}
-		if of == nil || !of.todo || !t.sound(row) || state < partWaiting || state > partDead || of.state == reportCompleted && state != partUploaded {
+		if r == nil || !r.todo || !t.valid(row) || state < schema.PartWaiting || state > schema.PartDead ||
+			r.state == schema.ReportCompleted && state != schema.PartUploaded {
 			return nil
 		}
 		if _, err := s.dst.add(t, row); err != nil {
@@ -117,13 +120,13 @@ func (s *salvage) copyParts() error {
 		}
 		data, err := blobs.read(pid)
 		switch {
-		case errors.Is(err, sql.ErrNoRows) && state != partWaiting:
+		case errors.Is(err, sql.ErrNoRows) && state != schema.PartWaiting:
 			return nil // freed before
-		case err == nil && s.intact(of, t, row, blobs.value(data, "data")):
-			_, err := s.dst.add(blobs.salvageTable, data)
+		case err == nil && s.intact(r, t, row, blobs.value(data, "data")):
+			_, err := s.dst.add(blobs.table, data)
 			return err
-		case state == partUploaded:
-			return nil // nobody needs it any more
+		case state == schema.PartUploaded:
+			return nil // its data is not needed
 		}
 		s.found.UnreadableParts++
 		return s.dst.spoil(rid)
@@ -132,17 +135,17 @@ func (s *salvage) copyParts() error {
 	return err
 }
 
-// intact says whether data is that of the part. Data whose key is not at hand is taken as it is: whoever
-// decrypts it finds out.
-func (s *salvage) intact(of *seenReport, parts *salvageTable, row []any, data any) bool {
+// intact reports whether data matches the hash of the part. Data whose key is not at hand is accepted; it is verified when
+// it is decrypted.
+func (s *salvage) intact(r *seenReport, parts *table, row []any, data any) bool {
 	b, ok := data.([]byte)
 	sha, _ := parts.value(row, "sha").([]byte)
 	index, _ := parts.value(row, "idx").(int64)
 	if key, _ := parts.value(row, "keyid").(string); key != "" {
-		if s.keys.byID[key] == nil {
+		if !s.keys.Has(key) {
 			return ok
 		}
-		plain, err := s.keys.open(b, key, place(of.tenant, of.id, int(index)))
+		plain, err := s.keys.Open(b, key, r.tenant, r.id, int(index))
 		if err != nil {
 			return false
 		}

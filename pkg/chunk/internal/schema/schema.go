@@ -1,22 +1,23 @@
-package chunk
+// Package schema is the schema of the chunk store's database.
+package schema
 
 // States of a report and of a part. The numbers are on disk and never change.
 const (
-	reportOpen      = 0 // being written; swept at the next start
-	reportPending   = 1
-	reportCompleted = 2
-	reportFailed    = 3 // finished with dead parts
+	ReportOpen      = 0 // being written; removed at the next start
+	ReportPending   = 1
+	ReportCompleted = 2
+	ReportFailed    = 3 // finished with dead letters
 
-	partHeld     = 0 // of an open report
-	partWaiting  = 1
-	partUploaded = 2
-	partDead     = 3
+	PartHeld     = 0 // of an open report
+	PartWaiting  = 1
+	PartUploaded = 2
+	PartDead     = 3
 )
 
-// migrations[i] brings a database from schema version i to i+1.
+// Migrations[i] brings a database from schema version i to i+1.
 //
 // The data is in a table of its own, because SQLite rewrites a whole row, blob included, when any column of it changes.
-var migrations = []string{`
+var Migrations = []string{`
 CREATE TABLE reports (
 	rid      INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: an outcome may come after its report is gone
 	tenant   TEXT    NOT NULL,
@@ -69,8 +70,8 @@ CREATE TABLE blobs (
 	data BLOB NOT NULL
 );
 `, `
-ALTER TABLE parts ADD COLUMN turn INTEGER NOT NULL DEFAULT 0; -- place in the upload order among its priority
-ALTER TABLE parts ADD COLUMN keyid TEXT NOT NULL DEFAULT '';  -- of the key its data is encrypted with; '': not encrypted
+ALTER TABLE parts ADD COLUMN turn INTEGER NOT NULL DEFAULT 0; -- position in the upload order within its priority
+ALTER TABLE parts ADD COLUMN keyid TEXT NOT NULL DEFAULT '';  -- names the key that encrypts its data; '': not encrypted
 DROP INDEX parts_next;
 DROP INDEX parts_oldest;
 DROP INDEX parts_due;
