@@ -120,7 +120,7 @@ var rooms = map[string][]string{
 
 	"internal/testkit": {"pkg/event"},
 
-	"pkg/sdktest": {"pkg/agent", "pkg/pipeline", "pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
+	"pkg/sdktest": {"pkg/agent", "internal/config", "pkg/pipeline", "pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/scan"},
 
 	// level 4: the command line of an agent, which may import every room but the test kits
 	"pkg/agentcmd": {"internal", "pkg", cobra, pflag, termx},

@@ -96,7 +96,7 @@ func TestCommandsThatCannotBeDoneFail(t *testing.T) {
 
 func TestCommandThatIsGivenBackIsDoneByTheSameAgent(t *testing.T) {
 	s := newSite(t)
-	s.scanner.DoesNext(sdktest.Fails(sdktest.Passing("cannot fork")))
+	s.scanner.DoesNext(sdktest.Fails(sdktest.Temporary("cannot fork")))
 	s.asked(t, s.command(t, "scan", `{"scanner": "fake", "target": "/src"}`)+"/complete")
 	if n := len(s.scanner.Requests()); n != 2 {
 		t.Errorf("%d scans", n)

@@ -178,7 +178,7 @@ func TestSourceThatEndsMayStillGiveBackJobs(t *testing.T) {
 		var b bed
 		j := b.source.Add(job.Spec{})[0]
 		b.source.End()
-		b.scanner.DoesNext(sdktest.Fails(sdktest.Passing("no room")))
+		b.scanner.DoesNext(sdktest.Fails(sdktest.Temporary("no room")))
 		b.start(t)
 		must(t, b.end(t))
 		if got := verbs(j.Calls()); got != "nak ack" || len(b.uploader.Reports()) != 1 {

@@ -93,7 +93,7 @@ func TestFailedScanFailsTheJobForGood(t *testing.T) {
 func TestPassingFailureIsTriedMaxAttemptsTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
-		b.scanner.Does(sdktest.Fails(sdktest.Passing("cannot fork")))
+		b.scanner.Does(sdktest.Fails(sdktest.Temporary("cannot fork")))
 		j := b.source.Add(job.Spec{})[0]
 		b.start(t, func(c *agent.Config) { c.MaxAttempts, c.RetryDelay = 4, 90*time.Second })
 		must(t, j.WaitState(limit(t), sdktest.Failed))

@@ -9,7 +9,7 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// Report returns a report of n findings in as many files of one repository, the same at every call.
+// Report returns a report with n findings in as many files of one repository. It is the same at every call.
 func Report(n int) *report.Report {
 	r := &report.Report{
 		Tool:   &report.Tool{Name: "fake", Version: "1.0.0"},
@@ -24,25 +24,26 @@ func Report(n int) *report.Report {
 	return r
 }
 
-// Finds returns a report of n findings.
+// Finds is the Behaviour of a scan that returns a report with n findings.
 func Finds(n int) Behaviour { return Gives(Report(n)) }
 
-// Gives returns r, which is not changed.
+// Gives is the Behaviour of a scan that returns r, which it does not change.
 func Gives(r *report.Report) Behaviour {
 	return func(context.Context, scan.Request) (*report.Report, error) { return r, nil }
 }
 
-// Fails returns err. An agent takes it as final unless it has a method Temporary that returns true; see Passing.
+// Fails is the Behaviour of a scan that fails with err. The job fails too, unless err has a method Temporary() bool that
+// returns true; see Temporary.
 func Fails(err error) Behaviour {
 	return func(context.Context, scan.Request) (*report.Report, error) { return nil, err }
 }
 
-// Passing returns an error about the moment, not about the job: another try may help.
-func Passing(text string) error {
+// Temporary returns the error of a scan that may succeed at another attempt.
+func Temporary(text string) error {
 	return &scan.Error{Scanner: "fake", Cause: scan.CauseStart, ExitCode: -1, Err: errors.New(text)}
 }
 
-// Hangs waits until its context ends, and then fails as a scanner does that was stopped.
+// Hangs is the Behaviour of a scan that runs until its context ends, and then fails like a scanner that was stopped.
 func Hangs() Behaviour {
 	return func(ctx context.Context, req scan.Request) (*report.Report, error) {
 		<-ctx.Done()
@@ -57,7 +58,8 @@ func Hangs() Behaviour {
 	}
 }
 
-// After waits until ready is closed, and then does as b; when its context ends first, as Hangs.
+// After is the Behaviour of a scan that waits until ready can be received from, and then behaves like b. If its context ends
+// before, it behaves like Hangs.
 func After(ready <-chan struct{}, b Behaviour) Behaviour {
 	return func(ctx context.Context, req scan.Request) (*report.Report, error) {
 		select {
@@ -69,7 +71,7 @@ func After(ready <-chan struct{}, b Behaviour) Behaviour {
 	}
 }
 
-// Panics panics with v.
+// Panics is the Behaviour of a scan that panics with v.
 func Panics(v any) Behaviour {
 	return func(context.Context, scan.Request) (*report.Report, error) { panic(v) }
 }

@@ -1,9 +1,9 @@
-// Package sdktest stands in, in tests, for what an agent works with: an Uploader for the server, a Source for where
-// jobs come from, a Scanner for the tool, a Sampler for the host, and a Recorder for who listens to its events.
+// Package sdktest provides fakes for tests of an agent: an Uploader in place of the server, a Source of jobs, a Scanner in
+// place of a tool, a Sampler in place of the host, and a Recorder of events.
 //
-// Each does its usual thing until it is told otherwise, keeps what it was asked, and has a method that waits for what
-// the test is about, so that no test needs to sleep. Their zero values are ready for use, all methods may be called
-// concurrently, and none starts a goroutine, so they work in a testing/synctest bubble too.
+// Each fake succeeds until it is set to fail, records the calls it gets, and has methods that wait for what the test is
+// about, so that no test needs to sleep. The zero values are ready to use and all methods may be called concurrently. No
+// fake starts a goroutine, so they also work in a testing/synctest bubble.
 //
-// To test against a real server use pkg/ingest/ingesttest, against a real scanner process pkg/scan/scantest.
+// To test with a real server use pkg/ingest/ingesttest, and with a real scanner process pkg/scan/scantest.
 package sdktest

@@ -9,20 +9,20 @@ import (
 	"github.com/rediverio/sdk/pkg/job"
 )
 
-// State is where a Job is.
+// State is the state of a Job.
 type State string
 
 // The states of a Job.
 const (
-	Waiting State = "waiting" // to be handed out, perhaps again
-	Held    State = "held"    // by the agent
-	Acked   State = "acked"   // done
-	Failed  State = "failed"  // ended for good without a result
+	Waiting State = "waiting" // not delivered yet, or returned
+	Held    State = "held"    // leased by the agent
+	Acked   State = "acked"   // ended by Ack
+	Failed  State = "failed"  // ended by Fail
 	Lost    State = "lost"    // LoseLease was called
 	Gone    State = "gone"    // Cancel was called
 )
 
-// The verbs in a Call.
+// The values of Call.Verb.
 const (
 	Ack    = "ack"
 	Nak    = "nak"
@@ -30,20 +30,25 @@ const (
 	Extend = "extend"
 )
 
-// Call is one call of a verb of a Job.
+// Call is one call of a method of a Job.
 type Call struct {
-	Verb   string        // Ack, Nak, Fail or Extend
-	Delay  time.Duration // of Nak
-	Reason string        // of Fail
-	Time   time.Time
-	Err    error // what the verb answered
+	// Verb is Ack, Nak, Fail or Extend.
+	Verb string
+	// Delay is the argument of Nak.
+	Delay time.Duration
+	// Reason is the argument of Fail.
+	Reason string
+	// Time is the time of the call.
+	Time time.Time
+	// Err is what the method returned.
+	Err error
 }
 
 // Job is a job of a Source; see Source.Add.
 type Job struct {
 	source *Source
 
-	// Guarded by the source.
+	// The mutex of the source guards everything below.
 	spec  job.Spec
 	state State
 	due   time.Time
@@ -84,7 +89,7 @@ func (j *Job) Fail(ctx context.Context, reason string) error {
 	return j.call(ctx, Call{Verb: Fail, Reason: reason}, func() { j.state = Failed })
 }
 
-// call keeps a call and, where the agent holds the job, does what it says.
+// call records a call and, if the agent holds the job, calls do.
 func (j *Job) call(ctx context.Context, c Call, do func()) error {
 	s := j.source
 	s.mu.Lock()
@@ -107,10 +112,10 @@ func (j *Job) call(ctx context.Context, c Call, do func()) error {
 	return c.Err
 }
 
-// LoseLease gives the job to somebody else: every verb answers job.ErrLeaseLost from now on.
+// LoseLease gives the job to another agent: every method returns job.ErrLeaseLost from now on.
 func (j *Job) LoseLease() { j.set(Lost) }
 
-// Cancel withdraws the job: every verb answers job.ErrCanceled from now on.
+// Cancel withdraws the job: every method returns job.ErrCanceled from now on.
 func (j *Job) Cancel() { j.set(Gone) }
 
 func (j *Job) set(s State) {
@@ -120,21 +125,21 @@ func (j *Job) set(s State) {
 	j.source.mu.changedLocked()
 }
 
-// FailNext makes the next n verbs fail with err and do nothing, as when the source cannot be reached.
+// FailNext makes the next n calls return err without effect, as when the source cannot be reached.
 func (j *Job) FailNext(n int, err error) {
 	j.source.mu.Lock()
 	defer j.source.mu.Unlock()
 	j.errs = append(j.errs, slices.Repeat([]error{err}, n)...)
 }
 
-// State returns where the job is.
+// State returns the state of the job.
 func (j *Job) State() State {
 	j.source.mu.Lock()
 	defer j.source.mu.Unlock()
 	return j.state
 }
 
-// Calls returns the verbs called so far, in their order; only those named, when any is.
+// Calls returns the calls of the given verbs so far, or all calls if none is given, in order.
 func (j *Job) Calls(verbs ...string) []Call {
 	j.source.mu.Lock()
 	defer j.source.mu.Unlock()
@@ -150,7 +155,7 @@ func (j *Job) callsLocked(verbs []string) (out []Call) {
 	return out
 }
 
-// WaitCalls waits until n calls of these verbs were made, of any when none is named, and returns all there are.
+// WaitCalls waits until Calls(verbs...) has n elements, and returns them.
 func (j *Job) WaitCalls(ctx context.Context, n int, verbs ...string) (calls []Call, err error) {
 	err = j.source.mu.wait(ctx, func() (bool, string) {
 		calls = j.callsLocked(verbs)

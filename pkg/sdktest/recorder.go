@@ -10,7 +10,7 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 )
 
-// Recorder is an event.Sink that keeps every event.
+// Recorder is an event.Sink that records every event.
 type Recorder struct {
 	mu     state
 	events []event.Event
@@ -30,14 +30,14 @@ func (r *Recorder) Record(e event.Event) {
 	r.mu.changedLocked()
 }
 
-// Events returns all events so far, in their order.
+// Events returns all events so far, in order.
 func (r *Recorder) Events() []event.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
 }
 
-// OfType returns the events of these types so far, in their order.
+// OfType returns the events of the given types so far, in order.
 func (r *Recorder) OfType(types ...event.Type) []event.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,7 +53,7 @@ func (r *Recorder) ofTypeLocked(types []event.Type) (out []event.Event) {
 	return out
 }
 
-// WaitFor returns the first event of type t, at once when it was recorded before. It fails when ctx ends first.
+// WaitFor waits for the first event of type t and returns it.
 func (r *Recorder) WaitFor(ctx context.Context, t event.Type) (event.Event, error) {
 	all, err := r.WaitForN(ctx, 1, t)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *Recorder) WaitFor(ctx context.Context, t event.Type) (event.Event, erro
 	return all[0], nil
 }
 
-// WaitForN waits until there are n events of these types and returns all there are.
+// WaitForN waits until there are n events of the given types, and returns all of them.
 func (r *Recorder) WaitForN(ctx context.Context, n int, types ...event.Type) (all []event.Event, err error) {
 	err = r.mu.wait(ctx, func() (bool, string) {
 		all = r.ofTypeLocked(types)

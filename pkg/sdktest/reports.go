@@ -9,13 +9,13 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// reports puts reports together from their parts.
+// reports reassembles reports from their parts.
 type reports struct {
 	byKey    map[reportKey]*pieces
 	complete []*pieces
 }
 
-// reportKey tells reports apart: the same ID may be used by two tenants, and for one content after another.
+// reportKey identifies a revision of a report: tenants may use the same ID, and the content of an ID may change.
 type reportKey struct{ tenant, id, content string }
 
 type pieces struct {
@@ -23,7 +23,7 @@ type pieces struct {
 	parts map[int]*report.Report // by index
 }
 
-// add takes a part and its content. It returns false when it has it.
+// add adds a part and its content. It returns false if it was added before.
 func (r *reports) add(p *part.Part, content *report.Report) bool {
 	key := reportKey{tenant: p.TenantID, id: p.ReportID}
 	if _, hash, _, err := part.ParseKey(p.Key); err == nil {
@@ -55,8 +55,8 @@ func (r *reports) merged() []*report.Report {
 	return out
 }
 
-// merge joins the parts in their order. The last one has the final say on what is no list. Every part repeats the
-// assets that its findings refer to.
+// merge joins the parts in order. What is not a list comes from the last part. Every part repeats the assets that its
+// findings refer to.
 func (p *pieces) merge() *report.Report {
 	var m report.Report
 	seen := map[string]bool{}

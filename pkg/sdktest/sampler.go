@@ -8,31 +8,30 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// Load is how busy a host is, in percent.
+// Load is the load of a host in percent.
 type Load struct{ CPU, Memory float64 }
 
-// Sampler is a resource.Sampler of a made-up host with 16 GiB of memory, idle until it is told otherwise.
+// Sampler is a resource.Sampler of a fictitious host with 16 GiB of memory. The host is idle until Set is called.
 type Sampler struct {
 	mu      state
-	curve   []Load // the next samples; the last one stays
+	curve   []Load // the next samples; the last one is repeated
 	err     error
 	samples int
 }
 
 var _ resource.Sampler = (*Sampler)(nil)
 
-// HostMemory is the memory of the host that a Sampler makes up, in bytes.
+// HostMemory is the memory of the host of a Sampler, in bytes.
 const HostMemory = 16 << 30
 
-// Set says what the samples to come show, one load each; the last one stays. It ends what Fail began. Without any
-// load the host is idle.
+// Set sets the loads of the next samples. The last one is repeated. Without arguments the host is idle. Set undoes Fail.
 func (s *Sampler) Set(curve ...Load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.curve, s.err = slices.Clone(curve), nil
 }
 
-// Fail makes the samples to come fail with err, until Set.
+// Fail makes samples fail with err until Set is called.
 func (s *Sampler) Fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

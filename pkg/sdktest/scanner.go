@@ -10,11 +10,11 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// Scanner is an agent.Scanner that starts no process. Every scan finds one thing until it is told otherwise.
+// Scanner is an agent.Scanner that starts no process. Every scan returns one finding until Does is called.
 type Scanner struct {
 	mu       state
-	next     []Behaviour // of the next scans, one each
-	usual    Behaviour   // nil: Finds(1)
+	next     []Behaviour // of the next scans
+	usual    Behaviour   // of all others; nil: Finds(1)
 	requests []scan.Request
 	running  int
 	most     int
@@ -22,41 +22,44 @@ type Scanner struct {
 	memory   int64
 }
 
-var _ agent.Scanner = (*Scanner)(nil)
+var (
+	_ agent.Scanner = (*Scanner)(nil)
+	_ agent.Coster  = (*Scanner)(nil)
+)
 
-// Behaviour is what a Scanner does in one scan. The report it returns becomes that of the job: its ID is set. With an
-// error no report is opened.
+// Behaviour is what a Scanner does in one scan. The report that it returns is given the ID that the agent expects. If it
+// returns an error, no report is opened.
 type Behaviour func(ctx context.Context, req scan.Request) (*report.Report, error)
 
-// Does makes scans behave so from now on.
+// Does sets the behaviour of scans from now on.
 func (s *Scanner) Does(b Behaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.usual = b
 }
 
-// DoesNext makes the next scans behave so, one each in the order in which they begin.
+// DoesNext sets the behaviour of the next scans, in the order in which they begin.
 func (s *Scanner) DoesNext(b ...Behaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = append(s.next, b...)
 }
 
-// SetCost says what a scan takes of the host; see Cost.
+// SetCost sets what Cost returns.
 func (s *Scanner) SetCost(slots int, memoryBytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.slots, s.memory = slots, memoryBytes
 }
 
-// Cost tells the agent what a scan takes: nothing known, unless SetCost said otherwise.
+// Cost implements agent.Coster. It returns zero unless SetCost was called.
 func (s *Scanner) Cost(_, _ string) scan.Cost {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return scan.Cost{Slots: s.slots, MemoryBytes: s.memory}
 }
 
-// Scan implements agent.Scanner. A time limit in the request is the deadline of the Behaviour's context.
+// Scan implements agent.Scanner. The timeout of the request is the deadline of the context of the Behaviour.
 func (s *Scanner) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
 	behave := s.begin(req)
 	defer s.end()
@@ -97,7 +100,7 @@ func (s *Scanner) end() {
 	s.mu.changedLocked()
 }
 
-// write hands the report over, item by item.
+// write writes the report item by item.
 func write(r *report.Report, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
 	head := *r
 	head.Metadata.ID = req.ReportID
@@ -105,7 +108,7 @@ func write(r *report.Report, req scan.Request, open scan.OpenFunc) (*scan.Result
 	if err != nil {
 		return nil, fmt.Errorf("open report: %w", err)
 	}
-	defer w.Abort() // after Close it does nothing
+	defer w.Abort() // no effect after Close
 	for _, a := range r.Assets {
 		if err := w.AddAsset(a); err != nil {
 			return nil, err
@@ -132,14 +135,14 @@ func write(r *report.Report, req scan.Request, open scan.OpenFunc) (*scan.Result
 	return res, nil
 }
 
-// Requests returns the scans asked for so far, in the order in which they began.
+// Requests returns the requests of the scans so far, in the order in which they began.
 func (s *Scanner) Requests() []scan.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// Running returns how many scans run now, and the most that ever ran at once.
+// Running returns the number of scans that are running, and the highest number that ever was.
 func (s *Scanner) Running() (now, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

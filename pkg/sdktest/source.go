@@ -8,36 +8,33 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/job"
 )
 
-// Source is a source of jobs that keeps what was asked of it and done to its jobs. A job that is given back is handed
-// out again after its delay, as the next attempt.
+// Source is a job.Source that records what it was asked and what was done to its jobs. A job that is returned is delivered
+// again after its delay, as the next attempt.
 type Source struct {
 	mu     state
-	jobs   []*Job // all, in the order of Add
+	jobs   []*Job // in the order of Add
 	wants  []job.Want
-	errs   []error // of the next calls of Next, one each
+	errs   []error // of the next calls of Next
 	ending bool
 }
 
 var _ job.Source = (*Source)(nil)
 
-// Add offers jobs and returns them. A job without an ID gets one, a job without a kind is a scan, and one without a
-// scanner or target gets "fake" and ".".
+// Add adds jobs and returns them. A job without an ID is given one. Kind, Scanner and Target default to "scan", "fake" and
+// ".".
 func (s *Source) Add(specs ...job.Spec) []*Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var added []*Job
 	for _, spec := range specs {
-		for _, d := range []struct {
-			field *string
-			value string
-		}{{&spec.ID, fmt.Sprintf("job-%d", len(s.jobs)+1)}, {&spec.Kind, "scan"}, {&spec.Scanner, "fake"}, {&spec.Target, "."}} {
-			if *d.field == "" {
-				*d.field = d.value
-			}
-		}
+		config.Default(&spec.ID, fmt.Sprintf("job-%d", len(s.jobs)+1))
+		config.Default(&spec.Kind, job.KindScan)
+		config.Default(&spec.Scanner, "fake")
+		config.Default(&spec.Target, ".")
 		j := &Job{source: s, spec: spec, state: Waiting}
 		s.jobs = append(s.jobs, j)
 		added = append(added, j)
@@ -46,7 +43,7 @@ func (s *Source) Add(specs ...job.Spec) []*Job {
 	return added
 }
 
-// End makes Next say io.EOF once no job waits to be handed out.
+// End makes Next return io.EOF once no job is waiting.
 func (s *Source) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +59,7 @@ func (s *Source) FailNext(n int, err error) {
 	s.mu.changedLocked()
 }
 
-// Next implements job.Source. Jobs come in order of priority, then in that of Add.
+// Next implements job.Source. Jobs are delivered by priority, then in the order of Add.
 func (s *Source) Next(ctx context.Context, w job.Want) ([]job.Job, error) {
 	s.mu.Lock()
 	s.wants = append(s.wants, w)
@@ -92,7 +89,7 @@ func (s *Source) Next(ctx context.Context, w job.Want) ([]job.Job, error) {
 	}
 }
 
-// sleep returns at the given time, or earlier when there is something to hand out.
+// sleep returns at the given time, or earlier if there is something to deliver.
 func (s *Source) sleep(ctx context.Context, w job.Want, until time.Time) error {
 	wake, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -137,7 +134,7 @@ func (s *Source) takeLocked(w job.Want) (jobs []job.Job, due time.Time, err erro
 	return jobs, due, nil
 }
 
-// Wants returns what Next was asked, call by call.
+// Wants returns the arguments of the calls of Next so far.
 func (s *Source) Wants() []job.Want {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +146,7 @@ func (s *Source) WaitAsked(ctx context.Context, n int) error {
 	return s.mu.wait(ctx, func() (bool, string) { return len(s.wants) >= n, fmt.Sprintf("asked %d of %d times", len(s.wants), n) })
 }
 
-// WaitEnded waits until every job has ended: acknowledged, failed, or lost to the agent.
+// WaitEnded waits until no job is waiting or held.
 func (s *Source) WaitEnded(ctx context.Context) error {
 	return s.mu.wait(ctx, func() (bool, string) {
 		left := ""

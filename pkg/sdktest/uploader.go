@@ -10,14 +10,14 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Uploader is a pipeline.Uploader that keeps what it is sent. It accepts everything until it is told otherwise; a part
-// whose key it has is accepted again without effect, as a real receiver does.
+// Uploader is a pipeline.Uploader that records the parts it is sent. It accepts everything until it is set to fail. A part
+// whose key it has already is accepted without effect, as by a real receiver.
 type Uploader struct {
 	mu       state
-	once     []outcome // of the next uploads, one each
-	script   func(*part.Part) error
-	held     chan struct{} // closed by release; nil: uploads do not hang
-	waiting  int           // uploads that hang now
+	once     []func(*part.Part) error // decide about the next uploads
+	script   func(*part.Part) error   // decides about all others; nil: accept
+	held     chan struct{}            // closed by release; nil: uploads do not hang
+	waiting  int                      // uploads that hang now
 	attempts int
 	parts    []*part.Part // accepted, in order, each key once
 	reports  reports
@@ -25,27 +25,16 @@ type Uploader struct {
 
 var _ pipeline.Uploader = (*Uploader)(nil)
 
-// outcome is how one upload ends.
-type outcome struct {
-	err   error
-	panic any // not nil: it panics with this
-}
-
 // Upload implements pipeline.Uploader.
 func (u *Uploader) Upload(ctx context.Context, pt *part.Part) (*pipeline.Result, error) {
 	begun := time.Now()
 	if err := u.hang(ctx); err != nil {
 		return nil, err
 	}
-	next, script := u.next()
-	if next.panic != nil {
-		panic(next.panic)
-	}
-	if next.err == nil && script != nil {
-		next.err = script(pt)
-	}
-	if next.err != nil {
-		return nil, next.err
+	if decide := u.next(); decide != nil {
+		if err := decide(pt); err != nil {
+			return nil, err
+		}
 	}
 	duplicate, err := u.accept(pt)
 	if err != nil {
@@ -60,7 +49,7 @@ func (u *Uploader) Upload(ctx context.Context, pt *part.Part) (*pipeline.Result,
 	return res, nil
 }
 
-// hang counts the attempt, and waits while uploads hang.
+// hang counts the attempt and waits while uploads hang.
 func (u *Uploader) hang(ctx context.Context) error {
 	u.mu.Lock()
 	u.attempts++
@@ -87,18 +76,17 @@ func (u *Uploader) hang(ctx context.Context) error {
 	}
 }
 
-func (u *Uploader) next() (outcome, func(*part.Part) error) {
+func (u *Uploader) next() (decide func(*part.Part) error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.once) > 0 {
-		o := u.once[0]
-		u.once = u.once[1:]
-		return o, nil
+	if len(u.once) == 0 {
+		return u.script
 	}
-	return outcome{}, u.script
+	decide, u.once = u.once[0], u.once[1:]
+	return decide
 }
 
-// accept keeps a part; one that cannot be read is refused for good, as a real receiver would.
+// accept records a part. One that cannot be decoded is refused permanently, as by a real receiver.
 func (u *Uploader) accept(pt *part.Part) (duplicate bool, err error) {
 	content, err := pt.Report()
 	if err != nil {
@@ -113,8 +101,8 @@ func (u *Uploader) accept(pt *part.Part) (duplicate bool, err error) {
 	return duplicate, nil
 }
 
-// SucceedAlways accepts whatever comes from now on: it drops what FailNext, PanicNext and Script said, and releases
-// the uploads that hang.
+// SucceedAlways accepts everything from now on: it undoes FailNext, PanicNext and Script, and releases the uploads that
+// hang.
 func (u *Uploader) SucceedAlways() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -122,32 +110,34 @@ func (u *Uploader) SucceedAlways() {
 	u.releaseLocked(u.held)
 }
 
-// FailNext makes the next n uploads fail with err, after those that an earlier FailNext or PanicNext spoke of.
+// FailNext makes the next n uploads fail with err, after those of earlier calls of FailNext and PanicNext.
 func (u *Uploader) FailNext(n int, err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for range n {
-		u.once = append(u.once, outcome{err: err})
-	}
+	u.decideNext(n, func(*part.Part) error { return err })
 }
 
 // PanicNext makes the next upload panic.
 func (u *Uploader) PanicNext() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.once = append(u.once, outcome{panic: "sdktest: the uploader panics, as told"})
+	u.decideNext(1, func(*part.Part) error { panic("sdktest: PanicNext was called") })
 }
 
-// Script has f decide about every upload that FailNext and PanicNext do not: nil accepts the part. f is called
-// concurrently; a nil f accepts everything.
+func (u *Uploader) decideNext(n int, decide func(*part.Part) error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for range n {
+		u.once = append(u.once, decide)
+	}
+}
+
+// Script sets a function that decides about every upload that FailNext and PanicNext do not: nil accepts the part. It is
+// called concurrently. A nil function accepts everything.
 func (u *Uploader) Script(f func(*part.Part) error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.script = f
 }
 
-// Hang makes uploads wait, from now on, until release is called or their context ends; then they go on as they
-// otherwise would. release may be called more than once.
+// Hang makes uploads wait until release is called or their context ends, and then continue. release may be called more than
+// once.
 func (u *Uploader) Hang() (release func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -169,29 +159,29 @@ func (u *Uploader) releaseLocked(held chan struct{}) {
 	}
 }
 
-// Attempts returns how often Upload was called.
+// Attempts returns the number of calls of Upload.
 func (u *Uploader) Attempts() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.attempts
 }
 
-// Parts returns the accepted parts in the order in which they came, each once however often it was sent.
+// Parts returns the accepted parts in order, each once however often it was sent.
 func (u *Uploader) Parts() []*part.Part {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return append([]*part.Part(nil), u.parts...)
 }
 
-// Reports returns the reports of which every part was accepted, put together again, in the order in which they were
-// complete. Another content under the same ID is another report.
+// Reports returns the reports of which every part was accepted, in the order in which they became complete. Different
+// content under the same ID is another report.
 func (u *Uploader) Reports() []*report.Report {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.reports.merged()
 }
 
-// WaitFor waits until n reports are complete. The error says how many are, when ctx ends first.
+// WaitFor waits until n reports are complete.
 func (u *Uploader) WaitFor(ctx context.Context, n int) error {
 	return u.mu.wait(ctx, func() (bool, string) {
 		have := len(u.reports.complete)

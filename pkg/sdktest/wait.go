@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// state is a lock whose holder can wait for a change of what it guards.
+// state is a mutex whose users can wait for a change of what it guards.
 type state struct {
 	sync.Mutex
-	changed chan struct{} // closed at the next change; nil: nobody waits
+	changed chan struct{} // closed at the next change; nil while no goroutine waits
 }
 
-// changedLocked wakes who waits.
+// changedLocked wakes the goroutines in wait.
 func (s *state) changedLocked() {
 	if s.changed != nil {
 		close(s.changed)
@@ -20,7 +20,8 @@ func (s *state) changedLocked() {
 	}
 }
 
-// wait returns when done, which is called under the lock, says so. The error of ctx comes with what was waited for.
+// wait returns when done, which is called with the mutex held, returns true. If ctx ends before, the error describes how
+// far it came.
 func (s *state) wait(ctx context.Context, done func() (ok bool, sofar string)) error {
 	for {
 		s.Lock()
