@@ -79,7 +79,7 @@ var rooms = map[string][]string{
 
 	"pkg/audit": {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
 
-	"pkg/resource": {"pkg/event", "internal/diskspace", gopsutil, sysx},
+	"pkg/resource": {"pkg/event", "internal/config", "internal/diskspace", gopsutil, sysx},
 
 	"pkg/chunk": {"pkg/part", "pkg/report", "pkg/event", "pkg/chunk/internal/schema", "pkg/chunk/internal/salvage", "internal/config", "internal/filelock", "internal/homedir", "internal/sqlitedb"},
 

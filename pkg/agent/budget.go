@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
@@ -23,14 +22,6 @@ func (a *Agent) component(scanner string) string {
 		}
 	}
 	return resource.DefaultComponent
-}
-
-// goroutines returns the number of goroutines that a job is charged with if there are budgets.
-func (a *Agent) goroutines() int {
-	if len(a.cfg.Resource.Budgets) == 0 {
-		return 0
-	}
-	return limits.GoroutinesPerJob
 }
 
 // awaitPlace waits until one more job may be taken. With budgets no slot is held while the source is asked, because the
@@ -70,7 +61,7 @@ func (a *Agent) anyComponentFits(ctx context.Context, s resource.ControllerStatu
 		return false, ctx.Err()
 	}
 	for _, b := range s.Budgets {
-		err := a.controller.Room(resource.Request{Component: b.Component, Goroutines: a.goroutines()})
+		err := a.controller.CanAcquire(resource.Request{Component: b.Component})
 		if err == nil || errors.Is(err, resource.ErrClosed) {
 			return err == nil, err
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
-	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
@@ -45,7 +44,7 @@ func TestAScannerWithABudgetIsServedFirst(t *testing.T) {
 		if now, _ := b.scanner.Running(); now != 2 || len(s.Jobs) > 2+2 || len(s.Jobs)-s.JobsWaiting != 2 {
 			t.Errorf("%d running, %d in hand, %d waiting", now, len(s.Jobs), s.JobsWaiting)
 		}
-		if d := s.Resource.Budgets[0]; d.Component != "default" || d.Used.Slots != 2 || d.Used.Goroutines != 2*limits.GoroutinesPerJob {
+		if d := s.Resource.Budgets[0]; d.Component != "default" || d.Used.Slots != 2 {
 			t.Errorf("%+v", s.Resource.Budgets)
 		}
 		if quick.State() == sdktest.Acked {

@@ -56,7 +56,7 @@ func temporary(err error) bool {
 	if errors.As(err, &t) {
 		return t.Temporary()
 	}
-	var throttled *resource.ErrThrottled
+	var throttled *resource.ThrottledError
 	return errors.As(err, &throttled) || errors.Is(err, pipeline.ErrQueueFull) || errors.Is(err, pipeline.ErrStopped)
 }
 

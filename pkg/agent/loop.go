@@ -90,7 +90,7 @@ func (a *Agent) holdSlots(ctx context.Context) ([]*resource.Slot, error) {
 		return nil, err
 	}
 	slots := []*resource.Slot{one}
-	for len(slots) < maxBatch && a.controller.Room(resource.Request{}) == nil {
+	for len(slots) < maxBatch && a.controller.CanAcquire(resource.Request{}) == nil {
 		s, err := a.controller.TryAcquire(ctx, resource.Request{})
 		if err != nil {
 			break

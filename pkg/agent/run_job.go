@@ -134,13 +134,13 @@ func (r *run) admit() (err error) {
 		cost := c.Cost(r.spec.Scanner, r.spec.Target)
 		need.Slots, need.MemoryBytes, need.Guess = cost.Slots, cost.MemoryBytes, cost.Learned
 	}
-	need.Priority, need.Component, need.Goroutines = r.spec.Priority, r.a.component(r.spec.Scanner), r.a.goroutines()
+	need.Priority, need.Component = r.spec.Priority, r.a.component(r.spec.Scanner)
 	level := r.a.degrader.level
 	if err := level.Refuse(need.Priority, need.MemoryBytes); err != nil {
 		return err
 	}
 	// A slot that was acquired before the agent was degraded may be one too many, and is acquired again.
-	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 && level.Level() == limits.LevelFull && r.a.controller.Barred() == nil {
+	if r.slot != nil && need.Slots <= 1 && need.MemoryBytes == 0 && level.Level() == limits.LevelFull && r.a.controller.GateError() == nil {
 		return nil
 	}
 	r.slot.Release()
@@ -149,7 +149,7 @@ func (r *run) admit() (err error) {
 		if r.slot, err = r.a.controller.Acquire(r.ctx, need); err == nil {
 			return level.Refuse(need.Priority, need.MemoryBytes) // the agent may have been degraded in the meantime
 		}
-		var large *resource.ErrTooLarge
+		var large *resource.TooLargeError
 		if !errors.As(err, &large) || large.Resource != resource.Slots || large.Limit < 1 {
 			return err
 		}

@@ -33,7 +33,7 @@ type LoadPolicy struct{}
 
 // Propose is that of Policy.
 func (LoadPolicy) Propose(_ time.Time, shares []Share) ([]resource.Vector, string) {
-	wants := make([][4]int64, len(shares))
+	wants := make([][2]int64, len(shares))
 	for i, s := range shares {
 		used, wanted := s.Used.Array(), s.Wanted.Array()
 		for d := range used {
@@ -44,11 +44,11 @@ func (LoadPolicy) Propose(_ time.Time, shares []Share) ([]resource.Vector, strin
 }
 
 // units are the names of the fields of a resource.Vector.
-var units = [...]string{"slots", "memory_bytes", "goroutines", "connections"}
+var units = [...]string{"slots", "memory_bytes"}
 
 // divide takes from those who want less than they are guaranteed, and gives to those who want more, to each by its share.
-func divide(shares []Share, wants [][4]int64) ([]resource.Vector, string) {
-	out := make([][4]int64, len(shares))
+func divide(shares []Share, wants [][2]int64) ([]resource.Vector, string) {
+	out := make([][2]int64, len(shares))
 	var reasons []string
 	for d := range units {
 		spare, lack := make([]int64, len(shares)), make([]int64, len(shares))

@@ -22,7 +22,7 @@ type PredictivePolicy struct {
 
 	last    time.Time
 	samples int
-	series  map[string]*[4]trend
+	series  map[string]*[2]trend
 }
 
 // trend is a series that is smoothed twice.
@@ -38,13 +38,13 @@ func (p *PredictivePolicy) Propose(now time.Time, shares []Share) ([]resource.Ve
 	orDefault(&warmUp, DefaultWarmUp)
 	elapsed := now.Sub(p.last).Seconds()
 	if p.samples == 0 || elapsed > 2*lookahead.Seconds() { // what was before a long pause says nothing
-		p.samples, p.series = 0, map[string]*[4]trend{}
+		p.samples, p.series = 0, map[string]*[2]trend{}
 	} else if elapsed <= 0 {
 		return nil, ""
 	}
 	p.last = now
 	p.samples++
-	wants := make([][4]int64, len(shares))
+	wants := make([][2]int64, len(shares))
 	for i, s := range shares {
 		used, wanted := s.Used.Array(), s.Wanted.Array()
 		known := p.series[s.Component]
@@ -66,8 +66,8 @@ func (p *PredictivePolicy) Propose(now time.Time, shares []Share) ([]resource.Ve
 	return divide(shares, wants)
 }
 
-func begin(used, wanted [4]int64) *[4]trend {
-	var ts [4]trend
+func begin(used, wanted [2]int64) *[2]trend {
+	var ts [2]trend
 	for d := range ts {
 		ts[d].level = float64(used[d] + wanted[d])
 	}

@@ -21,19 +21,8 @@ func (r *Rebalancer) shares() []Share {
 	return out
 }
 
-// floor is what b never lends.
-func floor(b resource.Budget) (floors [4]int64) {
-	lend := b.MaxLend.Array()
-	for d, g := range b.Guaranteed.Array() {
-		if lend[d] != 0 {
-			floors[d] = max(g-max(lend[d], 0), 0)
-		}
-	}
-	return floors
-}
-
 func least(b resource.Budget) resource.Vector {
-	out := floor(b)
+	out := b.Floor().Array()
 	for d, g := range b.Guaranteed.Array() {
 		out[d] = max(out[d], int64(math.Ceil(float64(g)*(1-b.Elasticity)-1e-9)))
 	}
@@ -59,7 +48,7 @@ func (r *Rebalancer) most(b resource.Budget) resource.Vector {
 
 // entitled is b with another guarantee: what it may have at most, and what it never lends, stays.
 func entitled(b resource.Budget, guaranteed resource.Vector) resource.Budget {
-	floors, base, now := floor(b), b.Guaranteed.Array(), guaranteed.Array()
+	floors, base, now := b.Floor().Array(), b.Guaranteed.Array(), guaranteed.Array()
 	borrow, lend := b.MaxBorrow.Array(), b.MaxLend.Array()
 	for d := range now {
 		if borrow[d] != 0 {

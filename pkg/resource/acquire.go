@@ -14,23 +14,23 @@ type Request struct {
 
 	// Component is whose budget pays, see ControllerConfig.Budgets. Empty: DefaultComponent. Where there are no budgets
 	// it says nothing.
-	Component   string
-	Goroutines  int // counted where a budget or a total says so; zero: none
-	Connections int // likewise
+	Component string
 }
 
 // need is what a grant takes away.
 type need struct {
-	slots  int
-	memory int64
-	guess  bool    // of memory
-	bill   *charge // nil where there are no budgets
+	slots   int
+	memory  int64
+	guess   bool     // of memory
+	account *account // nil if there are no budgets
 }
 
+// amounts returns what n takes from a budget.
+func (n need) amounts() amounts { return amounts{int64(n.slots), n.memory} }
+
 func (c *Controller) need(r Request) (need, error) {
-	if min(r.Slots, r.Goroutines, r.Connections) < 0 || r.MemoryBytes < 0 {
-		return need{}, fmt.Errorf("request: %d slots, %d bytes, %d goroutines, %d connections: none may be negative",
-			r.Slots, r.MemoryBytes, r.Goroutines, r.Connections)
+	if r.Slots < 0 || r.MemoryBytes < 0 {
+		return need{}, fmt.Errorf("request for %d slots and %d bytes: neither may be negative", r.Slots, r.MemoryBytes)
 	}
 	n := need{slots: max(r.Slots, 1), memory: min(r.MemoryBytes, maxMemory), guess: r.Guess}
 	if c.ledger == nil {
@@ -38,9 +38,10 @@ func (c *Controller) need(r Request) (need, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var err error
-	n.bill, err = c.ledger.bill(r)
-	return n, err
+	if n.account = c.ledger.account(r.Component); n.account == nil {
+		return n, &UnknownComponentError{r.Component}
+	}
+	return n, nil
 }
 
 // Slot is a grant. It must be released; its methods may be called concurrently and on nil.
@@ -91,8 +92,8 @@ func (s *Slot) SetUsed(bytes int64) {
 	s.used = min(max(bytes, 0), maxMemory)
 }
 
-// TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ErrThrottled, a *ErrTooLarge, a
-// *ErrUnknownComponent, ErrClosed, or that of ctx.
+// TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ThrottledError, a *TooLargeError, a
+// *UnknownComponentError, ErrClosed, or that of ctx.
 func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	n, err := c.need(r)
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	defer c.mu.Unlock()
 	w := c.candidate(n, r.Priority)
 	if err := c.impossibleLocked(w); err != nil {
-		if err != ErrClosed {
+		if err != ErrClosed && err != c.invalid {
 			c.rejected++
 		}
 		return nil, err
@@ -119,9 +120,9 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	return c.grantLocked(w), nil
 }
 
-// Room returns what TryAcquire would fail with now, and nil where it would grant. It grants nothing, and is counted nowhere:
-// it is for who has no job yet and asks whether to look for one.
-func (c *Controller) Room(r Request) error {
+// CanAcquire returns the error with which TryAcquire would fail now, or nil if it would grant r. It grants nothing and is
+// not counted: a caller without a job asks it whether to look for one.
+func (c *Controller) CanAcquire(r Request) error {
 	n, err := c.need(r)
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (c *Controller) Room(r Request) error {
 }
 
 // Acquire waits until what r asks for is granted. It fails with the error of ctx, with ErrClosed when the
-// controller stops, with a *ErrUnknownComponent, and with a *ErrTooLarge as soon as it is known that the request can
+// controller stops, with a *UnknownComponentError, and with a *TooLargeError as soon as it is known that the request can
 // never be met. A request whose ctx is done is never granted.
 func (c *Controller) Acquire(ctx context.Context, r Request) (*Slot, error) {
 	n, err := c.need(r)
@@ -164,7 +165,7 @@ func (c *Controller) AcquireSlot(ctx context.Context) bool {
 }
 
 func (c *Controller) countOneLocked() bool {
-	if c.closed {
+	if c.closed || c.invalid != nil {
 		return false
 	}
 	w := &c.single

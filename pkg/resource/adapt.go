@@ -16,10 +16,10 @@ const minWindow = 30 * time.Second
 // one fewer after CPU trouble, half after memory trouble, one change a window. It looks at pressure, not at how
 // long jobs take: that depends on the size of the repository, not on the load.
 type adviser struct {
-	since       time.Time     // begin of the window
-	cpu, memory bool          // trouble in the window
-	why         *ErrThrottled // the trouble, that of memory first; nil: none
-	bound       bool          // a request found no free slot
+	since       time.Time       // begin of the window
+	cpu, memory bool            // trouble in the window
+	why         *ThrottledError // the trouble, that of memory first; nil: none
+	bound       bool            // a request found no free slot
 	advice      int
 }
 
@@ -27,7 +27,7 @@ type adviser struct {
 func (a *adviser) restart(now time.Time, n int) { *a = adviser{since: now, advice: n} }
 
 // observe takes what a sample says into the window.
-func (a *adviser) observe(levels []level, hard *ErrThrottled) {
+func (a *adviser) observe(levels []level, hard *ThrottledError) {
 	if hard != nil {
 		a.memory, a.why = true, hard
 	}
@@ -36,7 +36,7 @@ func (a *adviser) observe(levels []level, hard *ErrThrottled) {
 			continue
 		}
 		if a.why == nil || !a.memory && l.resource != CPU {
-			a.why = &ErrThrottled{Resource: l.resource, Value: l.value, Limit: l.limit}
+			a.why = &ThrottledError{Resource: l.resource, Value: l.value, Limit: l.limit}
 		}
 		a.cpu = a.cpu || l.resource == CPU
 		a.memory = a.memory || l.resource != CPU
@@ -73,11 +73,11 @@ func (c *Controller) adaptLocked(now time.Time) []note {
 }
 
 // adaptedLocked is the event of a change. why is nil after a calm window.
-func (c *Controller) adaptedLocked(from int, lasted time.Duration, why *ErrThrottled) note {
+func (c *Controller) adaptedLocked(from int, lasted time.Duration, why *ThrottledError) note {
 	reason, severity := "the host was calm and jobs waited", event.Info
 	var what *crossing
 	if why != nil {
-		reason, severity, what = why.Reason(), event.Warn, &crossing{ErrThrottled: why}
+		reason, severity, what = why.Reason(), event.Warn, &crossing{ThrottledError: why}
 	}
 	e := c.eventLocked(event.ConcurrencyChanged, severity, fmt.Sprintf("%d slots instead of %d: %s", c.max, from, reason), what)
 	delete(e.Details, "samples") // of the whole window

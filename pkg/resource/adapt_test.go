@@ -121,7 +121,7 @@ func TestALargeRequestOutlivesAnAdaptation(t *testing.T) {
 			}
 			c.ReleaseSlot()
 		}
-		var tooLarge *ErrTooLarge
+		var tooLarge *TooLargeError
 		if _, err := c.TryAcquire(bg, Request{Slots: 5}); !errors.As(err, &tooLarge) || tooLarge.Limit != 4 {
 			t.Errorf("5 slots of 4: %v", err)
 		}

@@ -2,28 +2,31 @@ package resource
 
 import "time"
 
-// impossibleLocked says why w can never be granted: a *ErrTooLarge or ErrClosed. A guess of memory that is over the
+// impossibleLocked says why w can never be granted: a *TooLargeError or ErrClosed. A guess of memory that is over the
 // budget becomes what the budget allows.
 func (c *Controller) impossibleLocked(w *waiter) error {
+	if c.invalid != nil {
+		return c.invalid
+	}
 	if c.closed {
 		return ErrClosed
 	}
 	if c.ledger != nil && w.need.guess {
-		w.need.memory = min(w.need.memory, w.need.bill.account.most[memory])
+		w.need.memory = min(w.need.memory, w.need.account.most[memory])
 	}
 	n := w.need
 	if most := c.mostLocked(); n.slots > most {
-		return &ErrTooLarge{Resource: Slots, Need: int64(n.slots), Limit: int64(most)}
+		return &TooLargeError{Resource: Slots, Need: int64(n.slots), Limit: int64(most)}
 	}
 	if n.memory > 0 && !n.guess && c.metrics.MemorySource != "" {
 		if limit := c.metrics.MemoryLimitBytes - c.reserve; n.memory > limit {
-			return &ErrTooLarge{Resource: Memory, Need: n.memory, Limit: limit}
+			return &TooLargeError{Resource: Memory, Need: n.memory, Limit: limit}
 		}
 	}
 	if c.ledger != nil {
 		for d, need := range n.amounts() {
-			if a := n.bill.account; need > a.hope[d] {
-				return &ErrTooLarge{Resource: dimensions[d], Component: a.Component, Need: need, Limit: a.hope[d]}
+			if a := n.account; need > a.ever[d] {
+				return &TooLargeError{Resource: dimensions[d].resource, Component: a.Component, Need: need, Limit: a.ever[d]}
 			}
 		}
 	}
@@ -31,44 +34,44 @@ func (c *Controller) impossibleLocked(w *waiter) error {
 }
 
 // admissibleLocked reports whether w may be granted now, and otherwise why not, which is valid until the next call.
-func (c *Controller) admissibleLocked(w *waiter) (why *ErrThrottled, ok bool) {
+func (c *Controller) admissibleLocked(w *waiter) (why *ThrottledError, ok bool) {
 	if c.slots+w.need.slots > c.max {
 		c.adviser.bound = true
-		return c.refuseLocked(ErrThrottled{Resource: Slots, Value: float64(c.slots), Limit: float64(c.max)})
+		return c.refuseLocked(ThrottledError{Resource: Slots, Value: float64(c.slots), Limit: float64(c.max)})
 	}
 	if c.cfg.Gate != nil {
-		if why := c.barredLocked(); why != nil {
+		if why := c.refusedByGateLocked(); why != nil {
 			return why, false
 		}
 	}
-	if c.gate.hard || c.gate.closed != nil && c.jobs >= c.cfg.MinConcurrentJobs {
-		why, _ := c.refuseLocked(*c.gate.closed)
+	if c.throttle.hard || c.throttle.reason != nil && c.jobs >= c.cfg.MinConcurrentJobs {
+		why, _ := c.refuseLocked(*c.throttle.reason)
 		why.RetryAfter = c.cfg.SampleInterval // the next sample may let the minimum run
 		if c.jobs >= c.cfg.MinConcurrentJobs {
-			why.RetryAfter = c.gate.retryAfter(time.Now(), c.cfg.SampleInterval)
+			why.RetryAfter = c.throttle.retryAfter(time.Now(), c.cfg.SampleInterval)
 		}
 		return why, false
 	}
 	if w.need.memory > 0 && c.metrics.MemorySource != "" && !(w.need.guess && c.jobs == 0) {
 		if left := c.metrics.MemoryAvailableBytes - c.promisedLocked() - w.need.memory; left < c.reserve {
-			return c.refuseLocked(ErrThrottled{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)})
+			return c.refuseLocked(ThrottledError{Resource: MemoryReserve, Value: float64(left), Limit: float64(c.reserve)})
 		}
 	}
 	if c.ledger != nil {
 		if why, ok := c.coveredLocked(w); !ok {
-			a := w.need.bill.account
-			c.adviser.bound = c.adviser.bound || why.Resource == Slots && a.used[slots]+int64(w.need.slots) <= a.hope[slots]
+			a := w.need.account
+			c.adviser.bound = c.adviser.bound || why.Resource == Slots && a.used[slots]+int64(w.need.slots) <= a.ever[slots]
 			return c.refuseLocked(why)
 		}
 	}
 	if c.starved > 0 && c.blockedLocked(w) {
-		return c.refuseLocked(ErrThrottled{Resource: Order, Value: float64(c.starved)})
+		return c.refuseLocked(ThrottledError{Resource: Order, Value: float64(c.starved)})
 	}
 	return nil, true
 }
 
 // refuseLocked keeps the reason in the controller: most callers drop it, and none pays for an allocation or a copy.
-func (c *Controller) refuseLocked(why ErrThrottled) (*ErrThrottled, bool) {
+func (c *Controller) refuseLocked(why ThrottledError) (*ThrottledError, bool) {
 	c.refusal = why
 	return &c.refusal, false
 }
@@ -108,11 +111,11 @@ func (c *Controller) safeLocked(u, w *waiter) bool {
 		if c.apartLocked(u, w) {
 			return true
 		}
-		if !c.ledger.beside(u, w) {
+		if !c.besideLocked(u, w) {
 			return false
 		}
 	}
-	if u.late.slots+u.lateCount+w.need.slots+u.need.slots > c.max {
+	if int(u.late[slots])+u.lateCount+w.need.slots+u.need.slots > c.max {
 		return false
 	}
 	if u.need.memory == 0 || c.metrics.MemorySource == "" {
@@ -122,7 +125,7 @@ func (c *Controller) safeLocked(u, w *waiter) bool {
 	if u.need.memory > ceiling {
 		return !u.need.guess
 	}
-	return u.late.memory+w.need.memory+u.need.memory <= ceiling
+	return u.late[memory]+w.need.memory+u.need.memory <= ceiling
 }
 
 // blockedLocked reports whether a starved waiter forbids w. Of two starved ones the older goes first, so that

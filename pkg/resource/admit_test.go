@@ -78,7 +78,7 @@ func TestShrinkingFailsWhatCanNeverFit(t *testing.T) {
 	go func() { _, err := c.Acquire(bg, Request{Slots: 4}); failed <- err }()
 	pending(t, c, 1)
 	c.SetMaxConcurrentJobs(3)
-	var large *ErrTooLarge
+	var large *TooLargeError
 	if err := <-failed; !errors.As(err, &large) || large.Limit != 3 || large.Need != 4 {
 		t.Errorf("error %v", err)
 	}
@@ -178,7 +178,7 @@ func TestPendingCountsWaiters(t *testing.T) {
 
 func TestTooLargeAndInvalid(t *testing.T) {
 	c := newTest(t, 2)
-	var large *ErrTooLarge
+	var large *TooLargeError
 	if _, err := c.Acquire(bg, Request{Slots: 3}); !errors.As(err, &large) || large.Resource != Slots {
 		t.Errorf("3 of 2 slots: %v", err)
 	}
@@ -208,7 +208,7 @@ func TestMemoryReservation(t *testing.T) {
 		for {
 			s, err := c.TryAcquire(bg, Request{MemoryBytes: 2 * gb})
 			if err != nil {
-				var why *ErrThrottled
+				var why *ThrottledError
 				if !errors.As(err, &why) || why.Resource != MemoryReserve {
 					t.Fatal(err)
 				}
@@ -337,7 +337,7 @@ func TestHugeReservationsDoNotOverflow(t *testing.T) {
 		huge.SetUsed(math.MaxInt64)
 		time.Sleep(2 * DefaultSampleInterval)
 		must(t, c, Request{MemoryBytes: 1})
-		var large *ErrTooLarge
+		var large *TooLargeError
 		if _, err := c.TryAcquire(bg, Request{MemoryBytes: math.MaxInt64}); !errors.As(err, &large) {
 			t.Error(err)
 		}

@@ -1,231 +1,59 @@
 package resource
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"math/bits"
+	"regexp"
 	"slices"
+
+	"github.com/rediverio/sdk/internal/config"
 )
 
-// DefaultComponent is the component of a request that names none, and of the counter API. Without a budget of its own
-// it has no guarantee, and borrows whatever is free.
+// DefaultComponent is the component of requests that name none, and of the counter API. Without a budget of its own it
+// has no guarantee and borrows what is free.
 const DefaultComponent = "default"
 
-// MaxBudgets is the most components that may have a budget.
-const MaxBudgets = 64
+// Bounds of budgets.
+const (
+	MaxBudgets        = 64   // components that may have a budget
+	MaxBudgetPriority = 1000 // bound of Budget.Priority, above and below zero
+)
 
 // Budget is what one component may count on, and what it may have beyond that. The zero value guarantees nothing and
 // bounds nothing.
 type Budget struct {
-	Component  string // whose budget it is: what Request.Component says
-	Guaranteed Vector // the component's own: what others borrow of it comes back to it first
-	MaxBorrow  Vector // most that it may take over its guarantee; a zero field: whatever is free; -1: nothing
-	MaxLend    Vector // most of its guarantee that others may borrow while it is idle; a zero field: all of it; -1: nothing
+	// Component is the name that requests give as Request.Component: 1 to 64 characters of A-Z a-z 0-9 _ . -
+	Component string
 
-	// Priority decides among components that want to borrow: the higher one is served first. A guarantee is stronger
-	// than any priority. Default 0.
+	// Guaranteed is the component's own. What others have borrowed of it is returned to it first.
+	Guaranteed Vector
+
+	// MaxBorrow is the most that the component may use beyond its guarantee. A zero field means whatever is free, -1 nothing.
+	MaxBorrow Vector
+
+	// MaxLend is the most of the guarantee that others may borrow while it is idle. A zero field means all of it, -1 nothing.
+	MaxLend Vector
+
+	// Priority decides among components that want to borrow: the higher one is served first. A guarantee precedes
+	// any priority. Defaults to 0.
 	Priority int
-	// Revoke makes the component take its guarantee back from jobs of lower priority that hold borrowed parts of it,
-	// where those agree to it: see Slot.Revoked. Without it the component waits until they end.
+
+	// Revoke makes the component reclaim its guarantee from jobs of lower priority that hold borrowed parts of it and that
+	// have agreed to it by calling Slot.Revoked. Without Revoke the component waits until those jobs end.
 	Revoke bool
+
 	// Elasticity is the share of the guarantee, 0 to 1, that a rebalancing policy may move to other components.
 	Elasticity float64
 }
 
-// MaxBudgetPriority bounds Budget.Priority, below zero, too.
-const MaxBudgetPriority = 1000
+// UnknownComponentError is returned for a request that names a component without a budget.
+type UnknownComponentError struct{ Component string }
 
-// ErrUnknownComponent says that a request names a component that has no budget. Functions return a *ErrUnknownComponent.
-type ErrUnknownComponent struct{ Component string }
-
-func (e *ErrUnknownComponent) Error() string {
+func (e *UnknownComponentError) Error() string {
 	return fmt.Sprintf("no budget for component %q", e.Component)
 }
 
-// account is the book of one component.
-type account struct {
-	Budget
-
-	used  amounts // of its grants in force
-	plain charge  // of requests that name nothing but slots and memory
-
-	// Following from the budgets and the totals, see ledger.settle.
-	guaranteed amounts // what the totals leave of Guaranteed
-	floor      amounts // of that, what is never lent
-	reach      amounts // what the others may never keep from it
-	most       amounts // used is never raised above it: reach, or less by MaxBorrow
-	hope       amounts // most with all slots: what is over it can never be granted
-
-	held amounts // scratch of keptLocked
-}
-
-// ledger keeps the books of all components. It belongs to a Controller and is guarded by its mutex; there is none
-// where nothing is budgeted.
-type ledger struct {
-	total    amounts // that can be in use at once; unlimited: no bound
-	used     amounts
-	accounts []*account // the default one first, then in the order they came
-	standard *account   // of DefaultComponent
-
-	limits    amounts            // of the configuration: zero means what the budgets guarantee
-	revocable map[*Slot]struct{} // grants in force whose holders listen to Slot.Revoked
-
-	revocations int64 // ever
-}
-
-// newLedger returns the books for c, nil if there is nothing to keep.
-func newLedger(c ControllerConfig) *ledger {
-	l := &ledger{
-		limits:    amounts{memory: c.MaxReservedBytes, goroutines: int64(c.MaxGoroutines), connections: int64(c.MaxConnections)},
-		revocable: make(map[*Slot]struct{}),
-	}
-	if len(c.Budgets) == 0 && l.limits == (amounts{}) {
-		return nil
-	}
-	l.set([]Budget{{Component: DefaultComponent}})
-	l.standard = l.accounts[0]
-	l.set(c.Budgets)
-	l.settle(c.MaxConcurrentJobs, c.MaxConcurrentJobs)
-	return l
-}
-
-// charge is what a request costs beyond slots and memory, and who pays.
-type charge struct {
-	account                 *account
-	goroutines, connections int
-}
-
-// bill makes out the charge for r.
-func (l *ledger) bill(r Request) (*charge, error) {
-	component := cmp.Or(r.Component, DefaultComponent)
-	a := l.account(component)
-	switch {
-	case a == nil:
-		return nil, &ErrUnknownComponent{component}
-	case r.Goroutines == 0 && r.Connections == 0:
-		return &a.plain, nil
-	}
-	return &charge{a, r.Goroutines, r.Connections}, nil
-}
-
-// amounts is all that n takes where there are budgets.
-func (n need) amounts() amounts {
-	return amounts{int64(n.slots), n.memory, int64(n.bill.goroutines), int64(n.bill.connections)}
-}
-
-// book enters n, once, or takes it off again, -1 times.
-func (l *ledger) book(n need, times int64) {
-	l.used.add(n.amounts(), times)
-	n.bill.account.used.add(n.amounts(), times)
-}
-
-// account returns the book of a component, nil if it has none.
-func (l *ledger) account(component string) *account {
-	for _, a := range l.accounts {
-		if a.Component == component {
-			return a
-		}
-	}
-	return nil
-}
-
-// set takes budgets, in place of those of the same components.
-func (l *ledger) set(budgets []Budget) {
-	for _, b := range budgets {
-		a := l.account(b.Component)
-		if a == nil {
-			a = &account{}
-			a.plain.account = a
-			l.accounts = append(l.accounts, a)
-		}
-		a.Budget = b
-	}
-}
-
-// budgets returns those in force.
-func (l *ledger) budgets() (bs []Budget) {
-	for _, a := range l.accounts {
-		bs = append(bs, a.Budget)
-	}
-	return bs
-}
-
-// settle finds what follows from the budgets where there are jobs slots, of all that there may be again without anybody's
-// word. Who needs more than the few that a ceiling or the adaptation has left waits for better times.
-func (l *ledger) settle(jobs, all int) {
-	l.divide(all, all)
-	for _, a := range l.accounts {
-		a.hope = a.most
-	}
-	l.divide(jobs, all)
-}
-
-// divide finds the parts of jobs slots, and of all else. Guarantees that are more than there is, because
-// the number of slots was lowered, shrink alike; what rounding leaves is for whoever comes first. What is never lent shrinks
-// with the slots, or the few that are left might be nobody's but an idle component's.
-func (l *ledger) divide(jobs, all int) {
-	var sum amounts
-	for _, a := range l.accounts {
-		sum.add(a.Guaranteed.amounts(), 1)
-	}
-	for d := range sum {
-		l.total[d] = l.limits[d]
-		switch {
-		case d == slots:
-			l.total[d] = int64(jobs)
-		case l.limits[d] == 0 && sum[d] > 0:
-			l.total[d] = sum[d]
-		case l.limits[d] == 0:
-			l.total[d] = unlimited
-		}
-		for _, a := range l.accounts {
-			a.settle(d, sum[d], l.total[d])
-			if d == slots && jobs < all {
-				a.floor[d] = a.floor[d] * int64(jobs) / int64(all)
-			}
-		}
-		l.bound(d)
-	}
-}
-
-func (a *account) settle(d int, sum, total int64) {
-	a.guaranteed[d] = a.Guaranteed.amounts()[d]
-	if sum > total {
-		hi, lo := bits.Mul64(uint64(a.guaranteed[d]), uint64(total))
-		share, _ := bits.Div64(hi, lo, uint64(sum))
-		a.guaranteed[d] = int64(share)
-	}
-	switch lend := a.MaxLend.amounts()[d]; lend {
-	case 0:
-		a.floor[d] = 0
-	case -1:
-		a.floor[d] = a.guaranteed[d]
-	default:
-		a.floor[d] = max(a.guaranteed[d]-lend, 0)
-	}
-}
-
-// bound finds the most that each component may use: its guarantee with what it may borrow, but nothing that others
-// never lend.
-func (l *ledger) bound(d int) {
-	var floors int64
-	for _, a := range l.accounts {
-		floors += a.floor[d]
-	}
-	for _, a := range l.accounts {
-		a.reach[d] = l.total[d]
-		if l.total[d] != unlimited {
-			a.reach[d] -= floors - a.floor[d]
-		}
-		a.most[d] = min(a.reach[d], fields[d].most)
-		if borrow := a.MaxBorrow.amounts()[d]; borrow != 0 {
-			a.most[d] = min(a.most[d], a.Guaranteed.amounts()[d]+max(borrow, 0))
-		}
-	}
-}
-
-// Budgets returns the budgets in force, that of DefaultComponent first; none where nothing is budgeted.
+// Budgets returns the budgets in force, the one of DefaultComponent first, or nil if the controller has none.
 func (c *Controller) Budgets() []Budget {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,26 +63,26 @@ func (c *Controller) Budgets() []Budget {
 	return c.ledger.budgets()
 }
 
-// SetBudgets puts budgets in the place of those of the same components, all at once or, with an error that names each
-// problem, none. More room serves waiting requests at once. Less revokes nothing: what is in force stays until it is
-// released. A waiting request that its component's budget does not allow any more fails with ErrTooLarge. It fails on a
-// controller that was made without budgets.
+// SetBudgets replaces the budgets of the same components, all of them or, with an error that names each problem, none.
+// A larger budget serves waiting requests at once. A smaller one revokes nothing: grants in force stay until they are
+// released, and a waiting request that its component's budget no longer allows fails with a *TooLargeError. SetBudgets
+// fails on a controller that was created without budgets.
 func (c *Controller) SetBudgets(budgets ...Budget) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ledger == nil {
-		return errors.New("controller was made without budgets")
+		return errors.New("controller was created without budgets")
 	}
 	var next ledger
 	next.set(c.ledger.budgets())
 	next.set(budgets)
 	cfg := c.cfg
 	cfg.Budgets, cfg.MaxConcurrentJobs = next.budgets(), max(c.wanted, c.cfg.MaxConcurrentJobs)
-	if err := errors.Join(append(named(budgets), cfg.budgetSums()...)...); err != nil {
+	v := config.New("resource")
+	validateBudgets(v, budgets)
+	cfg.validateTotals(v)
+	if err := v.Err(); err != nil {
 		return err
-	}
-	if len(cfg.Budgets) > MaxBudgets+1 { // with the default one
-		return fmt.Errorf("budgets: %d are more than %d", len(cfg.Budgets)-1, MaxBudgets)
 	}
 	c.ledger.set(budgets)
 	c.ledger.settle(c.max, c.allLocked())
@@ -266,4 +94,52 @@ func (c *Controller) SetBudgets(budgets ...Budget) error {
 	})
 	c.serveLocked()
 	return nil
+}
+
+var componentName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// validateBudgets reports what is wrong with each of budgets by itself, with its index in the list.
+func validateBudgets(v *config.Validator, budgets []Budget) {
+	seen := map[string]bool{}
+	for i, b := range budgets {
+		name := func(field string) string { return fmt.Sprintf("budgets.%d.%s", i, field) }
+		if !componentName.MatchString(b.Component) {
+			v.Addf(name("component"), "%.80q: want 1 to 64 of A-Z a-z 0-9 _ . -", b.Component)
+		} else if seen[b.Component] {
+			v.Addf(name("component"), "%s has another budget above", b.Component)
+		}
+		seen[b.Component] = true
+		for _, part := range []struct {
+			field string
+			value Vector
+			least int64
+		}{{"guaranteed", b.Guaranteed, 0}, {"max_borrow", b.MaxBorrow, -1}, {"max_lend", b.MaxLend, -1}} {
+			for d, n := range part.value.amounts() {
+				config.Range(v, name(part.field+"."+dimensions[d].field), n, part.least, dimensions[d].most)
+			}
+		}
+		config.Range(v, name("priority"), b.Priority, -MaxBudgetPriority, MaxBudgetPriority)
+		config.Range(v, name("elasticity"), b.Elasticity, 0, 1)
+	}
+}
+
+// validateTotals reports where the budgets are too many or together guarantee more than there is.
+func (c ControllerConfig) validateTotals(v *config.Validator) {
+	var sum amounts
+	named := 0 // without the default component
+	for _, b := range c.Budgets {
+		sum = sum.plus(b.Guaranteed.amounts(), 1)
+		if b.Component != DefaultComponent {
+			named++
+		}
+	}
+	if named > MaxBudgets {
+		v.Addf("budgets", "%d are more than %d", named, MaxBudgets)
+	}
+	if jobs := int64(c.MaxConcurrentJobs); sum[slots] > jobs {
+		v.Addf("budgets", "together they guarantee %d slots, more than max_concurrent_jobs (%d)", sum[slots], jobs)
+	}
+	if c.MaxReservedBytes > 0 && sum[memory] > c.MaxReservedBytes {
+		v.Addf("budgets", "together they guarantee %d memory_bytes, more than max_reserved_bytes (%d)", sum[memory], c.MaxReservedBytes)
+	}
 }

@@ -42,7 +42,7 @@ func TestAnOwnerWaitsForItsShortfallOnly(t *testing.T) {
 	owner := waitFor(t, c, Request{Component: "owner", Slots: 4})
 	other := waitFor(t, c, Request{Component: "batch", Priority: 99})
 	for i := range 3 {
-		var why *ErrThrottled
+		var why *ThrottledError
 		_, err := c.TryAcquire(bg, Request{Component: "batch", Priority: 99})
 		if !errors.As(err, &why) || why.Resource != Slots || why.Component != "batch" {
 			t.Errorf("after %d releases: %v", i, err)
@@ -82,7 +82,7 @@ func TestOnlyTheShortfallIsKept(t *testing.T) {
 func TestMaxLendKeepsAFloor(t *testing.T) {
 	c := divided(t, 4, Budget{Component: "owner", Guaranteed: slotsOf(3), MaxLend: slotsOf(1)}, Budget{Component: "shut", MaxBorrow: slotsOf(-1), Guaranteed: slotsOf(1), MaxLend: slotsOf(-1)})
 	must(t, c, Request{}) // the one that is lent
-	var why *ErrThrottled
+	var why *ThrottledError
 	if _, err := c.TryAcquire(bg, Request{}); !errors.As(err, &why) || why.Component != DefaultComponent || why.Value != 1 || why.Limit != 1 {
 		t.Errorf("a second one of one: %v", err)
 	}
@@ -136,7 +136,7 @@ func TestPassingAcrossComponents(t *testing.T) {
 	for range 100 {
 		s, err := c.TryAcquire(bg, Request{Component: "small", Priority: 9})
 		if err != nil {
-			var why *ErrThrottled
+			var why *ThrottledError
 			if !errors.As(err, &why) || why.Resource != Order {
 				t.Fatal(err)
 			}
@@ -216,24 +216,21 @@ func TestPassingIsBoundedByWhatABudgetAllows(t *testing.T) {
 
 func TestTooLargeForABudget(t *testing.T) {
 	c := newTest(t, 8, func(cfg *ControllerConfig) {
-		cfg.MaxConnections = 10
 		cfg.Budgets = []Budget{
 			{Component: "a", Guaranteed: Vector{Slots: 2, MemoryBytes: 3 * gb}, MaxBorrow: Vector{Slots: 1, MemoryBytes: -1}},
-			{Component: "b", Guaranteed: Vector{Slots: 2, MemoryBytes: gb, Connections: 4}, MaxLend: Vector{Slots: -1, Connections: -1}},
+			{Component: "b", Guaranteed: Vector{Slots: 2, MemoryBytes: gb}, MaxLend: Vector{Slots: -1}},
 		}
 	})
 	for _, x := range []struct {
 		r    Request
-		want ErrTooLarge
+		want TooLargeError
 	}{
-		{Request{Component: "a", Slots: 4}, ErrTooLarge{Slots, "a", 4, 3}},
-		{Request{Component: "a", MemoryBytes: 4 * gb}, ErrTooLarge{ReservedMemory, "a", 4 * gb, 3 * gb}},
-		{Request{Component: "a", Connections: 7}, ErrTooLarge{Connections, "a", 7, 6}},
-		{Request{Slots: 7}, ErrTooLarge{Slots, DefaultComponent, 7, 6}},
-		{Request{Slots: 9}, ErrTooLarge{Resource: Slots, Need: 9, Limit: 8}},
-		{Request{Goroutines: math.MaxInt}, ErrTooLarge{Goroutines, DefaultComponent, math.MaxInt, maxCount}},
+		{Request{Component: "a", Slots: 4}, TooLargeError{Slots, "a", 4, 3}},
+		{Request{Component: "a", MemoryBytes: 4 * gb}, TooLargeError{ReservedMemory, "a", 4 * gb, 3 * gb}},
+		{Request{Slots: 7}, TooLargeError{Slots, DefaultComponent, 7, 6}},
+		{Request{Slots: 9}, TooLargeError{Resource: Slots, Need: 9, Limit: 8}},
 	} {
-		var large *ErrTooLarge
+		var large *TooLargeError
 		if _, err := c.Acquire(bg, x.r); !errors.As(err, &large) || *large != x.want {
 			t.Errorf("%+v: %v, want %+v", x.r, err, x.want)
 		}
@@ -244,7 +241,7 @@ func TestTooLargeForABudget(t *testing.T) {
 	if got := c.GetStatus().Budgets[1].Used.MemoryBytes; got != 3*gb {
 		t.Errorf("%d bytes are booked for the guess", got)
 	}
-	for _, r := range []Request{{Connections: -1}, {Goroutines: -1}} {
+	for _, r := range []Request{{Slots: -1}, {MemoryBytes: -1}} {
 		if _, err := c.TryAcquire(bg, r); err == nil {
 			t.Errorf("%+v was granted", r)
 		}
@@ -253,7 +250,7 @@ func TestTooLargeForABudget(t *testing.T) {
 
 func TestUnknownComponent(t *testing.T) {
 	c := divided(t, 2, Budget{Component: "a"})
-	var unknown *ErrUnknownComponent
+	var unknown *UnknownComponentError
 	if _, err := c.TryAcquire(bg, Request{Component: "b"}); !errors.As(err, &unknown) || unknown.Component != "b" {
 		t.Error(err)
 	}
@@ -270,19 +267,16 @@ func TestUnknownComponent(t *testing.T) {
 
 // The counter API pays from the default component, and totals bound without any budget, too.
 func TestTotalsAndTheCounterAPI(t *testing.T) {
-	c := newTest(t, 8, func(cfg *ControllerConfig) { cfg.MaxGoroutines, cfg.MaxReservedBytes = 5, 2*gb })
-	s := must(t, c, Request{Goroutines: 4, MemoryBytes: gb})
-	var why *ErrThrottled
-	if _, err := c.TryAcquire(bg, Request{Goroutines: 2}); !errors.As(err, &why) || why.Reason() != "budget default: 4 of 5 goroutines in use" {
-		t.Error(err)
-	}
+	c := newTest(t, 8, func(cfg *ControllerConfig) { cfg.MaxReservedBytes = 2 * gb })
+	s := must(t, c, Request{MemoryBytes: gb})
+	var why *ThrottledError
 	if _, err := c.TryAcquire(bg, Request{MemoryBytes: 2 * gb}); !errors.As(err, &why) || why.Reason() != "budget default: 1024 of 2048 MB reserved" {
 		t.Error(err)
 	}
 	if !c.AcquireSlot(bg) || c.AcquireSlotBlocking(bg) != nil {
 		t.Fatal("not granted")
 	}
-	if used := c.GetStatus().Budgets[0].Used; used != (Vector{Slots: 3, Goroutines: 4, MemoryBytes: gb}) {
+	if used := c.GetStatus().Budgets[0].Used; used != (Vector{Slots: 3, MemoryBytes: gb}) {
 		t.Errorf("%+v in use", used)
 	}
 	s.Release()
@@ -311,20 +305,20 @@ func TestFewerSlotsThanGuarantees(t *testing.T) {
 
 func TestValidateNamesEveryBudgetProblem(t *testing.T) {
 	cfg := ControllerConfig{
-		MaxConcurrentJobs: 4, MaxReservedBytes: gb, MaxGoroutines: -1, RevokeGrace: -time.Second,
+		MaxConcurrentJobs: 4, MaxReservedBytes: gb, RevokeGrace: -time.Second,
 		Budgets: []Budget{
-			{Component: "a", Guaranteed: Vector{Slots: 3, MemoryBytes: gb}, MaxBorrow: Vector{Connections: -2}, Elasticity: 2},
-			{Component: "a", Guaranteed: Vector{Slots: 2, MemoryBytes: gb, Connections: -1}, MaxLend: Vector{MemoryBytes: math.MaxInt64}, Priority: 1e6},
+			{Component: "a", Guaranteed: Vector{Slots: 3, MemoryBytes: gb}, MaxBorrow: Vector{Slots: -2}, Elasticity: 2},
+			{Component: "a", Guaranteed: Vector{Slots: 2, MemoryBytes: gb}, MaxLend: Vector{MemoryBytes: math.MaxInt64}, Priority: 1e6},
 			{Component: "no name"},
 			{Component: "b", Elasticity: math.NaN()},
 		},
 	}
 	text := cfg.Validate().Error()
 	for _, want := range []string{
-		"max_goroutines: -1 is outside", "revoke_grace: -1s is outside",
-		"budgets.0.max_borrow.connections: -2 is outside -1 to", "budgets.0.elasticity: 2 is outside 0 to 1",
-		"budgets.1.component: a has a budget above", "budgets.1.guaranteed.connections: -1 is outside 0 to",
-		"budgets.1.max_lend.memory_bytes: 9223372036854775807 is outside", "budgets.1.priority: 1000000 is outside",
+		"resource.revoke_grace: -1s is outside",
+		"resource.budgets.0.max_borrow.slots: -2 is outside -1 to", "resource.budgets.0.elasticity: 2 is outside 0 to 1",
+		"resource.budgets.1.component: a has another budget above",
+		"resource.budgets.1.max_lend.memory_bytes: 9223372036854775807 is outside", "resource.budgets.1.priority: 1000000 is outside",
 		`budgets.2.component: "no name": want`, "budgets.3.elasticity: NaN is outside",
 		"guarantee 5 slots, more than max_concurrent_jobs (4)", "guarantee 2147483648 memory_bytes, more than max_reserved_bytes (1073741824)",
 	} {
@@ -332,10 +326,9 @@ func TestValidateNamesEveryBudgetProblem(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
-	c := NewController(&cfg) // takes none of them, and works
-	defer c.Stop()
-	must(t, c, Request{}).Release()
+	c := divided(t, 4, Budget{Component: "a"})
 	if err := c.SetBudgets(cfg.Budgets[0]); err == nil {
-		t.Error("a budget out of range was taken")
+		t.Error("SetBudgets with a budget out of range = nil, want an error")
 	}
+	must(t, c, Request{Component: "a", Slots: 4}).Release()
 }

@@ -13,7 +13,7 @@ import (
 func tenantOf(t *testing.T, c *Controller, r *rand.Rand, end time.Time) {
 	for time.Now().Before(end) {
 		ctx, cancel := context.WithTimeout(bg, time.Duration(r.IntN(3000))*time.Microsecond)
-		req := Request{Slots: 1 + r.IntN(3), Priority: r.IntN(2), MemoryBytes: int64(r.IntN(3)), Guess: r.IntN(3) == 0, Goroutines: r.IntN(3), Component: components[r.IntN(len(components))]}
+		req := Request{Slots: 1 + r.IntN(3), Priority: r.IntN(2), MemoryBytes: int64(r.IntN(3)), Guess: r.IntN(3) == 0, Component: components[r.IntN(len(components))]}
 		ask := c.Acquire
 		if r.IntN(3) == 0 {
 			ask = c.TryAcquire
@@ -27,8 +27,8 @@ func tenantOf(t *testing.T, c *Controller, r *rand.Rand, end time.Time) {
 			s.Release()
 			s.Release()
 		}
-		var large *ErrTooLarge
-		var why *ErrThrottled
+		var large *TooLargeError
+		var why *ThrottledError
 		if err != nil && !errors.As(err, &large) && !errors.As(err, &why) && !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -44,15 +44,15 @@ func tenantOf(t *testing.T, c *Controller, r *rand.Rand, end time.Time) {
 func TestBudgetsUnderLoad(t *testing.T) {
 	const most = 10
 	c := newTest(t, most, func(cfg *ControllerConfig) {
-		cfg.MaxReservedBytes, cfg.MaxGoroutines = 8, 9
-		cfg.Budgets = []Budget{{Component: "a", Guaranteed: Vector{Slots: 3, Goroutines: 2}, Revoke: true, Priority: 1},
+		cfg.MaxReservedBytes = 8
+		cfg.Budgets = []Budget{{Component: "a", Guaranteed: slotsOf(3), Revoke: true, Priority: 1},
 			{Component: "b", Guaranteed: Vector{Slots: 2, MemoryBytes: 4}, MaxLend: slotsOf(-1)}, {Component: "c", MaxBorrow: slotsOf(2)}}
 	})
 	c.granted = func(n need) {
 		// What the grant itself takes of the ledger is not booked yet.
-		for d, used := range sum(c.ledger.used, n.amounts()) {
+		for d, used := range c.ledger.used.plus(n.amounts(), 1) {
 			if d != slots && used > c.ledger.total[d] {
-				t.Errorf("%d of %d %s", used, c.ledger.total[d], dimensions[d])
+				t.Errorf("%d of %d %s", used, c.ledger.total[d], dimensions[d].resource)
 			}
 		}
 		if c.slots > c.max || c.max > most {

@@ -154,7 +154,7 @@ func TestSmallGroupOnLargeHost(t *testing.T) {
 	if s := c.GetStatus(); s.Throttled {
 		t.Errorf("throttled: %s", s.ThrottleReason)
 	}
-	var large *ErrTooLarge
+	var large *TooLargeError
 	if _, err := c.TryAcquire(t.Context(), Request{MemoryBytes: gb}); !errors.As(err, &large) || large.Limit > 128<<20 {
 		t.Errorf("1 GB in a group of 128 MB: %v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // callbackGrace is how long Stop waits for a callback that does not return.
@@ -11,34 +13,35 @@ const callbackGrace = 5 * time.Second
 
 // Controller grants slots to jobs while the host has room. Every method may be called concurrently.
 //
-// It works from the moment NewController returns, by slots alone; Start adds the sampling of the host. After Stop,
-// or once the context given to Start is done, it grants nothing more; what was granted stays granted and is
-// released as ever.
+// It works from the moment NewController returns, by slots alone; Start adds the sampling of the host. After Stop, or once
+// the context given to Start is done, it grants nothing more. Grants in force stay valid and are released as usual.
 type Controller struct {
-	cfg    ControllerConfig
-	notify *notifier
+	cfg     ControllerConfig
+	invalid error // of cfg, see NewController
+	events  *event.Outlet
+	notify  *notifier
 
 	looped chan struct{} // closed when the sampling loop has ended
 
-	mu sync.Mutex // guards everything below; no sampler, sink or callback runs under it, but the config's Gate
+	mu sync.Mutex // guards everything below. Only the config's Gate is called under it; samplers, sinks and callbacks are not
 
 	started bool
 	closed  bool
 	cancel  context.CancelFunc // ends the sampling loop; nil before Start
 
-	max     int                // slots
+	max     int                // slots now
 	wanted  int                // slots without the ceiling
-	ceiling int                // of SetCeiling; MaxJobs: none
-	slots   int                // of them in use
+	ceiling int                // of SetCeiling; MaxJobs if there is none
+	slots   int                // slots in use
 	jobs    int                // grants in force, whatever their slots
-	single  waiter             // what the counter API asks for
-	counted int                // of them taken with AcquireSlot or AcquireSlotBlocking, one slot each
-	memory  map[*Slot]struct{} // of them with a memory reservation
-	grants  uint64             // grants ever, which numbers them
+	single  waiter             // the request of the counter API
+	counted int                // grants of AcquireSlot and AcquireSlotBlocking, one slot each
+	memory  map[*Slot]struct{} // grants with a memory reservation
+	grants  uint64             // grants since the beginning; it numbers them
 	waiters []*waiter          // by priority, then arrival
-	arrived uint64             // waiters ever, which numbers them
+	arrived uint64             // waiters since the beginning; it numbers them
 	starved int                // waiters that were passed MaxBypass times
-	ledger  *ledger            // of budgets; nil, for good, where nothing is budgeted
+	ledger  *ledger            // nil for good if nothing is budgeted
 
 	rejected     int64
 	tally        tally
@@ -47,42 +50,56 @@ type Controller struct {
 	metrics   SystemMetrics
 	sampleErr error // of the newest attempt
 	lastGood  time.Time
-	reserve   int64 // bytes that stay free, for the newest sample
-	gate      gate
-	bar       bar
-	warning   gate
+	reserve   int64 // bytes that stay free, by the newest sample
+	throttle  throttle
+	gate      admissionGate
+	warning   throttle
 	adviser   adviser
-	refusal   ErrThrottled // the newest; see refuseLocked
+	refusal   ThrottledError // the newest one; see refuseLocked
 
-	granted func(need) // looks at every grant before it counts as memory; of a test, else nil
+	granted func(need) // called by tests for every grant before it is booked
 }
 
 // NewController returns a controller for cfg, which may be nil. It starts nothing.
 //
-// A field that is out of range counts as its default, for there is no error to return; a caller that takes its
-// configuration from outside calls ControllerConfig.Validate first.
+// It cannot return the error of a configuration that is out of range, so Start returns it. Until then, and after, such a
+// controller grants nothing, and Acquire, TryAcquire and CanAcquire return the error too.
 func NewController(cfg *ControllerConfig) *Controller {
 	var c ControllerConfig
 	if cfg != nil {
 		c = *cfg
 	}
-	c = c.normalise()
+	invalid := c.Validate()
+	if invalid != nil {
+		c = ControllerConfig{Sink: c.Sink, Sampler: c.Sampler}
+	}
+	c = c.withDefaults()
+	if c.Sampler == nil {
+		c.Sampler = newSystemSampler(c.DiskPaths...)
+	}
 	ctl := &Controller{
-		cfg: c, notify: newNotifier(), looped: make(chan struct{}),
+		cfg: c, invalid: invalid, events: event.NewOutlet(c.Sink), notify: newNotifier(), looped: make(chan struct{}),
 		max: c.MaxConcurrentJobs, wanted: c.MaxConcurrentJobs, ceiling: MaxJobs, memory: make(map[*Slot]struct{}),
-		gate: gate{cooldown: c.CooldownDuration}, warning: gate{cooldown: c.CooldownDuration},
+		throttle: throttle{cooldown: c.CooldownDuration}, warning: throttle{cooldown: c.CooldownDuration},
 		adviser: adviser{advice: c.MaxConcurrentJobs}, ledger: newLedger(c),
 		single: waiter{need: need{slots: 1}},
 	}
 	if ctl.ledger != nil {
-		ctl.single.need.bill = &ctl.ledger.standard.plain
+		ctl.single.need.account = ctl.ledger.accounts[0]
 	}
 	return ctl
 }
 
-// Start takes the first sample, and then one each SampleInterval until ctx is done or Stop is called. When ctx is
-// done the controller closes, as by Stop. It fails with ErrStarted the second time and with ErrClosed after Stop.
+// SetDefaultSink implements event.SinkSetter.
+func (c *Controller) SetDefaultSink(s event.Sink) { c.events.SetDefaultSink(s) }
+
+// Start takes the first sample, and then one each SampleInterval until ctx is done or Stop is called. When ctx is done the
+// controller closes, as by Stop. Start returns the error of a configuration that is out of range, ErrStarted if called
+// again, and ErrClosed after Stop.
 func (c *Controller) Start(ctx context.Context) error {
+	if c.invalid != nil {
+		return c.invalid
+	}
 	c.mu.Lock()
 	if c.closed || c.started {
 		defer c.mu.Unlock()
@@ -109,7 +126,7 @@ func (c *Controller) loop(ctx context.Context) {
 	if s, ok := c.cfg.Sampler.(*systemSampler); ok {
 		defer s.close()
 	}
-	// CPU use is a difference of two samples: the second one comes early, so that it is known early.
+	// CPU use is the difference of two samples. The second one is taken early, so that it is known early.
 	tick := time.NewTicker(min(c.cfg.SampleInterval, time.Second))
 	defer tick.Stop()
 	for first := true; ; first = false {
@@ -126,9 +143,9 @@ func (c *Controller) loop(ctx context.Context) {
 	}
 }
 
-// Stop closes the controller: waiting requests fail with ErrClosed, later ones too. It returns when sampling has
-// ended and the callbacks have run, but waits no more than a few seconds for a callback that hangs. It is safe
-// twice and before Start.
+// Stop closes the controller: waiting and later requests fail with ErrClosed. It returns when sampling has ended and the
+// callbacks have run, but waits only a few seconds for a callback that hangs. Stop may be called more than once and before
+// Start.
 func (c *Controller) Stop() {
 	c.close()
 	c.mu.Lock()
@@ -147,21 +164,21 @@ func (c *Controller) Stop() {
 	}
 }
 
-// close refuses what waits and what comes.
+// close refuses waiting and later requests.
 func (c *Controller) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	c.gate.reset()
+	c.throttle.reset()
 	for len(c.waiters) > 0 {
 		c.settleLocked(c.waiters[0], nil, ErrClosed)
 	}
 }
 
-// SetMaxConcurrentJobs changes the number of slots. More slots serve waiting requests at once. Fewer revoke
-// nothing: running jobs keep theirs, none is granted until enough were released, and waiting requests that now
-// need more than there are fail with ErrTooLarge. n is held between MinConcurrentJobs and MaxJobs. With
-// ControllerConfig.AdaptiveConcurrency the adaptation goes on from n.
+// SetMaxConcurrentJobs changes the number of slots. More slots serve waiting requests at once. Fewer revoke nothing: running
+// jobs keep their slots, no slot is granted until enough are released, and waiting requests that now need more than there
+// are fail with a *TooLargeError. n is kept between MinConcurrentJobs and MaxJobs. With ControllerConfig.AdaptiveConcurrency the
+// adaptation continues from n.
 func (c *Controller) SetMaxConcurrentJobs(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,9 +187,9 @@ func (c *Controller) SetMaxConcurrentJobs(n int) {
 	c.serveLocked()
 }
 
-// SetCeiling bounds the number of slots for a time, whatever SetMaxConcurrentJobs and the adaptation say; zero or less
-// lifts the bound, and the slots are again as many as those have said last. It revokes nothing, as
-// SetMaxConcurrentJobs, and leaves MinConcurrentJobs.
+// SetCeiling bounds the number of slots temporarily, whatever SetMaxConcurrentJobs and the adaptation set. Zero or less
+// removes the bound and restores the number they set last. Like SetMaxConcurrentJobs it revokes nothing, and it leaves at
+// least MinConcurrentJobs.
 func (c *Controller) SetCeiling(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,7 +202,7 @@ func (c *Controller) SetCeiling(n int) {
 	c.serveLocked()
 }
 
-// resizeLocked is the one way to change the number of slots. Who calls it serves those that wait.
+// resizeLocked changes the number of slots. The caller then serves waiting requests.
 func (c *Controller) resizeLocked(n int) {
 	c.wanted, c.max = n, min(n, c.ceiling)
 	if c.ledger != nil {

@@ -60,12 +60,13 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	c := NewController(&given)
-	if err := c.cfg.Validate(); err != nil {
-		t.Errorf("normalised config: %v", err)
+	if got := c.Start(bg); got == nil || got.Error() != err.Error() {
+		t.Errorf("Start with a bad configuration = %v, want %v", got, err)
 	}
-	if c.cfg.CPUThreshold != DefaultCPUThreshold || !c.AcquireSlot(bg) {
-		t.Error("the controller does not fall back to its defaults")
+	if _, got := c.TryAcquire(bg, Request{}); got == nil || got.Error() != err.Error() || c.AcquireSlot(bg) || c.AcquireSlotBlocking(bg) == nil {
+		t.Errorf("TryAcquire with a bad configuration = %v, want %v and no slot by any way", got, err)
 	}
+	c.Stop()
 	if given.CPUThreshold != before.CPUThreshold || given.Sampler != nil {
 		t.Error("the caller's config was written to")
 	}

@@ -15,7 +15,7 @@ var ErrClosed = errors.New("resource controller is stopped")
 // ErrStarted is returned by a second Start.
 var ErrStarted = errors.New("resource controller is already started")
 
-// The resources that an ErrThrottled or ErrTooLarge names.
+// The resources that an ThrottledError or TooLargeError names.
 const (
 	CPU            = "CPU"
 	Memory         = "memory"
@@ -29,12 +29,10 @@ const (
 
 	// These, and Slots, may be short in a budget or in a total of ControllerConfig.
 	ReservedMemory = "reserved memory"
-	Goroutines     = "goroutines"
-	Connections    = "connections"
 )
 
-// ErrThrottled says why a job was not admitted now. Functions return a *ErrThrottled; find it with errors.As.
-type ErrThrottled struct {
+// ThrottledError says why a job was not admitted now. Functions return a *ThrottledError; find it with errors.As.
+type ThrottledError struct {
 	Resource   string        // which resource is short: CPU, Memory, … or Slots
 	Component  string        // whose budget is short; empty: no budget is
 	Value      float64       // what was measured: percent, bytes (memory reserve), seconds (age) or a count (slots)
@@ -44,13 +42,13 @@ type ErrThrottled struct {
 	RetryAfter time.Duration // no earlier attempt can succeed for this resource; zero: when another job ends
 }
 
-func (e *ErrThrottled) Error() string { return "throttled: " + e.Reason() }
+func (e *ThrottledError) Error() string { return "throttled: " + e.Reason() }
 
 // Unwrap returns Err.
-func (e *ErrThrottled) Unwrap() error { return e.Err }
+func (e *ThrottledError) Unwrap() error { return e.Err }
 
 // Reason returns the numbers without the word, e.g. "CPU 90% >= 85%".
-func (e *ErrThrottled) Reason() string {
+func (e *ThrottledError) Reason() string {
 	switch e.Resource {
 	case MemoryReserve:
 		return fmt.Sprintf("memory available %.0f MB < %.0f MB reserved", e.Value/(1<<20), e.Limit/(1<<20))
@@ -58,7 +56,7 @@ func (e *ErrThrottled) Reason() string {
 		return fmt.Sprintf("%.0f processes killed for want of memory", e.Value)
 	case Staleness:
 		return fmt.Sprintf("host not measured for %.0fs >= %.0fs", e.Value, e.Limit)
-	case Slots, Goroutines, Connections:
+	case Slots:
 		return e.whose() + fmt.Sprintf("%.0f of %.0f %s in use", e.Value, e.Limit, e.Resource)
 	case ReservedMemory:
 		return e.whose() + fmt.Sprintf("%.0f of %.0f MB reserved", e.Value/(1<<20), e.Limit/(1<<20))
@@ -72,7 +70,7 @@ func (e *ErrThrottled) Reason() string {
 }
 
 // whose names the budget.
-func (e *ErrThrottled) whose() string {
+func (e *ThrottledError) whose() string {
 	if e.Component == "" {
 		return ""
 	}
@@ -80,13 +78,13 @@ func (e *ErrThrottled) whose() string {
 }
 
 // unit is that of Value and Limit.
-func (e *ErrThrottled) unit() string {
+func (e *ThrottledError) unit() string {
 	switch e.Resource {
 	case MemoryReserve, ReservedMemory:
 		return "bytes"
 	case Staleness:
 		return "seconds"
-	case OOMKill, Slots, Order, Goroutines, Connections:
+	case OOMKill, Slots, Order:
 		return "count"
 	}
 	return "percent"
@@ -104,15 +102,15 @@ func percents(value, limit float64) (v, l string) {
 	return strconv.FormatFloat(math.Floor(value*scale+1e-9)/scale, 'f', digits, 64), l
 }
 
-// ErrTooLarge says that a request can never be met under the present limits. Functions return a *ErrTooLarge.
-type ErrTooLarge struct {
+// TooLargeError says that a request can never be met under the present limits. Functions return a *TooLargeError.
+type TooLargeError struct {
 	Resource  string // Slots, Memory, or what a budget counts
 	Component string // whose budget is too small; empty: the host is
 	Need      int64  // slots or bytes asked for
 	Limit     int64  // the most that could ever be granted
 }
 
-func (e *ErrTooLarge) Error() string {
+func (e *TooLargeError) Error() string {
 	if e.Component != "" {
 		return fmt.Sprintf("request of %d is over the budget of %s, %d: %s", e.Need, e.Component, e.Limit, e.Resource)
 	}

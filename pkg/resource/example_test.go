@@ -44,7 +44,7 @@ func ExampleController_Acquire() {
 	fmt.Println(err)
 
 	_, err = controller.TryAcquire(context.Background(), heavy)
-	var why *resource.ErrThrottled
+	var why *resource.ThrottledError
 	if errors.As(err, &why) {
 		fmt.Println(why.Reason())
 	}

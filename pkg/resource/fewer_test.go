@@ -31,11 +31,11 @@ func TestFewSlotsAreSharedUntilThereAreMore(t *testing.T) {
 				})
 				x.fewer(host, c)
 				must(t, c, Request{}).Release() // the component of the others is idle
-				var why *ErrThrottled
+				var why *ThrottledError
 				if _, err := c.TryAcquire(bg, Request{Slots: 4}); !errors.As(err, &why) {
 					t.Errorf("with %d slots: %v", c.GetStatus().MaxJobs, err)
 				}
-				var large *ErrTooLarge
+				var large *TooLargeError
 				if _, err := c.TryAcquire(bg, Request{Slots: 5}); !errors.As(err, &large) {
 					t.Errorf("more than ever: %v", err)
 				}

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -53,8 +54,12 @@ type note struct {
 	call  func() // nil: none
 }
 
-func (c *Controller) say(n note) {
-	c.cfg.Sink.Record(n.event)
+// record passes an event to the sink and its callback to the notifier.
+func (c *Controller) record(n note) {
+	c.events.Record(n.event)
+	if c.cfg.Verbose {
+		event.Slog(slog.Default()).Record(n.event)
+	}
 	if n.call != nil {
 		c.notify.send(n.call)
 	}
@@ -62,7 +67,7 @@ func (c *Controller) say(n note) {
 
 // crossing is a resource that crossed a bound, and how many samples running said so.
 type crossing struct {
-	*ErrThrottled
+	*ThrottledError
 	samples int
 }
 
@@ -90,22 +95,22 @@ func (c *Controller) eventLocked(t event.Type, s event.Severity, message string,
 }
 
 func (c *Controller) throttledLocked() note {
-	n := note{event: c.eventLocked(event.ResourceThrottle, event.Warn, "admission of jobs stopped: "+c.gate.closed.Reason(),
-		&crossing{c.gate.closed, c.gate.up})}
+	n := note{event: c.eventLocked(event.ResourceThrottle, event.Warn, "admission of jobs stopped: "+c.throttle.reason.Reason(),
+		&crossing{c.throttle.reason, c.throttle.up})}
 	if f := c.cfg.OnThresholdExceeded; f != nil {
-		m, reason := c.metrics, c.gate.closed.Reason()
+		m, reason := c.metrics, c.throttle.reason.Reason()
 		n.call = func() { f(&m, reason) }
 	}
 	return n
 }
 
-func (c *Controller) resumedLocked(now time.Time, was *ErrThrottled, why string) note {
+func (c *Controller) resumedLocked(now time.Time, was *ThrottledError, why string) note {
 	if why == "" {
 		why = "after " + was.Reason()
 	}
 	is := *was
 	is.Value = c.metrics.value(was)
-	n := note{event: c.eventLocked(event.ResourceResume, event.Info, "admission of jobs resumed: "+why, &crossing{&is, c.gate.down})}
+	n := note{event: c.eventLocked(event.ResourceResume, event.Info, "admission of jobs resumed: "+why, &crossing{&is, c.throttle.down})}
 	n.event.Duration = now.Sub(was.Since)
 	if f := c.cfg.OnThresholdCleared; f != nil {
 		m := c.metrics
@@ -122,9 +127,9 @@ func (c *Controller) warningLocked(message string, what *crossing) note {
 func (c *Controller) hotLocked(levels []level) note {
 	for _, l := range levels {
 		if l.value >= l.limit {
-			e := ErrThrottled{Resource: l.resource, Value: l.value, Limit: l.limit}
-			message := fmt.Sprintf("%s, sample %d of %d", e.Reason(), c.gate.up, samplesUp)
-			return note{event: c.eventLocked(event.ResourceWarning, event.Debug, message, &crossing{&e, c.gate.up})}
+			e := ThrottledError{Resource: l.resource, Value: l.value, Limit: l.limit}
+			message := fmt.Sprintf("%s, sample %d of %d", e.Reason(), c.throttle.up, samplesUp)
+			return note{event: c.eventLocked(event.ResourceWarning, event.Debug, message, &crossing{&e, c.throttle.up})}
 		}
 	}
 	return note{}

@@ -23,11 +23,11 @@ func (c *Controller) sample(ctx context.Context) {
 	} else {
 		notes = c.observeLocked(now, m, err)
 	}
-	notes = append(notes, c.barNotesLocked(now)...)
+	notes = append(notes, c.gateNotesLocked(now)...)
 	c.serveLocked()
 	c.mu.Unlock()
 	for _, n := range notes {
-		c.say(n)
+		c.record(n)
 	}
 }
 
@@ -70,20 +70,20 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics, err error) []
 	c.adviser.observe(levels, hard)
 
 	notes := append(c.missingLocked(err), c.adaptLocked(now)...)
-	was := c.gate.closed
-	switch c.gate.observe(now, levels, hard) {
-	case closedNow:
+	was := c.throttle.reason
+	switch c.throttle.observe(now, levels, hard) {
+	case stopped:
 		notes = append(notes, c.throttledLocked())
-	case openedNow:
+	case resumed:
 		notes = append(notes, c.resumedLocked(now, was, ""))
 	case unchanged:
-		if c.cfg.Verbose && c.gate.closed == nil && c.gate.up > 0 {
+		if c.cfg.Verbose && c.throttle.reason == nil && c.throttle.up > 0 {
 			notes = append(notes, c.hotLocked(levels))
 		}
 	}
-	if c.warning.observe(now, c.cfg.warnings(m), nil) == closedNow && c.gate.closed == nil {
-		c.tally.warned.add(c.warning.closed.Resource)
-		notes = append(notes, c.warningLocked(c.warning.closed.Reason(), &crossing{c.warning.closed, c.warning.up}))
+	if c.warning.observe(now, c.cfg.warnings(m), nil) == stopped && c.throttle.reason == nil {
+		c.tally.warned.add(c.warning.reason.Resource)
+		notes = append(notes, c.warningLocked(c.warning.reason.Reason(), &crossing{c.warning.reason, c.warning.up}))
 	}
 	return notes
 }
@@ -107,17 +107,17 @@ func (c *Controller) missedLocked(now time.Time, err error) []note {
 		return notes
 	}
 	c.metrics.MemorySource, c.metrics.CPUSource = "", ""
-	was := c.gate.closed
+	was := c.throttle.reason
 	if !c.cfg.ThrottleWhenStale {
-		c.gate.reset()
+		c.throttle.reset()
 		if was != nil {
 			notes = append(notes, c.resumedLocked(now, was, "host not measured, admission goes by slots"))
 		}
 		return notes
 	}
-	c.gate.up = samplesUp
+	c.throttle.up = samplesUp
 	stale := level{Staleness, age.Seconds(), (staleAfter * c.cfg.SampleInterval).Seconds()}
-	if c.gate.observe(now, []level{stale}, nil) == closedNow {
+	if c.throttle.observe(now, []level{stale}, nil) == stopped {
 		notes = append(notes, c.throttledLocked())
 	}
 	return notes
@@ -149,7 +149,7 @@ func (m SystemMetrics) levels(cpu, memory float64) []level {
 }
 
 // value is what m says of the resource that e names; where it says nothing, the value of e.
-func (m SystemMetrics) value(e *ErrThrottled) float64 {
+func (m SystemMetrics) value(e *ThrottledError) float64 {
 	switch r := e.Resource; {
 	case r == CPU && m.CPUSource != "":
 		return m.CPUPercent
@@ -166,12 +166,12 @@ func (m SystemMetrics) value(e *ErrThrottled) float64 {
 }
 
 // hard says whether memory is short right now.
-func (c ControllerConfig) hard(m SystemMetrics, reserve int64) *ErrThrottled {
+func (c ControllerConfig) hard(m SystemMetrics, reserve int64) *ThrottledError {
 	if m.OOMKills > 0 {
-		return &ErrThrottled{Resource: OOMKill, Value: float64(m.OOMKills)}
+		return &ThrottledError{Resource: OOMKill, Value: float64(m.OOMKills)}
 	}
 	if m.MemorySource != "" && m.MemoryAvailableBytes < reserve {
-		return &ErrThrottled{Resource: MemoryReserve, Value: float64(m.MemoryAvailableBytes), Limit: float64(reserve)}
+		return &ThrottledError{Resource: MemoryReserve, Value: float64(m.MemoryAvailableBytes), Limit: float64(reserve)}
 	}
 	return nil
 }

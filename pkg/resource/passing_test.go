@@ -146,7 +146,7 @@ func TestPassingIsBounded(t *testing.T) {
 	for range 100 {
 		s, err := c.TryAcquire(bg, Request{Priority: 9}) // higher priority passes by right, but not for ever
 		if err != nil {
-			var why *ErrThrottled
+			var why *ThrottledError
 			if !errors.As(err, &why) || why.Resource != Order {
 				t.Fatal(err)
 			}

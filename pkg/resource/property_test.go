@@ -61,7 +61,7 @@ func newBook(r *rapid.T) *book {
 	m := &book{T: r, budgets: map[string]Budget{}, answers: make(chan *claim, 1000)}
 	m.slots = rapid.IntRange(1, 10).Draw(r, "slots")
 	m.drawBudgets()
-	cfg := ControllerConfig{MaxConcurrentJobs: m.slots, MaxReservedBytes: 8, MaxGoroutines: 6, Sampler: &fakeHost{},
+	cfg := ControllerConfig{MaxConcurrentJobs: m.slots, MaxReservedBytes: 8, Sampler: &fakeHost{},
 		Gate: func() error {
 			if m.shut {
 				return errors.New("shut")
@@ -80,15 +80,15 @@ func newBook(r *rapid.T) *book {
 
 // drawBudgets chooses budgets that fit together.
 func (m *book) drawBudgets() {
-	left := amounts{int64(m.slots), 8, 6}
+	left := amounts{int64(m.slots), 8}
 	for _, name := range components {
 		var v amounts
-		for d := range left[:3] {
+		for d := range left {
 			v[d] = rapid.Int64Range(0, left[d]).Draw(m.T, name)
 			left[d] -= v[d]
 		}
 		bound := func(what string) Vector {
-			return amounts{rapid.Int64Range(-1, 4).Draw(m.T, what), rapid.Int64Range(-1, 4).Draw(m.T, what), rapid.Int64Range(-1, 3).Draw(m.T, what)}.vector()
+			return amounts{rapid.Int64Range(-1, 4).Draw(m.T, what), rapid.Int64Range(-1, 4).Draw(m.T, what)}.vector()
 		}
 		m.budgets[name] = Budget{Component: name, Guaranteed: v.vector(), MaxBorrow: bound("borrow"), MaxLend: bound("lend"),
 			Priority: rapid.IntRange(0, 2).Draw(m.T, "priority"), Revoke: rapid.Bool().Draw(m.T, "revoke")}
@@ -123,8 +123,8 @@ func (m *book) step(what string) {
 
 func (m *book) ask(try bool) {
 	k := &claim{component: rapid.SampledFrom(components).Draw(m.T, "component"), priority: rapid.IntRange(0, 1).Draw(m.T, "urgency")}
-	k.need = amounts{rapid.Int64Range(1, 4).Draw(m.T, "slots"), rapid.Int64Range(0, 3).Draw(m.T, "memory"), rapid.Int64Range(0, 3).Draw(m.T, "goroutines")}
-	r := Request{Slots: int(k.need[slots]), MemoryBytes: k.need[memory], Goroutines: int(k.need[goroutines]), Component: k.component, Priority: k.priority}
+	k.need = amounts{rapid.Int64Range(1, 4).Draw(m.T, "slots"), rapid.Int64Range(0, 3).Draw(m.T, "memory")}
+	r := Request{Slots: int(k.need[slots]), MemoryBytes: k.need[memory], Component: k.component, Priority: k.priority}
 	if k.component == DefaultComponent && rapid.Bool().Draw(m.T, "unnamed") {
 		r.Component = ""
 	}
@@ -146,11 +146,14 @@ func (m *book) ask(try bool) {
 
 // refusal holds an error to what it says: whose budget it is, and that with the request it would be over the limit.
 func (m *book) refusal(k *claim) {
-	var why *ErrThrottled
+	var why *ThrottledError
 	if !errors.As(k.err, &why) || why.Component == "" {
 		return
 	}
-	d := slices.Index(dimensions[:], why.Resource)
+	d := slots
+	if why.Resource == ReservedMemory {
+		d = memory
+	}
 	if why.Component != k.component || why.Value+float64(k.need[d]) <= why.Limit {
 		m.Fatalf("%v of %s was refused with %+v", k.need, k.component, why)
 	}
@@ -180,9 +183,9 @@ func (m *book) move() {
 	}
 	m.moved = true
 	bad := bs[0]
-	bad.Guaranteed.Goroutines = 7
+	bad.Guaranteed.MemoryBytes = 9
 	if err := m.c.SetBudgets(bs[1], bad); err == nil {
-		m.Fatalf("%d goroutines of 6 are guaranteed", bad.Guaranteed.Goroutines)
+		m.Fatalf("SetBudgets with a guarantee of %d bytes of 8 = nil, want an error", bad.Guaranteed.MemoryBytes)
 	}
 	if got := m.c.Budgets(); len(got) != len(before) {
 		m.Fatalf("%d budgets of %d", len(got), len(old))
@@ -200,7 +203,7 @@ func (m *book) settle() {
 	for len(m.answers) > 0 {
 		k := <-m.answers
 		m.waiting = slices.DeleteFunc(m.waiting, func(o *claim) bool { return o == k })
-		var large *ErrTooLarge
+		var large *TooLargeError
 		switch {
 		case k.err == nil:
 			m.granted = append(m.granted, k)
@@ -217,7 +220,7 @@ func (m *book) settle() {
 
 func (m *book) sum() (sum amounts) {
 	for _, k := range m.live {
-		sum.add(k.need, 1)
+		sum = sum.plus(k.need, 1)
 	}
 	return sum
 }

@@ -19,10 +19,10 @@ type waiter struct {
 	// Guarded by Controller.mu.
 	after     uint64   // grants made before it came
 	ahead     []uint64 // grants in force, made after it came to those it had to wait for anyway: no Slot of them is late
-	late      need     // in force and granted past it, as Slots
-	lateCount int      // the same by the counter API, at most
+	late      amounts  // in force and granted past it, as Slots
+	own       amounts  // part of late that its own component holds
+	lateCount int      // upper bound of the same by the counter API
 	passed    int
-	past      *past // nil where there are no budgets
 
 	done chan struct{} // closed when slot and err are final
 	slot *Slot
@@ -45,18 +45,17 @@ func (w *waiter) endAhead(number uint64) bool {
 }
 
 // lateLocked notes that n was granted past w, times 1, or came back, times -1.
-func (w *waiter) lateLocked(n need, times int) {
-	w.late.slots += times * n.slots
-	w.late.memory += int64(times) * n.memory
-	if w.past != nil {
-		w.past.add(n, int64(times), n.bill.account == w.need.bill.account)
+func (w *waiter) lateLocked(n need, times int64) {
+	w.late = w.late.plus(n.amounts(), times)
+	if n.account == w.need.account {
+		w.own = w.own.plus(n.amounts(), times)
 	}
 }
 
 // before is the order of the list.
 func (w *waiter) before(o *waiter) bool {
-	if w.need.bill != nil && w.need.bill.account.Priority != o.need.bill.account.Priority {
-		return w.need.bill.account.Priority > o.need.bill.account.Priority
+	if a, b := w.need.account, o.need.account; a != b && a.Priority != b.Priority {
+		return a.Priority > b.Priority
 	}
 	if w.priority != o.priority {
 		return w.priority > o.priority
@@ -129,9 +128,6 @@ func (c *Controller) enqueueLocked(w *waiter) {
 	c.arrived++
 	w.after = c.grants
 	w.done = make(chan struct{})
-	if c.ledger != nil {
-		w.past = new(past)
-	}
 	i := sort.Search(len(c.waiters), func(i int) bool { return w.before(c.waiters[i]) })
 	c.waiters = slices.Insert(c.waiters, i, w)
 }

@@ -8,10 +8,10 @@ func (m *book) check() {
 	before := m.used
 	m.used = map[string]amounts{}
 	for _, k := range m.live {
-		m.used[k.component] = sum(m.used[k.component], k.need)
+		m.used[k.component] = m.used[k.component].plus(k.need, 1)
 	}
-	total := amounts{int64(m.slots), 8, 6}
-	for d := range total[:3] {
+	total := amounts{int64(m.slots), 8}
+	for d := range total {
 		m.checkBounds(d, total[d], before)
 	}
 	m.checkStatus(total)
@@ -33,17 +33,17 @@ func (m *book) checkBounds(d int, total int64, before map[string]amounts) {
 		used, old := m.used[name][d], before[name][d]
 		now, was = now+used, was+old
 		if borrow := b.MaxBorrow.amounts()[d]; borrow != 0 && used > max(b.Guaranteed.amounts()[d]+max(borrow, 0), old) {
-			m.Fatalf("%s uses %d %s, over its budget\n%v", name, used, dimensions[d], m)
+			m.Fatalf("%s uses %d %s, over its budget\n%v", name, used, dimensions[d].resource, m)
 		}
 		floor := m.floor(name, d, total, guaranteed)
 		kept, wasKept = kept+max(floor-used, 0), wasKept+max(floor-old, 0)
 	}
 	if now > max(total, was) {
-		m.Fatalf("%d %s in use of %d\n%v", now, dimensions[d], total, m)
+		m.Fatalf("%d %s in use of %d\n%v", now, dimensions[d].resource, total, m)
 	}
 	// Who lends keeps what it does not lend: it is in use by its owner, or free.
 	if now+kept > max(total, was+wasKept) {
-		m.Fatalf("%d %s in use of %d, where %d are never lent\n%v", now, dimensions[d], total, kept, m)
+		m.Fatalf("%d %s in use of %d, where %d are never lent\n%v", now, dimensions[d].resource, total, kept, m)
 	}
 }
 
@@ -68,15 +68,15 @@ func (m *book) floor(name string, d int, total, guaranteed int64) int64 {
 
 func (m *book) sums() (total, guaranteed amounts) {
 	for _, b := range m.budgets {
-		guaranteed.add(b.Guaranteed.amounts(), 1)
+		guaranteed = guaranteed.plus(b.Guaranteed.amounts(), 1)
 	}
-	return amounts{int64(m.slots), 8, 6}, guaranteed
+	return amounts{int64(m.slots), 8}, guaranteed
 }
 
 // owns says whether k is within the guarantee of its component.
 func (m *book) owns(k *claim) bool {
 	total, guaranteed := m.sums()
-	for d, n := range k.need[:3] {
+	for d, n := range k.need {
 		if n > 0 && m.used[k.component][d]+n > m.owned(k.component, d, total[d], guaranteed[d]) {
 			return false
 		}
@@ -99,15 +99,15 @@ func (m *book) checkStatus(total amounts) {
 		}
 		waiting += b.Waiting
 		g := b.Guaranteed.amounts()
-		guaranteed.add(g, 1)
-		borrowed.add(b.Borrowed.amounts(), 1)
-		lent.add(b.Lent.amounts(), 1)
+		guaranteed = guaranteed.plus(g, 1)
+		borrowed = borrowed.plus(b.Borrowed.amounts(), 1)
+		lent = lent.plus(b.Lent.amounts(), 1)
 		for d, l := range b.Lent.amounts() {
 			if u := m.used[b.Component][d]; l < 0 || l > max(g[d]-u, 0) {
-				m.Fatalf("%s has lent %d %s\n%v", b.Component, l, dimensions[d], m)
+				m.Fatalf("%s has lent %d %s\n%v", b.Component, l, dimensions[d].resource, m)
 			}
 			if most := m.budgets[b.Component].MaxLend.amounts()[d]; most != 0 && l > max(most, 0) && !m.settling() {
-				m.Fatalf("%s has lent %d %s of at most %d\n%v", b.Component, l, dimensions[d], most, m)
+				m.Fatalf("%s has lent %d %s of at most %d\n%v", b.Component, l, dimensions[d].resource, most, m)
 			}
 			if debt := b.Debt.amounts()[d]; debt < 0 || debt > l || debt > b.Wanted.amounts()[d] {
 				m.Fatalf("%s: debt %d\n%v", b.Component, debt, m)
@@ -117,9 +117,9 @@ func (m *book) checkStatus(total amounts) {
 	if waiting != len(m.waiting) {
 		m.Fatalf("%d wait: %d in the budgets", len(m.waiting), waiting)
 	}
-	for d := range total[:3] {
+	for d := range total {
 		if common := max(total[d]-guaranteed[d], 0); !m.over() && lent[d] != max(borrowed[d]-common, 0) {
-			m.Fatalf("%d %s borrowed, %d of them nobody's, %d lent\n%v", borrowed[d], dimensions[d], common, lent[d], m)
+			m.Fatalf("%d %s borrowed, %d of them nobody's, %d lent\n%v", borrowed[d], dimensions[d].resource, common, lent[d], m)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (m *book) checkStatus(total amounts) {
 // settling says whether slots or budgets were changed and what is in force is not within them yet.
 func (m *book) settling() bool {
 	total, guaranteed := m.sums()
-	for d := range total[:3] {
+	for d := range total {
 		var sum int64
 		for _, name := range components {
 			sum += max(m.used[name][d], m.floor(name, d, total[d], guaranteed[d]))
@@ -149,14 +149,14 @@ func (m *book) checkOwners(total amounts) {
 		all := all // without what its own component took before it
 		for _, g := range m.granted {
 			if g.component == k.component {
-				all.add(g.need, -1)
+				all = all.plus(g.need, -1)
 			}
 		}
 		for _, g := range m.granted {
-			for d, n := range k.need[:3] {
+			for d, n := range k.need {
 				borrowed := g.component != k.component && g.need[d] > 0 && m.used[g.component][d] > m.owned(g.component, d, total[d], guaranteed[d])
 				if k.owner && !m.moved && borrowed && n > 0 && all[d]+n > total[d] {
-					m.Fatalf("%s borrowed %s while %s waits for %d of its own\n%v", g.component, dimensions[d], k.component, n, m)
+					m.Fatalf("%s borrowed %s while %s waits for %d of its own\n%v", g.component, dimensions[d].resource, k.component, n, m)
 				}
 			}
 		}
@@ -172,7 +172,7 @@ func (m *book) firstOwners() (owners []*claim) {
 	defer m.c.mu.Unlock()
 	seen := map[string]bool{}
 	for _, w := range m.c.waiters {
-		component := w.need.bill.account.Component
+		component := w.need.account.Component
 		i := slices.IndexFunc(m.waiting, func(k *claim) bool { return k.component == component && k.need == w.need.amounts() })
 		if k := m.waiting[i]; !seen[component] && m.owns(k) {
 			seen[component] = true
@@ -186,7 +186,7 @@ func (m *book) firstOwners() (owners []*claim) {
 func (m *book) fits(k *claim, total amounts) bool {
 	_, guaranteed := m.sums()
 	all := m.sum()
-	for d, n := range k.need[:3] {
+	for d, n := range k.need {
 		for _, name := range components {
 			if name != k.component {
 				all[d] += max(m.floor(name, d, total[d], guaranteed[d])-m.used[name][d], 0)
@@ -207,13 +207,13 @@ func (m *book) checkWaiters() {
 		var late, own amounts
 		for _, k := range m.live {
 			if k.slot.number > w.after && !slices.Contains(w.ahead, k.slot.number) {
-				late.add(k.need, 1)
-				if k.component == w.need.bill.account.Component {
-					own.add(k.need, 1)
+				late = late.plus(k.need, 1)
+				if k.component == w.need.account.Component {
+					own = own.plus(k.need, 1)
 				}
 			}
 		}
-		if w.past.late != late || w.past.own != own || int64(w.late.slots) != late[slots] || w.late.memory != late[memory] || w.passed > MaxBypass {
+		if w.late != late || w.own != own || w.passed > MaxBypass {
 			m.Fatalf("waiter %d: %+v, want late %v, own %v\n", i, w, late, own)
 		}
 		if i > 0 && w.before(m.c.waiters[i-1]) {

@@ -44,10 +44,10 @@ func (c *Controller) GetStatus() ControllerStatus {
 		DroppedCallbacks: c.notify.dropped.Load(), CallbackPanics: c.notify.panics.Load(),
 		Metrics: c.metricsLocked(),
 	}
-	if g := c.gate.closed; g != nil {
+	if g := c.throttle.reason; g != nil {
 		s.Throttled, s.ThrottledAt, s.ThrottleReason = true, g.Since, g.Reason()
 	}
-	if b := c.barredLocked(); b != nil {
+	if b := c.refusedByGateLocked(); b != nil {
 		s.Throttled, s.ThrottledAt, s.ThrottleReason = true, b.Since, b.Reason()
 	}
 	if s.Budgets = c.budgetsLocked(); s.Budgets != nil {
@@ -68,7 +68,7 @@ func (c *Controller) GetStatus() ControllerStatus {
 func (c *Controller) IsThrottled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.gate.closed != nil || c.barredLocked() != nil
+	return c.throttle.reason != nil || c.refusedByGateLocked() != nil
 }
 
 // GetMetrics returns the newest sample. Before there is one its Timestamp is zero, and so is all the rest.

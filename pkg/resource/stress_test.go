@@ -23,9 +23,9 @@ func inspect(t *testing.T, c *Controller) *atomic.Int64 {
 			t.Errorf("%d slots in use of %d", c.slots, c.max)
 		case c.jobs > c.slots || c.counted > c.jobs:
 			t.Errorf("%d jobs, %d of them counted, on %d slots", c.jobs, c.counted, c.slots)
-		case c.gate.hard:
+		case c.throttle.hard:
 			t.Error("granted while memory is short")
-		case c.gate.closed != nil && c.jobs > c.cfg.MinConcurrentJobs:
+		case c.throttle.reason != nil && c.jobs > c.cfg.MinConcurrentJobs:
 			t.Errorf("job %d while throttled, of %d", c.jobs, c.cfg.MinConcurrentJobs)
 		case n.memory > 0 && !n.guess && c.metrics.MemorySource != "" && n.memory+c.promisedLocked() > c.metrics.MemoryAvailableBytes-c.reserve:
 			t.Errorf("%d bytes beside %d promised of %d", n.memory, c.promisedLocked(), c.metrics.MemoryAvailableBytes)

@@ -10,7 +10,7 @@ type tally struct {
 // counted are the resources of counts, the frequent ones first: to find one must cost less than a map, for a refusal is
 // to cost less than a grant.
 var counted = [...]string{Slots, CPU, Memory, Gate, Order, MemoryReserve, MemoryPressure, OOMKill, Staleness,
-	ReservedMemory, Goroutines, Connections}
+	ReservedMemory}
 
 // counts is a number for each resource.
 type counts [len(counted)]int64

@@ -11,20 +11,20 @@ func TestRoom(t *testing.T) {
 	held := must(t, c, Request{Slots: 2})
 	waitFor(t, c, Request{Slots: 4})
 	for range 2 * MaxBypass {
-		if err := c.Room(Request{Component: "a", Slots: 2}); err != nil {
+		if err := c.CanAcquire(Request{Component: "a", Slots: 2}); err != nil {
 			t.Fatal(err)
 		}
-		var why *ErrThrottled
-		if err := c.Room(Request{Slots: 3}); !errors.As(err, &why) || why.Resource != Slots {
+		var why *ThrottledError
+		if err := c.CanAcquire(Request{Slots: 3}); !errors.As(err, &why) || why.Resource != Slots {
 			t.Fatal(err)
 		}
 	}
-	var large *ErrTooLarge
-	if err := c.Room(Request{Component: "a", Slots: 3}); !errors.As(err, &large) {
+	var large *TooLargeError
+	if err := c.CanAcquire(Request{Component: "a", Slots: 3}); !errors.As(err, &large) {
 		t.Error(err)
 	}
-	var unknown *ErrUnknownComponent
-	if err := c.Room(Request{Component: "b"}); !errors.As(err, &unknown) {
+	var unknown *UnknownComponentError
+	if err := c.CanAcquire(Request{Component: "b"}); !errors.As(err, &unknown) {
 		t.Error(err)
 	}
 	if s := c.GetStatus(); s.RejectedJobs != 0 || s.ActiveJobs != 1 || s.Refused != nil {
@@ -37,7 +37,7 @@ func TestRoom(t *testing.T) {
 	c.mu.Unlock()
 	held.Release()
 	c.Stop()
-	if err := c.Room(Request{}); !errors.Is(err, ErrClosed) {
+	if err := c.CanAcquire(Request{}); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }

@@ -40,11 +40,11 @@ func TestAGateAdmitsNobodyAndTellsWhy(t *testing.T) {
 		begun := time.Now()
 		d.set(full)
 		_, err := c.TryAcquire(bg, Request{})
-		var why *ErrThrottled
+		var why *ThrottledError
 		if !errors.As(err, &why) || why.Resource != Gate || why.Reason() != "disk is full" || !errors.Is(err, full) || why.RetryAfter <= 0 {
 			t.Errorf("%#v", err)
 		}
-		if !errors.As(c.Barred(), &why) || c.AcquireSlot(bg) {
+		if !errors.As(c.GateError(), &why) || c.AcquireSlot(bg) {
 			t.Error("the counter API and Barred do not ask the gate")
 		}
 		granted := make(chan *Slot)
@@ -67,7 +67,7 @@ func TestAGateAdmitsNobodyAndTellsWhy(t *testing.T) {
 		if waited := time.Since(reopened); waited > DefaultSampleInterval {
 			t.Errorf("admission resumed %v after the gate opened", waited)
 		}
-		if s := c.GetStatus(); s.Throttled || c.IsThrottled() || c.Barred() != nil {
+		if s := c.GetStatus(); s.Throttled || c.IsThrottled() || c.GateError() != nil {
 			t.Errorf("%+v", s)
 		}
 		if n, m := heard.count(event.ResourceThrottle), heard.count(event.ResourceResume); n != 1 || m != 1 {

@@ -61,7 +61,7 @@ func TestThrottleAndResume(t *testing.T) {
 			t.Error("the first job was refused although MinConcurrentJobs is 1")
 		}
 		_, err := c.TryAcquire(bg, Request{})
-		var why *ErrThrottled
+		var why *ThrottledError
 		if !errors.As(err, &why) || why.Resource != CPU || why.Value != 90.5 || why.Limit != 85 ||
 			why.RetryAfter != 30*time.Second || !why.Since.Equal(s.ThrottledAt) {
 			t.Errorf("refusal %+v", why)
@@ -103,7 +103,7 @@ func TestThrottleAndResume(t *testing.T) {
 			if e.Type == event.ResourceResume && e.Duration < 2*time.Minute {
 				t.Errorf("throttled for %v", e.Duration)
 			}
-			want := crossing{&ErrThrottled{Resource: CPU, Value: 90.5, Limit: 85}, samplesUp}
+			want := crossing{&ThrottledError{Resource: CPU, Value: 90.5, Limit: 85}, samplesUp}
 			if e.Type == event.ResourceResume {
 				want.Value, want.samples = 74, samplesDown
 			}
@@ -177,7 +177,7 @@ func TestHardMemoryActsAtOnce(t *testing.T) {
 		host.set(short, nil)
 		after(1)
 		_, err := c.TryAcquire(bg, Request{})
-		var why *ErrThrottled
+		var why *ThrottledError
 		if !errors.As(err, &why) || why.Resource != MemoryReserve || !strings.Contains(err.Error(), "100 MB < 256 MB") {
 			t.Errorf("with 100 MB available: %v", err)
 		}
@@ -238,7 +238,7 @@ func TestReason(t *testing.T) {
 		{90.5, 85, "CPU 90% >= 85%"}, {85, 85, "CPU 85% >= 85%"}, {99.99, 85, "CPU 99% >= 85%"},
 		{85.7, 85.5, "CPU 85.7% >= 85.5%"}, {85.5, 85.5, "CPU 85.5% >= 85.5%"},
 	} {
-		if got := (&ErrThrottled{Resource: CPU, Value: c.value, Limit: c.limit}).Reason(); got != c.want {
+		if got := (&ThrottledError{Resource: CPU, Value: c.value, Limit: c.limit}).Reason(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// BudgetStatus is the book of one component in one moment.
+// BudgetStatus is the state of one budget at one moment.
 type BudgetStatus struct {
 	Component  string `json:"component"`
 	Priority   int    `json:"priority"`
-	Guaranteed Vector `json:"guaranteed"` // less than its budget says while there are fewer slots than are guaranteed
+	Guaranteed Vector `json:"guaranteed"` // less than configured while there are fewer slots than guarantees
 	Used       Vector `json:"used"`
-	Borrowed   Vector `json:"borrowed"` // of Used, what is over Guaranteed
-	Lent       Vector `json:"lent"`     // of Guaranteed, what others have borrowed
-	Debt       Vector `json:"debt"`     // of Lent, what its own waiting requests need now: released parts go to them first
-	Waiting    int    `json:"waiting"`  // requests that wait
-	Wanted     Vector `json:"wanted"`   // what they need
-	Revoked    int    `json:"revoked"`  // its grants that were asked back and are not released yet
+	Borrowed   Vector `json:"borrowed"` // part of Used above Guaranteed
+	Lent       Vector `json:"lent"`     // part of Guaranteed that others have borrowed
+	Debt       Vector `json:"debt"`     // part of Lent that its own waiting requests need; they get released parts first
+	Waiting    int    `json:"waiting"`  // waiting requests
+	Wanted     Vector `json:"wanted"`   // sum of the needs of the waiting requests
+	Revoked    int    `json:"revoked"`  // its grants that are being reclaimed and are not released yet
 }
 
 // budgetsLocked returns the status of each component.
@@ -27,17 +27,17 @@ func (c *Controller) budgetsLocked() []BudgetStatus {
 	}
 	lent, owed, wanted, waiting := l.lent(), map[*account]amounts{}, map[*account]amounts{}, map[*account]int{}
 	for _, w := range c.waiters {
-		a, n := w.need.bill.account, w.need.amounts()
+		a, n := w.need.account, w.need.amounts()
 		waiting[a]++
 		if l.within(a, n, owed[a]) {
-			owed[a] = sum(owed[a], n)
+			owed[a] = owed[a].plus(n, 1)
 		}
-		wanted[a] = sum(wanted[a], n)
+		wanted[a] = wanted[a].plus(n, 1)
 	}
 	revoked := map[*account]int{}
 	for s := range l.revocable {
 		if s.asked {
-			revoked[s.need.bill.account]++
+			revoked[s.need.account]++
 		}
 	}
 	out := make([]BudgetStatus, len(l.accounts))
@@ -57,8 +57,8 @@ func (c *Controller) budgetsLocked() []BudgetStatus {
 	return out
 }
 
-// lent says whose guarantees the borrowed parts are taken from, in the order of accounts: what nobody is guaranteed is
-// borrowed first, then what belongs to the lowest priority. Only where a MaxLend was lowered meanwhile is it exceeded.
+// lent returns how much of each account's guarantee is borrowed: what is guaranteed to no component is borrowed first, then
+// the guarantees of the lowest priority. A MaxLend is exceeded only if it was lowered meanwhile.
 func (l *ledger) lent() []amounts {
 	out := make([]amounts, len(l.accounts))
 	order := make([]int, len(l.accounts))
@@ -70,7 +70,7 @@ func (l *ledger) lent() []amounts {
 		if total == unlimited {
 			continue
 		}
-		borrowed := -total // and so less what nobody is guaranteed
+		borrowed := -total // so that what is guaranteed to no component is subtracted
 		for _, a := range l.accounts {
 			borrowed += max(a.used[d], a.guaranteed[d])
 		}
