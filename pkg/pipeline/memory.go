@@ -1,13 +1,14 @@
 package pipeline
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -18,21 +19,20 @@ type memory struct {
 	maxReports int
 	maxBytes   int64
 	split      part.SplitConfig
-	delay      time.Duration // UploadDelay
 	ready      chan struct{}
 
 	mu      sync.Mutex // guards everything below
 	seq     int64
 	reports map[*delivery]struct{}   // every report that has not ended
-	turn    turnHeap                 // due now
-	later   dueHeap                  // due later
-	paced   time.Time                // nothing is leased before
-	waiting map[int]int              // entries in turn by their priority
+	turn    []*entry                 // due now, by turn
+	later   []*entry                 // due later, by due time
 	byPart  map[*part.Part]*entry    // leased
-	ended   map[*part.Part]*delivery // until take asks for it
+	ended   map[*part.Part]*delivery // until take is called
 	counts  part.Counts
-	open    int64 // bytes of reports that are being written
-	leases  int   // so far
+	open    int64         // bytes of reports that are being written
+	leases  int           // so far
+	delay   time.Duration // UploadDelay
+	paced   time.Time     // nothing is leased before
 }
 
 // delivery is a report in the queue.
@@ -42,24 +42,14 @@ type delivery struct {
 	size  int64 // counted against maxBytes: the report, which OnFailed may need, and its parts
 	err   error // of its encoding
 	cut   bool  // a part ended only because the pipeline stops
-	parts int   // 0 before it is encoded
-	left  int   // parts not settled
 	inUse int   // parts leased, or 1 while it is encoded
 	prog  part.Progress
-}
-
-// entry is a part, or a report to be encoded if part is nil.
-type entry struct {
-	d    *delivery
-	part *part.Part
-	seq  int64
-	due  time.Time
 }
 
 func newMemory(c PipelineConfig) *memory {
 	return &memory{
 		maxReports: c.QueueSize, maxBytes: c.MaxQueueBytes, split: c.Split, delay: max(c.UploadDelay, 0), ready: make(chan struct{}, 1),
-		reports: map[*delivery]struct{}{}, waiting: map[int]int{}, byPart: map[*part.Part]*entry{}, ended: map[*part.Part]*delivery{},
+		reports: map[*delivery]struct{}{}, byPart: map[*part.Part]*entry{}, ended: map[*part.Part]*delivery{},
 	}
 }
 
@@ -74,19 +64,19 @@ func (m *memory) wake() {
 
 // Put queues a copy of the report and of its slices, so that the caller may reuse them.
 func (m *memory) Put(_ context.Context, r *report.Report, env part.Envelope) (string, error) {
-	snapshot := *r
-	snapshot.Assets = append([]*report.Asset(nil), r.Assets...)
-	snapshot.Findings = append([]*report.Finding(nil), r.Findings...)
-	snapshot.Dependencies = append([]*report.Dependency(nil), r.Dependencies...)
-	if snapshot.Metadata.ID == "" {
-		snapshot.Metadata.ID = report.NewID("report")
+	c := identified(r)
+	c.Assets, c.Findings, c.Dependencies = slices.Clone(r.Assets), slices.Clone(r.Findings), slices.Clone(r.Dependencies)
+	return c.Metadata.ID, m.accept(newDelivery(c, env), nil, sizeHint(c))
+}
+
+// identified returns a copy of r that has an ID and a timestamp.
+func identified(r *report.Report) *report.Report {
+	c := *r
+	if c.Metadata.ID == "" {
+		c.Metadata.ID = report.NewID("report")
 	}
-	if snapshot.Metadata.Timestamp.IsZero() {
-		snapshot.Metadata.Timestamp = time.Now().UTC()
-	}
-	d := newDelivery(&snapshot, env)
-	d.size = sizeHint(&snapshot)
-	return snapshot.Metadata.ID, m.accept(d, &entry{d: d})
+	config.Default(&c.Metadata.Timestamp, time.Now().UTC())
+	return &c
 }
 
 func newDelivery(r *report.Report, env part.Envelope) *delivery {
@@ -100,25 +90,39 @@ func newDelivery(r *report.Report, env part.Envelope) *delivery {
 	return d
 }
 
-// accept queues the entries of a new delivery, or none of them.
-func (m *memory) accept(d *delivery, entries ...*entry) error {
+// accept queues a report of the given size: its parts, or the report itself if it is not encoded yet.
+func (m *memory) accept(d *delivery, parts []*part.Part, size int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if n := len(m.reports) + 1; n > m.maxReports {
 		return &QueueFullError{"QueueSize", int64(n), int64(m.maxReports)}
 	}
-	if err := m.fitsLocked(d.size); err != nil {
+	if err := m.fitsLocked(size); err != nil {
 		return err
 	}
 	m.reports[d] = struct{}{}
 	m.counts.Submitted++
-	m.counts.Bytes += d.size
-	m.counts.Parts += int64(max(d.parts, 1))
-	for _, e := range entries {
-		m.pushLocked(e)
+	if parts == nil {
+		d.size = size
+		m.counts.Bytes += size
+		m.counts.Parts++
+		m.pushLocked(&entry{d: d})
 	}
+	m.addPartsLocked(d, parts, 0)
 	m.wake()
 	return nil
+}
+
+// addPartsLocked queues the parts of a report with the given sequence number, or with new ones if seq is 0.
+func (m *memory) addPartsLocked(d *delivery, parts []*part.Part, seq int64) {
+	d.prog.Total = len(parts)
+	m.counts.Parts += int64(len(parts))
+	for _, p := range parts {
+		p.TenantID, p.JobID, p.Priority, p.SubmittedAt = d.env.TenantID, d.env.JobID, d.env.Priority, d.item.SubmittedAt
+		d.size += int64(len(p.Data))
+		m.counts.Bytes += int64(len(p.Data))
+		m.pushLocked(&entry{d: d, part: p, seq: seq})
+	}
 }
 
 // fitsLocked returns an error if n more bytes do not fit beside the reports that wait and those that are being written.
@@ -144,11 +148,10 @@ func (m *memory) write(n int64) error {
 
 // useLocked adds n to the leased parts of a report.
 func (m *memory) useLocked(d *delivery, n int) {
-	before := d.inUse > 0
-	d.inUse += n
-	if now := d.inUse > 0; now && !before {
+	if d.inUse == 0 {
 		m.counts.InProgress++
-	} else if before && !now {
+	}
+	if d.inUse += n; d.inUse == 0 {
 		m.counts.InProgress--
 	}
 }
@@ -156,37 +159,41 @@ func (m *memory) useLocked(d *delivery, n int) {
 // Next leases the next part. It encodes a report whose turn has come.
 func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 	for {
-		m.mu.Lock()
-		now := time.Now()
-		for len(m.later) > 0 && !m.later[0].due.After(now) {
-			m.dueLocked()
+		e, pt, due := m.next(time.Now())
+		if e == nil || pt != nil {
+			return pt, due, nil
 		}
-		if paced := now.Before(m.paced); paced || len(m.turn) == 0 {
-			var due time.Time
-			if paced {
-				due = m.paced
-			} else if len(m.later) > 0 {
-				due = m.later[0].due
-			}
-			m.mu.Unlock()
-			return nil, due, nil
-		}
-		e := m.turnLocked()
-		m.useLocked(e.d, 1)
-		if e.part != nil {
-			pt := *e.part // a lease has an attempt count of its own
-			pt.Attempt++
-			if pt.Total > 1 {
-				m.paced = now.Add(m.delay)
-			}
-			m.byPart[&pt] = e
-			m.mu.Unlock()
-			return &pt, time.Time{}, nil
-		}
-		m.mu.Unlock()
 		parts, _, err := part.Split(e.d.item.Report, m.split)
 		m.encoded(e, parts, err)
 	}
+}
+
+// next takes the next entry. It returns the leased part, or nil if the entry has to be encoded, or the time at which
+// there will be an entry.
+func (m *memory) next(now time.Time) (e *entry, leased *part.Part, due time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dueLocked(now)
+	switch {
+	case now.Before(m.paced):
+		return nil, nil, m.paced
+	case len(m.turn) == 0 && len(m.later) > 0:
+		return nil, nil, m.later[0].due
+	case len(m.turn) == 0:
+		return nil, nil, time.Time{}
+	}
+	e = m.takeLocked()
+	m.useLocked(e.d, 1)
+	if e.part != nil {
+		pt := *e.part // a lease has an attempt count of its own
+		pt.Attempt++
+		if pt.Total > 1 {
+			m.paced = now.Add(m.delay)
+		}
+		m.byPart[&pt] = e
+		leased = &pt
+	}
+	return e, leased, time.Time{}
 }
 
 // encoded replaces the entry of a report by those of its parts. A report that could not be encoded becomes one part that
@@ -194,17 +201,13 @@ func (m *memory) Next(context.Context) (*part.Part, time.Time, error) {
 func (m *memory) encoded(e *entry, parts []*part.Part, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d := e.d
-	m.useLocked(d, -1)
 	if err != nil {
-		d.err = err
-		parts = []*part.Part{{ReportID: d.item.ID, Total: 1, Final: true, Tool: d.item.ToolName}}
+		e.d.err = err
+		parts = []*part.Part{{ReportID: e.d.item.ID, Total: 1, Final: true, Tool: e.d.item.ToolName}}
 	}
-	m.counts.Parts += int64(len(parts)) - 1
-	d.parts, d.left, d.prog.Total = len(parts), len(parts), len(parts)
-	for _, p := range parts {
-		m.addPartLocked(d, p, e.seq)
-	}
+	m.useLocked(e.d, -1)
+	m.counts.Parts--
+	m.addPartsLocked(e.d, parts, e.seq)
 }
 
 // encodeError returns why the report of a leased part could not be encoded, or nil.
@@ -215,13 +218,6 @@ func (m *memory) encodeError(p *part.Part) error {
 		return fmt.Errorf("encode report: %w", e.d.err)
 	}
 	return nil
-}
-
-func (m *memory) addPartLocked(d *delivery, p *part.Part, seq int64) {
-	p.TenantID, p.JobID, p.Priority, p.SubmittedAt = d.env.TenantID, d.env.JobID, d.env.Priority, d.item.SubmittedAt
-	d.size += int64(len(p.Data))
-	m.counts.Bytes += int64(len(p.Data))
-	m.pushLocked(&entry{d: d, part: p, seq: seq})
 }
 
 var errNoLease = errors.New("part is not leased")
@@ -237,34 +233,33 @@ func (m *memory) Settle(_ context.Context, p *part.Part, o part.Outcome) (part.P
 	delete(m.byPart, p)
 	d := e.d
 	m.useLocked(d, -1)
+	defer m.wake()
 	switch o.Kind {
 	case part.Retry, part.Released:
 		if o.Kind == part.Retry && !o.Free {
 			e.part = p // with its attempt counted
 		}
 		e.due = o.Due
-		heap.Push(&m.later, e)
+		insert(&m.later, e, byDue)
+		return d.prog, nil
 	case part.Uploaded:
 		d.prog.Done++
 		if o.Result != nil {
 			d.prog.Result.Add(o.Result)
 		}
-		m.partEndedLocked(d, p)
 	case part.Dead:
 		d.prog.Dead++
 		d.cut = d.cut || errors.Is(o.Err, ErrStopped)
-		m.partEndedLocked(d, p)
 	}
-	m.wake()
+	m.partEndedLocked(d, p)
 	return d.prog, nil
 }
 
 func (m *memory) partEndedLocked(d *delivery, p *part.Part) {
-	d.left--
 	m.counts.Parts--
 	m.counts.Bytes -= int64(len(p.Data))
 	d.size -= int64(len(p.Data))
-	if d.left > 0 {
+	if d.prog.Done+d.prog.Dead < d.prog.Total {
 		return
 	}
 	m.counts.Bytes -= d.size
@@ -300,7 +295,7 @@ func (m *memory) abandon() (left []*delivery) {
 	}
 	m.counts.Failed += int64(len(left))
 	m.counts.Parts, m.counts.Bytes = 0, 0
-	m.reports, m.waiting, m.turn, m.later = map[*delivery]struct{}{}, map[int]int{}, nil, nil
+	m.reports, m.turn, m.later = map[*delivery]struct{}{}, nil, nil
 	return left
 }
 

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
@@ -12,16 +11,9 @@ import (
 // NewWriter implements Streamer: it collects the parts of a report in memory and queues them when it is closed. All open
 // writers and the queue share MaxQueueBytes.
 func (m *memory) NewWriter(_ context.Context, r *report.Report, env part.Envelope) (part.Writer, error) {
-	head := *r
-	if head.Metadata.ID == "" {
-		head.Metadata.ID = report.NewID("report")
-	}
-	if head.Metadata.Timestamp.IsZero() {
-		head.Metadata.Timestamp = time.Now().UTC()
-	}
 	w := &memoryWriter{m: m, env: env}
 	var err error
-	w.Splitter, err = part.NewSplitter(&head, m.split, w.take)
+	w.Splitter, err = part.NewSplitter(identified(r), m.split, w.take)
 	return w, err
 }
 
@@ -56,14 +48,7 @@ func (w *memoryWriter) Close() (part.Summary, error) {
 	}
 	part.Seal(w.parts, sum.Content)
 	head := *w.Head() // a copy, because a pointer into the splitter would keep all its buffers
-	d := newDelivery(&head, w.env)
-	d.size, d.parts, d.left, d.prog.Total = w.bytes, len(w.parts), len(w.parts), len(w.parts)
-	entries := make([]*entry, len(w.parts))
-	for i, p := range w.parts {
-		p.TenantID, p.JobID, p.Priority, p.SubmittedAt = w.env.TenantID, w.env.JobID, w.env.Priority, d.item.SubmittedAt
-		entries[i] = &entry{d: d, part: p}
-	}
-	return sum, w.m.accept(d, entries...)
+	return sum, w.m.accept(newDelivery(&head, w.env), w.parts, w.bytes)
 }
 
 // Abort implements part.Writer.
