@@ -73,7 +73,7 @@ var rooms = map[string][]string{
 	"internal/term": {},
 
 	// level 1
-	"pkg/report/sarif": {"pkg/report"},
+	"pkg/report/sarif": {"pkg/report", "internal/config", "internal/jsonx"},
 
 	"pkg/part": {"pkg/report", "internal/codec", "internal/jsonx", "internal/config"},
 
@@ -100,7 +100,7 @@ var rooms = map[string][]string{
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
 
-	"pkg/scan": {"pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
+	"pkg/scan": {"internal/config", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
 
 	"pkg/scan/watch": {"pkg/event", "internal/proc"},
 

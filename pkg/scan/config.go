@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/internal/proc"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/report/sarif"
@@ -147,10 +148,9 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("allow_target_config: no scanner %q in the table, which has: %s", name, strings.Join(c.Table.Names(), ", ")))
 		}
 	}
-	if err := c.SarifLimits.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("sarif_limits: %w", err))
-	}
-	return errors.Join(errs...)
+	v := config.New("")
+	v.Nest("sarif_limits", c.SarifLimits.Validate())
+	return errors.Join(append(errs, v.Err())...)
 }
 
 // withDefaults returns c with every default in place, and 0 for what is off.

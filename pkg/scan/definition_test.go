@@ -84,7 +84,7 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	_, err := NewRunner(cfg)
 	for _, want := range []string{
 		"timeout: -2ns", "grace: 2h", "max_output_bytes: -1", "max_log_bytes: -1", "max_file_bytes: 1", "memory_limit_bytes: 1",
-		"nice: 20", "MaxDepth: -1", "soft_memory_limit_bytes: 2 is outside", "soft_memory_limit_bytes: 2 is over memory_limit_bytes, 1",
+		"nice: 20", "max_depth: -1", "soft_memory_limit_bytes: 2 is outside", "soft_memory_limit_bytes: 2 is over memory_limit_bytes, 1",
 		"cpu_limit: 1ns", "max_processes: -2", "stuck_timeout: 1ns", "sample_interval: 1ns",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -124,7 +124,7 @@ func TestEveryResultIsAccountedFor(t *testing.T) {
 			if open := len(got) - suppressed; sum.Results != open+suppressed+sum.Quarantined || sum.Suppressed != suppressed {
 				t.Errorf("%+v, and %d findings are suppressed", sum, suppressed)
 			}
-			if want, ok := fullCount(b); ok && err == nil && want != sum.Results && !slices.Contains(sum.Warnings, "run 0 has results twice: all are taken") {
+			if want, ok := fullCount(b); ok && err == nil && want != sum.Results && !slices.Contains(sum.Warnings, "run 0 has results twice: both are read") {
 				t.Errorf("%d results, a full decode counts %d", sum.Results, want)
 			}
 			said := filepath.Base(path)
@@ -135,7 +135,7 @@ func TestEveryResultIsAccountedFor(t *testing.T) {
 				said += ": " + err.Error()
 			}
 			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t  %s\n", len(b), sum.Results, len(got)-suppressed, suppressed, sum.Quarantined,
-				float64(took.Microseconds())/1000, float64(after.TotalAlloc-before.TotalAlloc)/1e6, cut(said, 120))
+				float64(took.Microseconds())/1000, float64(after.TotalAlloc-before.TotalAlloc)/1e6, truncate(said, 120))
 		})
 	}
 	if err := w.Flush(); err != nil {

@@ -5,52 +5,46 @@ import (
 	"fmt"
 )
 
-// What Open returns for a file that is no SARIF.
+// Errors of Open for a file that is not SARIF.
 var (
 	ErrEmpty    = errors.New("sarif: the file is empty")
 	ErrNotJSON  = errors.New("sarif: no JSON object in the file")
-	ErrNotSARIF = errors.New("sarif: JSON, but no SARIF 2.1.0: it needs version and runs")
+	ErrNotSARIF = errors.New("sarif: JSON, but not SARIF 2.1.0: version or runs is missing")
 )
 
-// VersionError says that a file is SARIF of another version.
+// VersionError is returned by Open for a file in another version of SARIF.
 type VersionError struct {
 	Version string // at most 64 bytes
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("sarif: version %q, only 2.1.0 is read", e.Version)
+	return fmt.Sprintf("sarif: unsupported version %q, want 2.1.0", e.Version)
 }
 
-// EncodingError says that a file is compressed or encoded in a way this package does not read.
+// EncodingError is returned by Open for a compressed file.
 type EncodingError struct {
-	Encoding string // e.g. "gzip"
+	Encoding string // such as "gzip"
 }
 
 func (e *EncodingError) Error() string {
-	return fmt.Sprintf("sarif: the file is %s: decompress it first", e.Encoding)
+	return fmt.Sprintf("sarif: the file is compressed with %s: decompress it first", e.Encoding)
 }
 
-// badValueError says that one value was skipped; the input goes on behind it.
-type badValueError struct {
+// inputError is an error at a place in the input.
+type inputError struct {
 	offset int64
 	reason error
+	fatal  bool // nothing behind the place can be read; otherwise one value was skipped
 }
 
-func (e *badValueError) Error() string {
+func (e *inputError) Error() string {
+	if e.fatal {
+		return fmt.Sprintf("input ends at byte %d: %v", e.offset, e.reason)
+	}
 	return fmt.Sprintf("value at byte %d: %v", e.offset, e.reason)
 }
-func (e *badValueError) Unwrap() error { return e.reason }
 
-// endError says that nothing behind its place can be read, as the input ends early or is no JSON.
-type endError struct {
-	offset int64
-	reason error
-}
-
-func (e *endError) Error() string {
-	return fmt.Sprintf("input ends at byte %d: %v", e.offset, e.reason)
-}
-func (e *endError) Unwrap() error { return e.reason }
+func (e *inputError) Unwrap() error { return e.reason }
 
 // maxWarnings bounds the list of warnings.
 const maxWarnings = 100
@@ -66,14 +60,14 @@ func (w *warnings) addf(format string, args ...any) {
 		w.more++
 		return
 	}
-	w.list = append(w.list, cut(fmt.Sprintf(format, args...), 512))
+	w.list = append(w.list, truncate(fmt.Sprintf(format, args...), 512))
 }
 
-// all returns the warnings, the last of which says how many there are more.
+// all returns the warnings, and a last line with the number of warnings that were not recorded.
 func (w *warnings) all() []string {
 	out := append([]string(nil), w.list...)
 	if w.more > 0 {
-		out = append(out, fmt.Sprintf("and %d warnings more", w.more))
+		out = append(out, fmt.Sprintf("and %d more warnings", w.more))
 	}
 	return out
 }

@@ -16,11 +16,13 @@ const (
 	maxReferences = 100
 )
 
-// finding turns a result of a run into a finding. Its ID, and its Fingerprint unless a Writer has written it, are left
-// to whoever takes it.
+// unknownRule stands for the rule of a result that refers to none.
+var unknownRule = &rule{}
+
+// finding converts a result of a run. It does not set ID, and sets Fingerprint only if a Writer recorded it.
 func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	f.relocate(r, res)
-	rule := r.find(res.Rule, string(res.RuleID), res.RuleIndex)
+	rule := cmp.Or(r.find(res.Rule, string(res.RuleID), res.RuleIndex), unknownRule)
 	kind := strings.ToLower(string(res.Kind))
 	fd := &report.Finding{
 		RuleID: string(res.RuleID), Kind: kind, BaselineState: string(res.BaselineState),
@@ -36,27 +38,25 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	switch n := res.Rank; {
 	case n != nil && *n > 0 && *n <= 100:
 		fd.Rank = *n
-	case n != nil && *n != -1: // -1 says that it has none
+	case n != nil && *n != -1: // -1 means that there is no rank
 		res.put("rank", *n)
 	}
 	if n := res.OccurrenceCount; n != nil {
 		fd.OccurrenceCount = count(*n)
 	}
-	tags, score, residue := properties(fd, res)
+	tags, score, supplement := properties(fd, res)
 	f.message(fd, res, rule)
 	describe(fd, rule)
 	f.locations(fd, r, res)
 	fd.Suppression = res.suppression()
 	fd.Tags = distinct(fd.Tags, tags, 2*maxTags)
-	fd.References = distinct(nil, append([]text{text(helpURI(rule)), res.HostedViewerURI}, res.WorkItemURIs...), maxReferences)
+	fd.References = distinct(nil, append([]text{text(rule.helpURI), res.HostedViewerURI}, res.WorkItemURIs...), maxReferences)
 
-	if score == "" && rule != nil {
-		score = rule.severity
-	}
+	score = cmp.Or(score, rule.severity)
 	if score != "" {
 		setProperty(fd, "security-severity", score)
 	}
-	if rule != nil && rule.precision != "" {
+	if rule.precision != "" {
 		setProperty(fd, "precision", rule.precision)
 	}
 	if len(res.rest) > 0 {
@@ -67,8 +67,8 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	if r.Tool.Name != f.runs[0].Tool.Name {
 		setProperty(fd, "tool", r.Tool.Name)
 	}
-	if residue != nil {
-		fd = f.restore(fd, residue)
+	if supplement != nil {
+		fd = f.restore(fd, supplement)
 	}
 	if f.opt.AssetRef != "" || f.opt.AssetValue != "" || f.opt.AssetType != "" {
 		fd.AssetRef, fd.AssetValue, fd.AssetType = f.opt.AssetRef, f.opt.AssetValue, f.opt.AssetType
@@ -76,21 +76,22 @@ func (f *File) finding(r *run, res *resultJSON) *report.Finding {
 	return fd
 }
 
-// reserved are the properties of a finding that have a meaning of their own.
+// reserved are the properties that this package gives a finding. A scanner's properties of the same name are preserved in
+// "sarif".
 var reserved = []string{"sarif", "tool", outsideRoot, "withheld"}
 
-// properties takes the property bag. It returns the tags and the security-severity in it, and what a Writer has
-// put there.
-func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, residue map[string]any) {
+// properties sets the finding's properties. It returns the tags and the security-severity among them, and the supplement
+// of a Writer.
+func properties(fd *report.Finding, res *resultJSON) (tags []string, severity string, supplement map[string]any) {
 	if len(res.Properties) == 0 || string(res.Properties) == "null" {
 		return nil, "", nil
 	}
-	if fd.Properties.UnmarshalJSON(res.Properties) != nil { // no object
-		res.keep("properties", res.Properties)
+	if fd.Properties.UnmarshalJSON(res.Properties) != nil { // not an object
+		res.preserve("properties", res.Properties)
 		return nil, "", nil
 	}
-	if residue, _ = fd.Properties[residueName].(map[string]any); residue != nil {
-		delete(fd.Properties, residueName)
+	if supplement, _ = fd.Properties[supplementName].(map[string]any); supplement != nil {
+		delete(fd.Properties, supplementName)
 	}
 	if a, ok := fd.Properties[assetName].(map[string]any); ok {
 		delete(fd.Properties, assetName)
@@ -109,25 +110,23 @@ func properties(fd *report.Finding, res *resultJSON) (tags []string, severity st
 	case json.Number:
 		severity = v.String()
 	}
-	if slices.ContainsFunc(reserved, func(ours string) bool { _, clash := fd.Properties[ours]; return clash }) {
+	if slices.ContainsFunc(reserved, func(name string) bool { _, clash := fd.Properties[name]; return clash }) {
 		res.put("properties", maps.Clone(fd.Properties))
-		for _, ours := range reserved {
-			delete(fd.Properties, ours)
+		for _, name := range reserved {
+			delete(fd.Properties, name)
 		}
 	}
-	return tags, severity, residue
+	return tags, severity, supplement
 }
 
+// setProperty sets a property unless the scanner did.
 func setProperty(fd *report.Finding, name string, value any) {
-	if fd.Properties == nil {
-		fd.Properties = report.Properties{}
-	}
-	if _, there := fd.Properties[name]; !there {
-		fd.Properties[name] = value
+	if _, ok := fd.Properties[name]; !ok {
+		assign(&fd.Properties, name, value)
 	}
 }
 
-// message sets the message. What of it does not fit is kept raw.
+// message sets the message, and preserves the parts of the SARIF message that the finding's text does not contain.
 func (f *File) message(fd *report.Finding, res *resultJSON, rule *rule) {
 	var whole bool
 	fd.Message, whole = res.Message.resolve(rule, f.lim.MaxMessageBytes)
@@ -143,16 +142,13 @@ func (f *File) message(fd *report.Finding, res *resultJSON, rule *rule) {
 		}
 		res.put("message", raw)
 	}
-	if fd.Message == "" && rule != nil {
-		fd.Message = cut(rule.title, f.lim.MaxMessageBytes)
+	if fd.Message == "" {
+		fd.Message = truncate(rule.title, f.lim.MaxMessageBytes)
 	}
 }
 
-// describe takes what the rule says of the finding.
+// describe sets the fields that come from the rule.
 func describe(fd *report.Finding, rule *rule) {
-	if rule == nil {
-		rule = unknownRule
-	}
 	if fd.RuleID == "" {
 		fd.RuleID = rule.id
 	}
@@ -164,22 +160,14 @@ func describe(fd *report.Finding, rule *rule) {
 	}
 }
 
-var unknownRule = &rule{}
-
-// titleOf returns the title of a finding: a line that a rule or a message begins with, or the name of the rule.
+// titleOf returns the title of a finding: the first line of the rule's title, the name of the rule, the first line of the
+// message, or the ID of the rule, whichever is the first that is not empty.
 func titleOf(ruleTitle, ruleName, message, ruleID string) string {
-	return cut(cmp.Or(firstLine(ruleTitle), ruleName, firstLine(message), ruleID, "untitled"), maxTitle)
+	return truncate(cmp.Or(firstLine(ruleTitle), ruleName, firstLine(message), ruleID, "untitled"), maxTitle)
 }
 
-func helpURI(r *rule) string {
-	if r == nil {
-		return ""
-	}
-	return r.helpURI
-}
-
-// locations sets the first location, and the others as related ones; how many of them the result gives as its own is
-// kept.
+// locations sets the first location, and the others as related ones. It preserves the number of locations that are the
+// result's own.
 func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 	own := 0
 	for i, raw := range slices.Concat(res.Locations, res.RelatedLocations) {
@@ -210,16 +198,11 @@ func (f *File) locations(fd *report.Finding, r *run, res *resultJSON) {
 // outsideRoot marks findings and locations whose path is not below the root.
 const outsideRoot = "outside_root"
 
-func mark(loc *report.Location) {
-	if loc.Extra == nil {
-		loc.Extra = report.Extra{}
-	}
-	loc.Extra[outsideRoot] = json.RawMessage("true")
-}
+func mark(loc *report.Location) { assign(&loc.Extra, outsideRoot, json.RawMessage("true")) }
 
 func marked(loc *report.Location) bool { return loc != nil && string(loc.Extra[outsideRoot]) == "true" }
 
-// wrap returns a SARIF array as the one member of an object, since that is what the schema has in its place.
+// wrap returns a SARIF array as the only member of an object, since the report schema has an object in its place.
 func wrap(name string, raw json.RawMessage) json.RawMessage {
 	if raw = array(raw); raw == nil {
 		return nil
@@ -229,14 +212,14 @@ func wrap(name string, raw json.RawMessage) json.RawMessage {
 
 // array returns raw if it is an array that is not empty.
 func array(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 || raw[0] != '[' || raw[indexNot(raw, 1)] == ']' {
+	if len(raw) == 0 || raw[0] != '[' || raw[indexNonSpace(raw, 1)] == ']' {
 		return nil
 	}
 	return raw
 }
 
-// fingerprints joins both kinds a scanner gives, and keeps which names are of full ones; a value that is no string
-// becomes its JSON. A fingerprint of our own, which a Writer has written, is the finding's.
+// fingerprints joins the full and the partial fingerprints of a scanner, and preserves the names of the full ones. A value
+// that is not a string becomes its JSON. The fingerprint that a Writer recorded becomes the finding's own.
 func (r *resultJSON) fingerprints(fd *report.Finding) {
 	if len(r.PartialFingerprints)+len(r.Fingerprints) == 0 {
 		return
@@ -267,8 +250,8 @@ func (r *resultJSON) fingerprints(fd *report.Finding) {
 }
 
 const (
-	fingerprintName = "rediver/v1"    // of a Finding.Fingerprint, among SARIF fingerprints
-	fullPrefix      = "fingerprints/" // of a full fingerprint whose name a partial one has, too
+	fingerprintName = "rediver/v1"    // name of Finding.Fingerprint among the SARIF fingerprints
+	fullPrefix      = "fingerprints/" // precedes the name of a full fingerprint if a partial one has the same name
 )
 
 var ownFingerprint = regexp.MustCompile(`^[0-9a-f]{64}$`)

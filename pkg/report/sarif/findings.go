@@ -10,58 +10,62 @@ import (
 // maxRejected bounds Summary.Rejected.
 const maxRejected = 100
 
-// Summary counts what Findings read. Results = Findings + Quarantined, always.
+// Summary counts the results that Findings read. Results is always the sum of Findings and Quarantined.
 type Summary struct {
-	Results     int // results begun in the file
-	Findings    int // of these, emitted
-	Suppressed  int // of the emitted, those with a Suppression
-	Quarantined int // of the results, those that cannot be read or that emit found too large
-	// SuppressedBySeverity counts the suppressed ones by severity; nil if there are none.
+	// Results is the number of results that begin in the file.
+	Results int
+	// Findings is the number of findings that were emitted.
+	Findings int
+	// Suppressed is the number of emitted findings with a Suppression.
+	Suppressed int
+	// Quarantined is the number of results that could not be read, or that emit refused as too large.
+	Quarantined int
+	// SuppressedBySeverity counts the suppressed findings by severity. It is nil if there are none.
 	SuppressedBySeverity map[report.Severity]int `json:",omitempty"`
-	// Rejected lists the quarantined results, the first 100 of them.
+	// Rejected lists the first 100 quarantined results.
 	Rejected []Rejected
-	// Partial says that the file ends early, or stops being JSON: there may have been more results. A report of
-	// it must not claim full coverage.
+	// Partial reports that the file ends early, or is not JSON from some place on, so that results may be missing. A
+	// report made from it must not claim full coverage.
 	Partial bool
-	// Unsuccessful says that a tool declared its run failed, or met an error while it ran.
+	// Unsuccessful reports that a tool declared its run failed, or met an error while it ran.
 	Unsuccessful bool
-	// Unknown is the number of runs that say nothing of results, which is not the same as having none.
+	// Unknown is the number of runs without a list of results. Such a run may have found something.
 	Unknown int
-	// Warnings says what was odd about the file, at most 101 lines.
+	// Warnings describes irregularities of the file, in at most 101 lines.
 	Warnings []string
 }
 
-// Rejected is a result that is no finding, and why.
+// Rejected describes a quarantined result.
 type Rejected struct {
-	Run    int   // index of the run
-	Index  int   // index of the result in its run
-	Offset int64 // in the file, in bytes; in UTF-16 files: in their text as UTF-8
-	Reason string
+	Run    int    // index of the run
+	Index  int    // index of the result in its run
+	Offset int64  // position in the file in bytes; for a UTF-16 file, in its text as UTF-8
+	Reason string // at most 512 bytes
 }
 
-// reader is the state of the second pass.
+// reader is the state of the second pass over a file.
 type reader struct {
 	*File
 	w     *walker
 	emit  func(*report.Finding) error
 	sum   Summary
 	runAt int // index of the current run
-	index int // of the next result in it
+	index int // index of the next result in the run
 }
 
-// errNewRun ends the second pass where it meets a run that the first did not: the file has changed, or what it has
-// in place of JSON reads differently when other values are skipped.
+// errNewRun ends the second pass at a run that the first pass did not meet. The file has changed, or it contains invalid
+// JSON that reads differently when other values are skipped.
 var errNewRun = errors.New("a run that was not there in the first pass")
 
 // emitError carries an error of emit through the walk.
 type emitError struct{ error }
 
-// Findings reads the results and calls emit for each, in the order of the file; emit may keep the finding. A
+// Findings reads the results and calls emit for each, in the order of the file. emit may keep the finding. A
 // suppressed result is a finding with its Suppression set.
 //
-// An error of emit ends it and is returned as it is, but a *report.TooLargeError, which quarantines that result
-// alone. A file that ends early is no error: its findings are emitted and Summary.Partial is set. Other errors
-// are those of the underlying reader. Findings may be called again.
+// Findings returns the first error of emit, unless it is a *report.TooLargeError, which only quarantines the result. A
+// file that ends early is not an error: its findings are emitted and Summary.Partial is set. All other errors come
+// from the underlying reader. Findings may be called more than once.
 func (f *File) Findings(emit func(*report.Finding) error) (Summary, error) {
 	in, err := f.in.json()
 	if err != nil {
@@ -76,7 +80,7 @@ func (f *File) Findings(emit func(*report.Finding) error) (Summary, error) {
 		}
 	}
 	_, err = rd.w.object(rd.topMember)
-	var end *endError
+	var end *inputError
 	var stop emitError
 	switch {
 	case errors.As(err, &stop):
@@ -94,7 +98,7 @@ func (f *File) Findings(emit func(*report.Finding) error) (Summary, error) {
 	return rd.sum, err
 }
 
-// failed says whether the tool declares its run a failure, or met an error.
+// failed reports whether the tool declared its run failed, or met an error.
 func (r *run) failed() bool {
 	return r.ExecutionSuccessful != nil && !*r.ExecutionSuccessful || len(r.Notifications) > 0
 }
@@ -107,7 +111,7 @@ func (rd *reader) topMember(key string) error {
 		rd.runAt++
 		rd.index = 0
 		if rd.runAt >= len(rd.runs) {
-			return &endError{rd.w.offset(), errNewRun}
+			return &inputError{rd.w.offset(), errNewRun, true}
 		}
 		_, err := rd.w.object(func(key string) error {
 			if key != "results" {
@@ -126,20 +130,17 @@ func (rd *reader) skip() error {
 	return err
 }
 
-// result reads the next result. Only an error that ends the walk is returned.
+// result reads the next result. It returns only errors that end the walk.
 func (rd *reader) result() error {
 	raw, err := rd.w.value()
 	offset := rd.w.offset() - int64(len(raw))
-	var bad *badValueError
-	var end *endError
-	switch {
-	case errors.As(err, &bad):
+	if bad, ok := errors.AsType[*inputError](err); ok {
 		rd.reject(bad.offset, bad.reason)
-		return nil
-	case errors.As(err, &end):
-		rd.reject(end.offset, end.reason)
-		return err
-	case err != nil:
+		if !bad.fatal {
+			return nil
+		}
+	}
+	if err != nil {
 		return err
 	}
 	res, err := parseResult(raw, rd.lim.MaxDepth)
@@ -148,14 +149,12 @@ func (rd *reader) result() error {
 		return nil
 	}
 	fd := rd.finding(rd.runs[rd.runAt], res)
-	err = rd.emit(fd)
-	var large *report.TooLargeError
-	switch {
-	case errors.As(err, &large):
+	if err := rd.emit(fd); err != nil {
+		if _, ok := errors.AsType[*report.TooLargeError](err); !ok {
+			return emitError{err}
+		}
 		rd.reject(offset, err)
 		return nil
-	case err != nil:
-		return emitError{err}
 	}
 	rd.sum.Results++
 	rd.sum.Findings++
@@ -174,7 +173,7 @@ func (rd *reader) reject(offset int64, reason error) {
 	rd.sum.Results++
 	rd.sum.Quarantined++
 	if len(rd.sum.Rejected) < maxRejected {
-		rd.sum.Rejected = append(rd.sum.Rejected, Rejected{rd.runAt, rd.index, rd.at(offset), cut(reason.Error(), 512)})
+		rd.sum.Rejected = append(rd.sum.Rejected, Rejected{rd.runAt, rd.index, rd.fileOffset(offset), truncate(reason.Error(), 512)})
 	}
 	rd.index++
 }

@@ -1,25 +1,21 @@
 package sarif
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "github.com/rediverio/sdk/internal/jsonx"
 
-// framer finds the end of a JSON value by its brackets and strings alone. It takes the input in pieces, holds
-// nothing of it and does not recurse, so a value of any size, depth or brokenness can be skipped.
+// framer finds the end of a JSON value by its brackets and strings alone. It takes the input in pieces, holds none of
+// it and does not recurse, so it can skip a value of any size or depth, and one that is not valid JSON.
 type framer struct {
 	depth   int
-	deepest int
 	commas  int  // between the members of the outermost array or object
 	kind    byte // first byte of the value; 0 before it
 	content bool // the outermost array or object is not empty
-	started bool // the comma or colon that may stand before the value is behind
-	str     bool // in a string
+	started bool // the comma or colon that may precede the value has been passed
+	str     bool // inside a string
 	esc     bool // behind a backslash in a string
 }
 
 // feed takes the next piece. It returns how many bytes of it belong to the value, and whether the value ends
-// there: before the comma or the bracket that belongs to what the value is in.
+// there, which is before the comma or bracket that belongs to the surrounding value.
 func (f *framer) feed(b []byte) (n int, end bool) {
 	for i := 0; i < len(b); i++ {
 		c := b[i]
@@ -66,13 +62,12 @@ func (f *framer) feed(b []byte) (n int, end bool) {
 			f.str = true
 		case '[', '{':
 			f.depth++
-			f.deepest = max(f.deepest, f.depth)
 		}
 	}
 	return len(b), false
 }
 
-// elements returns how many elements the array that was fed has.
+// elements returns the number of elements of the array that was fed.
 func (f *framer) elements() int {
 	if !f.content && f.commas == 0 {
 		return 0
@@ -80,50 +75,10 @@ func (f *framer) elements() int {
 	return f.commas + 1
 }
 
-// members calls fn for each member of the JSON object b, which must be valid JSON and not null. The slices are parts
-// of b. It returns the depth of b.
-func members(b []byte, fn func(key, value []byte)) (depth int) {
-	i := 1 + indexNot(b, 0)
-	for i < len(b) {
-		i = indexNot(b, i)
-		if i >= len(b) || b[i] != '"' {
-			break
-		}
-		var key, value framer
-		n, _ := key.feed(b[i:])
-		k := trimRight(b[i : i+n])
-		i = indexNot(b, i+n+1)
-		n, _ = value.feed(b[i:])
-		depth = max(depth, value.deepest)
-		fn(unescaped(k), trimRight(b[i:i+n]))
-		i += n + 1
-	}
-	return depth + 1
-}
-
-// unescaped returns what a string, which must be valid JSON, says.
-func unescaped(quoted []byte) []byte {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1]
-	}
-	var s string
-	_ = json.Unmarshal(quoted, &s) // it is valid
-	return []byte(s)
-}
-
-// indexNot returns the index of the first byte of b from i on that is no JSON space.
-func indexNot(b []byte, i int) int {
-	for i < len(b) && isSpace(b[i]) {
+// indexNonSpace returns the index of the first byte of b from i on that is not white space, or len(b).
+func indexNonSpace(b []byte, i int) int {
+	for i < len(b) && jsonx.IsSpace(b[i]) {
 		i++
 	}
 	return i
 }
-
-func trimRight(b []byte) []byte {
-	for len(b) > 0 && isSpace(b[len(b)-1]) {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

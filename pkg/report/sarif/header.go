@@ -1,6 +1,7 @@
 package sarif
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,18 +11,18 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// run is a run with what its results refer to.
+// run is a run with everything that its results refer to.
 type run struct {
 	Run
 	driver     []rule
 	extensions []component
 	byID       map[string]*rule
 	overrides  []override
-	levels     map[*rule]string // what the invocations override
+	levels     map[*rule]string // levels that the invocations override
 	bases      map[string]artifact
-	home       string // the absolute base that stands for the root, "" for none
+	home       string // absolute base that corresponds to the root, or ""
 	artifacts  []artifact
-	asset      asset // what a Writer says that the run is about
+	asset      asset // asset of the run, as a Writer recorded it
 }
 
 // component is an extension of a tool.
@@ -30,20 +31,20 @@ type component struct {
 	rules []rule
 }
 
-// header is the state of the first pass.
+// header is the state of the first pass over a file.
 type header struct {
 	*File
 	w       *walker
 	version string
-	runsKey bool // the file has runs, if only null
-	tool    bool // some run has a named driver
+	hasRuns bool // the file has a member runs
+	hasTool bool // a run has a named driver
 	rules   int
 	results int
-	held    int64 // bytes of text
+	held    int64 // bytes of text that stay in memory
 	full    bool  // artifacts were dropped
 }
 
-// readHeader is the first pass.
+// readHeader makes the first pass.
 func (f *File) readHeader() error {
 	r, err := f.in.json()
 	if err != nil {
@@ -51,7 +52,7 @@ func (f *File) readHeader() error {
 	}
 	h := &header{File: f, w: newWalker(r, f.lim.MaxResultBytes)}
 	_, err = h.w.object(h.topMember)
-	var end *endError
+	var end *inputError // a fatal one: decode reports the others
 	switch {
 	case errors.As(err, &end):
 		f.partial = true
@@ -59,7 +60,9 @@ func (f *File) readHeader() error {
 	case err != nil:
 		return fmt.Errorf("sarif: header: %w", err)
 	default:
-		h.trailing()
+		if off, found := h.w.trailing(); found {
+			h.warn.addf("text behind the JSON, at byte %d", h.fileOffset(off))
+		}
 	}
 	for _, r := range f.runs {
 		if r.Tool.Name == "" {
@@ -68,42 +71,25 @@ func (f *File) readHeader() error {
 		r.index()
 		f.findHome(r)
 	}
-	return h.judge(end)
+	return h.checkVersion(end)
 }
 
-// trailing warns of text behind the JSON.
-func (h *header) trailing() {
-	h.w.src.rewind(h.w.mark())
-	for {
-		b, err := h.w.src.window()
-		if err != nil {
-			return
-		}
-		if indexNot(b, 0) < len(b) {
-			h.warn.addf("text behind the JSON, at byte %d", h.at(h.w.src.offset()))
-			return
-		}
-		h.w.src.pos = len(h.w.src.buf)
-		h.w.src.lo = h.w.src.pos
-	}
-}
+// fileOffset converts an offset of a walker into one in the file, or in the UTF-8 text of a UTF-16 file.
+func (f *File) fileOffset(off int64) int64 { return f.in.skip + f.in.banner + off }
 
-// at turns an offset of a walk into one of the file (of its text, where that is UTF-16).
-func (f *File) at(off int64) int64 { return f.in.skip + f.in.banner + off }
-
-// judge says whether the file is SARIF.
-func (h *header) judge(end *endError) error {
+// checkVersion returns the error for a file that is not SARIF 2.1.0. end is not nil if the file ends early.
+func (h *header) checkVersion(end *inputError) error {
 	switch {
-	case h.version == "" && (h.tool || end != nil && len(h.runs) > 0):
-		h.warn.addf("the file does not say its version")
+	case h.version == "" && (h.hasTool || end != nil && len(h.runs) > 0):
+		h.warn.addf("the file has no version")
 	case h.version == "" && end != nil && !errors.Is(end, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrNotJSON, end)
 	case h.version == "" && end != nil:
 		return fmt.Errorf("%w: %w", ErrNotSARIF, end)
-	case h.version == "" || !h.runsKey && end == nil:
+	case h.version == "" || !h.hasRuns && end == nil:
 		return ErrNotSARIF
 	case h.version != "2.1.0" && !strings.HasPrefix(h.version, "2.1.0-"):
-		return &VersionError{cut(h.version, 64)}
+		return &VersionError{truncate(h.version, 64)}
 	}
 	return nil
 }
@@ -113,27 +99,27 @@ func (h *header) topMember(key string) error {
 	case "version":
 		return h.text(&h.version)
 	case "runs":
-		h.runsKey = true
+		h.hasRuns = true
 		kind, err := h.w.array(h.run)
 		if err == nil && kind != '[' {
-			h.warn.addf("runs is no array")
+			h.warn.addf("runs is not an array")
 		}
 		return err
 	case "inlineExternalProperties":
-		h.warn.addf("inlineExternalProperties are not read")
+		h.warn.addf("inlineExternalProperties is not supported")
 	}
 	return h.skip()
 }
 
 func (h *header) run() error {
-	if len(h.runs) >= h.lim.MaxRuns {
-		return &LimitError{"MaxRuns", int64(len(h.runs)) + 1, int64(h.lim.MaxRuns)}
+	if err := checkLimit("max_runs", len(h.runs)+1, h.lim.MaxRuns); err != nil {
+		return err
 	}
 	r := &run{Run: Run{ResultsUnknown: true}}
 	h.runs = append(h.runs, r)
 	kind, err := h.w.object(func(key string) error { return h.runMember(r, key) })
 	if err == nil && kind != '{' {
-		h.warn.addf("run %d is no object", len(h.runs)-1)
+		h.warn.addf("run %d is not an object", len(h.runs)-1)
 	}
 	return err
 }
@@ -155,30 +141,30 @@ func (h *header) runMember(r *run, key string) error {
 	case "artifacts":
 		return h.each(func() error { return h.artifact(r) })
 	case "externalPropertyFileReferences":
-		h.warn.addf("run %d refers to external property files, which are not read", len(h.runs)-1)
+		h.warn.addf("run %d refers to external property files, which are not supported", len(h.runs)-1)
 	}
 	return h.skip()
 }
 
-// count counts the results without a look into them.
+// count counts the results without decoding them.
 func (h *header) count(r *run) error {
 	kind, n, err := h.w.skip()
 	if kind != '[' {
 		if kind != 0 && kind != 'n' {
-			h.warn.addf("run %d: results is no array", len(h.runs)-1)
+			h.warn.addf("run %d: results is not an array", len(h.runs)-1)
 		}
 		return err
 	}
 	if !r.ResultsUnknown {
-		h.warn.addf("run %d has results twice: all are taken", len(h.runs)-1)
+		h.warn.addf("run %d has results twice: both are read", len(h.runs)-1)
 	}
 	r.ResultsUnknown = false
 	r.Results += n
 	h.results += n
-	if err == nil && h.results > h.lim.MaxResults {
-		return &LimitError{"MaxResults", int64(h.results), int64(h.lim.MaxResults)}
+	if err != nil {
+		return err
 	}
-	return err
+	return checkLimit("max_results", h.results, h.lim.MaxResults)
 }
 
 func (h *header) toolOf(r *run) error {
@@ -198,11 +184,11 @@ func (h *header) toolOf(r *run) error {
 		}
 		return h.skip()
 	})
-	h.tool = h.tool || r.Tool.Name != ""
+	h.hasTool = h.hasTool || r.Tool.Name != ""
 	return err
 }
 
-// component reads a tool component; its rules go to add.
+// component reads a tool component into t and passes its rules to add.
 func (h *header) component(t *report.Tool, add func(rule)) error {
 	var plain, semantic string
 	_, err := h.w.object(func(key string) error {
@@ -226,14 +212,11 @@ func (h *header) component(t *report.Tool, add func(rule)) error {
 		}
 		return h.skip()
 	})
-	t.Version = semantic
-	if semantic == "" {
-		t.Version = plain
-	}
+	t.Version = cmp.Or(semantic, plain)
 	return err
 }
 
-// each calls f for each element of the array that comes next; anything else is no elements.
+// each calls f for each element of the next value. If it is not an array, it has no elements.
 func (h *header) each(f func() error) error {
 	_, err := h.w.array(f)
 	return err
@@ -244,41 +227,42 @@ func (h *header) skip() error {
 	return err
 }
 
-// text takes a string of at most 1 KiB, which anything but a string leaves as it was.
+// text reads a string into s, truncated to 1 KiB. Any other value leaves s unchanged.
 func (h *header) text(s *string) error {
 	var v text
 	err := h.decode("text", &v)
 	if v != "" {
-		*s = cut(string(v), 1<<10)
+		*s = truncate(string(v), 1<<10)
 	}
-	return errors.Join(err, h.keep(len(*s)))
+	return errors.Join(err, h.hold(len(*s)))
 }
 
-// decode takes the next value into v, as far as its fields have the right types. A bad value leaves a warning.
+// decode reads the next value into v, but for fields of the wrong type. It skips a value that cannot be read with a
+// warning.
 func (h *header) decode(what string, v any) error {
 	raw, err := h.w.value()
-	var bad *badValueError
-	if errors.As(err, &bad) {
-		h.warn.addf("%s at byte %d skipped: %v", what, h.at(bad.offset), bad.reason)
+	var bad *inputError
+	if errors.As(err, &bad) && !bad.fatal {
+		h.warn.addf("%s at byte %d skipped: %v", what, h.fileOffset(bad.offset), bad.reason)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, v); err != nil { // what has the right type is decoded all the same
+	if err := json.Unmarshal(raw, v); err != nil { // the other fields are decoded all the same
 		h.warn.addf("%s: %v", what, err)
 	}
 	return nil
 }
 
-// keep counts n bytes of text that stay in memory.
-func (h *header) keep(n int) error {
+// hold counts n bytes of text that stay in memory.
+func (h *header) hold(n int) error {
 	h.held += int64(n)
 	if h.held/2 > h.lim.MaxHeaderBytes {
-		return &LimitError{"MaxHeaderBytes", h.held, h.lim.MaxHeaderBytes}
+		return &LimitError{"max_header_bytes", h.held, h.lim.MaxHeaderBytes}
 	}
 	return nil
 }
 
-// room says whether text may be kept that is nice to have.
-func (h *header) room() bool { return h.held < h.lim.MaxHeaderBytes }
+// spacious reports whether text that is not essential may be held as well.
+func (h *header) spacious() bool { return h.held < h.lim.MaxHeaderBytes }

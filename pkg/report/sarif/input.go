@@ -2,31 +2,31 @@ package sarif
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 )
 
-// input is the file as UTF-8 from the first brace of its JSON on. Offsets count bytes of that text, plus banner.
+// input is a file as UTF-8 text from the first brace of its JSON on. Offsets are in that text.
 type input struct {
 	r      io.ReadSeeker
-	size   int64 // bytes of the file
-	skip   int64 // bytes of byte order mark
-	utf16  bool
-	big    bool  // UTF-16 big-endian
-	banner int64 // bytes of text before the JSON
+	size   int64            // bytes of the file
+	skip   int64            // bytes of the byte order mark
+	utf16  binary.ByteOrder // nil for UTF-8
+	banner int64            // bytes of text before the JSON
 }
 
-// maxBanner is how far into a file its JSON is looked for.
+// maxBanner is the number of bytes at the beginning of a file in which its JSON must begin.
 const maxBanner = 64 << 10
 
-// sniff finds out how the file is encoded and where its JSON begins.
+// sniff detects the encoding of the file and the beginning of its JSON.
 func sniff(r io.ReadSeeker, maxBytes int64) (*input, error) {
 	size, err := r.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, fmt.Errorf("size of the file: %w", err)
 	}
-	if size > maxBytes {
-		return nil, &LimitError{"MaxBytes", size, maxBytes}
+	if err := checkLimit("max_bytes", size, maxBytes); err != nil {
+		return nil, err
 	}
 	in := &input{r: r, size: size}
 	head := make([]byte, min(4, size))
@@ -45,20 +45,20 @@ func sniff(r io.ReadSeeker, maxBytes int64) (*input, error) {
 	return in, in.findJSON()
 }
 
-// encoding takes the byte order mark, or its lack, and the signatures of compressed files.
+// encoding detects UTF-16 by its byte order mark or by its first character, and refuses compressed files.
 func (in *input) encoding(head []byte) error {
 	has := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
 	case has("\xef\xbb\xbf"):
 		in.skip = 3
 	case has("\xff\xfe"):
-		in.skip, in.utf16 = 2, true
+		in.skip, in.utf16 = 2, binary.LittleEndian
 	case has("\xfe\xff"):
-		in.skip, in.utf16, in.big = 2, true, true
+		in.skip, in.utf16 = 2, binary.BigEndian
 	case has("{\x00"):
-		in.utf16 = true
+		in.utf16 = binary.LittleEndian
 	case has("\x00{"):
-		in.utf16, in.big = true, true
+		in.utf16 = binary.BigEndian
 	case has("\x1f\x8b"):
 		return &EncodingError{"gzip"}
 	case has("\x28\xb5\x2f\xfd"):
@@ -73,7 +73,7 @@ func (in *input) encoding(head []byte) error {
 	return nil
 }
 
-// findJSON sets the banner: what stands before the first brace that a key or another brace follows.
+// findJSON sets the banner, which ends before the first brace that is followed by a key or a closing brace.
 func (in *input) findJSON() error {
 	r, err := in.text()
 	if err != nil {
@@ -87,7 +87,7 @@ func (in *input) findJSON() error {
 		if head[i] != '{' {
 			continue
 		}
-		next := indexNot(head, i+1)
+		next := indexNonSpace(head, i+1)
 		if next == len(head) || head[next] == '"' || head[next] == '}' {
 			if len(bytes.TrimSpace(head[:i])) > 0 {
 				in.banner = int64(i)
@@ -98,10 +98,10 @@ func (in *input) findJSON() error {
 	if len(bytes.TrimSpace(head)) == 0 {
 		return ErrEmpty
 	}
-	return fmt.Errorf("%w: none in its first %d bytes", ErrNotJSON, len(head))
+	return fmt.Errorf("%w: none in the first %d bytes", ErrNotJSON, len(head))
 }
 
-// json returns the input from the first brace on.
+// json returns the text from the first brace on.
 func (in *input) json() (io.Reader, error) {
 	r, err := in.text()
 	if err != nil {
@@ -113,15 +113,14 @@ func (in *input) json() (io.Reader, error) {
 	return r, nil
 }
 
-// text returns the file from its first byte behind the byte order mark on, as UTF-8. It is no longer than the
-// file was when it was opened.
+// text returns the file behind its byte order mark as UTF-8, up to the size that the file had when it was opened.
 func (in *input) text() (io.Reader, error) {
 	if _, err := in.r.Seek(in.skip, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("rewind: %w", err)
 	}
 	r := io.LimitReader(in.r, in.size-in.skip)
-	if in.utf16 {
-		return &utf16Reader{r: r, big: in.big}, nil
+	if in.utf16 != nil {
+		return newUTF16Reader(r, in.utf16), nil
 	}
 	return r, nil
 }

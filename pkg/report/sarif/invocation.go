@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// override is a change of a rule's configuration for one invocation.
+// override changes the configuration of a rule for one invocation.
 type override struct {
 	Descriptor    descriptor `json:"descriptor"`
 	Configuration struct {
@@ -48,8 +48,8 @@ func (h *header) invocation(r *run) error {
 	return err
 }
 
-// time takes a time, if it is better than the one that is there.
-func (h *header) time(t *time.Time, better func(time.Time, time.Time) bool) error {
+// time reads a time into t, unless t is set and better prefers it.
+func (h *header) time(t *time.Time, better func(new, old time.Time) bool) error {
 	var s text
 	err := h.decode("time", &s)
 	if v, parseErr := time.Parse(time.RFC3339, string(s)); parseErr == nil && (t.IsZero() || better(v, *t)) {
@@ -66,9 +66,9 @@ func (h *header) notification(r *run) error {
 	if err := h.decode("notification", &j); err != nil || j.Level != "error" {
 		return err
 	}
-	n := Notification{ID: cut(string(j.Descriptor.ID), maxTagLength), Message: cut(j.Message.any(), 1<<10)}
+	n := Notification{ID: truncate(string(j.Descriptor.ID), maxTagLength), Message: truncate(j.Message.any(), 1<<10)}
 	r.Notifications = append(r.Notifications, n)
-	return h.keep(len(n.ID) + len(n.Message) + 64)
+	return h.hold(len(n.ID) + len(n.Message) + 64)
 }
 
 func (h *header) override(r *run) error {
@@ -81,7 +81,7 @@ func (h *header) override(r *run) error {
 		return err
 	}
 	r.overrides = append(r.overrides, o)
-	return h.keep(len(o.Descriptor.ID) + 128)
+	return h.hold(len(o.Descriptor.ID) + 128)
 }
 
 func (h *header) versionControl(r *run) error {
@@ -95,8 +95,8 @@ func (h *header) versionControl(r *run) error {
 		return err
 	}
 	v := &VersionControl{
-		cut(string(j.RepositoryURI), maxRuleText), cut(string(j.RevisionID), maxTagLength), cut(string(j.Branch), maxTagLength),
+		truncate(string(j.RepositoryURI), maxRuleText), truncate(string(j.RevisionID), maxTagLength), truncate(string(j.Branch), maxTagLength),
 	}
 	r.VersionControl = v
-	return errors.Join(err, h.keep(len(v.RepositoryURL)+len(v.Revision)+len(v.Branch)))
+	return errors.Join(err, h.hold(len(v.RepositoryURL)+len(v.Revision)+len(v.Branch)))
 }

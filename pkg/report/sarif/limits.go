@@ -1,21 +1,33 @@
 package sarif
 
 import (
-	"errors"
 	"fmt"
 	"math"
+
+	"github.com/rediverio/sdk/internal/config"
+	"github.com/rediverio/sdk/internal/jsonx"
 )
 
-// Limits bounds what a file may hold. A zero field means its default, -1 where allowed means no bound.
+// Limits bounds what a file may hold. A zero field means its default; -1, where it is allowed, means no bound.
 type Limits struct {
-	MaxBytes        int64 // bytes of the file; default 2 GiB; -1: no bound
-	MaxResultBytes  int64 // bytes of one result, rule or other single value; a larger one is quarantined; default 1 MiB
-	MaxDepth        int   // nesting of objects and arrays in one result; a deeper one is quarantined; default 500
-	MaxRuns         int   // runs in the file; default 10 000; -1: no bound
-	MaxRules        int   // rules in the file, all runs together; default 100 000; -1: no bound
-	MaxResults      int   // results in the file, all runs together; default 5 000 000; -1: no bound
-	MaxMessageBytes int   // bytes of Message and Description; a longer message is cut and kept whole in Properties; default 64 KiB
-	MaxHeaderBytes  int64 // bytes of text held of rules, artifacts and the like; over it descriptions are dropped, over twice this the file is refused; default 16 MiB
+	// MaxBytes is the size of the file. Defaults to 2 GiB; -1 means no bound.
+	MaxBytes int64
+	// MaxResultBytes is the size of one result, rule or other single value. A larger one is quarantined. Defaults to 1 MiB.
+	MaxResultBytes int64
+	// MaxDepth is the nesting of objects and arrays in one result. A deeper one is quarantined. Defaults to 500.
+	MaxDepth int
+	// MaxRuns is the number of runs in the file. Defaults to 10,000; -1 means no bound.
+	MaxRuns int
+	// MaxRules is the number of rules in all runs together. Defaults to 100,000; -1 means no bound.
+	MaxRules int
+	// MaxResults is the number of results in all runs together. Defaults to 5,000,000; -1 means no bound.
+	MaxResults int
+	// MaxMessageBytes is the size of Message and Description. A longer message is shortened, and preserved whole in
+	// Properties. Defaults to 64 KiB.
+	MaxMessageBytes int
+	// MaxHeaderBytes is the size of the text that is held in memory of rules, artifacts and the like. Above it
+	// descriptions are dropped; above twice its value the file is refused. Defaults to 16 MiB.
+	MaxHeaderBytes int64
 }
 
 // The defaults of Limits.
@@ -30,59 +42,48 @@ const (
 	DefaultMaxHeaderBytes  = 16 << 20
 )
 
-// maxDepth is the deepest nesting that encoding/json takes.
-const maxDepth = 10_000
-
 // Validate returns every field that is out of range, in one error.
 func (l Limits) Validate() error {
-	var errs []error
-	check := func(name string, v, lo, hi int64, offAllowed bool) {
-		if v == 0 || v == -1 && offAllowed || v >= lo && v <= hi {
-			return
-		}
-		errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
-	}
-	check("MaxBytes", l.MaxBytes, 1, math.MaxInt64, true)
-	check("MaxResultBytes", l.MaxResultBytes, 1<<10, 256<<20, false)
-	check("MaxDepth", int64(l.MaxDepth), 10, maxDepth, false)
-	check("MaxRuns", int64(l.MaxRuns), 1, math.MaxInt32, true)
-	check("MaxRules", int64(l.MaxRules), 1, math.MaxInt32, true)
-	check("MaxResults", int64(l.MaxResults), 1, math.MaxInt32, true)
-	check("MaxMessageBytes", int64(l.MaxMessageBytes), 64, 256<<20, false)
-	check("MaxHeaderBytes", l.MaxHeaderBytes, 1<<10, 1<<30, false)
-	return errors.Join(errs...)
+	l = l.withDefaults()
+	v := config.New("")
+	config.RangeOrOff(v, "max_bytes", l.MaxBytes, 1, math.MaxInt64)
+	config.Range(v, "max_result_bytes", l.MaxResultBytes, 1<<10, 256<<20)
+	config.Range(v, "max_depth", l.MaxDepth, 10, jsonx.MaxDepth)
+	config.RangeOrOff(v, "max_runs", l.MaxRuns, 1, math.MaxInt32)
+	config.RangeOrOff(v, "max_rules", l.MaxRules, 1, math.MaxInt32)
+	config.RangeOrOff(v, "max_results", l.MaxResults, 1, math.MaxInt32)
+	config.Range(v, "max_message_bytes", l.MaxMessageBytes, 64, 256<<20)
+	config.Range(v, "max_header_bytes", l.MaxHeaderBytes, 1<<10, 1<<30)
+	return v.Err()
 }
 
 func (l Limits) withDefaults() Limits {
-	l.MaxBytes = bound(l.MaxBytes, DefaultMaxBytes, math.MaxInt64)
-	l.MaxResultBytes = bound(l.MaxResultBytes, DefaultMaxResultBytes, math.MaxInt64)
-	l.MaxDepth = bound(l.MaxDepth, DefaultMaxDepth, math.MaxInt32)
-	l.MaxRuns = bound(l.MaxRuns, DefaultMaxRuns, math.MaxInt32)
-	l.MaxRules = bound(l.MaxRules, DefaultMaxRules, math.MaxInt32)
-	l.MaxResults = bound(l.MaxResults, DefaultMaxResults, math.MaxInt32)
-	l.MaxMessageBytes = bound(l.MaxMessageBytes, DefaultMaxMessageBytes, math.MaxInt32)
-	l.MaxHeaderBytes = bound(l.MaxHeaderBytes, DefaultMaxHeaderBytes, math.MaxInt64)
+	config.Default(&l.MaxBytes, DefaultMaxBytes)
+	config.Default(&l.MaxResultBytes, DefaultMaxResultBytes)
+	config.Default(&l.MaxDepth, DefaultMaxDepth)
+	config.Default(&l.MaxRuns, DefaultMaxRuns)
+	config.Default(&l.MaxRules, DefaultMaxRules)
+	config.Default(&l.MaxResults, DefaultMaxResults)
+	config.Default(&l.MaxMessageBytes, DefaultMaxMessageBytes)
+	config.Default(&l.MaxHeaderBytes, DefaultMaxHeaderBytes)
 	return l
 }
 
-// bound returns what v asks for: the default for 0, none for -1.
-func bound[T int | int64](v, def, none T) T {
-	switch v {
-	case 0:
-		return def
-	case -1:
-		return none
+// checkLimit returns a *LimitError if value is above bound, which is -1 for no bound.
+func checkLimit[T int | int64](setting string, value, bound T) error {
+	if bound == -1 || value <= bound {
+		return nil
 	}
-	return v
+	return &LimitError{setting, int64(value), int64(bound)}
 }
 
-// LimitError says which bound an input broke.
+// LimitError is returned for input that exceeds one of the Limits.
 type LimitError struct {
-	Field string // of Limits
-	Value int64  // what was seen: at least this much
-	Bound int64  // what is allowed
+	Setting string // name of the limit in a configuration file, such as "max_bytes"
+	Value   int64  // size or number that was met; there may be more of it
+	Bound   int64
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s: %d is over the bound %d", e.Field, e.Value, e.Bound)
+	return fmt.Sprintf("%s: %d is over the bound %d", e.Setting, e.Value, e.Bound)
 }

@@ -14,25 +14,25 @@ func file(results ...string) string { return head + strings.Join(results, ",") +
 func TestLimitsRefuseTheFile(t *testing.T) {
 	rules := strings.Repeat(`{"id":"R"},`, 10) + `{"id":"R"}`
 	for _, tc := range []struct {
-		field string
-		lim   Limits
-		in    string
+		setting string
+		lim     Limits
+		in      string
 	}{
-		{"MaxBytes", Limits{MaxBytes: 50}, one},
-		{"MaxRuns", Limits{MaxRuns: 2}, `{"version":"2.1.0","runs":[{},{},{}]}`},
-		{"MaxRules", Limits{MaxRules: 10}, `{"version":"2.1.0","runs":[{"tool":{"driver":{"rules":[` + rules + `]}}}]}`},
-		{"MaxResults", Limits{MaxResults: 3}, file("{}", "{}", "{}", "{}")},
-		{"MaxHeaderBytes", Limits{MaxHeaderBytes: 1 << 10}, `{"version":"2.1.0","runs":[{"tool":{"driver":{"rules":[` +
+		{"max_bytes", Limits{MaxBytes: 50}, one},
+		{"max_runs", Limits{MaxRuns: 2}, `{"version":"2.1.0","runs":[{},{},{}]}`},
+		{"max_rules", Limits{MaxRules: 10}, `{"version":"2.1.0","runs":[{"tool":{"driver":{"rules":[` + rules + `]}}}]}`},
+		{"max_results", Limits{MaxResults: 3}, file("{}", "{}", "{}", "{}")},
+		{"max_header_bytes", Limits{MaxHeaderBytes: 1 << 10}, `{"version":"2.1.0","runs":[{"tool":{"driver":{"rules":[` +
 			strings.Repeat(`{"id":"`+strings.Repeat("x", 1000)+`"},`, 5) + `{}]}}}]}`},
-		{"MaxResultBytes", Limits{MaxResultBytes: 1 << 10}, `{"` + strings.Repeat("k", 10<<10) + `":1}`},
+		{"max_result_bytes", Limits{MaxResultBytes: 1 << 10}, `{"` + strings.Repeat("k", 10<<10) + `":1}`},
 	} {
 		_, err := Open(strings.NewReader(tc.in), Options{Limits: tc.lim})
 		var lim *LimitError
-		if !errors.As(err, &lim) || lim.Field != tc.field || lim.Value <= lim.Bound {
-			t.Errorf("%s: %v", tc.field, err)
+		if !errors.As(err, &lim) || lim.Setting != tc.setting || lim.Value <= lim.Bound {
+			t.Errorf("%s: %v", tc.setting, err)
 		}
 		if _, err := Open(strings.NewReader(tc.in), Options{}); errors.As(err, &lim) {
-			t.Errorf("%s: defaults refuse as well: %v", tc.field, err)
+			t.Errorf("%s: defaults refuse as well: %v", tc.setting, err)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func TestEmitErrors(t *testing.T) {
 
 func TestLimitsValidate(t *testing.T) {
 	err := Limits{MaxBytes: -2, MaxDepth: 20_000, MaxResultBytes: -1}.Validate()
-	for _, want := range []string{"MaxBytes: -2", "MaxDepth: 20000 is outside 10 to 10000", "MaxResultBytes: -1"} {
+	for _, want := range []string{"max_bytes: -2", "max_depth: 20000 is outside 10 to 10000", "max_result_bytes: -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}

@@ -3,7 +3,6 @@ package sarif
 import (
 	"encoding/json"
 	"math"
-	"slices"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -26,7 +25,7 @@ type locationJSON struct {
 	Properties       markJSON        `json:"properties"`
 }
 
-// markJSON is the mark of a location, when it is true.
+// markJSON is the mark that a Writer puts into a location outside of the root. Its value is true; any other type is not a mark.
 type markJSON struct {
 	OutsideRoot any `json:"outside_root"`
 }
@@ -35,15 +34,16 @@ type snippet struct {
 	Text string `json:"text"`
 }
 
-// What of a location's regions and properties a report.Location has fields for, or a mark.
+// The members of a location's parts that a report.Location has fields for, or a mark.
 var (
-	mappedRegion  = set("startLine", "endLine", "startColumn", "endColumn", "snippet")
-	mappedContext = set("snippet")
-	locationMark  = set(outsideRoot)
+	mappedLocation = set("physicalLocation", "logicalLocations", "properties")
+	mappedRegion   = set("startLine", "endLine", "startColumn", "endColumn", "snippet")
+	mappedContext  = set("snippet")
+	locationMark   = set(outsideRoot)
 )
 
-// location returns a SARIF location. Its message, its ID and the like, and what else the region says, e.g.
-// charOffset, go into Extra. outside says that its path is not below the root.
+// location converts a SARIF location. Members without a field of their own, such as message, id and the region's
+// charOffset, go into Extra. outside reports that its path is not below the root.
 func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outside bool) {
 	var j locationJSON
 	if len(raw) == 0 || raw[0] != '{' || ignoreType(json.Unmarshal(raw, &j)) != nil {
@@ -55,32 +55,31 @@ func (f *File) location(r *run, raw json.RawMessage) (loc *report.Location, outs
 		StartColumn: count(region.StartColumn), EndColumn: count(region.EndColumn),
 		Snippet:        region.Snippet.Text,
 		ContextSnippet: j.PhysicalLocation.ContextRegion.Snippet.Text,
-		Extra:          extraOf(raw),
+		Extra:          extraOf(raw, j.Properties.OutsideRoot == true),
 	}
 	loc.Path, outside = f.resolve(r, j.PhysicalLocation.ArtifactLocation)
 	outside = outside || j.Properties.OutsideRoot == true
-	loc.EndLine = max(loc.EndLine, loc.StartLine) // which is what an absent endLine means
+	loc.EndLine = max(loc.EndLine, loc.StartLine) // the meaning of an absent endLine
 	if len(j.LogicalLocations) > 0 && j.LogicalLocations[0] == '[' && string(j.LogicalLocations) != "[]" {
 		loc.LogicalLocation = j.LogicalLocations
 	}
 	return loc, outside
 }
 
-// extraOf returns the members of a location, and of its regions, that have no field, under the name "sarif".
-func extraOf(raw []byte) report.Extra {
-	var rest report.Extra
-	var mark markJSON
-	eachMember(raw, func(key, value []byte) {
-		switch string(key) {
-		case "logicalLocations":
+// extraOf returns the members of a location and of its regions that a report.Location has no field for, under the name
+// "sarif".
+func extraOf(raw []byte, outside bool) report.Extra {
+	rest := membersExcept(raw, mappedLocation)
+	members(raw, func(name, value []byte) {
+		switch string(name) {
 		case "properties":
-			if json.Unmarshal(value, &mark) == nil && mark.OutsideRoot == true {
+			if outside {
 				value = without(value, locationMark)
 			}
 			put(&rest, "properties", value)
 		case "physicalLocation":
-			eachMember(value, func(key, value []byte) {
-				switch string(key) {
+			members(value, func(name, value []byte) {
+				switch string(name) {
 				case "address":
 					put(&rest, "address", value)
 				case "region":
@@ -89,55 +88,24 @@ func extraOf(raw []byte) report.Extra {
 					put(&rest, "contextRegion", without(value, mappedContext))
 				}
 			})
-		default:
-			put(&rest, string(key), value)
 		}
 	})
 	if rest == nil {
 		return nil
 	}
-	b, _ := json.Marshal(rest) // raw values that are valid JSON: it cannot fail
-	return report.Extra{"sarif": b}
+	return report.Extra{"sarif": encodeMembers(rest)}
 }
 
-// put sets a copy of a raw value, unless there is nothing to set.
-func put(to *report.Extra, key string, value []byte) {
-	if len(value) == 0 || string(value) == "null" {
-		return
-	}
-	if *to == nil {
-		*to = report.Extra{}
-	}
-	(*to)[key] = slices.Clone(value)
-}
-
-// without returns the object raw without the members of that name, nil if there are no others. What is no object
-// is returned as it is.
+// without returns the object raw without the members that have one of the names, or nil if there are no others. A value
+// that is not an object is returned unchanged.
 func without(raw []byte, names map[string]bool) []byte {
 	if len(raw) == 0 || raw[0] != '{' {
 		return raw
 	}
-	var rest report.Extra
-	members(raw, func(key, value []byte) {
-		if !names[string(key)] {
-			put(&rest, string(key), value)
-		}
-	})
-	if rest == nil {
-		return nil
-	}
-	b, _ := json.Marshal(rest) // as above
-	return b
+	return encodeMembers(membersExcept(raw, names))
 }
 
-// eachMember is members for a value that may be no object.
-func eachMember(raw []byte, fn func(key, value []byte)) {
-	if len(raw) > 0 && raw[0] == '{' {
-		members(raw, fn)
-	}
-}
-
-// count returns a line or column, 0 for what is none.
+// count returns n as a line, a column or a number of times. It returns 0 if n cannot be one.
 func count(n float64) int {
 	if !(n >= 1 && n <= math.MaxInt32) {
 		return 0

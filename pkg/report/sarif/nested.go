@@ -3,15 +3,14 @@ package sarif
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 
-	"github.com/rediverio/sdk/pkg/report"
+	"github.com/rediverio/sdk/internal/jsonx"
 )
 
-// artifactKey is what an artifact's location is called wherever there is one.
-var artifactKey = []byte(`"artifactLocation"`)
+// artifactKey is the name of every artifact location.
+const artifactKey = "artifactLocation"
 
-// relocate calls relocated for all parts of a result that stay SARIF.
+// relocate calls relocated for all parts of a result that a finding carries as SARIF.
 func (f *File) relocate(r *run, res *resultJSON) {
 	for _, raw := range []*json.RawMessage{&res.CodeFlows, &res.Fixes, &res.Stacks, &res.Attachments} {
 		*raw = f.relocated(r, *raw)
@@ -22,7 +21,7 @@ func (f *File) relocate(r *run, res *resultJSON) {
 	for name, v := range res.rest {
 		raw, _ := v.(json.RawMessage)
 		switch name {
-		case "result": // as it was
+		case "result": // preserved as it was
 		case "analysisTarget":
 			res.rest[name] = json.RawMessage(f.artifactLocation(r, raw))
 		default:
@@ -31,38 +30,42 @@ func (f *File) relocate(r *run, res *resultJSON) {
 	}
 }
 
-// relocated returns a part of a result that stays SARIF, like code flows, with every artifact's location in it as that
-// of a finding: resolved, without bases and indexes that mean nothing outside of the file, and marked where it is
-// outside of the root.
-//
-// A key can be told by its bytes: in a string its quotes would be escaped, and no other string has a colon behind it.
+// relocated returns a part of a result, such as code flows, in which every artifact location is resolved like that of
+// the finding: without bases and indexes, which have no meaning outside of the file, and marked if it is outside of the
+// root.
 func (f *File) relocated(r *run, raw json.RawMessage) json.RawMessage {
-	var out []byte
-	rest := raw
-	for {
-		key := bytes.Index(rest, artifactKey)
-		if key < 0 {
-			break
-		}
-		at := indexNot(rest, key+len(artifactKey))
-		if key > 0 && rest[key-1] == '\\' || at == len(rest) || rest[at] != ':' {
-			out, rest = append(out, rest[:at]...), rest[at:]
-			continue
-		}
-		at = indexNot(rest, at+1)
-		var value framer
-		n, _ := value.feed(rest[at:])
-		out = append(out, rest[:at]...)
-		out = append(out, f.artifactLocation(r, rest[at:at+n])...)
-		rest = rest[at+n:]
-	}
-	if out == nil {
+	if !bytes.Contains(raw, []byte(artifactKey)) {
 		return raw
 	}
-	return append(out, rest...)
+	var out []byte
+	copied := 0 // bytes of raw that are in out
+	s := jsonx.NewScanner(raw)
+	var visit func() error
+	visit = func() error {
+		switch s.Peek() {
+		case '{':
+			return s.Members(func(name []byte) error {
+				if string(name) != artifactKey {
+					return visit()
+				}
+				s.Peek()
+				start := s.Pos()
+				value, err := s.Value()
+				out = append(append(out, raw[copied:start]...), f.artifactLocation(r, value)...)
+				copied = s.Pos()
+				return err
+			})
+		case '[':
+			return s.Elements(visit)
+		}
+		_, err := s.Value()
+		return err
+	}
+	_ = visit() // raw is valid JSON
+	return append(out, raw[copied:]...)
 }
 
-// artifactLocation returns the location of an artifact as it stands in a finding.
+// artifactLocation returns an artifact location in the form that it has in a finding.
 func (f *File) artifactLocation(r *run, raw []byte) []byte {
 	var a artifact
 	if len(raw) == 0 || raw[0] != '{' || ignoreType(json.Unmarshal(raw, &a)) != nil {
@@ -73,31 +76,21 @@ func (f *File) artifactLocation(r *run, raw []byte) []byte {
 	if !outside && uri == string(a.URI) && a.BaseID == "" && a.Index == nil {
 		return raw
 	}
-	var all report.Extra
-	members(raw, func(key, value []byte) {
-		if name := string(key); name != "uri" && name != "uriBaseId" && name != "index" {
-			put(&all, name, value)
-		}
-	})
+	all := membersExcept(raw, artifactPlace)
 	if uri != "" {
 		text, _ := encode(uri) // a string: it cannot fail
 		put(&all, "uri", text)
 	}
 	if outside {
-		put(&all, "properties", withMark(all["properties"]))
+		properties := membersExcept(all["properties"], nil)
+		put(&properties, outsideRoot, []byte("true"))
+		put(&all, "properties", encodeMembers(properties))
 	}
-	text, err := encode(all)
-	if all == nil || err != nil {
+	if all == nil {
 		return []byte("{}")
 	}
-	return text
+	return encodeMembers(all)
 }
 
-// withMark returns properties with the mark for what is outside of the root.
-func withMark(raw json.RawMessage) []byte {
-	all := report.Extra{}
-	eachMember(raw, func(key, value []byte) { all[string(key)] = slices.Clone(value) })
-	all[outsideRoot] = json.RawMessage("true")
-	text, _ := encode(all) // raw values that are valid JSON: it cannot fail
-	return text
-}
+// artifactPlace has the members of an artifact location that resolve replaces.
+var artifactPlace = set("uri", "uriBaseId", "index")

@@ -14,7 +14,7 @@ func TestPlacesInFlowsAreResolved(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		`[{"artifactLocation":{"index":0}}]`:                                          `[{"artifactLocation":{"uri":"src/a%20b.go"}}]`,
-		`[{"artifactLocation" : {"uri":"x.go","uriBaseId":"SRC","index":7} }]`:        `[{"artifactLocation" : {"uri":"src/x.go"}}]`,
+		`[{"artifactLocation" : {"uri":"x.go","uriBaseId":"SRC","index":7} }]`:        `[{"artifactLocation" : {"uri":"src/x.go"} }]`,
 		`[{"artifactLocation":{"uri":"file:///repo/x.go","description":{"text":1}}}]`: `[{"artifactLocation":{"description":{"text":1},"uri":"x.go"}}]`,
 		`[{"artifactLocation":{"uri":"/etc/passwd"}},{"artifactLocation":{"uri":"../x","properties":{"a":1}}}]`: `[{"artifactLocation":{"properties":{"outside_root":true},"uri":"file:///etc/passwd"}},` +
 			`{"artifactLocation":{"properties":{"a":1,"outside_root":true},"uri":"../x"}}]`,

@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"unicode/utf8"
+
+	"github.com/rediverio/sdk/internal/jsonx"
 )
 
-// resultJSON is a SARIF result. What is read in parts later stays raw.
+// resultJSON is a SARIF result. Members that are decoded later stay raw.
 type resultJSON struct {
 	RuleID              text                       `json:"ruleId"`
 	RuleIndex           *float64                   `json:"ruleIndex"`
@@ -35,11 +36,11 @@ type resultJSON struct {
 	Taxa                []taxon                    `json:"taxa"`
 	Properties          json.RawMessage            `json:"properties"`
 
-	rest map[string]any // what a finding has no field for, raw
+	rest map[string]any // raw members that a finding has no field for, by name
 }
 
-// mapped are the members of a result that a finding has a field for. The rest, and the level, goes into its
-// property "sarif", but for nulls, which mean that there is nothing.
+// mapped are the members of a result that a finding has a field for. All others, and the level, go into its property
+// "sarif", except null values.
 var mapped = set("ruleId", "ruleIndex", "rule", "kind", "message", "locations", "relatedLocations", "fingerprints",
 	"partialFingerprints", "codeFlows", "fixes", "stacks", "attachments", "suppressions", "baselineState",
 	"correlationGuid", "rank", "occurrenceCount", "properties")
@@ -54,41 +55,44 @@ func set(names ...string) map[string]bool {
 
 var errNotObject = errors.New("a result must be an object")
 
-// parseResult decodes a result field by field: one that has the wrong type is left out, and the whole result is
-// kept raw beside the finding. It returns an error for a result that is to be quarantined.
+// parseResult decodes a result field by field. A field of the wrong type is left out, and the whole result is preserved
+// beside the finding. It returns an error for a result that must be quarantined.
 func parseResult(raw []byte, maxDepth int) (*resultJSON, error) {
 	if raw[0] != '{' {
-		return nil, fmt.Errorf("%w, and begins with %q", errNotObject, raw[0])
+		return nil, fmt.Errorf("%w, not a value that begins with %q", errNotObject, raw[0])
 	}
 	if !utf8.Valid(raw) {
 		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
 	}
 	res := &resultJSON{}
-	depth := members(raw, func(key, value []byte) {
-		if !mapped[string(key)] && string(value) != "null" {
-			res.keep(string(key), value)
+	s := jsonx.NewScanner(raw)
+	err := s.Members(func(name []byte) error {
+		value, err := s.Value()
+		if err == nil && !mapped[string(name)] && string(value) != "null" {
+			res.preserve(string(name), value)
 		}
+		return err
 	})
-	if depth > maxDepth {
-		return nil, &LimitError{"MaxDepth", int64(depth), int64(maxDepth)}
+	if err == nil {
+		err = checkLimit("max_depth", s.Deepest(), maxDepth)
 	}
-	err := json.Unmarshal(raw, res)
+	if err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(raw, res)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
 		res.rest = nil
-		res.keep("result", raw)
+		res.preserve("result", raw)
 		return res, nil
 	}
 	return res, err
 }
 
-// keep puts a copy of a raw value into rest.
-func (r *resultJSON) keep(key string, value []byte) { r.put(key, json.RawMessage(slices.Clone(value))) }
+// preserve puts a copy of a raw value into rest.
+func (r *resultJSON) preserve(name string, value []byte) {
+	r.put(name, json.RawMessage(bytes.Clone(value)))
+}
 
 // put sets a value in rest.
-func (r *resultJSON) put(key string, value any) {
-	if r.rest == nil {
-		r.rest = map[string]any{}
-	}
-	r.rest[key] = value
-}
+func (r *resultJSON) put(name string, value any) { assign(&r.rest, name, value) }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// rootSpellings returns the root as it is given and, if that is another, with its symbolic links followed, since
-// scanners report either.
+// rootSpellings returns the absolute path of root and, if it differs, the path with symbolic links resolved, since scanners
+// report either.
 func rootSpellings(root string) []string {
 	if root == "" {
 		return nil
@@ -24,13 +24,12 @@ func rootSpellings(root string) []string {
 	return out
 }
 
-// links looks for symbolic links that lead out of a root directory.
+// links finds symbolic links that lead out of a root directory.
 type links struct {
-	root string          // with its own links followed; "": there is no such directory here, and nothing to look at
-	dirs map[string]bool // the directories that were looked at, and whether they are outside
+	root string          // with its own links resolved; "" if there is no such directory on this machine
+	dirs map[string]bool // whether a directory is outside; bounded by maxDirs
 }
 
-// maxDirs bounds links.dirs.
 const maxDirs = 10_000
 
 func newLinks(root string) links {
@@ -44,15 +43,15 @@ func newLinks(root string) links {
 	return links{root: real, dirs: map[string]bool{}}
 }
 
-// leaves says whether a relative path, which does not climb, leads out of the root by a symbolic link. What does not
-// exist leads nowhere.
-func (f *File) leaves(p string) bool {
+// escapes reports whether a symbolic link in the relative path p leads out of the root. A path that does not exist
+// does not escape.
+func (f *File) escapes(p string) bool {
 	l := &f.links
 	if l.root == "" || p == "" {
 		return false
 	}
 	dir := path.Dir(p)
-	if strings.Contains(p, "..") { // Dir cleans it, but behind a link .. is elsewhere
+	if strings.Contains(p, "..") { // path.Dir would clean it, but the parent of a link's target is elsewhere
 		dir = p
 	}
 	out, known := l.dirs[dir]
@@ -70,10 +69,10 @@ func (f *File) leaves(p string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0 && l.outside(p)
 }
 
-// outside follows all links of a path, as far as it exists. That is found from the top, so that a long path into nowhere
-// costs one look.
+// outside resolves all links of the part of p that exists, and reports whether the result is outside of the root. It
+// looks for that part from the top, so that a long path that does not exist costs one system call.
 func (l *links) outside(p string) bool {
-	there, real := "", l.root
+	existing, real := "", l.root
 	for i := 0; i < len(p); i++ {
 		end := strings.IndexByte(p[i:], '/')
 		if end < 0 {
@@ -86,12 +85,12 @@ func (l *links) outside(p string) bool {
 		if _, err := os.Lstat(next); err != nil {
 			break
 		}
-		there = next
+		existing = next
 	}
-	if there != "" {
+	if existing != "" {
 		var err error
-		if real, err = filepath.EvalSymlinks(there); err != nil {
-			return false // a circle of links, or one to what does not exist: nothing to open there
+		if real, err = filepath.EvalSymlinks(existing); err != nil {
+			return false // a cycle of links or a dangling one: there is nothing to open
 		}
 	}
 	rel, err := filepath.Rel(l.root, real)

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// rule is what is held of a reporting descriptor.
+// rule is the part of a reporting descriptor that is held in memory.
 type rule struct {
 	id, name    string
 	title       string // short description
-	description string
+	description string // full description
 	helpURI     string
-	level       string
+	level       string // default level
 	severity    string // security-severity as it is written
 	precision   string
 	cwes, tags  []string
@@ -49,10 +49,11 @@ const (
 	maxTagLength = 256
 )
 
-// rule takes the next rule. One that is broken keeps its place in the list, since results count on it.
+// rule reads the next rule. An invalid rule keeps its place in the list, because results refer to rules by index.
 func (h *header) rule() (rule, error) {
-	if h.rules++; h.rules > h.lim.MaxRules {
-		return rule{}, &LimitError{"MaxRules", int64(h.rules), int64(h.lim.MaxRules)}
+	h.rules++
+	if err := checkLimit("max_rules", h.rules, h.lim.MaxRules); err != nil {
+		return rule{}, err
 	}
 	var j ruleJSON
 	if err := h.decode("rule", &j); err != nil {
@@ -60,19 +61,19 @@ func (h *header) rule() (rule, error) {
 	}
 	r := j.rule()
 	size := len(r.id) + 16*len(r.cwes)
-	if h.room() {
+	if h.spacious() {
 		size += r.describe(&j)
 	} else {
-		h.warn.addf("rule %q: its description is dropped: MaxHeaderBytes", r.id)
+		h.warn.addf("rule %q: description dropped because of max_header_bytes", r.id)
 	}
-	return r, h.keep(size)
+	return r, h.hold(size)
 }
 
-// rule takes what is always held.
+// rule returns the fields that are always held.
 func (j *ruleJSON) rule() rule {
 	r := rule{
-		id: cut(string(j.ID), maxRuleID), level: cut(string(j.DefaultConfiguration.Level), 64),
-		severity: cut(string(j.Properties.SecuritySeverity), 64),
+		id: truncate(string(j.ID), maxRuleID), level: truncate(string(j.DefaultConfiguration.Level), 64),
+		severity: truncate(string(j.Properties.SecuritySeverity), 64),
 	}
 	for _, rel := range j.Relationships {
 		r.cwes = appendCWE(r.cwes, rel.Target.cwe())
@@ -83,10 +84,10 @@ func (j *ruleJSON) rule() rule {
 	return r
 }
 
-// describe takes what is nice to have, and returns its size.
+// describe sets the fields that are not essential, and returns their size.
 func (r *rule) describe(j *ruleJSON) (size int) {
 	take := func(s string, n int) string {
-		s = cut(s, n)
+		s = truncate(s, n)
 		size += len(s)
 		return s
 	}
@@ -108,7 +109,7 @@ func (r *rule) describe(j *ruleJSON) (size int) {
 	return size
 }
 
-// index prepares look-ups of rules by ID, and the overrides of their levels.
+// index prepares the look-up of rules by ID, and the overrides of their levels.
 func (r *run) index() {
 	r.byID = map[string]*rule{}
 	add := func(rules []rule) {
@@ -143,16 +144,16 @@ type descriptor struct {
 	} `json:"toolComponent"`
 }
 
-// find returns the rule that a result refers to: by its place in an extension, by its place in the driver, by ID,
-// or by the part of a hierarchical ID ("A/sub") that is the ID of a rule. Nil if there is none.
+// find returns the rule that a result refers to: by index in an extension, by index in the driver, by ID, or by the
+// longest prefix of a hierarchical ID ("A/sub") that is the ID of a rule. It returns nil if there is none.
 //
-// A place whose rule has another ID than the result says is not believed, as some tools number wrongly.
+// An index is ignored if the rule there has another ID than the result, since some tools write wrong indexes.
 func (r *run) find(d descriptor, id string, ruleIndex *float64) *rule {
 	if id == "" {
 		id = string(d.ID)
 	}
 	fits := func(rules []rule, i *float64) *rule {
-		if at, ok := place(i, len(rules)); ok && (id == "" || related(id, rules[at].id)) {
+		if at, ok := indexIn(i, len(rules)); ok && (id == "" || related(id, rules[at].id)) {
 			return &rules[at]
 		}
 		return nil
@@ -168,12 +169,12 @@ func (r *run) find(d descriptor, id string, ruleIndex *float64) *rule {
 	return found
 }
 
-// component returns the rules of the component that d names, the driver's if it names none.
+// component returns the rules of the tool component that d names, or the driver's if it names none.
 func (r *run) component(d descriptor) []rule {
 	if d.ToolComponent == nil {
 		return r.driver
 	}
-	if i, ok := place(d.ToolComponent.Index, len(r.extensions)); ok {
+	if i, ok := indexIn(d.ToolComponent.Index, len(r.extensions)); ok {
 		return r.extensions[i].rules
 	}
 	i := slices.IndexFunc(r.extensions, func(c component) bool { return c.name == string(d.ToolComponent.Name) })
@@ -183,13 +184,13 @@ func (r *run) component(d descriptor) []rule {
 	return r.extensions[i].rules
 }
 
-// related says whether a result with this ID can be of the rule with that one.
+// related reports whether a result with the ID id can belong to the rule with the ID ruleID.
 func related(id, ruleID string) bool {
 	return ruleID == "" || id == ruleID || strings.HasPrefix(id, ruleID+"/")
 }
 
-// place returns i as an index into a list of n.
-func place(i *float64, n int) (int, bool) {
+// indexIn returns i as an index into a list of n elements. ok is false if it is not one.
+func indexIn(i *float64, n int) (index int, ok bool) {
 	if i == nil || *i < 0 || *i >= float64(n) {
 		return 0, false
 	}

@@ -1,29 +1,29 @@
-// Package sarif reads and writes SARIF 2.1.0, the format in which scanners write what they found, finding by finding, so
-// that memory does not depend on the size of the file.
+// Package sarif reads and writes SARIF 2.1.0, the output format of scanners, one finding at a time, so that memory does
+// not depend on the size of the file.
 //
-// A file is read twice. [Open] takes the header: tools, rules, URI bases, invocations, and how many results there
-// are; it is there in full before the first result, in whatever order the file has its keys. [File.Findings] takes
-// the results.
+// A file is read twice. [Open] reads the header: tools, rules, URI bases, invocations, and the number of results. It is
+// complete before the first result, in whatever order the file has its members. [File.Findings] reads the results.
 //
-// Every file is taken for hostile. A result that is too large, too deep or no JSON is quarantined: counted, listed
-// with its place, and the stream goes on behind it. A file that ends early gives what is in it, and says partial.
+// Every file is treated as hostile. A result that is too large, nested too deeply or not valid JSON is quarantined: it is
+// counted and listed with its position, and reading continues behind it. A file that ends early yields the results in
+// it, and the [Summary] is marked as partial.
 //
-// # What becomes of a result
+// # Mapping of results
 //
-// What a finding has a field for goes there. The result's own properties become those of the finding. Beside them
-// stand, where there is something to say:
+// Members of a result become fields of the finding, and its properties become properties of the finding. The reader adds
+// these properties if they apply:
 //
-//	sarif              what the finding has no field for, under its SARIF name, and the level as it was written
-//	security-severity  of the rule
-//	precision          of the rule
-//	tool               the name of the run's tool, where it is not that of the file's first run
-//	outside_root       true: the path is not below Options.Root
-//	withheld           what was taken out of a secret's finding because the scanner had not redacted it
+//	sarif              members that a finding has no field for, under their SARIF names, and the level as it was written
+//	security-severity  from the rule
+//	precision          from the rule
+//	tool               name of the run's tool, if it differs from that of the file's first run
+//	outside_root       true if the path is not below Options.Root
+//	withheld           names of the parts that were removed because they contain a secret in clear
 //
-// A [Writer] puts all of it back to where it was.
+// A [Writer] restores all of them to their original place.
 //
-// The severity is that of security-severity (9 critical, 7 high, 4 medium), else that of the level; a secret
-// without either is high.
+// The severity follows security-severity (9 is critical, 7 high, 4 medium), or else the level. A secret without either is
+// high.
 package sarif
 
 import (
@@ -34,28 +34,28 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Options says how a file is read. The zero value works.
+// Options configures the reading of a file. The zero value is valid.
 type Options struct {
 	// Limits bounds what a file may hold.
 	Limits Limits
-	// Root is the directory that was scanned. Absolute paths and file: URIs below it become relative to it; a
-	// path outside it is kept and marked with the property "outside_root". Empty: absolute paths stay as they
-	// are, and only relative paths that climb with ".." are marked.
+	// Root is the directory that was scanned. Absolute paths and file: URIs below it become relative to it. A path
+	// outside of it is preserved and marked with the property "outside_root". If Root is empty, absolute paths are
+	// unchanged, and only relative paths that begin with ".." are marked.
 	Root string
-	// AssetRef, AssetValue and AssetType are put into every finding.
+	// AssetRef, AssetValue and AssetType are set in every finding.
 	AssetRef, AssetValue, AssetType string
-	// Type is put into every finding. Empty: by tool, e.g. secret for gitleaks, misconfiguration for checkov,
-	// vulnerability for tools this package does not know.
+	// Type is set in every finding. Defaults to a type by the name of the tool, such as secret for Gitleaks and
+	// misconfiguration for Checkov, and to vulnerability for an unknown tool.
 	Type string
 }
 
-// File is an open SARIF file. It is used by one goroutine at a time.
+// File is an open SARIF file. It is not safe for concurrent use.
 type File struct {
 	in   *input
 	opt  Options
 	lim  Limits
 	runs []*run
-	root []string // Root, cleaned, in its spellings
+	root []string // Options.Root, with and without symbolic links
 	links
 
 	warn    warnings
@@ -65,19 +65,19 @@ type File struct {
 // Run is one run of one tool. Tool.Name is never empty.
 type Run struct {
 	Tool report.Tool
-	// Rules is the number of rules the tool and its extensions describe.
+	// Rules is the number of rules that the tool and its extensions describe.
 	Rules int
-	// Results is the number of results. It is 0 and ResultsUnknown is set where the file has no array of
-	// results, which means that nobody knows, not that nothing was found.
+	// Results is the number of results. If the run has no array of results, it is 0 and ResultsUnknown is set: the
+	// file does not tell whether anything was found.
 	Results        int
 	ResultsUnknown bool
-	// ExecutionSuccessful is what the invocations say: false if one says false, nil if none says anything.
+	// ExecutionSuccessful is false if one of the invocations failed, and nil if none tells.
 	ExecutionSuccessful *bool
-	// Notifications are the errors the tool had, at most 100.
+	// Notifications are the first 100 errors of the tool.
 	Notifications []Notification
-	// StartTime and EndTime span the invocations; zero where not given.
+	// StartTime and EndTime span the invocations. They are zero if the file does not tell.
 	StartTime, EndTime time.Time
-	// VersionControl is the state of the repository that was scanned, nil where not given.
+	// VersionControl is the state of the repository that was scanned, or nil.
 	VersionControl *VersionControl
 }
 
@@ -94,11 +94,11 @@ type VersionControl struct {
 	Branch        string
 }
 
-// Open reads the header of a SARIF file. r is read again by Findings, so it must stay open, and the same, until
-// then. UTF-8 with or without BOM and UTF-16 are read, as is a file with log lines before the JSON.
+// Open reads the header of a SARIF file. Findings reads r again, so r must stay open and unchanged until then. The file
+// may be UTF-8 or UTF-16, with or without a byte order mark, and may have log lines before the JSON.
 //
-// It returns ErrEmpty, ErrNotJSON, ErrNotSARIF, a *VersionError, an *EncodingError or a *LimitError for a file that
-// it refuses, and the error of r. A file that ends early is not refused if it holds the beginning of a run.
+// Open returns ErrEmpty, ErrNotJSON, ErrNotSARIF, a *VersionError, an *EncodingError or a *LimitError for a file that
+// it refuses, and errors of r. It accepts a file that ends early if the file holds the beginning of a run.
 func Open(r io.ReadSeeker, opt Options) (*File, error) {
 	if err := opt.Limits.Validate(); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func Open(r io.ReadSeeker, opt Options) (*File, error) {
 	return f, nil
 }
 
-// Runs returns the runs of the file, in its order.
+// Runs returns the runs in the order of the file.
 func (f *File) Runs() []Run {
 	out := make([]Run, len(f.runs))
 	for i, r := range f.runs {

@@ -1,6 +1,7 @@
 package sarif
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -8,28 +9,18 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// levelOf returns the level of a result: its own, else what the invocation or the rule say, "" when nobody says one;
-// and "none" for a kind other than fail.
+// levelOf returns the level of a result in lower case: its own, or the one that the invocation or the rule configures, or ""
+// if there is none. A result of a kind other than fail has the level none.
 func (r *run) levelOf(level, kind string, rule *rule) string {
-	level = strings.ToLower(level)
-	switch {
-	case kind != "" && kind != "fail":
+	if kind != "" && kind != "fail" {
 		return "none"
-	case level != "":
-		return level
-	case rule == nil:
-		return ""
-	case r.levels[rule] != "":
-		return strings.ToLower(r.levels[rule])
-	case rule.level != "":
-		return strings.ToLower(rule.level)
 	}
-	return ""
+	return strings.ToLower(cmp.Or(level, r.levels[rule], rule.level))
 }
 
-// severityOf returns the severity of a result: by its security-severity, else by its level. SARIF reads a level that
-// nobody gave as "warning"; a secret is High then, for scanners of secrets give none and a leaked one can be used at
-// once. What passed, does not apply or is there for information is Info.
+// severityOf returns the severity of a result: by its security-severity, or else by its level. A missing level means
+// warning in SARIF; but scanners for secrets give none, and a leaked secret can be used at once, so a secret is High. A
+// check that passed or does not apply, and information, is Info.
 func severityOf(score, level, kind, findingType string) report.Severity {
 	switch kind {
 	case "pass", "notapplicable", "informational":
@@ -53,7 +44,7 @@ func severityOf(score, level, kind, findingType string) report.Severity {
 	return report.Medium
 }
 
-// severityOfScore takes a number of 0 to 10 or a word; anything else, and 0, says nothing.
+// severityOfScore returns the severity for a number of up to 10 or a word. It returns "" for any other text, and for 0.
 func severityOfScore(s string) report.Severity {
 	if n, ok := score(s); ok {
 		switch {
@@ -66,22 +57,15 @@ func severityOfScore(s string) report.Severity {
 		}
 		return report.Low
 	}
-	switch strings.ToLower(strings.TrimSpace(s)) {
-	case "critical":
-		return report.Critical
-	case "high", "error":
-		return report.High
-	case "medium", "moderate", "warning":
-		return report.Medium
-	case "low", "note":
-		return report.Low
-	case "info", "informational":
-		return report.Info
-	}
-	return ""
+	return severityWords[strings.ToLower(strings.TrimSpace(s))]
 }
 
-// score returns a security-severity as a number over 0 and up to 10.
+var severityWords = map[string]report.Severity{
+	"critical": report.Critical, "high": report.High, "error": report.High, "medium": report.Medium, "moderate": report.Medium,
+	"warning": report.Medium, "low": report.Low, "note": report.Low, "info": report.Info, "informational": report.Info,
+}
+
+// score parses a security-severity, which must be above 0 and at most 10.
 func score(s string) (float64, bool) {
 	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	return n, err == nil && n > 0 && n <= 10 && !math.IsNaN(n)

@@ -5,46 +5,46 @@ import (
 	"io"
 )
 
-// errTooLong is what a source says at its limit.
+// errTooLong is returned by a source at its limit.
 var errTooLong = errors.New("value is over the bound")
 
-// source feeds a JSON decoder and can go back to where a value began, which is how a bad value is skipped. It
-// holds the bytes from the last release on, and those are bounded by stop.
+// source feeds a JSON decoder and can be rewound to the beginning of a value, so that an invalid value can be skipped. It
+// holds the bytes since the last release, whose number is bounded by stop.
 type source struct {
-	r    io.Reader
-	err  error  // of r
-	pre  []byte // delivered before anything else
-	buf  []byte // the bytes from base on
-	base int64  // offset in the input of buf[0]
-	lo   int    // what is before it in buf was released
-	pos  int    // the next byte to deliver
-	stop int64  // the offset at which Read refuses
+	r      io.Reader
+	err    error  // error of r
+	prefix []byte // delivered before the input
+	buf    []byte // bytes of the input from base on
+	base   int64  // offset in the input of buf[0]
+	lo     int    // index in buf; bytes before it are released
+	pos    int    // index in buf of the next byte to deliver
+	stop   int64  // offset at which Read returns errTooLong
 }
 
 const chunk = 64 << 10
 
 func newSource(r io.Reader) *source { return &source{r: r, buf: make([]byte, 0, 2*chunk)} }
 
-// offset is that of the next byte.
+// offset returns the offset of the next byte.
 func (s *source) offset() int64 { return s.base + int64(s.pos) }
 
-// release lets go of the bytes before off, and allows n to be read from there.
+// release drops the bytes before off, and allows n bytes to be read from there.
 func (s *source) release(off, n int64) {
 	s.lo = int(off - s.base)
 	s.stop = off + n
 }
 
-// rewind makes off, which is not released, the next byte.
+// rewind makes off the offset of the next byte. It must not be released yet.
 func (s *source) rewind(off int64) {
-	s.pre = nil
+	s.prefix = nil
 	s.pos = int(off - s.base)
 }
 
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
-	if len(s.pre) > 0 {
-		n := copy(p, s.pre)
-		s.pre = s.pre[n:]
+	if len(s.prefix) > 0 {
+		n := copy(p, s.prefix)
+		s.prefix = s.prefix[n:]
 		return n, nil
 	}
 	if s.offset() >= s.stop {
@@ -59,7 +59,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// window returns the bytes that are there to be read, at least one, or the error that there are none.
+// window returns the bytes that can be read without waiting, at least one, or an error if there are none.
 func (s *source) window() ([]byte, error) {
 	for s.pos == len(s.buf) {
 		if s.err != nil {
@@ -74,7 +74,7 @@ func (s *source) window() ([]byte, error) {
 	return s.buf[s.pos:], nil
 }
 
-// slide makes room behind the bytes that are held.
+// slide makes room behind the held bytes.
 func (s *source) slide() {
 	held := s.buf[s.lo:]
 	to := s.buf[:0]
@@ -87,7 +87,13 @@ func (s *source) slide() {
 	s.lo = 0
 }
 
-// skip passes over the value at the next byte, whatever its size.
+// discard passes over n bytes of the window and releases them.
+func (s *source) discard(n int) {
+	s.pos += n
+	s.lo = s.pos
+}
+
+// skip passes over the value at the next byte, however large it is.
 func (s *source) skip() (*framer, error) {
 	f := &framer{}
 	for {
@@ -96,8 +102,7 @@ func (s *source) skip() (*framer, error) {
 			return f, err
 		}
 		n, end := f.feed(b)
-		s.pos += n
-		s.lo = s.pos
+		s.discard(n)
 		if end {
 			return f, nil
 		}

@@ -7,8 +7,9 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// suppression returns the first suppression in force: one that is accepted, or has no status. One that is
-// rejected or under review suppresses nothing. All are kept raw where one does not say it all.
+// suppression returns the first suppression in force, which is one that is accepted or has no status. A suppression that
+// is rejected or under review suppresses nothing. All suppressions are preserved if the returned one does not hold all of
+// their content.
 func (r *resultJSON) suppression() (found *report.Suppression) {
 	for _, raw := range r.Suppressions {
 		var j struct {
@@ -23,15 +24,11 @@ func (r *resultJSON) suppression() (found *report.Suppression) {
 			found = &report.Suppression{Kind: string(j.Kind), Status: string(j.Status), Justification: string(j.Justification)}
 		}
 	}
-	if len(r.Suppressions) > 1 || len(r.Suppressions) == 1 && (found == nil || has(r.Suppressions[0], "guid", "location", "properties")) {
+	if len(r.Suppressions) > 1 || len(r.Suppressions) == 1 && (found == nil || membersExcept(r.Suppressions[0], mappedSuppression) != nil) {
 		r.put("suppressions", r.Suppressions)
 	}
 	return found
 }
 
-// has says whether the object raw has one of these members.
-func has(raw []byte, keys ...string) (found bool) {
-	known := set(keys...)
-	eachMember(raw, func(key, _ []byte) { found = found || known[string(key)] })
-	return found
-}
+// mappedSuppression are the members of a suppression that a report.Suppression has fields for.
+var mappedSuppression = set("kind", "status", "justification")

@@ -2,34 +2,30 @@ package sarif
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rediverio/sdk/internal/jsonx"
 )
 
-// text is a string, or a number as it is written; anything else is empty.
+// text decodes from a string, or from a number as it is written. Any other value leaves it unchanged.
 type text string
 
-// UnmarshalJSON never fails.
+// UnmarshalJSON implements json.Unmarshaler. It never returns an error.
 func (t *text) UnmarshalJSON(b []byte) error {
-	switch c := b[0]; {
-	case c == '"' && bytes.IndexByte(b, '\\') < 0 && utf8.Valid(b): // as almost all are
-		*t = text(b[1 : len(b)-1])
-	case c == '"':
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
+	if s, ok := jsonx.String(b); ok {
 		*t = text(s)
-	case c == '-' || '0' <= c && c <= '9':
+	} else if b[0] == '-' || '0' <= b[0] && b[0] <= '9' {
 		*t = text(b)
 	}
 	return nil
 }
 
-// message is a SARIF message, or a plain string in its place.
+// message is a SARIF message. It also decodes from a plain string, which some tools write in its place.
 type message struct {
 	Text      text   `json:"text"`
 	Markdown  text   `json:"markdown"`
@@ -37,7 +33,7 @@ type message struct {
 	Arguments []text `json:"arguments"`
 }
 
-// UnmarshalJSON takes an object or a string; anything else is empty.
+// UnmarshalJSON implements json.Unmarshaler. A value that is neither an object nor a string leaves m unchanged.
 func (m *message) UnmarshalJSON(b []byte) error {
 	switch b[0] {
 	case '"':
@@ -49,34 +45,29 @@ func (m *message) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// any returns the text, or else the markdown.
-func (m message) any() string {
-	if m.Text != "" {
-		return string(m.Text)
-	}
-	return string(m.Markdown)
-}
+// any returns the text, or the markdown if there is no text.
+func (m message) any() string { return string(cmp.Or(m.Text, m.Markdown)) }
 
-// resolve returns what the message says: its text, its markdown, or the rule's text for its ID; at most n bytes,
-// and whether that is all of it.
+// resolve returns the message's text, its markdown, or the rule's text for its ID, in this order, with its arguments
+// filled in. It returns at most n bytes, and whether they are the whole message.
 func (m message) resolve(r *rule, n int) (s string, whole bool) {
 	s = m.any()
-	if s == "" && r != nil && m.ID != "" {
+	if s == "" && m.ID != "" {
 		s = r.messages[string(m.ID)]
 	}
 	if len(m.Arguments) > 0 {
 		s = fill(s, m.Arguments, n+1)
 	}
 	if len(s) > n {
-		return cut(s, n), false
+		return truncate(s, n), false
 	}
 	return s, true
 }
 
-// maxPlaceholder is the longest {n}, in bytes: braces far apart are none.
+// maxPlaceholder is the length of the longest placeholder {n}, in bytes.
 const maxPlaceholder = 8
 
-// fill puts the arguments in place of {0}, {1}, …, and single braces in place of double ones. It stops at n bytes.
+// fill replaces {0}, {1}, … by the arguments, and double braces by single ones. It stops after n bytes.
 func fill(s string, args []text, n int) string {
 	var out strings.Builder
 	for len(s) > 0 && out.Len() < n {
@@ -106,7 +97,7 @@ func fill(s string, args []text, n int) string {
 	return out.String()
 }
 
-// placeholders returns a text of which fill makes s again, if there are arguments.
+// placeholders is the inverse of fill: it returns a text that fill turns into s.
 func placeholders(s string, args []text) string {
 	if len(args) == 0 {
 		return s
@@ -116,8 +107,8 @@ func placeholders(s string, args []text) string {
 
 var braces = strings.NewReplacer("{", "{{", "}", "}}")
 
-// cut returns at most n bytes of s, whole characters, with an ellipsis if something is missing.
-func cut(s string, n int) string {
+// truncate returns s, or if it is longer than n bytes its first characters and an ellipsis, at most n bytes together.
+func truncate(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
@@ -129,16 +120,16 @@ func cut(s string, n int) string {
 	return strings.Clone(s[:n]) + dots
 }
 
-// firstLine returns the first line of s that says something.
+// firstLine returns the first line of s that is not blank.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
 	return strings.TrimSpace(line)
 }
 
-// canonical returns a JSON value as a string: a string as what it says, anything else with its keys in order.
+// canonical returns a JSON value as a string: the content of a string, and any other value as JSON with sorted keys.
 func canonical(raw json.RawMessage) string {
 	var t text
-	if len(raw) > 0 && raw[0] != '{' && raw[0] != '[' && t.UnmarshalJSON(raw) == nil && (t != "" || raw[0] == '"') {
+	if t.UnmarshalJSON(raw) == nil && (t != "" || raw[0] == '"') {
 		return string(t)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -147,16 +138,14 @@ func canonical(raw json.RawMessage) string {
 	if d.Decode(&v) != nil {
 		return string(raw)
 	}
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if e.Encode(v) != nil {
+	out, err := encode(v)
+	if err != nil {
 		return string(raw)
 	}
-	return strings.TrimSuffix(out.String(), "\n")
+	return string(out)
 }
 
-// ignoreType drops the error that a field has another type than it should: all others are decoded.
+// ignoreType returns nil for the error that a field has the wrong type, since all other fields are decoded all the same.
 func ignoreType(err error) error {
 	if _, ok := err.(*json.UnmarshalTypeError); ok {
 		return nil
@@ -164,13 +153,13 @@ func ignoreType(err error) error {
 	return err
 }
 
-// distinct adds the texts to list that are new to it and not empty, cut, as long as it has fewer than n.
+// distinct appends the texts, truncated, that are neither empty nor in list already, until list has n elements.
 func distinct[T ~string](list []string, texts []T, n int) []string {
 	for _, t := range texts {
 		if len(list) >= n {
 			break
 		}
-		if s := cut(string(t), maxRuleText); s != "" && !slices.Contains(list, s) {
+		if s := truncate(string(t), maxRuleText); s != "" && !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}

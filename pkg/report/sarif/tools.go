@@ -7,7 +7,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// The tools whose findings are not vulnerabilities, by what their names, in lower case, begin with.
+// Prefixes of the names, in lower case, of tools whose findings are not vulnerabilities.
 var (
 	secretTools = []string{
 		"betterleaks", "detect-secrets", "ggshield", "gitguardian", "gitleaks", "noseyparker", "nosey parker",
@@ -20,7 +20,7 @@ var (
 	}
 )
 
-// typeOf returns the type of a finding of a tool. A tool that finds more than one type says which by tag.
+// typeOf returns the type of a tool's finding. Trivy finds more than one type and marks them by tags.
 func typeOf(tool string, tags []string) string {
 	tool = strings.ToLower(tool)
 	begins := func(names []string) bool {

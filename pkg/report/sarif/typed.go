@@ -2,12 +2,13 @@ package sarif
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// typed sets the type and what belongs to it.
+// typed sets the type and the fields that depend on it.
 func (f *File) typed(fd *report.Finding, r *run, res *resultJSON, rule *rule, severity string) {
 	fd.Type = f.opt.Type
 	if fd.Type == "" {
@@ -19,10 +20,7 @@ func (f *File) typed(fd *report.Finding, r *run, res *resultJSON, rule *rule, se
 	case report.TypeMisconfiguration:
 		fd.Misconfiguration = &report.Misconfiguration{PolicyID: fd.RuleID, PolicyName: fd.RuleName}
 	}
-	var v report.Vulnerability
-	if rule != nil {
-		v.CWEIDs = append(v.CWEIDs, rule.cwes...)
-	}
+	v := report.Vulnerability{CWEIDs: slices.Clone(rule.cwes)}
 	for _, t := range res.Taxa {
 		v.CWEIDs = appendCWE(v.CWEIDs, t.cwe())
 	}
@@ -38,7 +36,7 @@ func (f *File) typed(fd *report.Finding, r *run, res *resultJSON, rule *rule, se
 	}
 }
 
-// packageOf reads the message that trivy writes: a line each for package, installed and fixed version.
+// packageOf parses the message that Trivy writes, which has a line each for package, installed and fixed version.
 func packageOf(message string) (name, installed, fixed string) {
 	for line := range strings.Lines(message) {
 		key, value, _ := strings.Cut(line, ":")
@@ -54,17 +52,17 @@ func packageOf(message string) (name, installed, fixed string) {
 	return name, installed, fixed
 }
 
-// masked is a value of which a scanner shows a few characters at most.
+// masked matches a secret of which the scanner shows at most a few characters.
 var masked = regexp.MustCompile(`^["'` + "`" + `]?[\w+/=.-]{0,8}(\*{3,}|\[?REDACTED\]?)[\w+/=.-]{0,8}["'` + "`" + `]?$`)
 
-// redacted says whether a scanner took the secret out of s.
+// redacted reports whether the scanner removed the secret from s.
 func redacted(s string) bool { return strings.Contains(s, "REDACTED") || strings.Contains(s, "***") }
 
-// inClear are properties in which scanners write the secret itself.
+// inClear are the properties in which scanners write the secret itself.
 var inClear = []string{"match", "offender", "raw", "rawV2", "secret"}
 
-// secret fills in what is known of the secret. Text that the scanner did not redact is withheld, since a report
-// must not spread what it warns of; the property "withheld" lists what.
+// secret sets the fields of a leaked secret. Text that the scanner did not redact is removed, since a report must not
+// spread the secret. The property "withheld" lists the removed parts.
 func secret(fd *report.Finding) {
 	fd.Secret = &report.Secret{SecretType: fd.RuleID}
 	if loc := fd.Location; loc != nil {
@@ -76,7 +74,7 @@ func secret(fd *report.Finding) {
 	commit(fd)
 }
 
-// withhold takes out of a secret's finding what the scanner did not redact.
+// withhold removes all text that the scanner did not redact.
 func withhold(fd *report.Finding) {
 	for _, loc := range append([]*report.Location{fd.Location}, fd.RelatedLocations...) {
 		if loc == nil {
@@ -98,7 +96,7 @@ func withhold(fd *report.Finding) {
 		}
 	}
 	rest, _ := fd.Properties["sarif"].(map[string]any)
-	for _, name := range []string{"result", "properties"} { // as they were, with all that is taken out above
+	for _, name := range []string{"result", "properties"} { // preserved as they were, secrets included
 		if _, ok := rest[name]; ok {
 			delete(rest, name)
 			withheld(fd, "sarif."+name)
@@ -109,14 +107,13 @@ func withhold(fd *report.Finding) {
 	}
 }
 
-// withheld notes that something was taken out.
+// withheld records the name of a removed part.
 func withheld(fd *report.Finding, name string) {
 	list, _ := fd.Properties["withheld"].([]any)
-	setProperty(fd, "withheld", list)
-	fd.Properties["withheld"] = append(list, name)
+	assign(&fd.Properties, "withheld", any(append(list, name)))
 }
 
-// commit takes who brought a secret in, and when, from where gitleaks writes it.
+// commit sets author, date and commit of a secret from the places where Gitleaks writes them.
 func commit(fd *report.Finding) {
 	get := func(names ...string) string {
 		for _, name := range names {

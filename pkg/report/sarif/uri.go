@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// artifact is where a file is, as SARIF says it.
+// artifact is a SARIF artifact location.
 type artifact struct {
 	URI    text     `json:"uri"`
 	BaseID text     `json:"uriBaseId"`
@@ -20,10 +20,10 @@ type artifact struct {
 const (
 	maxURI   = 4 << 10
 	maxBases = 1000
-	maxHops  = 16 // from base to base
+	maxHops  = 16 // bases that refer to each other
 )
 
-// baseIDs takes originalUriBaseIds.
+// baseIDs reads originalUriBaseIds.
 func (h *header) baseIDs(r *run) error {
 	_, err := h.w.object(func(key string) error {
 		var a artifact
@@ -31,23 +31,23 @@ func (h *header) baseIDs(r *run) error {
 			return err
 		}
 		if len(r.bases) == maxBases || len(key)+len(a.URI)+len(a.BaseID) > maxURI {
-			h.warn.addf("URI base %q dropped", cut(key, 64))
+			h.warn.addf("URI base %q dropped", truncate(key, 64))
 			return nil
 		}
 		if r.bases == nil {
 			r.bases = map[string]artifact{}
 		}
 		r.bases[key] = artifact{URI: a.URI, BaseID: a.BaseID}
-		return h.keep(len(key) + len(a.URI) + len(a.BaseID))
+		return h.hold(len(key) + len(a.URI) + len(a.BaseID))
 	})
 	return err
 }
 
-// artifact takes the place of the next artifact, for results that name it by number alone.
+// artifact reads the location of the next artifact, for results that refer to it by index only.
 func (h *header) artifact(r *run) error {
-	if !h.room() {
+	if !h.spacious() {
 		if !h.full {
-			h.warn.addf("artifacts from %d of run %d on dropped: MaxHeaderBytes", len(r.artifacts), len(h.runs)-1)
+			h.warn.addf("artifacts from %d of run %d on dropped because of max_header_bytes", len(r.artifacts), len(h.runs)-1)
 		}
 		h.full = true
 		return h.skip()
@@ -58,15 +58,15 @@ func (h *header) artifact(r *run) error {
 	if err := h.decode("artifact", &j); err != nil {
 		return err
 	}
-	a := artifact{URI: text(cut(string(j.Location.URI), maxURI)), BaseID: text(cut(string(j.Location.BaseID), maxTagLength))}
+	a := artifact{URI: text(truncate(string(j.Location.URI), maxURI)), BaseID: text(truncate(string(j.Location.BaseID), maxTagLength))}
 	r.artifacts = append(r.artifacts, a)
-	return h.keep(len(a.URI) + len(a.BaseID) + 48)
+	return h.hold(len(a.URI) + len(a.BaseID) + 48)
 }
 
-// resolve returns the path of an artifact: relative to the root where it is below it, with slashes. outside says
-// that it is not below the root, and not to be opened without a look.
+// resolve returns the path of an artifact with slashes, relative to the root if it is below the root. outside reports
+// that it is not, so that it must not be opened unchecked.
 func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
-	if i, ok := place(a.Index, len(r.artifacts)); ok && a.URI == "" {
+	if i, ok := indexIn(a.Index, len(r.artifacts)); ok && a.URI == "" {
 		a = r.artifacts[i]
 	}
 	if a.URI == "" {
@@ -74,7 +74,7 @@ func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 	}
 	uri := strings.TrimSpace(string(a.URI))
 	if hasScheme(uri) {
-		return cut(uri, maxURI), false
+		return truncate(uri, maxURI), false
 	}
 	rel, dir := r.relative(filePath(uri), a.BaseID)
 	full := rel
@@ -82,7 +82,7 @@ func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 		full = dir + "/" + rel
 	}
 	if inside, ok := f.below(full); ok {
-		return cut(inside, maxURI), f.leaves(inside)
+		return truncate(inside, maxURI), f.escapes(inside)
 	}
 	if below, ok := f.below(dir + "/x"); ok { // a path that climbs from there
 		rel = path.Dir(below) + "/" + rel
@@ -90,11 +90,11 @@ func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 		rel = full
 	}
 	p = clean(rel)
-	return cut(p, maxURI), f.isOutside(p) || p != rel && f.leaves(rel)
+	return truncate(p, maxURI), f.isOutside(p) || p != rel && f.escapes(rel)
 }
 
-// relative follows the bases of a path: it returns the path from the absolute directory at which they end, "" if they
-// end at none. Bases that refer to each other in a circle end where it closes.
+// relative follows the bases of a path up to an absolute directory dir, and returns the path from there. dir is "" if the
+// bases lead to none. A cycle of bases is followed once.
 func (r *run) relative(p string, base text) (rel, dir string) {
 	rel = p
 	var seen []text
@@ -111,12 +111,12 @@ func (r *run) relative(p string, base text) (rel, dir string) {
 	return rel, ""
 }
 
-// dir returns the path of a base.
+// dir returns the path of a URI base.
 func (a artifact) dir() string { return filePath(strings.TrimSpace(string(a.URI))) }
 
-// findHome sets the base that stands for the root in a run that was made elsewhere, in a container or on another
-// machine, so that none of its bases is below or above the root: its only absolute one, or the one that is called a
-// root, like SRCROOT. What is relative to it is relative to the root; what is relative to other absolute bases is not.
+// findHome sets the base that corresponds to the root in a run that was made elsewhere, such as in a container, so that
+// none of its bases is below or above the root. It is the only absolute base, or the only one with a name like SRCROOT. A
+// path relative to it is relative to the root; a path relative to another absolute base is not.
 func (f *File) findHome(r *run) {
 	var all, roots []string
 	for _, name := range slices.Sorted(maps.Keys(r.bases)) {
@@ -140,15 +140,15 @@ func (f *File) findHome(r *run) {
 	}
 }
 
-// contains says whether the root is below a directory. It is not below "/", which some tools give as a base of whatever
-// they have scanned.
+// contains reports whether the root is below dir. The directory "/" does not count, since some tools give it as a base of
+// every scan.
 func (f *File) contains(dir string) bool {
 	dir = clean(dir) + "/"
 	return dir != "//" && slices.ContainsFunc(f.root, func(root string) bool { return strings.HasPrefix(root, dir) })
 }
 
-// isOutside says whether a clean path is not below the root: an absolute one, one that climbs, and one that a symbolic
-// link leads out of it.
+// isOutside reports whether the clean path p is not below the root: it is absolute and elsewhere, begins with "..", or
+// contains a symbolic link that leads out of the root.
 func (f *File) isOutside(p string) bool {
 	if hasScheme(p) {
 		return false
@@ -157,10 +157,10 @@ func (f *File) isOutside(p string) bool {
 		_, inside := f.below(p)
 		return len(f.root) > 0 && !inside
 	}
-	return p == ".." || strings.HasPrefix(p, "../") || f.leaves(p)
+	return p == ".." || strings.HasPrefix(p, "../") || f.escapes(p)
 }
 
-// below returns an absolute path relative to the root, if it is below it.
+// below returns the absolute path p relative to the root, and whether it is below the root.
 func (f *File) below(p string) (string, bool) {
 	if !isAbs(p) {
 		return "", false
@@ -170,27 +170,27 @@ func (f *File) below(p string) (string, bool) {
 		head, tail := p[:min(len(p), len(root))], p[min(len(p), len(root)):]
 		same := head == root || isDrive(root) && strings.EqualFold(head, root)
 		switch {
-		case same && tail == "": // the root itself: a file that was scanned by name, or the directory
+		case same && tail == "": // the root itself, which may be a file
 			return path.Base(p), true
 		case same && (tail[0] == '/' || strings.HasSuffix(root, "/")):
 			tail = strings.TrimPrefix(tail, "/")
-			return tail, !isAbs(tail) // a file called C: is not known from a drive
+			return tail, !isAbs(tail) // a file named C: cannot be told from a drive
 		}
 	}
 	return "", false
 }
 
-// controls are not for paths: they stay escaped.
+// controls are the characters that stay escaped in a path.
 var controls = regexp.MustCompile(`[\x00-\x1f]`)
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+://`)
 
-// hasScheme says whether uri is a URL of something else than a file.
+// hasScheme reports whether uri is a URL with a scheme other than file.
 func hasScheme(uri string) bool {
 	return scheme.MatchString(uri) && !strings.EqualFold(uri[:min(len(uri), 5)], "file:")
 }
 
-// filePath returns the path in a file: URI or relative reference: decoded, with slashes.
+// filePath returns the decoded path of a file: URI or a relative reference, with slashes.
 func filePath(uri string) string {
 	p := uri
 	if len(p) >= 5 && strings.EqualFold(p[:5], "file:") {
@@ -200,7 +200,7 @@ func filePath(uri string) string {
 			p = "/" + tail
 			if host != "" && !strings.EqualFold(host, "localhost") && !isDrive(host) {
 				p = "//" + rest
-			} else if isDrive(host) { // file://C:/x, a common mistake
+			} else if isDrive(host) { // file://C:/x, which should be file:///C:/x
 				p = rest
 			}
 		}
@@ -209,11 +209,10 @@ func filePath(uri string) string {
 		p = dec
 	}
 	p = controls.ReplaceAllStringFunc(p, func(c string) string { return fmt.Sprintf("%%%02x", c[0]) })
-	p = strings.ReplaceAll(p, `\`, "/")
-	return p
+	return strings.ReplaceAll(p, `\`, "/")
 }
 
-// clean is path.Clean, and takes the slash away that a URI has before a drive.
+// clean is path.Clean without the slash that a URI has before a drive.
 func clean(p string) string {
 	if p = path.Clean(p); len(p) > 2 && p[0] == '/' && isDrive(p[1:]) && isAbs(p[1:]) {
 		p = p[1:]
@@ -225,7 +224,7 @@ func isAbs(p string) bool {
 	return strings.HasPrefix(p, "/") || isDrive(p) && (len(p) == 2 || p[2] == '/')
 }
 
-// isDrive says whether p begins with a Windows drive.
+// isDrive reports whether p begins with a Windows drive letter and a colon.
 func isDrive(p string) bool {
 	return len(p) > 1 && p[1] == ':' && ('a' <= p[0]|0x20 && p[0]|0x20 <= 'z')
 }

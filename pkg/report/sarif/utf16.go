@@ -1,67 +1,59 @@
 package sarif
 
 import (
+	"bufio"
+	"encoding/binary"
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// utf16Reader gives UTF-16 out as UTF-8. Half a surrogate pair, or half a unit at the end, becomes U+FFFD.
+// utf16Reader converts UTF-16 to UTF-8. An unpaired surrogate, or a single byte at the end, becomes U+FFFD.
 type utf16Reader struct {
-	r    io.Reader
-	big  bool
-	in   [4096]byte
-	n    int // bytes in in
-	err  error
-	out  []byte
-	pos  int  // what is before it in out was given out
-	high rune // the first half of a pair, 0 for none
+	r     *bufio.Reader
+	order binary.ByteOrder
+	out   []byte // converted and not yet returned
+}
+
+func newUTF16Reader(r io.Reader, order binary.ByteOrder) io.Reader {
+	return &utf16Reader{r: bufio.NewReaderSize(r, 4<<10), order: order}
 }
 
 // Read implements io.Reader.
 func (u *utf16Reader) Read(p []byte) (int, error) {
-	for u.pos == len(u.out) {
-		if u.err != nil {
-			return 0, u.err
+	for len(u.out) < len(p) {
+		r, err := u.readRune()
+		if err != nil && len(u.out) == 0 {
+			return 0, err
 		}
-		u.fill()
+		if err != nil {
+			break // the next call meets it again
+		}
+		u.out = utf8.AppendRune(u.out, r)
 	}
-	n := copy(p, u.out[u.pos:])
-	u.pos += n
+	n := copy(p, u.out)
+	u.out = u.out[:copy(u.out, u.out[n:])]
 	return n, nil
 }
 
-func (u *utf16Reader) fill() {
-	n, err := u.r.Read(u.in[u.n:])
-	u.n += n
-	u.err = err
-	u.out, u.pos = u.out[:0], 0
-	whole := u.n &^ 1
-	for i := 0; i < whole; i += 2 {
-		lo, hi := u.in[i], u.in[i+1]
-		if u.big {
-			lo, hi = hi, lo
+func (u *utf16Reader) readRune() (rune, error) {
+	b, err := u.r.Peek(4)
+	if len(b) == 0 {
+		return 0, err
+	}
+	r, size := utf8.RuneError, min(len(b), 2)
+	if size == 2 {
+		r = rune(u.order.Uint16(b))
+	}
+	if utf16.IsSurrogate(r) {
+		first := r
+		if r = utf8.RuneError; len(b) == 4 {
+			r = utf16.DecodeRune(first, rune(u.order.Uint16(b[2:])))
 		}
-		u.unit(rune(lo) | rune(hi)<<8)
-	}
-	u.n = copy(u.in[:], u.in[whole:u.n])
-	if err != nil && (u.n > 0 || u.high != 0) {
-		u.out = utf8.AppendRune(u.out, utf8.RuneError)
-	}
-}
-
-func (u *utf16Reader) unit(c rune) {
-	if high := u.high; high != 0 {
-		u.high = 0
-		if r := utf16.DecodeRune(high, c); r != utf8.RuneError {
-			u.out = utf8.AppendRune(u.out, r)
-			return
+		if r != utf8.RuneError {
+			size = 4
 		}
-		u.out = utf8.AppendRune(u.out, utf8.RuneError)
 	}
-	if 0xd800 <= c && c < 0xdc00 {
-		u.high = c
-		return
-	}
-	u.out = utf8.AppendRune(u.out, c) // a second half alone becomes U+FFFD
+	_, _ = u.r.Discard(size) // Peek returned at least as many bytes
+	return r, nil
 }

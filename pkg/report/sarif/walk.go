@@ -7,19 +7,19 @@ import (
 	"io"
 )
 
-// walker goes through the objects and arrays of an input token by token, and takes or skips their values whole.
+// walker reads the objects and arrays of an input token by token, and returns or skips their values whole.
 //
-// After a bad value, which a json.Decoder does not get past, it goes back to where the value began, skips it by
-// its brackets, and sets up a new decoder in the same state: fed, before the rest of the input, with the brackets
-// that are open and a null in place of the bad value.
+// A json.Decoder cannot continue behind an invalid value. The walker then returns to the beginning of the value, skips it
+// by its brackets, and sets up a new decoder in the same state: before the rest of the input it is fed with the brackets
+// that are open, and with null in place of the invalid value.
 type walker struct {
-	src  *source
-	dec  *json.Decoder
-	base int64           // offset in the input of the decoder's first byte
-	open []byte          // '{' and '[': what the walk is in
-	max  int64           // bytes a value, and a key, may have
-	raw  json.RawMessage // the last value
-	pre  []byte          // of the last restart
+	src    *source
+	dec    *json.Decoder
+	base   int64           // offset in the input of the decoder's first byte
+	open   []byte          // '{' and '[' of the objects and arrays around the next token
+	max    int64           // bound on the bytes of a value, and of a key
+	raw    json.RawMessage // the last value
+	prefix []byte          // text that the last restart fed to the decoder
 }
 
 func newWalker(r io.Reader, maxValue int64) *walker {
@@ -27,21 +27,21 @@ func newWalker(r io.Reader, maxValue int64) *walker {
 	return &walker{src: src, dec: json.NewDecoder(src), max: maxValue}
 }
 
-// offset is the place in the input.
+// offset returns the position in the input.
 func (w *walker) offset() int64 { return w.base + w.dec.InputOffset() }
 
-// slack is read in addition to the bound of a value: space and separators around it.
+// slack is the number of bytes that may be read in addition to the bound on a value: space and separators around it.
 const slack = 4 << 10
 
-// mark returns the offset, to which the source can go back until the next mark.
+// mark returns the offset. The source can be rewound to it until the next mark.
 func (w *walker) mark() int64 {
 	off := w.offset()
 	w.src.release(off, w.max+slack)
 	return off
 }
 
-// object calls f for each member of the object that comes next; f takes the value. If something else comes next,
-// it is skipped, and the kind is its first byte.
+// object calls f for each member of the next value, and f reads the member's value. If the next value is not an object,
+// it is skipped. kind is its first byte.
 func (w *walker) object(f func(key string) error) (kind byte, err error) {
 	if kind, err = w.enter('{'); kind != '{' || err != nil {
 		return kind, err
@@ -54,7 +54,7 @@ func (w *walker) object(f func(key string) error) (kind byte, err error) {
 		}
 		key, ok := t.(string)
 		if !ok {
-			return kind, &endError{off, fmt.Errorf("%v in place of a key", t)}
+			return kind, &inputError{off, fmt.Errorf("%v in place of a key", t), true}
 		}
 		if err := f(key); err != nil {
 			return kind, err
@@ -63,8 +63,8 @@ func (w *walker) object(f func(key string) error) (kind byte, err error) {
 	return kind, w.leave()
 }
 
-// array calls f for each element of the array that comes next; f takes the element. If something else comes
-// next, it is skipped, and the kind is its first byte.
+// array calls f for each element of the next value, and f reads the element. If the next value is not an array, it is
+// skipped. kind is its first byte.
 func (w *walker) array(f func() error) (kind byte, err error) {
 	if kind, err = w.enter('['); kind != '[' || err != nil {
 		return kind, err
@@ -82,8 +82,8 @@ func (w *walker) more() bool {
 	return w.dec.More()
 }
 
-// enter goes into the object or array that comes next, or skips what is there in its place. The kind is want only
-// if it is in.
+// enter reads the opening bracket of the next value if it is want, and skips the value otherwise. It returns the value's
+// first byte, or 0 if there is such a bracket where no value may begin.
 func (w *walker) enter(want byte) (kind byte, err error) {
 	off := w.mark()
 	t, err := w.dec.Token()
@@ -95,13 +95,13 @@ func (w *walker) enter(want byte) (kind byte, err error) {
 		return 0, end
 	}
 	f, err := w.skipFrom(off)
-	if f.kind == want { // there is one, but not where it may be: it was skipped as well
+	if f.kind == want { // invalid at this place, and skipped as well
 		return 0, err
 	}
 	return f.kind, err
 }
 
-// leave goes out of the object or array that ends here.
+// leave reads the closing bracket of the innermost object or array.
 func (w *walker) leave() error {
 	off := w.mark()
 	if _, err := w.dec.Token(); err != nil {
@@ -111,8 +111,8 @@ func (w *walker) leave() error {
 	return nil
 }
 
-// value returns the value that comes next, as it is; it is valid until the next call. A *badValueError says that
-// it was skipped.
+// value returns the text of the next value, which is valid until the next call. If it cannot be read, it is skipped, and
+// the error is an *inputError that is not fatal.
 func (w *walker) value() (json.RawMessage, error) {
 	off := w.mark()
 	w.raw = w.raw[:0]
@@ -121,7 +121,7 @@ func (w *walker) value() (json.RawMessage, error) {
 		return w.raw, nil
 	}
 	if err == nil {
-		return nil, &badValueError{w.offset() - int64(len(w.raw)), w.tooLong(int64(len(w.raw)))}
+		return nil, &inputError{w.offset() - int64(len(w.raw)), w.tooLong(int64(len(w.raw))), false}
 	}
 	if !badJSON(err) {
 		return nil, w.fail(off, err)
@@ -132,18 +132,17 @@ func (w *walker) value() (json.RawMessage, error) {
 	if _, skipErr := w.skipFrom(off); skipErr != nil {
 		return nil, skipErr
 	}
-	return nil, &badValueError{off, err}
+	return nil, &inputError{off, err, false}
 }
 
-func (w *walker) tooLong(n int64) error { return &LimitError{"MaxResultBytes", n, w.max} }
+func (w *walker) tooLong(n int64) error { return &LimitError{"max_result_bytes", n, w.max} }
 
-// skip passes over the value that comes next, and returns its first byte and, if it is an array, how many elements
-// it has.
+// skip passes over the next value. It returns the first byte and, for an array, the number of elements.
 func (w *walker) skip() (kind byte, elements int, err error) {
 	off := w.mark()
 	t, err := w.dec.Token()
 	if _, composite := t.(json.Delim); err == nil && !composite {
-		return kindOf(t), 0, nil // most are like this, and cost no restart
+		return kindOf(t), 0, nil // a scalar needs no restart
 	}
 	if !badJSON(err) {
 		return 0, 0, w.fail(off, err)
@@ -152,7 +151,7 @@ func (w *walker) skip() (kind byte, elements int, err error) {
 	return f.kind, f.elements(), err
 }
 
-// kindOf returns the first byte of a scalar, with 0 for a number and t for both booleans.
+// kindOf returns the first byte of a scalar. It is '0' for all numbers and 't' for both booleans.
 func kindOf(t json.Token) byte {
 	switch t.(type) {
 	case nil:
@@ -165,7 +164,7 @@ func kindOf(t json.Token) byte {
 	return '0'
 }
 
-// skipFrom goes back to off and skips the value there by its brackets.
+// skipFrom rewinds the input to off and skips the value there by its brackets.
 func (w *walker) skipFrom(off int64) (*framer, error) {
 	w.src.rewind(off)
 	f, err := w.src.skip()
@@ -175,20 +174,20 @@ func (w *walker) skipFrom(off int64) (*framer, error) {
 	return f, w.restart()
 }
 
-// restart sets up a new decoder behind the value that was skipped.
+// restart sets up a new decoder behind a skipped value.
 func (w *walker) restart() error {
-	pre := w.pre[:0]
+	prefix := w.prefix[:0]
 	for _, c := range w.open {
-		if pre = append(pre, c); c == '{' {
-			pre = append(pre, `"":`...)
+		if prefix = append(prefix, c); c == '{' {
+			prefix = append(prefix, `"":`...)
 		}
 	}
-	pre = append(pre, "null"...)
-	w.pre, w.src.pre = pre, pre
+	prefix = append(prefix, "null"...)
+	w.prefix, w.src.prefix = prefix, prefix
 	w.dec = json.NewDecoder(w.src)
-	w.base = w.src.offset() - int64(len(pre))
+	w.base = w.src.offset() - int64(len(prefix))
 	w.src.stop = w.src.offset() + w.max + slack
-	for w.dec.InputOffset() < int64(len(pre)) {
+	for w.dec.InputOffset() < int64(len(prefix)) {
 		if _, err := w.dec.Token(); err != nil {
 			return w.fail(w.src.offset(), err)
 		}
@@ -196,24 +195,39 @@ func (w *walker) restart() error {
 	return nil
 }
 
-// badJSON says whether err is about the value alone, so that the input may go on behind it.
+// badJSON reports whether err concerns one value only, so that the input may continue behind it.
 func badJSON(err error) bool {
 	var syntax *json.SyntaxError
 	return err == nil || errors.As(err, &syntax) || errors.Is(err, errTooLong)
 }
 
-// fail returns err as what ends the walk: an *endError where the input ends or is no JSON, a *LimitError where it
-// is over a bound, and any other error of the reader as it is.
+// fail returns the error that ends the walk: a fatal *inputError if the input ends or is not JSON, a *LimitError if a key or
+// value is over its bound, and any other error of the reader unchanged.
 func (w *walker) fail(off int64, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &endError{off, io.ErrUnexpectedEOF}
+		return &inputError{off, io.ErrUnexpectedEOF, true}
 	case errors.Is(err, errTooLong):
 		return w.tooLong(w.max + 1)
 	case badJSON(err):
-		return &endError{off, err}
+		return &inputError{off, err, true}
 	}
 	return err
+}
+
+// trailing returns the offset of the first text behind the JSON, and whether there is any.
+func (w *walker) trailing() (off int64, found bool) {
+	w.src.rewind(w.mark())
+	for {
+		b, err := w.src.window()
+		if err != nil {
+			return 0, false
+		}
+		if i := indexNonSpace(b, 0); i < len(b) {
+			return w.src.offset() + int64(i), true
+		}
+		w.src.discard(len(b))
+	}
 }

@@ -31,7 +31,7 @@ type taxon struct {
 	} `json:"toolComponent"`
 }
 
-// cwe returns the weakness that a taxon is, or "".
+// cwe returns the weakness that the taxon refers to, or "".
 func (t taxon) cwe() string {
 	if m := number.FindStringSubmatch(string(t.ID)); m != nil && strings.EqualFold(string(t.ToolComponent.Name), "cwe") {
 		return "CWE-" + m[1]
@@ -39,7 +39,7 @@ func (t taxon) cwe() string {
 	return cweOf(string(t.ID))
 }
 
-// appendCWE adds id, if it is one and new.
+// appendCWE appends id unless it is empty or in the list already.
 func appendCWE(list []string, id string) []string {
 	if id == "" || len(list) == maxCWEs || slices.Contains(list, id) {
 		return list

@@ -58,7 +58,7 @@ func FuzzWriter(f *testing.F) {
 		}
 		own := stored(t, []*report.Finding{&want})[0]
 		own.AssetRef = ""
-		own.Title, own.Message = cut(own.Title, maxTitle), cut(own.Message, DefaultMaxMessageBytes)
+		own.Title, own.Message = truncate(own.Title, maxTitle), truncate(own.Message, DefaultMaxMessageBytes)
 		if own.Type == report.TypeSecret {
 			withhold(own)
 		}

@@ -121,7 +121,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			opt := Options{Root: "/home/me/repo", AssetRef: "a", AssetType: "repository", AssetValue: "r"}
 			out := roundTrip(t, b, opt)
-			t.Logf("%d bytes, written %d, results with a residue: %d", len(b), len(out), bytes.Count(out, []byte(`"`+residueName+`"`)))
+			t.Logf("%d bytes, written %d, results with a residue: %d", len(b), len(out), bytes.Count(out, []byte(`"`+supplementName+`"`)))
 			if dir := os.Getenv("SARIF_EXPORT"); dir != "" {
 				if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), out, 0o600); err != nil {
 					t.Fatal(err)

@@ -13,37 +13,36 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Writer writes findings as SARIF 2.1.0, one by one: memory depends on how many rules there are, not on how many
-// findings. The same findings in the same order give the same bytes.
+// Writer writes findings as SARIF 2.1.0, one at a time, so that memory depends on the number of rules but not on the
+// number of findings. The same findings in the same order give the same bytes.
 //
-// Reading the file gives the same findings again, wherever they came from, but for Finding.AssetRef and as far as the
-// Limits of the reader go; of several tools, the findings of all but the first have the property "tool" then. What SARIF has a place for stands there, for any other tool to read; what it has none for
-// stands in the property "rediver/finding" of the result. Code flows, fixes and the like, which a report holds as SARIF
-// already, are passed on unchecked.
+// Reading the file gives the same findings again, whatever their origin, within the Limits of the reader. The exceptions
+// are Finding.AssetRef, and the property "tool" that is added to findings of all tools but the first. A field that SARIF has
+// a place for is written there, so that any other tool can read it. All others are in the property "rediver/finding" of the
+// result. Code flows, fixes and other parts that a report holds as SARIF are written unchecked.
 //
-// A Writer is used by one goroutine at a time.
+// A Writer is not safe for concurrent use.
 type Writer struct {
 	w     *bufio.Writer
-	err   error // the first; nothing is written after it
+	err   error // the first error; nothing is written after it
 	runs  int
 	ended bool
 	run   *writtenRun // nil between runs
 }
 
-// NewWriter returns a Writer to w. Nothing reaches w before a finding is added or the Writer is closed.
+// NewWriter returns a Writer to w. It writes nothing to w before a finding is added or the Writer is closed.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, 32<<10)} }
 
-// errClosed is what Begin and Add return behind Close.
+// errClosed is returned by Begin and Add after Close.
 var errClosed = errors.New("sarif: the writer is closed")
 
-// ErrTooManyRuns is returned by Writer.Begin for more runs than a reader takes by default.
+// ErrTooManyRuns is returned by Writer.Begin for more runs than a reader accepts by default.
 var ErrTooManyRuns = fmt.Errorf("sarif: more than %d runs", DefaultMaxRuns)
 
 const beginning = `{"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[`
 
-// Begin begins a run, and ends the one before. The run is of head's tool; head's metadata, where it has any, says
-// whether the run was successful, when it ended, and the state of which repository it is of; findings are taken to be
-// about its first asset, unless they say otherwise. A nil head is a run of an unknown tool.
+// Begin ends the current run and begins another, of head's tool. Success, end time and repository of the run come from
+// head's metadata, and the asset of findings that name none is head's first one. A nil head means an unknown tool.
 func (w *Writer) Begin(head *report.Report) error {
 	if w.ended && w.err == nil {
 		w.err = errClosed
@@ -62,8 +61,8 @@ func (w *Writer) Begin(head *report.Report) error {
 	return w.err
 }
 
-// Add writes a finding, which it does not keep or change. A finding that cannot be encoded is an error of this one
-// alone; an error of the underlying writer ends the Writer.
+// Add writes a finding. It neither retains nor changes f. After an error for a finding that cannot be encoded the Writer
+// can still be used; an error of the underlying writer is final.
 func (w *Writer) Add(f *report.Finding) error {
 	if w.run == nil && w.err == nil {
 		if err := w.Begin(nil); err != nil {
@@ -87,8 +86,8 @@ func (w *Writer) Add(f *report.Finding) error {
 	return w.err
 }
 
-// Close ends the file. It does not close the underlying writer. It is safe to call twice; without it the file is not
-// complete.
+// Close ends the file, which is incomplete without it. It does not close the underlying writer. Close may be called more
+// than once.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.err
@@ -122,7 +121,7 @@ func (w *Writer) print(s string) {
 	}
 }
 
-// encode returns v as JSON in one line, in UTF-8, and without the escapes that HTML needs.
+// encode returns v as JSON in one line of valid UTF-8, without the escapes that HTML needs.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -131,7 +130,7 @@ func encode(v any) ([]byte, error) {
 		return nil, err
 	}
 	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !utf8.Valid(out) { // raw JSON is checked for all but that
+	if !utf8.Valid(out) { // encoding/json does not check this in raw JSON
 		out = bytes.ToValidUTF8(out, []byte("\uFFFD"))
 	}
 	return out, nil

@@ -52,7 +52,7 @@ func TestMoreRulesThanARunDescribes(t *testing.T) {
 	if err := w.Begin(nil); err != nil {
 		t.Fatal(err)
 	}
-	w.run.most = most
+	w.run.maxRules = most
 	for _, f := range in {
 		if err := w.Add(f); err != nil {
 			t.Fatal(err)
@@ -178,10 +178,12 @@ func TestResidueIsNotBelieved(t *testing.T) {
 			return err == nil && !strings.Contains(string(b), "hunter2") && f.Properties["withheld"] != nil
 		}},
 		"a long title": {result("a", `{"title":"`+strings.Repeat("t", 5000)+`"}`), func(f *report.Finding) bool { return len(f.Title) <= maxTitle }},
-		"no severity":  {result("a", `{"severity":"worst"}`), func(f *report.Finding) bool { return f.Severity == report.Medium && f.Properties[residueName] != nil }},
+		"no severity": {result("a", `{"severity":"worst"}`), func(f *report.Finding) bool {
+			return f.Severity == report.Medium && f.Properties[supplementName] != nil
+		}},
 		"no type":      {result("a", `{"type":null,"title":"x"}`), func(f *report.Finding) bool { return f.Type != "" && f.Title == "m" }},
 		"a wrong type": {result("a", `{"location":5}`), func(f *report.Finding) bool { return f.Location != nil && f.Location.Path == "a" }},
-		"no object":    {result("a", `"x"`), func(f *report.Finding) bool { return f.Properties[residueName] == "x" }},
+		"no object":    {result("a", `"x"`), func(f *report.Finding) bool { return f.Properties[supplementName] == "x" }},
 		"nothing":      {result("a", `{}`), func(f *report.Finding) bool { return f.Title == "m" && len(f.Properties) == 1 }},
 	} {
 		_, got, err := check(t, []byte(c.in), opt)

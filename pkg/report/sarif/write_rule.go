@@ -8,8 +8,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// ruleOut describes a rule as one finding of it shows it. Findings that show it differently have descriptions of
-// their own, with the same ID, as SARIF allows.
+// ruleOut describes a rule as one of its findings shows it. Findings that show it differently refer to descriptions of
+// their own with the same ID, which SARIF allows.
 type ruleOut struct {
 	ID                   string             `json:"id"`
 	Name                 string             `json:"name,omitempty"`
@@ -43,15 +43,15 @@ type rulePropertiesOut struct {
 	SecuritySeverity string   `json:"security-severity,omitempty"`
 }
 
-// levelOfSeverity is what the rule says where the scanner gave no level.
+// levelOfSeverity is the default level of a rule.
 var levelOfSeverity = map[report.Severity]string{
 	report.Critical: "error", report.High: "error", report.Medium: "warning", report.Low: "note", report.Info: "none",
 }
 
-// ruleOf returns the description of the finding's rule; bag is what its result says.
-func ruleOf(f *report.Finding, k kept, bag report.Properties) *ruleOut {
+// ruleOf returns the description of the finding's rule. bag holds the properties of the result.
+func ruleOf(f *report.Finding, o original, bag report.Properties) *ruleOut {
 	r := &ruleOut{
-		ID: f.RuleID, Name: f.RuleName, HelpURI: helpOf(f, k),
+		ID: f.RuleID, Name: f.RuleName, HelpURI: helpOf(f, o),
 		DefaultConfiguration: configurationOut{levelOfSeverity[f.Severity]},
 		FullDescription:      short(f.Description),
 	}
@@ -60,7 +60,7 @@ func ruleOf(f *report.Finding, k kept, bag report.Properties) *ruleOut {
 	}
 	p := rulePropertiesOut{Tags: tagsOf(f, bag)}
 	text := func(name string) string {
-		if _, there := bag[name]; there {
+		if _, ok := bag[name]; ok {
 			return ""
 		}
 		s, _ := f.Properties[name].(string)
@@ -70,11 +70,11 @@ func ruleOf(f *report.Finding, k kept, bag report.Properties) *ruleOut {
 	if len(p.Tags) > 0 || p.Precision != "" || p.SecuritySeverity != "" {
 		r.Properties = &p
 	}
-	r.Relationships = weaknessesOf(f, k, p.Tags)
+	r.Relationships = weaknessesOf(f, o, p.Tags)
 	return r
 }
 
-// short returns a text as a message, nil for one that is empty or that a reader would cut.
+// short returns a text as a message, or nil for a text that is empty or that a reader would truncate.
 func short(s string) *messageOut {
 	if s == "" || len(s) > maxRuleText {
 		return nil
@@ -82,25 +82,25 @@ func short(s string) *messageOut {
 	return &messageOut{Text: text(s)}
 }
 
-// weaknessesOf returns the relationships to the finding's weaknesses, unless tags and taxa say all of them.
-func weaknessesOf(f *report.Finding, k kept, tags []string) (out []relationshipOut) {
+// weaknessesOf returns the relationships to the finding's weaknesses, or nil if tags and taxa imply all of them.
+func weaknessesOf(f *report.Finding, o original, tags []string) (out []relationshipOut) {
 	if f.Vulnerability == nil || len(f.Vulnerability.CWEIDs) == 0 {
 		return nil
 	}
-	var said []string
+	var implied []string
 	for _, tag := range tags {
-		said = appendCWE(said, cweOf(tag))
+		implied = appendCWE(implied, cweOf(tag))
 	}
 	var taxa []taxon
-	if json.Unmarshal(k.of("taxa", '['), &taxa) == nil {
+	if json.Unmarshal(o.raw("taxa", '['), &taxa) == nil {
 		for _, t := range taxa {
-			said = appendCWE(said, t.cwe())
+			implied = appendCWE(implied, t.cwe())
 		}
 	}
 	for _, tag := range f.Tags {
-		said = appendCWE(said, cweOf(tag))
+		implied = appendCWE(implied, cweOf(tag))
 	}
-	if slices.Equal(said, f.Vulnerability.CWEIDs) {
+	if slices.Equal(implied, f.Vulnerability.CWEIDs) {
 		return nil
 	}
 	for _, id := range f.Vulnerability.CWEIDs {

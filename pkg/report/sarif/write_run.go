@@ -8,26 +8,27 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/jsonx"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// writtenRun is the run that a Writer is in. It holds what the reader will know of the run, so that each result is
-// read back before it is written.
+// writtenRun is the current run of a Writer. It holds everything that a reader will know of the run, so that each result
+// can be read back before it is written.
 type writtenRun struct {
-	head    *report.Report
-	results int
-	rules   map[string]int // index by the descriptor's JSON
-	list    []json.RawMessage
-	size    int // bytes of the descriptors
-	most    int // rules
-	cwes    []string
+	head     *report.Report
+	results  int
+	rules    map[string]int // index of a rule by the JSON of its description
+	list     []json.RawMessage
+	size     int // bytes of the descriptions
+	maxRules int
+	cwes     []string
 
 	file *File
 	run  *run
 }
 
-// The bounds of the rules a run describes. A result behind them has no description of its rule; what it said stands
-// beside the result.
+// The bounds of the rules that a run describes. A result beyond them has no description of its rule; its content is in the
+// supplement of the result.
 const (
 	maxWrittenRules = 10_000
 	maxWrittenBytes = DefaultMaxHeaderBytes / 2
@@ -41,18 +42,18 @@ func newWrittenRun(head *report.Report) *writtenRun {
 	if head.Tool != nil {
 		tool = *head.Tool
 	}
-	tool.Name = cmp.Or(cut(tool.Name, 1<<10), "unknown")
+	tool.Name = cmp.Or(truncate(tool.Name, 1<<10), "unknown")
 	r := &run{Run: Run{Tool: tool}, byID: map[string]*rule{}}
 	if len(head.Assets) > 0 {
-		r.asset = asset{cut(head.Assets[0].Type, maxTagLength), cut(head.Assets[0].Value, maxURI)}
+		r.asset = asset{truncate(head.Assets[0].Type, maxTagLength), truncate(head.Assets[0].Value, maxURI)}
 	}
 	return &writtenRun{
-		head: head, rules: map[string]int{}, most: maxWrittenRules, run: r,
+		head: head, rules: map[string]int{}, maxRules: maxWrittenRules, run: r,
 		file: &File{lim: Limits{}.withDefaults(), runs: []*run{r}},
 	}
 }
 
-// result returns the finding as a result, with a residue of what the result does not say.
+// result returns the finding as a result with its supplement.
 func (w *writtenRun) result(f *report.Finding) ([]byte, error) {
 	if f == nil {
 		return nil, errors.New("finding is null")
@@ -70,19 +71,19 @@ func (w *writtenRun) result(f *report.Finding) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := parseResult(line, maxDepth)
+	res, err := parseResult(line, jsonx.MaxDepth)
 	if err != nil {
 		return nil, err
 	}
-	residue, err := residueOf(&own, w.file.finding(w.run, res))
-	if err != nil || residue == nil {
+	supplement, err := supplementOf(&own, w.file.finding(w.run, res))
+	if err != nil || supplement == nil {
 		return line, err
 	}
-	out.setProperty(residueName, residue)
+	assign(&out.Properties, supplementName, any(supplement))
 	return encode(out)
 }
 
-// index returns the index of a rule in the run, nil for one that is not described.
+// index returns the index of a rule in the run, or nil if the run does not describe it.
 func (w *writtenRun) index(r *ruleOut) (*int, error) {
 	text, err := encode(r)
 	if err != nil {
@@ -90,13 +91,13 @@ func (w *writtenRun) index(r *ruleOut) (*int, error) {
 	}
 	i, known := w.rules[string(text)]
 	if !known {
-		if i = len(w.list); i == w.most || w.size+len(text) > maxWrittenBytes {
+		if i = len(w.list); i == w.maxRules || w.size+len(text) > maxWrittenBytes {
 			return nil, nil
 		}
 		w.rules[string(text)] = i
 		w.list = append(w.list, text)
 		w.size += len(text)
-		if err := w.know(text); err != nil {
+		if err := w.register(text); err != nil {
 			return nil, err
 		}
 		for _, rel := range r.Relationships {
@@ -108,8 +109,8 @@ func (w *writtenRun) index(r *ruleOut) (*int, error) {
 	return &i, nil
 }
 
-// know adds a rule to those the reader will know.
-func (w *writtenRun) know(text []byte) error {
+// register adds a rule to those that a reader will know.
+func (w *writtenRun) register(text []byte) error {
 	var j ruleJSON
 	if err := json.Unmarshal(text, &j); err != nil {
 		return err
@@ -157,7 +158,7 @@ type versionControlOut struct {
 	Branch        string `json:"branch,omitempty"`
 }
 
-// tail returns the members of the run that stand behind its results, as an object.
+// tail returns the members of the run that follow its results, as an object.
 func (w *writtenRun) tail() ([]byte, error) {
 	t, m := w.run.Tool, w.head.Metadata
 	var out runOut
@@ -188,7 +189,7 @@ func (w *writtenRun) tail() ([]byte, error) {
 	return encode(out)
 }
 
-// isURI says whether s is an absolute URI.
+// isURI reports whether s is an absolute URI.
 func isURI(s string) bool {
 	return scheme.MatchString(s) && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }) < 0
 }

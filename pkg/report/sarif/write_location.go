@@ -29,7 +29,7 @@ type artifactOut struct {
 	URI string `json:"uri,omitempty"`
 }
 
-// regionOut has all members of a region, so that what a Location keeps of one is taken as it is.
+// regionOut has all members of a region, so that those that a report.Location preserved can be decoded into it.
 type regionOut struct {
 	StartLine      int             `json:"startLine,omitempty"`
 	StartColumn    int             `json:"startColumn,omitempty"`
@@ -45,26 +45,23 @@ type regionOut struct {
 	Properties     json.RawMessage `json:"properties,omitempty"`
 }
 
-// locationOf returns a location as SARIF has it.
+// locationOf converts a location.
 func locationOf(loc *report.Location) *locationOut {
 	out := &locationOut{}
-	var kept struct {
+	var original struct {
 		Address       json.RawMessage
 		Region        *regionOut
 		ContextRegion *regionOut
 	}
-	if raw := loc.Extra["sarif"]; json.Unmarshal(raw, &kept) != nil || json.Unmarshal(raw, out) != nil {
-		kept.Address, kept.Region, kept.ContextRegion = nil, nil, nil
+	if raw := loc.Extra["sarif"]; json.Unmarshal(raw, &original) != nil || json.Unmarshal(raw, out) != nil {
+		original.Address, original.Region, original.ContextRegion = nil, nil, nil
 		*out = locationOut{}
 	}
 	out.LogicalLocations = array(loc.LogicalLocation)
 	if marked(loc) {
-		if out.Properties == nil {
-			out.Properties = report.Properties{}
-		}
-		out.Properties[outsideRoot] = true
+		assign(&out.Properties, outsideRoot, any(true))
 	}
-	p := physicalOut{Address: kept.Address, ArtifactLocation: artifactOut{uriOf(loc.Path)}, Region: kept.Region, ContextRegion: kept.ContextRegion}
+	p := physicalOut{Address: original.Address, ArtifactLocation: artifactOut{uriOf(loc.Path)}, Region: original.Region, ContextRegion: original.ContextRegion}
 	p.region(loc)
 	p.context(loc.ContextSnippet)
 	p.Region, p.ContextRegion = p.Region.placed(), p.ContextRegion.placed()
@@ -98,7 +95,7 @@ func (p *physicalOut) context(text string) {
 	p.ContextRegion.Snippet = &snippet{text}
 }
 
-// placed returns the region if it says where it begins, which SARIF wants of one.
+// placed returns the region if it has a beginning, which SARIF requires, and nil otherwise.
 func (r *regionOut) placed() *regionOut {
 	if r == nil || r.StartLine == 0 && r.CharOffset == nil && r.ByteOffset == nil {
 		return nil
@@ -106,7 +103,7 @@ func (r *regionOut) placed() *regionOut {
 	return r
 }
 
-// uriOf returns a path as a URI reference: an absolute one as a file: URI, a URL as it is.
+// uriOf returns a path as a URI reference. An absolute path becomes a file: URI; a URL is unchanged.
 func uriOf(path string) string {
 	switch {
 	case hasScheme(path):
@@ -117,14 +114,14 @@ func uriOf(path string) string {
 		return "file://" + escaped(path)
 	}
 	first, rest, more := strings.Cut(escaped(path), "/")
-	first = strings.ReplaceAll(first, ":", "%3A") // what is before a colon there is a scheme
+	first = strings.ReplaceAll(first, ":", "%3A") // a colon in the first segment would end a scheme
 	if more {
 		first += "/"
 	}
 	return first + rest
 }
 
-// escaped escapes what may not stand in the path of a URI.
+// escaped escapes the characters that the path of a URI may not contain.
 func escaped(path string) string {
 	const plain = "-._~/!$&'()*+,;=:@"
 	var b strings.Builder

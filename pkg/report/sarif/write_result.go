@@ -9,8 +9,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// resultOut is a result as it is written. Suppressions are always there, since SARIF wants them on all results of a
-// run or on none.
+// resultOut is a result as it is written. Suppressions are always written, since SARIF requires them in all results of a
+// run or in none.
 type resultOut struct {
 	RuleID              string            `json:"ruleId,omitempty"`
 	RuleIndex           *int              `json:"ruleIndex,omitempty"`
@@ -50,14 +50,14 @@ type messageOut struct {
 	Arguments []text `json:"arguments,omitempty"`
 }
 
-// suppressionOut is written for a Suppression that says it all.
+// suppressionOut is written for a finding whose original suppressions were not preserved.
 type suppressionOut struct {
 	Kind          string `json:"kind"`
 	Status        string `json:"status,omitempty"`
 	Justification string `json:"justification,omitempty"`
 }
 
-// What SARIF allows of words.
+// The words that SARIF allows.
 var (
 	kinds = map[string]string{
 		"pass": "pass", "open": "open", "informational": "informational", "notapplicable": "notApplicable", "review": "review", "fail": "fail",
@@ -70,21 +70,21 @@ var (
 	guid           = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$`)
 )
 
-// resultOf returns what SARIF has a place for.
+// resultOf returns the part of a finding that SARIF has a place for.
 func (w *writtenRun) resultOf(f *report.Finding) (*resultOut, error) {
-	kept, err := keptOf(f)
+	o, err := originalOf(f)
 	if err != nil {
 		return nil, err
 	}
 	out := &resultOut{
-		Kind: kinds[f.Kind], Message: kept.message(f),
-		GUID: kept.guid(), AnalysisTarget: kept.of("analysisTarget", '{'), Taxa: kept.taxa(),
+		Kind: kinds[f.Kind], Message: o.message(f),
+		GUID: o.guid(), AnalysisTarget: o.raw("analysisTarget", '{'), Taxa: o.taxa(),
 		CodeFlows: unwrap("code_flows", f.DataFlow), Fixes: unwrap("fixes", f.Remediation),
 		Stacks: array(f.Stacks), Attachments: array(f.Attachments),
-		Graphs: kept.of("graphs", '['), GraphTraversals: kept.of("graphTraversals", '['),
-		HostedViewerURI: kept.of("hostedViewerUri", '"'), WorkItemURIs: kept.of("workItemUris", '['),
-		Provenance: kept.of("provenance", '{'), WebRequest: kept.of("webRequest", '{'), WebResponse: kept.of("webResponse", '{'),
-		OccurrenceCount: max(f.OccurrenceCount, 0), Rank: kept.rank(f), Suppressions: kept.suppressions(f),
+		Graphs: o.raw("graphs", '['), GraphTraversals: o.raw("graphTraversals", '['),
+		HostedViewerURI: o.raw("hostedViewerUri", '"'), WorkItemURIs: o.raw("workItemUris", '['),
+		Provenance: o.raw("provenance", '{'), WebRequest: o.raw("webRequest", '{'), WebResponse: o.raw("webResponse", '{'),
+		OccurrenceCount: max(f.OccurrenceCount, 0), Rank: o.rank(f), Suppressions: o.suppressions(f),
 	}
 	if guid.MatchString(f.CorrelationID) {
 		out.CorrelationGUID = f.CorrelationID
@@ -92,11 +92,11 @@ func (w *writtenRun) resultOf(f *report.Finding) (*resultOut, error) {
 	if baselineStates[f.BaselineState] {
 		out.BaselineState = f.BaselineState
 	}
-	if level := kept.text("level"); levels[level] {
+	if level := o.text("level"); levels[level] {
 		out.Level = level
 	}
-	out.Fingerprints, out.PartialFingerprints = kept.fingerprints(f)
-	own := kept.number("locations")
+	out.Fingerprints, out.PartialFingerprints = o.fingerprints(f)
+	own := o.number("locations")
 	for i, loc := range append([]*report.Location{f.Location}, f.RelatedLocations...) {
 		switch {
 		case loc == nil:
@@ -106,28 +106,21 @@ func (w *writtenRun) resultOf(f *report.Finding) (*resultOut, error) {
 			out.RelatedLocations = append(out.RelatedLocations, locationOf(loc))
 		}
 	}
-	out.Properties = kept.bag(f)
-	if about := (asset{f.AssetType, f.AssetValue}); about != w.run.asset {
-		out.setProperty(assetName, about)
+	out.Properties = o.properties(f)
+	if a := (asset{f.AssetType, f.AssetValue}); a != w.run.asset {
+		assign(&out.Properties, assetName, any(a))
 	}
 	if f.RuleID != "" && len(f.RuleID) <= maxRuleID {
 		out.RuleID = f.RuleID
-		out.RuleIndex, err = w.index(ruleOf(f, kept, out.Properties))
+		out.RuleIndex, err = w.index(ruleOf(f, o, out.Properties))
 	}
 	return out, err
 }
 
-func (r *resultOut) setProperty(name string, value any) {
-	if r.Properties == nil {
-		r.Properties = report.Properties{}
-	}
-	r.Properties[name] = value
-}
-
-// unwrap is the inverse of wrap; it returns nil for what wrap has not made.
+// unwrap is the inverse of wrap. It returns nil for a value that wrap did not make.
 func unwrap(name string, raw json.RawMessage) (list json.RawMessage) {
 	n := 0
-	eachMember(raw, func(key, value []byte) {
+	members(raw, func(key, value []byte) {
 		if n++; string(key) == name {
 			list = value
 		}
@@ -138,7 +131,8 @@ func unwrap(name string, raw json.RawMessage) (list json.RawMessage) {
 	return array(list)
 }
 
-// tagsOf returns the tags that the rule must have, so that with those in the bag they are the finding's.
+// tagsOf returns the tags that the rule must have, so that together with those in the result's properties they are the
+// finding's.
 func tagsOf(f *report.Finding, bag report.Properties) []string {
 	var own []text
 	list, _ := bag["tags"].([]any)
@@ -155,13 +149,13 @@ func tagsOf(f *report.Finding, bag report.Properties) []string {
 	return f.Tags
 }
 
-// helpOf returns the first of a finding's references, for its rule, unless it stands at the result.
-func helpOf(f *report.Finding, k kept) string {
+// helpOf returns the reference that becomes the rule's helpUri: the finding's first one, unless it comes from the result.
+func helpOf(f *report.Finding, o original) string {
 	var items []text
-	if json.Unmarshal(k.of("workItemUris", '['), &items) != nil {
+	if json.Unmarshal(o.raw("workItemUris", '['), &items) != nil {
 		items = nil
 	}
-	own := distinct(nil, append([]text{text(k.text("hostedViewerUri"))}, items...), maxReferences)
+	own := distinct(nil, append([]text{text(o.text("hostedViewerUri"))}, items...), maxReferences)
 	if len(f.References) == 0 || slices.Equal(own, f.References) || !isURI(f.References[0]) || strings.Contains(f.References[0], "…") {
 		return ""
 	}
