@@ -16,7 +16,7 @@
 //   - pkg/limits: the limits an operator sets, and what enforces each.
 //   - pkg/scan: a scanner as a supervised child process.
 //   - pkg/scan/pool: scanner servers that stay and are replaced when they misbehave.
-//   - pkg/scan/watch: processes and directories that the agent did not make.
+//   - pkg/watch: processes and directories that the agent did not make.
 //
 // The path:
 //

@@ -102,7 +102,7 @@ var rooms = map[string][]string{
 
 	"pkg/scan": {"internal/config", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
 
-	"pkg/scan/watch": {"pkg/event", "internal/proc"},
+	"pkg/watch": {"pkg/event", "internal/proc"},
 
 	"pkg/scan/pool": {"pkg/event", "internal/proc", "internal/tail"},
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/scan/pool"
-	"github.com/rediverio/sdk/pkg/scan/watch"
+	"github.com/rediverio/sdk/pkg/watch"
 )
 
 // watchedTypes are recorded by a watcher, where the system has one.

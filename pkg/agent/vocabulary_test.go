@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/scan/watch"
+	"github.com/rediverio/sdk/pkg/watch"
 )
 
 // shapes is what every event of a type says in the life below: whose it is, and which details it has. More details may come.

@@ -19,7 +19,7 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan"
-	"github.com/rediverio/sdk/pkg/scan/watch"
+	"github.com/rediverio/sdk/pkg/watch"
 )
 
 // daemonStatus is what a running daemon says of itself.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/audit"
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/scan/watch"
+	"github.com/rediverio/sdk/pkg/watch"
 )
 
 // newWatcher makes what the watch section asks for.

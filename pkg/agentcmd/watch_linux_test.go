@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/scan/watch"
+	"github.com/rediverio/sdk/pkg/watch"
 )
 
 // watched has a process that is nobody's child, and a directory over its size, both watched; more goes into the watch section.

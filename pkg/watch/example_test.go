@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/scan/watch"
+	"github.com/rediverio/sdk/pkg/watch"
 )
 
 // What would be ended on this host, without ending anything?
