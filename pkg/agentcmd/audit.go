@@ -74,7 +74,7 @@ func (a *cli) auditQuery() *cobra.Command {
 	var o auditFlags
 	var f audit.Filter
 	var since, until string
-	cmd := a.verb("query [PATH]", "the events that match, oldest first", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd := a.plainVerb("query [PATH]", "the events that match, oldest first", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		now := time.Now()
 		var err error
 		for _, w := range []struct {
@@ -132,7 +132,7 @@ func (a *cli) auditTail() *cobra.Command {
 	var o auditFlags
 	var n int
 	var follow bool
-	cmd := a.verb("tail [PATH]", "the last events; -f goes on with those to come, until Ctrl-C", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd := a.plainVerb("tail [PATH]", "the last events; -f goes on with those to come, until Ctrl-C", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		if n < 0 || n > maxTail {
 			return Usagef("--lines %d: want 0 to %d", n, maxTail)
 		}

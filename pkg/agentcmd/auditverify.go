@@ -17,7 +17,7 @@ import (
 func (a *cli) auditVerify() *cobra.Command {
 	var known []string
 	var keyFile string
-	cmd := a.verb("verify [PATH]", "prove that the log is whole, or say where it is not", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd := a.plainVerb("verify [PATH]", "prove that the log is whole, or say where it is not", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		opt, err := verifyOptions(known, keyFile)
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
 }
 
 func (a *cli) auditNewKey() *cobra.Command {
-	cmd := a.verb("new-key FILE", "make a key with which the agent signs its lines", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+	cmd := a.plainVerb("new-key FILE", "make a key with which the agent signs its lines", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
 		key, err := audit.CreateKey(args[0])
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package agentcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -38,8 +39,10 @@ func (a *cli) main(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.errw)
 	err := root.ExecuteContext(ctx)
-	var e *ExitError
-	if err != nil && !(errors.As(err, &e) && e.Err == nil) {
+	if exitCode(err) == exitNone { // no verb returned it, but cobra
+		err = &ExitError{ExitUsage, err}
+	}
+	if e, ok := errors.AsType[*ExitError](err); err != nil && !(ok && e.Err == nil) {
 		a.say("%s: %v", a.Name, err)
 		if exitCode(err) == ExitUsage {
 			a.say("Run '%s --help' for usage.", a.Name)
@@ -54,9 +57,9 @@ func (a *cli) root() *cobra.Command {
 		Short: a.Short,
 		Long: `{agent} runs security scanners under supervision and uploads what they find.
 
-Every flag has an environment variable ({ENV}STATE_DIR, {ENV}SERVER, …) and every setting of the
-configuration file another ({ENV}CHUNK_MAX_STORAGE_MB, …). Flags go before the environment, the environment
-before the file, the file before the defaults.
+Every flag has an environment variable ({ENV}STATE_DIR, {ENV}SERVER, …), and so has every setting of the
+configuration file ({ENV}CHUNK_MAX_STORAGE_MB, …). Flags take precedence over the environment, the environment over
+the file, and the file over the defaults.
 
 Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 usage · 65 the audit log is not whole ·
 69 server unavailable, everything is kept for next time · 78 configuration`,
@@ -65,8 +68,8 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
   {agent} import results.sarif                   # or - for standard input
   {agent} findings --min-severity high
   {agent} run --config agent.yaml                # the daemon
-  {agent} status                                 # what the daemon does
-  {agent} doctor                                 # whether everything is in place`,
+  {agent} status                                 # the state of the daemon
+  {agent} doctor                                 # check the installation`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd.Name()) },
@@ -74,9 +77,9 @@ Exit codes: 0 ok · 1 findings at or over --fail-on · 2 runtime failure · 64 u
 	f := root.PersistentFlags()
 	f.StringVar(&a.flags.stateDir, "state-dir", "", "directory of everything the agent keeps (default {state})")
 	f.StringVar(&a.flags.config, "config", "", "configuration file, YAML")
-	f.StringVarP(&a.flags.output, "output", "o", "", "table or json, of findings also sarif (default table)")
-	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "say more on standard error")
-	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server of the agent's own)")
+	f.StringVarP(&a.flags.output, "output", "o", "", "table or json, for findings also sarif (default table)")
+	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "print more, and log all events on standard error")
+	f.StringVar(&a.flags.server, "server", "", "URL of the server (default: an ingest server within the agent)")
 	f.StringVar(&a.flags.tokenFile, "token-file", "", "file with the server's bearer token")
 	root.AddCommand(a.scanCommand(), a.importCommand(), a.runCommand(), a.ingestCommand(), a.findingsCommand(),
 		a.queueCommand(), a.auditCommand(), a.statusCommand(), a.scannersCommand(), a.doctorCommand(), a.watchCommand(), a.validateCommand(), a.versionCommand())
@@ -99,69 +102,66 @@ func (a *cli) fillIn(cmd *cobra.Command) {
 	}
 }
 
-// checkOutput applies the environment to the flags that are in no file.
+// getenv returns the environment variable with this name after the prefix of the agent, or an empty string.
+func (a *cli) getenv(name string) string {
+	text, _ := a.env(a.EnvPrefix + name)
+	return text
+}
+
+// checkOutput applies the environment to the flags that are not settings, and validates --output.
 func (a *cli) checkOutput(command string) error {
-	if a.flags.output == "" {
-		a.flags.output, _ = a.env(a.EnvPrefix + "OUTPUT")
+	f := &a.flags
+	f.output = cmp.Or(f.output, a.getenv("OUTPUT"), "table")
+	f.config = cmp.Or(f.config, a.getenv("CONFIG"))
+	switch {
+	case f.output == "table", f.output == "json", f.output == outputSARIF && command == "findings":
+		return nil
+	case f.output == outputSARIF:
+		return Usagef("--output sarif: only findings are written as SARIF")
 	}
-	if a.flags.config == "" {
-		a.flags.config, _ = a.env(a.EnvPrefix + "CONFIG")
-	}
-	switch a.flags.output {
-	case "":
-		a.flags.output = "table"
-	case "table", "json":
-	case outputSARIF:
-		if command != "findings" {
-			return Usagef("--output sarif: only findings are written as SARIF")
-		}
-	default:
-		return Usagef("--output %q: want table or json", a.flags.output)
-	}
-	return nil
+	return Usagef("--output %q: want table or json", f.output)
 }
 
 func (a *cli) json() bool { return a.flags.output == "json" }
 
-// load reads the configuration and applies the flags.
+// load reads the configuration, applies the flags, and validates the result.
 func (a *cli) load() error {
 	c, file, err := loadConfig(a.flags.config, a.App, a.env)
 	if err != nil {
 		return err
 	}
-	for _, o := range []struct {
-		flag, env string
-		into      *string
-	}{
-		{a.flags.stateDir, "STATE_DIR", &c.Agent.StateDir},
-		{a.flags.server, "SERVER", &c.Server.URL},
-		{a.flags.tokenFile, "TOKEN_FILE", &c.Server.TokenFile},
-	} {
-		if o.flag == "" {
-			o.flag, _ = a.env(a.EnvPrefix + o.env)
-		}
-		if o.flag != "" {
-			*o.into = o.flag
-		}
-	}
+	c.Agent.StateDir = cmp.Or(a.flags.stateDir, a.getenv("STATE_DIR"), c.Agent.StateDir)
+	c.Server.URL = cmp.Or(a.flags.server, a.getenv("SERVER"), c.Server.URL)
+	c.Server.TokenFile = cmp.Or(a.flags.tokenFile, a.getenv("TOKEN_FILE"), c.Server.TokenFile)
 	a.cfg, a.file = c, file
 	return c.check(a.App, file)
 }
 
-// verb makes a cobra command whose errors are runtime failures unless they say otherwise.
-func (a *cli) verb(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+type runFunc = func(ctx context.Context, args []string) error
+
+// plainVerb returns a command that needs no configuration. Its errors are runtime failures unless they have an exit code
+// of their own.
+func (a *cli) plainVerb(use, short string, args cobra.PositionalArgs, run runFunc) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 		err := run(cmd.Context(), args)
-		var e *ExitError
-		var c *configfile.Error
-		if err == nil || errors.As(err, &e) || errors.As(err, &c) {
-			return err
+		if err != nil && exitCode(err) == exitNone {
+			err = &ExitError{ExitRuntime, err}
 		}
-		return &ExitError{ExitRuntime, err}
+		return err
 	}}
 }
 
-// verbs makes a cobra command that has verbs of its own.
+// verb returns a command that runs after the configuration has been loaded.
+func (a *cli) verb(use, short string, args cobra.PositionalArgs, run runFunc) *cobra.Command {
+	return a.plainVerb(use, short, args, func(ctx context.Context, args []string) error {
+		if err := a.load(); err != nil {
+			return err
+		}
+		return run(ctx, args)
+	})
+}
+
+// verbs returns a command that has verbs of its own.
 func verbs(use, short string) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -50,7 +50,7 @@ resource: {cpu_threshold: -1, memory_threshold: -1, memory_pressure_threshold: -
 pipeline: {retry_delay: 20ms, max_retry_delay: 200ms}
 chunk: {upload_delay_ms: -1}
 limits: {file_system: {min_free_disk_space_mb: -1}, computational: {cpu_threshold_warn: -1, cpu_threshold_crit: -1}, memory: {memory_warn_threshold: -1, memory_crit_threshold: -1}}
-agent: {poll_wait: 100ms, retry_delay: 20ms}
+agent: {poll_wait: 100ms, retry_delay: 20ms, heartbeat_interval: -1}
 `
 
 // newHome returns a user with the plain configuration and whatever YAML is added to it.

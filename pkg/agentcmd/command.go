@@ -73,9 +73,6 @@ func (a *cli) ownCommand(c Command) *cobra.Command {
 		args, use = cobra.ArbitraryArgs, c.Name+" "+c.Args
 	}
 	cmd := a.verb(use, c.Short, args, func(ctx context.Context, args []string) error {
-		if err := a.load(); err != nil {
-			return err
-		}
 		return c.Run(ctx, a.newEnv(nil, nil), args)
 	})
 	cmd.Long, cmd.Example = c.Long, c.Example

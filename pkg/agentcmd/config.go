@@ -2,7 +2,6 @@ package agentcmd
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,7 +24,7 @@ import (
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
-// Config is the configuration file: a section for each package, with the package's own fields.
+// Config is the configuration file: a section for each package, with the fields of the package.
 type Config struct {
 	Agent    AgentConfig
 	Server   ServerConfig
@@ -35,47 +34,76 @@ type Config struct {
 	Audit    audit.LoggerConfig
 	Limits   limits.Limits
 	Scan     scan.Config
-	Scanners []scan.Definition // added to the built-in ones and those of agent.scanners_dir, or in place of one with the same name
-	Watch    watch.Config      // what the agent looks after besides its own work, while run is up; nothing without rules, dirs and orphans
-	Ingest   IngestConfig
+	// Scanners are definitions of scanners. They replace those with the same name in agent.scanners_dir and the built-in
+	// ones.
+	Scanners []scan.Definition
+	// Watch configures what the agent watches besides its own work while run is up. Without rules, dirs and orphans it
+	// watches nothing.
+	Watch  watch.Config
+	Ingest IngestConfig
 }
 
-// AgentConfig is what concerns the agent as a whole.
+// AgentConfig configures the agent as a whole.
 type AgentConfig struct {
-	ID       string   // name of this agent in events and requests; default: the host's name
-	TenantID string   // tenant of jobs that name none
-	StateDir string   // directory of everything the agent keeps; default ~/.NAME
-	Scanners []string // scanners that scan uses; default: all that are installed
-	// ScannersDir holds definitions of scanners, each in a file NAME.yaml with the keys of an entry of scanners: added to
-	// the built-in ones, or in place of the one with the same name. Default scanners in StateDir.
+	// ID is the name of this agent in events and requests. Defaults to the name of the host.
+	ID string
+	// TenantID is the tenant of jobs that name none.
+	TenantID string
+	// StateDir is the directory of everything the agent keeps. Defaults to a directory in the home directory.
+	StateDir string
+	// Scanners are the names of the scanners that the verb scan uses. Defaults to all that are installed.
+	Scanners []string
+	// ScannersDir is a directory with definitions of scanners, each in a file NAME.yaml with the keys of an entry of
+	// scanners. They replace built-in ones with the same name. Defaults to scanners in StateDir.
 	ScannersDir string
 
-	JobSource  string // where run takes jobs from: dir (files in JobDir) or server (its commands); default dir
-	JobDir     string // default jobs in StateDir
-	StatusAddr string // where run answers status: a path of a unix socket, or a loopback host:port; default agent.sock in StateDir
+	// JobSource is where the verb run takes jobs from: dir (files in JobDir) or server (its commands). Defaults to dir.
+	JobSource string
+	// JobDir is the directory of job files. Defaults to jobs in StateDir.
+	JobDir string
+	// StatusAddr is where run answers the verb status: the path of a unix socket, or a loopback host:port. Defaults to
+	// agent.sock in StateDir.
+	StatusAddr string
+	// HeartbeatInterval is the time between two reports of the agent's status to the server. Defaults to 1 minute; -1
+	// means none.
+	HeartbeatInterval time.Duration
 
-	Wait         time.Duration // how long scan and import wait for uploads; default 30s
-	PollWait     time.Duration // how long run waits for a job at its source; default 30s
-	RetryDelay   time.Duration // before a job that failed for a passing reason is tried again; default 1m
-	MaxAttempts  int           // tries of such a job; default 3
-	DrainTimeout time.Duration // how long running jobs may go on once run is asked to end; default 5m
+	// Wait is the maximum time that scan and import wait for uploads. Defaults to 30 seconds.
+	Wait time.Duration
+	// PollWait is the maximum time that run waits for a job at its source. Defaults to 30 seconds.
+	PollWait time.Duration
+	// RetryDelay is the time after which a job is tried again that failed for a temporary reason. Defaults to 1 minute.
+	RetryDelay time.Duration
+	// MaxAttempts is the number of tries after which a temporary failure of a job is final. Defaults to 3.
+	MaxAttempts int
+	// DrainTimeout is the maximum time that running jobs may take after run was asked to stop. Defaults to 5 minutes.
+	DrainTimeout time.Duration
 }
 
-// ServerConfig is where reports go.
+// ServerConfig names the receiver of reports.
 type ServerConfig struct {
-	URL           string        // of the platform; empty: an ingest server of the agent's own, on a loopback port
-	TokenFile     string        // file with the bearer token, readable by its owner only; read again when a token is refused
-	Paths         ingest.Paths  // of the API; default: the platform's
-	MaxRetryAfter time.Duration // cap of what the server may ask to wait; default 15m
+	// URL is the address of the server. If empty, the agent runs an ingest server of its own on a loopback port.
+	URL string
+	// TokenFile is a file with the bearer token, readable by its owner only. It is read again when the token is refused.
+	TokenFile string
+	// Paths are the paths of the API below URL.
+	Paths ingest.Paths
+	// MaxRetryAfter is the maximum time that the server may ask to wait. Defaults to 15 minutes.
+	MaxRetryAfter time.Duration
 }
 
-// IngestConfig is the reference ingest server.
+// IngestConfig configures the ingest server: that of the verb ingest, and the agent's own.
 type IngestConfig struct {
-	Listen        string        // host:port; default 127.0.0.1:8080
-	Data          string        // directory of its store; default ingest in StateDir
-	Tokens        string        // file of "token tenant" lines, readable by its owner only
-	Admins        []string      // tenants whose statistics are those of all
-	IncompleteAge time.Duration // how long an incomplete report waits for its next part; default 168h; -1ns: for ever
+	// Listen is the host:port of the verb ingest. Defaults to 127.0.0.1:8080.
+	Listen string
+	// Data is the directory of the store. Defaults to ingest in StateDir.
+	Data string
+	// Tokens is a file with one "token tenant" pair on each line, readable by its owner only.
+	Tokens string
+	// Admins are the tenants that may read the statistics of all tenants.
+	Admins []string
+	// IncompleteAge is the time that an incomplete report waits for its next part. Defaults to 168 hours; -1 means for ever.
+	IncompleteAge time.Duration
 	Limits        server.Limits
 }
 
@@ -94,6 +122,7 @@ func defaultConfig(app App) *Config {
 		Agent: AgentConfig{
 			StateDir: app.StateDir, JobSource: jobSourceDir, Wait: defaultWait, PollWait: agent.DefaultPollWait,
 			RetryDelay: agent.DefaultRetryDelay, MaxAttempts: agent.DefaultMaxAttempts, DrainTimeout: agent.DefaultDrainTimeout,
+			HeartbeatInterval: agent.DefaultHeartbeatInterval,
 		},
 		Server:   ServerConfig{MaxRetryAfter: ingest.DefaultMaxRetryAfter},
 		Chunk:    *chunk.DefaultConfig(),
@@ -220,11 +249,13 @@ func (c *AgentConfig) validate(app App) error {
 		sources = append(sources, jobSourceApp)
 	}
 	v.OneOf("job_source", c.JobSource, sources...)
-	config.Range(v, "max_attempts", c.MaxAttempts, 1, math.MaxInt)
-	for name, d := range map[string]time.Duration{"wait": c.Wait, "poll_wait": c.PollWait, "retry_delay": c.RetryDelay, "drain_timeout": c.DrainTimeout} {
-		if d < 0 {
-			v.Addf(name, "%v is negative", d)
-		}
+	config.Range(v, "max_attempts", c.MaxAttempts, 1, 1_000_000)
+	config.RangeOrOff(v, "heartbeat_interval", c.HeartbeatInterval, time.Second, 24*time.Hour)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"wait", c.Wait}, {"poll_wait", c.PollWait}, {"retry_delay", c.RetryDelay}, {"drain_timeout", c.DrainTimeout}} {
+		config.Range(v, d.name, d.value, 0, 30*24*time.Hour)
 	}
 	return v.Err()
 }

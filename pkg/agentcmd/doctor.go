@@ -60,7 +60,7 @@ func (d *doctor) say(name string, err error, format string, args ...any) {
 func (a *cli) doctorCommand() *cobra.Command {
 	timeout := 5 * time.Minute
 	cmd := a.verb("doctor [NAME…]", "check the installation: configuration, state directory, server, and each scanner on a small target", cobra.ArbitraryArgs, func(ctx context.Context, names []string) error {
-		s, err := a.loadScanner()
+		s, err := a.newScanner(nil)
 		if err != nil {
 			return err
 		}
@@ -70,12 +70,8 @@ func (a *cli) doctorCommand() *cobra.Command {
 		if timeout <= 0 {
 			return Usagef("--timeout %v: want more than 0", timeout)
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer a.onSignals(
-			step{"stopping the scanner. Again to quit at once", cancel},
-			step{"quit", func() { os.Exit(ExitRuntime) }},
-		)()
+		ctx, stop := a.untilSignal(ctx, "stopping the scanner", func() {})
+		defer stop()
 		d := &doctor{a: a, findings: []finding{}}
 		d.installation(ctx)
 		d.scanners(ctx, s, names, timeout)

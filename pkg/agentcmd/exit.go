@@ -40,18 +40,19 @@ func Usagef(format string, args ...any) error {
 	return &ExitError{ExitUsage, fmt.Errorf(format, args...)}
 }
 
-// exitCode returns the code with which an error ends the program. An error that no verb returned is one of the command
-// line.
+// exitNone is the exitCode of an error that has no code of its own.
+const exitNone = -1
+
+// exitCode returns the code with which an error of a verb ends the program.
 func exitCode(err error) int {
-	var e *ExitError
-	var c *configfile.Error
-	switch {
-	case err == nil:
-		return ExitOK
-	case errors.As(err, &e):
+	if e, ok := errors.AsType[*ExitError](err); ok {
 		return e.Code
-	case errors.As(err, &c):
+	}
+	if _, ok := errors.AsType[*configfile.Error](err); ok {
 		return ExitConfig
 	}
-	return ExitUsage
+	if err != nil {
+		return exitNone
+	}
+	return ExitOK
 }

@@ -20,9 +20,6 @@ func (a *cli) findingsCommand() *cobra.Command {
 	var minSeverity, data, tenant string
 	var limit int
 	cmd := a.verb("findings", "what the ingest store holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := a.load(); err != nil {
-			return err
-		}
 		if limit < 0 {
 			return Usagef("--limit %d is negative; 0 means all", limit)
 		}

@@ -22,7 +22,7 @@ func (a *cli) importCommand() *cobra.Command {
 	var o oneShot
 	var asset, root string
 	var cmd *cobra.Command
-	cmd = a.verb("import FILE.sarif…", "upload findings from SARIF files; - is standard input", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd = a.plainVerb("import FILE.sarif…", "upload findings from SARIF files; - is standard input", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
 		if err := a.loadOneShot(cmd, &o); err != nil {
 			return err
 		}
@@ -139,6 +139,9 @@ type importer struct {
 	asset, root string
 	cfg         *Config
 }
+
+// Cost returns nothing beyond a slot: an import starts no process.
+func (i *importer) Cost(string, string) scan.Cost { return scan.Cost{} }
 
 // Scan reads the file of the job.
 func (i *importer) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {

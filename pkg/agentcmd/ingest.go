@@ -3,7 +3,6 @@ package agentcmd
 import (
 	"cmp"
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -11,17 +10,10 @@ import (
 func (a *cli) ingestCommand() *cobra.Command {
 	var listen, data, tokens string
 	cmd := a.verb("ingest", "the reference ingest server by itself", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := a.load(); err != nil {
-			return err
-		}
 		c := &a.cfg.Ingest
 		c.Listen, c.Data, c.Tokens = cmp.Or(listen, c.Listen), cmp.Or(data, c.Data), cmp.Or(tokens, c.Tokens)
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer a.onSignals(
-			step{"finishing running requests. Again to quit at once", cancel},
-			step{"quit", func() { os.Exit(ExitRuntime) }},
-		)()
+		ctx, stop := a.untilSignal(ctx, "finishing running requests", func() {})
+		defer stop()
 		return a.serveIngest(ctx, &a.cfg.Ingest)
 	})
 	f := cmd.Flags()

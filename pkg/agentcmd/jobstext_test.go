@@ -13,7 +13,7 @@ func TestStatusCountsJobs(t *testing.T) {
 		want string
 	}{
 		{agent.Status{JobsCompleted: 3, JobsFailed: 1}, "0 running, 3 completed, 1 failed"},
-		{agent.Status{Jobs: make([]agent.JobStatus, 6), JobsWaiting: 2, JobsReturned: 4}, "4 running, 2 waiting, 0 completed, 0 failed, 4 given back"},
+		{agent.Status{Jobs: make([]agent.JobStatus, 6), JobsWaiting: 2, JobsReturned: 4}, "4 running, 2 waiting, 0 completed, 0 failed, 4 returned"},
 	} {
 		if got := jobsText(&tt.s); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)

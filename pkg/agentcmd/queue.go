@@ -40,9 +40,6 @@ func (a *cli) queueCommand() *cobra.Command {
 	cmd.Example = "  {agent} queue list\n  {agent} queue show REPORT\n  {agent} queue retry REPORT"
 	verb := func(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, q *control.Client, args []string) error) {
 		cmd.AddCommand(a.verb(use, short, args, func(ctx context.Context, args []string) error {
-			if err := a.load(); err != nil {
-				return err
-			}
 			q, closeQueue, err := a.openQueue()
 			if err != nil {
 				return err

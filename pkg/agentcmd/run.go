@@ -14,12 +14,7 @@ import (
 )
 
 func (a *cli) runCommand() *cobra.Command {
-	cmd := a.verb("run", "the daemon: take jobs, scan, upload", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := a.load(); err != nil {
-			return err
-		}
-		return a.daemon(ctx)
-	})
+	cmd := a.verb("run", "the daemon: take jobs, scan, upload", cobra.NoArgs, func(ctx context.Context, _ []string) error { return a.daemon(ctx) })
 	cmd.Long = `The daemon takes jobs from files in the job directory (agent.job_source: dir), or from the server's commands
 (agent.job_source: server), scans, and uploads.
 
@@ -32,20 +27,20 @@ jobs back and leaves what is not uploaded in the store; the third exits at once.
 	return cmd
 }
 
-func (a *cli) daemon(ctx context.Context) (err error) {
-	var source job.Source
-	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
-		if c.Scanner, err = a.newScanner(e); err != nil {
+func (a *cli) daemon(ctx context.Context) error {
+	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) error {
+		s, err := a.newScanner(e)
+		if err != nil {
 			return err
 		}
 		if e.watcher, err = a.newWatcher(e.sink); err != nil {
 			return err
 		}
-		source, err = a.jobSource(ctx, e)
-		c.Source, c.FlushTimeout = source, -1
 		degradation := e.cfg.Limits.DegradationConfig()
-		c.Degradation, c.Vitals = &degradation, e.vitals
-		c.Rebalance = e.cfg.Limits.Rebalancing
+		c.Scanner, c.FlushTimeout = s, -1
+		c.Heartbeat, c.HeartbeatInterval = e.heartbeat(s), max(e.cfg.Agent.HeartbeatInterval, 0)
+		c.Degradation, c.Vitals, c.Rebalance = &degradation, e.vitals, e.cfg.Limits.Rebalancing
+		c.Source, err = a.jobSource(ctx, e)
 		return err
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,7 +177,7 @@ func TestQueueOfARunningDaemon(t *testing.T) {
 	until(t, "a dead letter", func() bool { q := h.queue(); return len(q) == 1 && q[0]["state"] == "failed" })
 	h.run("queue", "show", "one").want(ExitOK, "dead", "413")
 	h.run("queue", "show", "two").want(ExitRuntime, "report two")
-	h.run("status").want(ExitRuntime, "1 dead letters: example-agent queue list")
+	h.run("status").want(ExitRuntime, "1 dead letter: example-agent queue list")
 	var exported report.Report
 	if h.run("queue", "export", "one").want(ExitOK).decode(&exported); exported.Metadata.ID != "one" || len(exported.Findings) != 3 {
 		t.Errorf("exported: %+v", exported)
@@ -243,5 +244,17 @@ func TestDaemonWithServerCommands(t *testing.T) {
 	if err != nil || len(pending) != 0 {
 		t.Errorf("pending: %v, %v", pending, err)
 	}
+	d.end()
+}
+
+// A daemon reports its status to the server.
+func TestDaemonHeartbeat(t *testing.T) {
+	t.Parallel()
+	srv, h := ingesttest.New(t), newHome(t)
+	h.env = []string{"REDIVER_AGENT_HEARTBEAT_INTERVAL=1s"}
+	d := h.daemon(h.to(srv)...)
+	until(t, "a heartbeat", func() bool {
+		return slices.ContainsFunc(srv.Requests(), func(r ingesttest.Request) bool { return strings.HasSuffix(r.Path, "/heartbeat") })
+	})
 	d.end()
 }

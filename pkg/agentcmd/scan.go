@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,14 +15,14 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// oneShot is what scan and import have in common.
+// oneShot holds the flags of scan and import.
 type oneShot struct {
 	wait   time.Duration
 	failOn string
 }
 
 func (o *oneShot) flags(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&o.wait, "wait", defaultWait, "how long to wait for uploads before the rest is left in the store")
+	cmd.Flags().DurationVar(&o.wait, "wait", defaultWait, "maximum time to wait for uploads; the rest stays in the store")
 	cmd.Flags().StringVar(&o.failOn, "fail-on", "", "exit with 1 for findings of this severity or worse: critical, high, medium, low or info")
 }
 
@@ -31,7 +30,7 @@ func (a *cli) scanCommand() *cobra.Command {
 	var o oneShot
 	var scanners []string
 	var cmd *cobra.Command
-	cmd = a.verb("scan PATH…", "scan, upload, and show what was found", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd = a.plainVerb("scan PATH…", "scan, upload, and show what was found", cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
 		if err := a.loadOneShot(cmd, &o); err != nil {
 			return err
 		}
@@ -69,7 +68,8 @@ func (a *cli) scanCommand() *cobra.Command {
 	return cmd
 }
 
-// loadOneShot loads the configuration for a command that runs once: nothing slows its uploads down that was not asked for.
+// loadOneShot loads the configuration for a command that runs once. It does not slow uploads down unless the operator
+// asked for it.
 func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	if o.failOn != "" && report.Severity(o.failOn).Rank() < 0 {
 		return Usagef("--fail-on %q: want critical, high, medium, low or info", o.failOn)
@@ -83,15 +83,15 @@ func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	c := a.cfg
 	if cmd.Flags().Changed("wait") {
 		c.Agent.Wait = o.wait
-	} else if text, ok := a.env(a.EnvPrefix + "WAIT"); ok {
+	} else if text := a.getenv("WAIT"); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 {
-			return Usagef("%sWAIT %q: want a duration, e.g. 30s", a.EnvPrefix, text)
+			return Usagef("%sWAIT %q: want a duration, for example 30s", a.EnvPrefix, text)
 		}
 		c.Agent.Wait = d
 	}
 	if c.Agent.Wait == 0 {
-		c.Agent.Wait = -1 // not at all; the agent takes zero for its default
+		c.Agent.Wait = -1 // zero would be the default of the agent
 	}
 	if !a.file.IsSet("chunk.upload_delay_ms") {
 		c.Chunk.UploadDelayMs = -1
@@ -118,12 +118,8 @@ func (a *cli) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer a.onSignals(
-		step{"stopping scanners; what is read already stays in the store. Again to quit at once", func() { cancel(); e.agent.Abort() }},
-		step{"quit", func() { os.Exit(ExitRuntime) }},
-	)()
+	ctx, stop := a.untilSignal(ctx, "stopping scanners; reports that are complete stay in the store", e.agent.Abort)
+	defer stop()
 	progress := a.startProgress(e.agent, len(specs))
 	err = e.agent.Run(ctx)
 	progress.stop()
@@ -131,9 +127,6 @@ func (a *cli) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner
 	if e.local != nil {
 		err = errors.Join(err, sum.fetchWorst(context.WithoutCancel(ctx), e.local.store.Tenant(localTenant)))
 	}
-	err = errors.Join(err, e.close())
-	if printErr := a.printSummary(sum, e); printErr != nil {
-		err = errors.Join(err, printErr)
-	}
+	err = errors.Join(err, e.close(), a.printSummary(sum, e))
 	return sum.exit(err, report.Severity(o.failOn), ctx.Err() != nil)
 }

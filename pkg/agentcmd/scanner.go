@@ -97,14 +97,6 @@ func (s *scanner) fits(name, target string) bool {
 	return s.own[name] != nil || ok && d.Fits(target)
 }
 
-// loadScanner loads the configuration and makes a scanner for a command that needs no agent.
-func (a *cli) loadScanner() (*scanner, error) {
-	if err := a.load(); err != nil {
-		return nil, err
-	}
-	return a.newScanner(nil)
-}
-
 // newScanner makes the scanner that the configuration describes. With an engine, it ends what a killed agent has left
 // running, and guards the disk.
 func (a *cli) newScanner(e *engine) (*scanner, error) {

@@ -37,7 +37,7 @@ const (
 
 func (a *cli) scannersCommand() *cobra.Command {
 	cmd := a.verb("scanners", "the scanners of the table: installed or not, version, age of the database", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		s, err := a.loadScanner()
+		s, err := a.newScanner(nil)
 		if err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ A definition is looked for in the configuration file (scanners), then in the dir
 (agent.scanners_dir, default scanners in --state-dir), then among the built-in ones.`
 	cmd.Example = "  {agent} scanners\n  {agent} scanners show gitleaks\n  {agent} scanners show custom > {state}/scanners/my-linter.yaml"
 	show := a.verb("show NAME", "print a definition as YAML, to be copied and changed; custom is one to begin with", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
-		if _, err := a.loadScanner(); err != nil {
+		if _, err := a.newScanner(nil); err != nil {
 			return err
 		}
 		return a.showScanner(args[0])

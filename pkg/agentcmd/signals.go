@@ -1,19 +1,20 @@
 package agentcmd
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 )
 
-// step is what one more signal means.
+// step is the reaction to one more signal.
 type step struct {
-	say string
-	do  func()
+	text string
+	do   func()
 }
 
-// onSignals runs the next step at each SIGINT or SIGTERM, and says what it does. The function returned ends that.
+// onSignals takes the next step at each SIGINT or SIGTERM, and prints its text. The returned function ends that.
 func (a *cli) onSignals(steps ...step) (stop func()) {
 	signals, done := make(chan os.Signal, len(steps)), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -22,7 +23,7 @@ func (a *cli) onSignals(steps ...step) (stop func()) {
 		for _, s := range steps {
 			select {
 			case sig := <-signals:
-				a.say("%v: %s", sig, s.say)
+				a.say("%v: %s", sig, s.text)
 				s.do()
 			case <-done:
 				return
@@ -34,4 +35,15 @@ func (a *cli) onSignals(steps ...step) (stop func()) {
 		close(done)
 		wg.Wait()
 	}
+}
+
+// untilSignal returns a context that the first signal cancels, after it has printed doing and called do. The second
+// signal exits. The returned function releases both.
+func (a *cli) untilSignal(ctx context.Context, doing string, do func()) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := a.onSignals(
+		step{doing + ". Again to quit at once", func() { cancel(); do() }},
+		step{"quit", func() { os.Exit(ExitRuntime) }},
+	)
+	return ctx, func() { stop(); cancel() }
 }

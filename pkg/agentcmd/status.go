@@ -1,6 +1,7 @@
 package agentcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
-// daemonStatus is what a running daemon says of itself.
+// daemonStatus is the state of a running daemon, as its control interface returns it.
 type daemonStatus struct {
 	AgentID string       `json:"agent_id"`
 	Version string       `json:"version"`
@@ -33,14 +34,12 @@ type daemonStatus struct {
 	Store   chunk.Stats  `json:"store"`
 	Audit   audit.Stats  `json:"audit"`
 
-	Containment scan.Contained `json:"containment"` // what holds the processes of a scanner together
-
-	Limits []limits.Usage `json:"limits"` // how near each is, and what it refused
-
-	Watch *watch.Status `json:"watch,omitempty"` // nil: nothing is watched
+	Containment scan.Contained `json:"containment"`     // how the processes of a scanner are kept together
+	Limits      []limits.Usage `json:"limits"`          // the use of each limit, and what it refused
+	Watch       *watch.Status  `json:"watch,omitempty"` // nil: nothing is watched
 
 	Healthy bool     `json:"healthy"`
-	Reasons []string `json:"reasons"` // why not, most important first
+	Reasons []string `json:"reasons"` // why it is not healthy, most important first
 }
 
 // problemAge is how long a problem counts against the daemon's health.
@@ -77,7 +76,7 @@ func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, 
 	return s, nil
 }
 
-// judge finds the reasons why the daemon is not well.
+// judge finds the reasons why the daemon is not healthy.
 func (s *daemonStatus) judge(now time.Time, name string) {
 	add := func(format string, args ...any) { s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...)) }
 	if s.Agent.Phase != agent.PhaseRunning {
@@ -96,19 +95,19 @@ func (s *daemonStatus) judge(now time.Time, name string) {
 		add("the host cannot be measured: %s", r.SampleError)
 	}
 	if s.Store.Dead > 0 {
-		add("%d dead letters: %s queue list", s.Store.Dead, name)
+		add("%s: %s queue list", count(int64(s.Store.Dead), "dead letter"), name)
 	}
 	if s.Store.Full() > 90 {
 		add("the store is nearly full: %s of %s", bytesText(s.Store.UsedBytes-s.Store.Removable), bytesText(s.Store.RoomBytes))
 	}
 	if s.Audit.Dropped > 0 {
-		add("%d audit events were dropped", s.Audit.Dropped)
+		add("audit events dropped: %d", s.Audit.Dropped)
 	}
 	if r := s.Audit.Remote; r.Failing && r.LagAge > problemAge {
-		add("%d lines of the audit log are not sent, the oldest for %s: %s", r.LagLines, r.LagAge.Round(time.Second), r.LastError)
+		add("audit log lines not sent: %d, the oldest for %s: %s", r.LagLines, r.LagAge.Round(time.Second), r.LastError)
 	}
 	if n := s.Audit.Remote.Rejected; n > 0 {
-		add("%d lines of the audit log are refused by its collector, see %s", n, "audit.log.rejected")
+		add("audit log lines refused by the collector: %d, see audit.log.rejected", n)
 	}
 	for _, p := range s.Agent.Problems {
 		if now.Sub(p.Time) < problemAge {
@@ -127,13 +126,8 @@ func (s *daemonStatus) judge(now time.Time, name string) {
 
 func (a *cli) statusCommand() *cobra.Command {
 	var addr string
-	cmd := a.verb("status", "what the running daemon does, and what is wrong", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := a.load(); err != nil {
-			return err
-		}
-		if addr == "" {
-			addr = a.cfg.Agent.StatusAddr
-		}
+	cmd := a.verb("status", "the state of the running daemon, and its problems", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		addr = cmp.Or(addr, a.cfg.Agent.StatusAddr)
 		var s daemonStatus
 		if err := control.Dial(addr).Get(ctx, "/status.json", &s); err != nil {
 			return &ExitError{ExitUnavailable, a.notRunning(addr, err)}
@@ -151,7 +145,7 @@ func (a *cli) statusCommand() *cobra.Command {
 	return cmd
 }
 
-// notRunning says that no daemon answers, without the request's URL, which is no address of anything.
+// notRunning reports that no daemon answers. It leaves out the URL of the request, which is no address of anything.
 func (a *cli) notRunning(addr string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -160,7 +154,7 @@ func (a *cli) notRunning(addr string, err error) error {
 	return fmt.Errorf("no agent answers on %s (%w); is '%s run' up, with the same --state-dir?", addr, err, a.Name)
 }
 
-// jobsText counts the jobs; what is rare is said only when there is some of it.
+// jobsText counts the jobs. Counts that are rarely above zero are left out when they are zero.
 func jobsText(s *agent.Status) string {
 	text := fmt.Sprintf("%d running", len(s.Jobs)-s.JobsWaiting)
 	if s.JobsWaiting > 0 {
@@ -168,7 +162,7 @@ func jobsText(s *agent.Status) string {
 	}
 	text += fmt.Sprintf(", %d completed, %d failed", s.JobsCompleted, s.JobsFailed)
 	if s.JobsReturned > 0 {
-		text += fmt.Sprintf(", %d given back", s.JobsReturned)
+		text += fmt.Sprintf(", %d returned", s.JobsReturned)
 	}
 	return text
 }
@@ -176,18 +170,18 @@ func jobsText(s *agent.Status) string {
 func (a *cli) printStatus(s *daemonStatus) error {
 	p, r := s.Agent.Pipeline, s.Agent.Resource
 	var b strings.Builder
-	word := "well"
+	health := "well"
 	if !s.Healthy {
-		word = "NOT WELL"
+		health = "NOT WELL"
 	}
-	fmt.Fprintf(&b, "%s: %s, up %s; jobs %s; queue %d reports, %d parts; uploaded %d parts; store %s\n",
-		s.AgentID, word, time.Since(s.Started).Round(time.Second), jobsText(&s.Agent),
-		p.QueueLength+p.InProgress, p.QueueParts, p.PartsUploaded, bytesText(s.Store.FileBytes))
+	fmt.Fprintf(&b, "%s: %s, up %s; jobs %s; queue %s, %s; uploaded %s; store %s\n",
+		s.AgentID, health, time.Since(s.Started).Round(time.Second), jobsText(&s.Agent),
+		count(p.QueueLength+p.InProgress, "report"), count(p.QueueParts, "part"), count(p.PartsUploaded, "part"), bytesText(s.Store.FileBytes))
 	for _, reason := range s.Reasons {
 		fmt.Fprintf(&b, "  ! %s\n", term.Line(reason, 200))
 	}
 	for _, j := range s.Agent.Jobs {
-		fmt.Fprintf(&b, "  job %s: %s %s, %s for %s, %d findings\n", j.ID, j.Scanner, j.Target, j.Phase, time.Since(j.Since).Round(time.Second), j.Findings)
+		fmt.Fprintf(&b, "  job %s: %s %s, %s for %s, %s\n", j.ID, j.Scanner, j.Target, j.Phase, time.Since(j.Since).Round(time.Second), count(j.Findings, "finding"))
 	}
 	if w := s.Watch; w != nil {
 		mode := "dry run"
@@ -206,6 +200,12 @@ func (a *cli) printStatus(s *daemonStatus) error {
 		fmt.Fprintf(&b, "  uploads to %s: %d attempts, %d retries, %d parts dead, %s sent%s\n", s.Server, p.Attempts, p.Retries, p.PartsDead, bytesText(p.BytesSent), because(p.LastError))
 		fmt.Fprintf(&b, "  store: %s of %s used, %d reports pending, %d finished, %d dead letters\n", bytesText(s.Store.UsedBytes), bytesText(s.Store.MaxBytes),
 			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)
+		if bus := s.Agent.Bus; bus.Dropped+bus.Panics > 0 {
+			fmt.Fprintf(&b, "  events for subscribers: %d published, %d dropped, %d panics of handlers\n", bus.Published, bus.Dropped, bus.Panics)
+		}
+		for _, w := range s.Agent.Warnings {
+			fmt.Fprintf(&b, "  warning: %s\n", w)
+		}
 		for _, u := range s.Limits {
 			if u.Refused+u.Waited > 0 {
 				fmt.Fprintf(&b, "  limit %s: %.4g of %.4g, %d refused, %d waited\n", u.Name, u.Used, u.Limit, u.Refused, u.Waited)

@@ -45,9 +45,6 @@ func (e *engine) watchHost() (stop func()) {
 func (a *cli) watchCommand() *cobra.Command {
 	var once, dryRun bool
 	cmd := a.verb("watch", "look at processes and directories as the watch section says", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := a.load(); err != nil {
-			return err
-		}
 		if a.cfg.Watch.Empty() {
 			return &ExitError{ExitConfig, errors.New("there is nothing to watch: the configuration has no watch.rules, watch.dirs or watch.orphans")}
 		}
