@@ -14,9 +14,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// BenchmarkSubmit compares what Submit costs its caller, without a durable spool, with encoding the same report once.
-// Of submit, ns/op is the caller's time of one Submit alone, in the median batch; x_encode is how many times faster
-// that is.
+// BenchmarkSubmit compares the time that Submit takes, without a durable spool, with the time to encode the same report.
+// ns/op of submit is the time of one Submit in the median batch, and x_encode is how many times faster than encoding it is.
 func BenchmarkSubmit(b *testing.B) {
 	for _, n := range []int{50, 2000} {
 		r := testReport("r", n)
@@ -30,11 +29,11 @@ func BenchmarkSubmit(b *testing.B) {
 			encode = b.Elapsed() / time.Duration(b.N)
 		})
 		b.Run(fmt.Sprintf("submit/%d_findings", n), func(b *testing.B) {
-			batch := max(50, 25_000/n) // queued, then encoded and uploaded while this clock stands still
+			batch := max(50, 25_000/n) // queued, then encoded and uploaded while the clock is stopped
 			var batches []time.Duration
 			for b.Loop() {
 				p := NewPipeline(nil, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
-				runtime.GC() // what the drain left behind is none of the caller's
+				runtime.GC() // the garbage of the drain must not be charged to Submit
 				begun := time.Now()
 				for range batch {
 					if _, err := p.Submit(r); err != nil {
@@ -66,7 +65,7 @@ func drainAll(b *testing.B, p *Pipeline) {
 	}
 }
 
-// BenchmarkThroughput is the whole way of a small report in memory: submitted, encoded, uploaded to nowhere.
+// BenchmarkThroughput submits and encodes a small report in memory and passes it to an Uploader that does nothing.
 func BenchmarkThroughput(b *testing.B) {
 	p := start(b, PipelineConfig{QueueSize: math.MaxInt32, MaxQueueBytes: 1 << 50}, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 	r := testReport("r", 50)
@@ -82,7 +81,7 @@ func BenchmarkThroughput(b *testing.B) {
 	b.ReportMetric(float64(p.GetStats().Completed)/time.Since(begun).Seconds(), "reports/s")
 }
 
-// BenchmarkDrain is what the pipeline itself costs for a part: the parts are encoded before, and uploaded to nowhere.
+// BenchmarkDrain measures the pipeline itself: the parts are encoded before and passed to an Uploader that does nothing.
 func BenchmarkDrain(b *testing.B) {
 	for _, workers := range []int{1, 3} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
@@ -22,10 +23,10 @@ import (
 func TestRestartContinuesWhereItStopped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	cfg := PipelineConfig{}
-	e := newEnds(&cfg) // of both lives
+	e := newEnds(&cfg) // of both pipelines
 	keys := map[string]int{}
 	var mu sync.Mutex
-	left := 17 // uploads until the first life ends
+	left := 17 // uploads until the first pipeline is stopped
 	enough := make(chan struct{})
 	up := UploaderFunc(func(ctx context.Context, p *part.Part) (*Result, error) {
 		mu.Lock()
@@ -37,7 +38,7 @@ func TestRestartContinuesWhereItStopped(t *testing.T) {
 			keys[p.Key]++
 		}
 		mu.Unlock()
-		if last { // the rest of the first life's uploads hang until they are cut
+		if last { // further uploads hang until they are cancelled
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -61,7 +62,7 @@ func TestRestartContinuesWhereItStopped(t *testing.T) {
 	checkSum(t, p.GetStats())
 	first, _ := e.counts()
 	if first == 0 || first == 10 {
-		t.Fatalf("%d of 10 completed in the first life: the test shows nothing", first)
+		t.Fatalf("%d of 10 reports completed before the restart, want some but not all", first)
 	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
@@ -71,17 +72,17 @@ func TestRestartContinuesWhereItStopped(t *testing.T) {
 	cfg.Spool = store(t, chunk.Config{DatabasePath: path})
 	p = start(t, cfg, up)
 	if s := p.GetStats(); s.Recovered != int64(10-first) {
-		t.Errorf("%d recovered, %d were left", s.Recovered, 10-first)
+		t.Errorf("Recovered = %d, want the %d that were left", s.Recovered, 10-first)
 	}
 	flush(t, p)
 	stop(t, p)
 	if completed, failed := e.counts(); completed != 10 || failed != 0 || len(keys) != 40 {
-		t.Fatalf("%d completed, %d failed, %d of 40 parts received", completed, failed, len(keys))
+		t.Fatalf("%d completed, %d failed, %d of 40 parts received; want 10 completed, all parts", completed, failed, len(keys))
 	}
 	e.once(t)
 	for id, r := range e.results {
 		if r.FindingsCreated != 8 {
-			t.Errorf("%s: the sums over both lives are %+v", id, r)
+			t.Errorf("%s: result %+v, want the sums over both pipelines", id, r)
 		}
 	}
 }
@@ -106,11 +107,11 @@ func TestServerDownForAnHourLosesNothing(t *testing.T) {
 				t.Fatalf("%+v", s)
 			}
 			if n := len(up.ids()); n > 60 {
-				t.Errorf("%d attempts on a server that is down for an hour", n)
+				t.Errorf("%d attempts while the server is down for an hour, want a few", n)
 			}
 			flush(t, p)
 			if since := time.Since(epoch); since > time.Hour+10*time.Minute {
-				t.Errorf("all delivered after %v", since)
+				t.Errorf("all uploaded after %v, want soon after the hour", since)
 			}
 			if completed, failed := e.counts(); completed != reports || failed != 0 {
 				t.Errorf("%d completed, %d failed", completed, failed)
@@ -141,9 +142,9 @@ func TestStopLeavesTheRestInTheStore(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := p.Submit(testReport("late", 1)); !errors.Is(err, ErrStopped) {
-		t.Errorf("Submit after Stop: %v", err)
+		t.Errorf("Submit after Stop = %v, want ErrStopped", err)
 	}
-	close(release) // the two under way are finished, no other is begun
+	close(release) // the two in progress finish, and no other begins
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}
@@ -154,19 +155,19 @@ func TestStopLeavesTheRestInTheStore(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	if err := p.Start(t.Context()); !errors.Is(err, ErrStopped) {
-		t.Errorf("Start after Stop: %v", err)
+		t.Errorf("Start after Stop = %v, want ErrStopped", err)
 	}
 
 	again := start(t, cfg, &answers{}) // a new pipeline on the same store
 	flush(t, again)
 	stop(t, again)
 	if completed, _ := e.counts(); completed != 6 {
-		t.Fatalf("%d of 6 completed", completed)
+		t.Fatalf("%d completed, want 6", completed)
 	}
 	e.once(t)
 }
 
-func TestDamagedPartEndsInOnFailedAndOthersGoOn(t *testing.T) {
+func TestDamagedPartEndsInOnFailedAndNoOtherDoes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	m := store(t, chunk.Config{DatabasePath: path})
 	for i := range 5 {
@@ -190,10 +191,10 @@ func TestDamagedPartEndsInOnFailedAndOthersGoOn(t *testing.T) {
 	stop(t, p)
 	e.once(t)
 	if err := e.errs["r1"]; len(e.completed) != 4 || err == nil || !strings.Contains(err.Error(), "damaged") {
-		t.Fatalf("completed %v, failed %v", e.completed, e.errs)
+		t.Fatalf("completed %v, failed %v; want r1 failed as damaged, four completed", e.completed, e.errs)
 	}
 	if len(up.ids()) != 4 {
-		t.Errorf("uploads %v: the damaged part is among them", up.ids())
+		t.Errorf("uploads %v, want none of the damaged part", up.ids())
 	}
 	if r, err := m.Storage().Reports(t.Context(), 0, chunk.StateFailed); len(r) != 1 || err != nil || !strings.Contains(r[0].LastError, "damaged") {
 		t.Errorf("dead letters %+v, %v", r, err)
@@ -201,7 +202,7 @@ func TestDamagedPartEndsInOnFailedAndOthersGoOn(t *testing.T) {
 }
 
 func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
-	for _, when := range []string{"waiting for a retry", "under way"} {
+	for _, when := range []string{"waiting for a retry", "in progress"} {
 		t.Run(when, func(t *testing.T) {
 			m := store(t, chunk.Config{})
 			entered, release := make(chan struct{}), make(chan struct{})
@@ -214,9 +215,9 @@ func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
 			flushed := make(chan error, 1)
 			go func() { flushed <- p.Flush(context.Background()) }()
 			<-entered
-			if when != "under way" {
+			if when != "in progress" {
 				close(release)
-				waitFor(t, "put back", func() bool {
+				testkit.Eventually(t, "put back", func() bool {
 					parts, err := m.Storage().Parts(t.Context(), "r")
 					return err == nil && len(parts) == 1 && parts[0].Attempts == 1
 				})
@@ -224,7 +225,7 @@ func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
 			if _, err := m.Storage().Drop(t.Context(), "r"); err != nil {
 				t.Fatal(err)
 			}
-			if when == "under way" {
+			if when == "in progress" {
 				close(release)
 			}
 			select {
@@ -233,7 +234,7 @@ func TestFlushEndsWhenTheLastReportIsDropped(t *testing.T) {
 					t.Error(err)
 				}
 			case <-time.After(20 * time.Second):
-				t.Error("Flush waits for a report that is gone")
+				t.Error("Flush did not return after the last report was dropped")
 			}
 			stop(t, p)
 		})
@@ -245,7 +246,7 @@ func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
 	r := testReport("r", 1)
 	r.Findings[0].Properties = report.Properties{"x": math.NaN()}
 	if _, err := p.Submit(r); err == nil {
-		t.Error("accepted")
+		t.Error("Submit of a report without a JSON form = nil, want an error")
 	}
 	if s := p.GetStats(); s.Submitted != 0 {
 		t.Errorf("%+v", s)
@@ -253,9 +254,9 @@ func TestReportWithoutJSONFormIsRefusedByTheStore(t *testing.T) {
 	stop(t, p)
 }
 
-// A report that an operator drops while its part is uploaded ends quietly: nobody waits for it any more.
+// A report that an operator drops while a part is uploaded ends without a callback and without an error.
 func TestReportDroppedFromTheStoreDuringItsUploadIsNoError(t *testing.T) {
-	m, rec := store(t, chunk.Config{}), &recorder{}
+	m, rec := store(t, chunk.Config{}), &testkit.Recorder{}
 	uploading, dropped := make(chan struct{}), make(chan struct{})
 	p := start(t, PipelineConfig{Spool: m, Sink: rec}, UploaderFunc(func(context.Context, *part.Part) (*Result, error) {
 		close(uploading)
@@ -269,7 +270,7 @@ func TestReportDroppedFromTheStoreDuringItsUploadIsNoError(t *testing.T) {
 	}
 	close(dropped)
 	stop(t, p)
-	if s, problems := p.GetStats(), rec.of(event.AgentError); len(problems) != 0 || s.PartsGone != 1 {
-		t.Errorf("%d parts gone, problems: %+v", s.PartsGone, problems)
+	if s, problems := p.GetStats(), rec.Events(event.AgentError); len(problems) != 0 || s.PartsGone != 1 {
+		t.Errorf("PartsGone = %d, agent_error events %+v; want 1 and none", s.PartsGone, problems)
 	}
 }

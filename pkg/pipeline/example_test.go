@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// newReport stands for the outcome of a scan.
+// newReport returns a report as a scan would.
 func newReport(id string) *report.Report {
 	return &report.Report{
 		Metadata: report.Metadata{ID: id},
@@ -28,13 +28,13 @@ func newReport(id string) *report.Report {
 // How do I upload reports in the background?
 func ExamplePipeline() {
 	uploader := pipeline.UploaderFunc(func(ctx context.Context, pt *part.Part) (*pipeline.Result, error) {
-		return &pipeline.Result{FindingsCreated: pt.Findings}, nil // here goes the request
+		return &pipeline.Result{FindingsCreated: pt.Findings}, nil // send the request here
 	})
 	p := pipeline.NewPipeline(&pipeline.PipelineConfig{
 		OnCompleted: func(item *pipeline.QueueItem, result *pipeline.Result) {
 			fmt.Println(item.ID, "uploaded,", result.FindingsCreated, "finding created")
 		},
-		OnFailed: func(item *pipeline.QueueItem, err error) { fmt.Println(item.ID, "given up:", err) },
+		OnFailed: func(item *pipeline.QueueItem, err error) { fmt.Println(item.ID, "failed:", err) },
 	}, uploader)
 	ctx := context.Background()
 	if err := p.Start(ctx); err != nil {
@@ -63,7 +63,7 @@ func ExamplePipeline_durable() {
 	cfg := chunk.DefaultConfig()
 	cfg.DatabasePath = filepath.Join(dir, "chunks.db")
 
-	// run is one life of the agent.
+	// run is one run of the agent.
 	run := func(uploader pipeline.Uploader, reports ...*report.Report) {
 		store, err := chunk.NewManager(cfg)
 		if err != nil {
@@ -99,7 +99,7 @@ func ExamplePipeline_durable() {
 	// scan-1 uploaded
 }
 
-// refusal is how a fake uploader says that a retry is of no use.
+// refusal is the error of a fake uploader that no retry can change.
 type refusal struct{ error }
 
 func (refusal) Permanent() bool { return true }
@@ -108,7 +108,7 @@ func (refusal) Permanent() bool { return true }
 func Example_fakeUploader() {
 	var got []string
 	fake := pipeline.UploaderFunc(func(_ context.Context, pt *part.Part) (*pipeline.Result, error) {
-		r, err := pt.Report() // what the server would decode
+		r, err := pt.Report() // as the server would decode it
 		if err != nil {
 			return nil, err
 		}
@@ -125,12 +125,12 @@ func Example_fakeUploader() {
 	if err := p.Start(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	for _, id := range []string{"good", "bad"} { // here goes what is tested
+	for _, id := range []string{"good", "bad"} { // call the code under test here
 		if _, err := p.Submit(newReport(id)); err != nil {
 			fmt.Println(err)
 		}
 	}
-	if err := p.Flush(context.Background()); err != nil { // everything has ended and was told
+	if err := p.Flush(context.Background()); err != nil { // every report has ended and its callback has returned
 		fmt.Println(err)
 	}
 	fmt.Println("uploaded:", got)

@@ -7,11 +7,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// emptied is a spool whose reports are removed during their upload.
+// emptied is a Spool whose reports are removed while they are uploaded.
 type emptied struct{ *memory }
 
 type goneError struct{}
@@ -28,17 +29,17 @@ func (s emptied) Settle(ctx context.Context, p *part.Part, _ part.Outcome) (part
 
 func TestReportRemovedDuringItsUploadIsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		cfg := PipelineConfig{Spool: emptied{newMemory(*DefaultPipelineConfig())}, Workers: 1, RetryDelay: time.Hour, Sink: rec}
 		p := start(t, cfg, &answers{})
 		mustSubmit(t, p, "a", "b", "c")
 		flush(t, p)
 		s := p.GetStats()
 		if time.Since(epoch) != 0 {
-			t.Errorf("the worker rests for %v", time.Since(epoch))
+			t.Errorf("Flush took %v, want the worker not to rest", time.Since(epoch))
 		}
-		if n := len(rec.of(event.AgentError)); n != 0 || s.LastError != "" {
-			t.Errorf("%d agent_error events, last error %q", n, s.LastError)
+		if n := len(rec.Events(event.AgentError)); n != 0 || s.LastError != "" {
+			t.Errorf("%d agent_error events, LastError %q; want none", n, s.LastError)
 		}
 		if s.PartsGone != 3 || s.PartsUploaded != 0 || s.Attempts != 3 {
 			t.Errorf("%+v", s)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/pkg/chunk"
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -28,7 +27,7 @@ func testReport(id string, n int) *report.Report {
 	return r
 }
 
-// answers is an uploader that follows a script by report ID, and records what it was asked.
+// answers is an Uploader that answers as its script says, and records its calls.
 type answers struct {
 	mu     sync.Mutex
 	script func(pt *part.Part) error
@@ -63,7 +62,7 @@ func (a *answers) ids() (ids []string) {
 	return ids
 }
 
-var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when every synctest bubble begins
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the start of time in every synctest bubble
 
 // ends counts the callbacks of each report.
 type ends struct {
@@ -94,7 +93,7 @@ func newEnds(c *PipelineConfig) *ends {
 func checkSum(t *testing.T, s Stats) {
 	t.Helper()
 	if s.Submitted+s.Recovered != s.Completed+s.Failed+s.Dropped+s.InProgress+s.QueueLength {
-		t.Fatalf("numbers do not add up: %+v", s)
+		t.Fatalf("GetStats() = %+v, want numbers that add up", s)
 	}
 }
 
@@ -126,16 +125,16 @@ func stop(t *testing.T, p *Pipeline) {
 	checkSum(t, p.GetStats())
 }
 
-// stopUnsent stops p, which must name exactly these reports.
+// stopUnsent stops p and fails unless the UnsentError names exactly these reports.
 func stopUnsent(t *testing.T, p *Pipeline, ids ...string) {
 	t.Helper()
 	var unsent *UnsentError
 	if err := p.Stop(t.Context()); !errors.As(err, &unsent) {
-		t.Fatalf("Stop: %v", err)
+		t.Fatalf("Stop = %v, want an UnsentError", err)
 	}
 	slices.Sort(unsent.ReportIDs)
 	if !slices.Equal(unsent.ReportIDs, ids) {
-		t.Errorf("unsent %v, want %v", unsent.ReportIDs, ids)
+		t.Errorf("UnsentError names %v, want %v", unsent.ReportIDs, ids)
 	}
 	checkSum(t, p.GetStats())
 }
@@ -187,51 +186,19 @@ func (e *ends) counts() (completed, failed int) {
 	return len(e.completed), len(e.failed)
 }
 
-// once fails when a report had more than one callback.
+// once fails if a report had more than one callback.
 func (e *ends) once(t testing.TB) {
 	t.Helper()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, n := range e.completed {
 		if n+e.failed[id] != 1 {
-			t.Errorf("%s: %d times completed, %d times failed", id, n, e.failed[id])
+			t.Errorf("report %s: %d calls of OnCompleted, %d of OnFailed; want one call", id, n, e.failed[id])
 		}
 	}
 	for id, n := range e.failed {
 		if n+e.completed[id] != 1 {
-			t.Errorf("%s: %d times failed, %d times completed", id, n, e.completed[id])
+			t.Errorf("report %s: %d calls of OnFailed, %d of OnCompleted; want one call", id, n, e.completed[id])
 		}
 	}
-}
-
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not after 20 s", what)
-		}
-	}
-}
-
-// recorder is a sink that keeps what it gets.
-type recorder struct {
-	mu     sync.Mutex
-	events []event.Event
-}
-
-func (r *recorder) Record(e event.Event) {
-	r.mu.Lock()
-	r.events = append(r.events, e)
-	r.mu.Unlock()
-}
-
-func (r *recorder) of(kind event.Type) (out []event.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.events {
-		if e.Type == kind {
-			out = append(out, e)
-		}
-	}
-	return out
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// MaxQueueBytes counts the compressed parts of a streamed report, so nothing else of it may stay.
-func TestStreamedReportThatWaitsKeepsItsPartsAlone(t *testing.T) {
+// MaxQueueBytes counts the compressed parts of a streamed report, so nothing else may stay in memory.
+func TestWaitingStreamedReportKeepsOnlyItsParts(t *testing.T) {
 	p := NewPipeline(nil, UploaderFunc(func(context.Context, *part.Part) (*Result, error) { return nil, nil }))
 	const reports = 20
 	before := heapInUse()
@@ -20,7 +20,7 @@ func TestStreamedReportThatWaitsKeepsItsPartsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 1000 { // 2 MB of JSON that compress to next to nothing
+		for range 1000 { // 2 MB of JSON that compress well
 			if err := w.AddFinding(&report.Finding{Title: "t", RuleID: "r", Severity: report.Low, Description: string(make([]byte, 300))}); err != nil {
 				t.Fatal(err)
 			}
@@ -30,7 +30,7 @@ func TestStreamedReportThatWaitsKeepsItsPartsAlone(t *testing.T) {
 		}
 	}
 	if grown, counted := heapInUse()-before, p.GetStats().TotalBytes; grown > 4*counted+8<<20 {
-		t.Errorf("%d reports keep %d bytes, counted are %d", reports, grown, counted)
+		t.Errorf("%d reports keep %d bytes in memory, %d are counted; want about as many", reports, grown, counted)
 	}
 	var unsent *UnsentError
 	if err := p.Stop(t.Context()); !errors.As(err, &unsent) || len(unsent.ReportIDs) != reports {
@@ -38,7 +38,7 @@ func TestStreamedReportThatWaitsKeepsItsPartsAlone(t *testing.T) {
 	}
 }
 
-// heapInUse returns the bytes in use, pools left out: what lies in one is freed by the second collection.
+// heapInUse returns the bytes in use. The second collection frees what is in pools.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()

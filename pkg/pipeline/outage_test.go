@@ -15,7 +15,7 @@ func TestOutageMakesNoDeadLetterWithoutRetries(t *testing.T) {
 		for _, reports := range []int{1, 2, 3, 20} {
 			synctest.Test(t, func(t *testing.T) {
 				p := start(t, PipelineConfig{Spool: store(t, chunk.Config{MaxRetries: retries})}, &answers{script: func(*part.Part) error {
-					if time.Since(epoch)%(2*time.Hour) < time.Hour { // down for every other hour
+					if time.Since(epoch)%(2*time.Hour) < time.Hour { // the server is down every second hour
 						return &statusErr{unavailable: true}
 					}
 					return nil
@@ -27,7 +27,7 @@ func TestOutageMakesNoDeadLetterWithoutRetries(t *testing.T) {
 					time.Sleep(2 * time.Hour)
 				}
 				if s := p.GetStats(); s.Failed+s.PartsDead != 0 || s.Completed != int64(3*reports) {
-					t.Errorf("MaxRetries %d, %d reports a time: %+v", retries, reports, s)
+					t.Errorf("MaxRetries %d, %d reports at a time: GetStats() = %+v, want all completed", retries, reports, s)
 				}
 				stop(t, p)
 			})
@@ -35,7 +35,7 @@ func TestOutageMakesNoDeadLetterWithoutRetries(t *testing.T) {
 	}
 }
 
-// A part at which the receiver always falls over is found out by what it answers for others.
+// A part that always makes the receiver fail is recognized by the answers for other parts.
 func TestPoisonPartEndsAsADeadLetterAndDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Workers: 1, Spool: store(t, chunk.Config{MaxRetries: 2})}
@@ -48,27 +48,27 @@ func TestPoisonPartEndsAsADeadLetterAndDelaysNoOther(t *testing.T) {
 		}}
 		p := start(t, cfg, up)
 		mustSubmit(t, p, "poison")
-		time.Sleep(time.Hour) // alone it cannot be told from an outage, and uploads pause
+		time.Sleep(time.Hour) // alone it looks like an outage, and uploads pause
 		if s := p.GetStats(); s.Failed != 0 || s.PausedUntil == nil {
 			t.Fatalf("%+v", s)
 		}
 		for i := range 20 {
 			mustSubmit(t, p, fmt.Sprint("good", i))
-			synctest.Wait() // no fake time passes
+			synctest.Wait() // without the passing of time
 			if completed, _ := e.counts(); completed != i+1 {
-				t.Fatalf("report %d waits for the poison part", i)
+				t.Fatalf("report %d is not uploaded at once, want the poison part not to delay it", i)
 			}
 			time.Sleep(10 * time.Minute)
 		}
 		if e.failed["poison"] != 1 {
-			t.Fatalf("after %d attempts the poison part is no dead letter", len(up.ids())-20)
+			t.Fatalf("after %d attempts the poison part is not a dead letter", len(up.ids())-20)
 		}
 		stop(t, p)
 		e.once(t)
 	})
 }
 
-// A hang says no more about the part than a refused connection, until others are answered.
+// A timeout is not the fault of the part, like a refused connection, unless the receiver answers for others.
 func TestHungServerCostsADurablePartNoAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hanging{until: time.Hour}
@@ -76,7 +76,7 @@ func TestHungServerCostsADurablePartNoAttempt(t *testing.T) {
 		mustSubmit(t, p, "a", "b", "c", "d")
 		flush(t, p)
 		if s := p.GetStats(); s.Completed != 4 || s.Retries == 0 || h.calls.Load() > 80 {
-			t.Errorf("%d calls, %+v", h.calls.Load(), s)
+			t.Errorf("%d uploads, GetStats() = %+v; want several and no dead letter", h.calls.Load(), s)
 		}
 		stop(t, p)
 	})
@@ -93,7 +93,7 @@ func TestOneProbeAtATimeWhileTheServerIsDown(t *testing.T) {
 		h.most.Store(0)
 		time.Sleep(8 * time.Hour)
 		if n := h.most.Load(); n != 1 {
-			t.Errorf("%d uploads at a time while uploads pause", n)
+			t.Errorf("%d uploads at a time during a pause, want one probe", n)
 		}
 		flush(t, p)
 		if s := p.GetStats(); s.Completed != 20 {
@@ -113,20 +113,20 @@ func TestProbeIsEndedByItsOwnPassOnly(t *testing.T) {
 	now = now.Add(time.Minute)
 	probe, ok, _ := g.enter(now)
 	if !ok || probe == 0 {
-		t.Fatal("no probe after the pause")
+		t.Fatal("enter after the pause let no probe through")
 	}
 	for name, late := range map[string]func(){
 		"leave": func() { g.leave(0) }, "failed": func() { g.failed(now, 0, setback{key: "late"}) }, "another probe's": func() { g.leave(probe + 1) },
 	} {
 		late()
 		if _, ok, _ := g.enter(now); ok {
-			t.Errorf("%s of another upload let in a second probe", name)
+			t.Errorf("%s of another upload let a second probe through", name)
 		}
 	}
 	if !g.leave(probe) {
-		t.Error("nobody hears that there is room for a probe again")
+		t.Error("leave = false, want true: a worker was refused because of the probe")
 	}
 	if _, ok, _ := g.enter(now); !ok {
-		t.Error("no probe after the first has left")
+		t.Error("enter after the first probe has left let no probe through")
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// 400 is an answer about this part: the first one ends it, whatever waits behind it goes on.
+// An answer 400 concerns only this part: the first one ends it, and the parts behind it continue.
 func TestAnswer400IsTriedOnceAndHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{Workers: 1, Spool: store(t, chunk.Config{})}
@@ -29,7 +29,7 @@ func TestAnswer400IsTriedOnceAndHoldsUpNoOther(t *testing.T) {
 		mustSubmit(t, p, "bad", "good")
 		flush(t, p)
 		if e.failed["bad"] != 1 || e.completed["good"] != 1 || len(up.ids()) != 2 || time.Since(epoch) != 0 {
-			t.Errorf("failed %v, completed %v, uploads %v after %v", e.failed, e.completed, up.ids(), time.Since(epoch))
+			t.Errorf("failed %v, completed %v, uploads %v after %v; want the bad report failed after one attempt, all others completed at once", e.failed, e.completed, up.ids(), time.Since(epoch))
 		}
 		stop(t, p)
 	})
@@ -43,13 +43,13 @@ func TestNoResultAndNoErrorIsSuccessEvenWhenVerbose(t *testing.T) {
 		mustSubmit(t, p, "r")
 		flush(t, p)
 		if r := e.results["r"]; e.completed["r"] != 1 || r.ReportID != "r" || r.Status != "completed" {
-			t.Errorf("completed %v with %+v", e.completed, r)
+			t.Errorf("completed %v with %+v, want r with status completed", e.completed, r)
 		}
 		stop(t, p)
 	})
 }
 
-// Twenty parts that fail at the same time are not tried again at the same time.
+// Parts that fail at the same time are not tried again at the same time.
 func TestRetriesAreSpreadByJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		up := &answers{script: func(p *part.Part) error {
@@ -73,14 +73,14 @@ func TestRetriesAreSpreadByJitter(t *testing.T) {
 			}
 		}
 		if last-first < 5*time.Second {
-			t.Errorf("the fourth attempts of 20 reports are within %v", last-first)
+			t.Errorf("the fourth attempts of 20 reports are within %v, want them spread", last-first)
 		}
 		stop(t, p)
 	})
 }
 
-// The context of Start ends; nothing may be accepted that no worker is there for.
-func TestNoBlackHoleAfterTheContextOfStartEnds(t *testing.T) {
+// After the context of Start has ended, no report may be accepted for which there is no worker.
+func TestNothingIsAcceptedAfterTheContextOfStartEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{}
 		e := newEnds(&cfg)
@@ -93,10 +93,10 @@ func TestNoBlackHoleAfterTheContextOfStartEnds(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if _, err := p.Submit(testReport("after", 1)); !errors.Is(err, ErrStopped) {
-			t.Errorf("Submit: %v", err)
+			t.Errorf("Submit = %v, want ErrStopped", err)
 		}
 		if err := p.Start(t.Context()); !errors.Is(err, ErrStopped) {
-			t.Errorf("second Start: %v", err)
+			t.Errorf("second Start = %v, want ErrStopped", err)
 		}
 		if completed, failed := e.counts(); completed != 1 || failed != 0 {
 			t.Errorf("%d completed, %d failed", completed, failed)
@@ -105,7 +105,7 @@ func TestNoBlackHoleAfterTheContextOfStartEnds(t *testing.T) {
 	})
 }
 
-// Callbacks get copies: one that keeps and changes its item races with nobody, under the race detector.
+// Callbacks get copies: one that keeps and changes its item is no data race.
 func TestCallbacksMayKeepAndChangeTheirItem(t *testing.T) {
 	var changing sync.WaitGroup
 	change := func(i *QueueItem) {
@@ -133,7 +133,7 @@ func TestCallbacksMayKeepAndChangeTheirItem(t *testing.T) {
 	changing.Wait()
 }
 
-// However many workers there are, no more parts are under way than the spool allows, nor ever more than Workers.
+// There are as many uploads at a time as Workers, with either spool.
 func TestWorkersAreUsedAndNotExceeded(t *testing.T) {
 	for _, c := range []struct {
 		spool   bool
@@ -160,7 +160,7 @@ func TestWorkersAreUsedAndNotExceeded(t *testing.T) {
 	}
 }
 
-// Random operations, in random order, over either spool: the numbers add up after each, and each accepted report ends once.
+// After each of many random operations, with either spool, the numbers add up, and each accepted report ends once.
 func TestNumbersAddUpAfterAnyOperations(t *testing.T) {
 	for seed := range uint64(20) {
 		for _, durable := range []bool{false, true} {
@@ -235,7 +235,7 @@ func randomOperations(t *testing.T, rnd *rand.Rand, durable bool) {
 		s := p.GetStats()
 		checkSum(t, s)
 		if s.Attempts != s.Retries+s.PartsUploaded+s.PartsDead+s.PartsReleased+s.PartsGone+s.PartsUnstored || s.InProgress > 3 || s.Submitted != int64(len(accepted)) {
-			t.Fatalf("%d accepted: %+v", len(accepted), s)
+			t.Fatalf("%d accepted, GetStats() = %+v; want numbers that add up and at most three in progress", len(accepted), s)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -246,6 +246,6 @@ func randomOperations(t *testing.T, rnd *rand.Rand, durable bool) {
 	e.once(t)
 	completed, failed := e.counts()
 	if s.InProgress != 0 || !durable && s.QueueLength != 0 || completed+failed+int(s.QueueLength) != len(accepted) {
-		t.Errorf("%d accepted, %d completed, %d failed, %+v", len(accepted), completed, failed, s)
+		t.Errorf("%d accepted, %d completed, %d failed, GetStats() = %+v; want every report ended or in the store", len(accepted), completed, failed, s)
 	}
 }

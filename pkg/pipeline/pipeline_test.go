@@ -38,11 +38,11 @@ func TestReportsAreUploadedAndCountedOnce(t *testing.T) {
 		s := p.GetStats()
 		checkSum(t, s)
 		if s.Completed != 50 || len(e.completed) != 50 || len(e.failed) != 0 || s.TotalBytes != 0 || s.QueueParts != 0 {
-			t.Fatalf("%+v, %d completed, %d failed", s, len(e.completed), len(e.failed))
+			t.Fatalf("GetStats() = %+v, %d completed, %d failed; want all completed", s, len(e.completed), len(e.failed))
 		}
 		for id, n := range e.completed {
 			if n != 1 || e.results[id].FindingsCreated != 3 {
-				t.Fatalf("%s completed %d times with %+v", id, n, e.results[id])
+				t.Fatalf("report %s: %d calls of OnCompleted with %+v, want one", id, n, e.results[id])
 			}
 		}
 	})
@@ -71,7 +71,7 @@ func TestRetryWaitsLongerEachTimeAndFreesTheWorker(t *testing.T) {
 			if c.id == "bad" {
 				at = append(at, c.at)
 				if c.attempt != len(at) {
-					t.Errorf("attempt %d is numbered %d", len(at), c.attempt)
+					t.Errorf("attempt %d has Attempt %d", len(at), c.attempt)
 				}
 			}
 		}
@@ -80,14 +80,14 @@ func TestRetryWaitsLongerEachTimeAndFreesTheWorker(t *testing.T) {
 		}
 		for i, want := range []time.Duration{10, 20, 40} {
 			if gap := at[i+1] - at[i]; gap < want*time.Second/2 || gap > want*time.Second*3/2 {
-				t.Errorf("retry %d after %v, want %vs ±50%%", i+1, gap, int(want))
+				t.Errorf("retry %d after %v, want %vs ± 50 %%", i+1, gap, int(want))
 			}
 		}
 		if got := up.ids()[:3]; !slices.Equal(got, []string{"bad", "good1", "good2"}) {
-			t.Errorf("first uploads %v: the failing report held up the others", got)
+			t.Errorf("first uploads %v, want the failing report not to delay the others", got)
 		}
 		if e.failed["bad"] != 1 || e.completed["bad"] != 0 || e.completed["good1"] != 1 || !strings.Contains(e.errs["bad"].Error(), "broken pipe") {
-			t.Errorf("failed %v, completed %v, errors %v", e.failed, e.completed, e.errs)
+			t.Errorf("failed %v, completed %v, errors %v; want bad failed with its last error, the others completed", e.failed, e.completed, e.errs)
 		}
 		stop(t, p)
 	})
@@ -105,7 +105,7 @@ func TestPermanentErrorIsNotRetried(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(up.calls) != 1 || e.failed["r"] != 1 {
-			t.Fatalf("%d calls, failed %v", len(up.calls), e.failed)
+			t.Fatalf("%d uploads, failed %v; want one upload, one failure", len(up.calls), e.failed)
 		}
 		stop(t, p)
 	})
@@ -127,7 +127,7 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 			t.Fatal(err)
 		}
 		if gap := up.calls[1].at - up.calls[0].at; gap < 7*time.Minute {
-			t.Fatalf("second attempt after %v", gap)
+			t.Fatalf("second attempt after %v, want no earlier than Retry-After", gap)
 		}
 		stop(t, p)
 	})
@@ -154,7 +154,7 @@ func TestWrongCredentialsPauseEverythingAndLoseNothing(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 		if n := len(up.calls); n > 40 {
-			t.Errorf("%d attempts in an hour of refused credentials", n)
+			t.Errorf("%d attempts in an hour of refused credentials, want a few", n)
 		}
 		good.Store(true)
 		if err := p.Flush(t.Context()); err != nil {
@@ -181,7 +181,7 @@ func TestHigherPriorityFirstThenOlder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := up.ids(); !slices.Equal(got, []string{"r3", "r5", "r2", "r1", "r4", "r0"}) {
-			t.Fatalf("order %v", got)
+			t.Fatalf("uploaded in the order %v", got)
 		}
 		stop(t, p)
 	})
@@ -208,7 +208,7 @@ func TestLowPriorityIsNotStarved(t *testing.T) {
 			t.Fatal(err)
 		}
 		if at := slices.Index(up.ids(), "low"); at > fairEvery {
-			t.Fatalf("the low report was upload %d of %d", at, len(up.ids()))
+			t.Fatalf("the report of low priority was upload %d of %d, want one of the first", at, len(up.ids()))
 		}
 		stop(t, p)
 	})
@@ -231,10 +231,10 @@ func TestPanickingUploaderIsAFailedAttempt(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e.completed["r"] != 1 || len(up.calls) != 3 {
-			t.Fatalf("completed %v after %d calls", e.completed, len(up.calls))
+			t.Fatalf("completed %v after %d uploads, want one completed after two", e.completed, len(up.calls))
 		}
 		if s := p.GetStats(); !strings.Contains(s.LastError, "boom") {
-			t.Errorf("last error %q does not say the panic", s.LastError)
+			t.Errorf("LastError = %q, want the panic in it", s.LastError)
 		}
 		stop(t, p)
 	})
@@ -254,7 +254,7 @@ func TestHungUploadEndsAtItsTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !errors.Is(e.errs["r"], context.DeadlineExceeded) || time.Since(epoch) != time.Minute {
-			t.Fatalf("%v after %v", e.errs["r"], time.Since(epoch))
+			t.Fatalf("report ended with %v after %v, want a deadline error after UploadTimeout", e.errs["r"], time.Since(epoch))
 		}
 		stop(t, p)
 	})
@@ -275,7 +275,7 @@ func TestCallerMayReuseItsSlices(t *testing.T) {
 			t.Fatal(err)
 		}
 		if up.calls[0].finding != 50 {
-			t.Fatalf("%d of 50 findings uploaded", up.calls[0].finding)
+			t.Fatalf("%d findings uploaded, want 50", up.calls[0].finding)
 		}
 		stop(t, p)
 	})
@@ -286,15 +286,15 @@ func TestQueueIsBoundedInReportsAndBytes(t *testing.T) {
 	mustSubmit(t, p, "a", "b")
 	var full *QueueFullError
 	if _, err := p.Submit(testReport("c", 1)); !errors.Is(err, ErrQueueFull) || !errors.As(err, &full) || full.Bound != 2 {
-		t.Fatalf("third of two: %v", err)
+		t.Fatalf("Submit of a third report with QueueSize 2 = %v, want a QueueFullError", err)
 	}
 	if err := p.Stop(t.Context()); err == nil {
-		t.Fatal("Stop before Start lost two reports without a word")
+		t.Fatal("Stop before Start = nil, want an UnsentError of two reports")
 	}
 
 	p = NewPipeline(&PipelineConfig{MaxQueueBytes: 10_000}, &answers{})
 	if _, err := p.Submit(testReport("big", 1000)); !errors.As(err, &full) || full.Field != "MaxQueueBytes" {
-		t.Fatalf("1000 findings in 10 kB: %v", err)
+		t.Fatalf("Submit of 1000 findings with 10 kB = %v, want a QueueFullError", err)
 	}
 	if err := p.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -305,6 +305,6 @@ func TestInvalidConfigIsNamed(t *testing.T) {
 	p := NewPipeline(&PipelineConfig{Workers: -2, QueueSize: -7}, &answers{})
 	err := p.Start(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "pipeline.workers: -2") || !strings.Contains(err.Error(), "pipeline.queue_size: -7") {
-		t.Fatalf("%v does not name both fields and values", err)
+		t.Fatalf("Start = %v, want both fields and values in it", err)
 	}
 }

@@ -5,15 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 )
 
-// What a receiver answers decides which event tells of it, and the event holds the numbers.
+// The answer of the receiver determines the type of the event, and the event has the details of the answer.
 func TestAnswersAndTheirEvents(t *testing.T) {
 	for _, tc := range []struct {
 		fault ingesttest.Fault
-		want  event.Type // empty: none of the three
+		want  event.Type // empty: none
 		sev   event.Severity
 	}{
 		{ingesttest.Fault{Status: http.StatusUnauthorized}, event.AuthFailed, event.Critical},
@@ -29,10 +30,10 @@ func TestAnswersAndTheirEvents(t *testing.T) {
 		{ingesttest.Fault{Status: http.StatusConflict}, "", ""},
 	} {
 		t.Run(http.StatusText(tc.fault.Status)+tc.fault.RetryAfter, func(t *testing.T) {
-			t.Parallel() // some wait for a second
+			t.Parallel() // some take a second
 			srv := ingesttest.New(t)
 			srv.Fail(tc.fault)
-			rec := &recorder{}
+			rec := &testkit.Recorder{}
 			p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Millisecond, Sink: rec}, srv.Client())
 			if _, err := p.Submit(testReport("r", 1), WithTenantID("acme"), WithJobID("job")); err != nil {
 				t.Fatal(err)
@@ -40,7 +41,7 @@ func TestAnswersAndTheirEvents(t *testing.T) {
 			flush(t, p)
 			stop(t, p)
 			for _, kind := range []event.Type{event.AuthFailed, event.RateLimited, event.ValidationError} {
-				got := rec.of(kind)
+				got := rec.Events(kind)
 				if kind != tc.want {
 					if len(got) != 0 {
 						t.Errorf("%+v", got)
@@ -48,7 +49,7 @@ func TestAnswersAndTheirEvents(t *testing.T) {
 					continue
 				}
 				if len(got) != 1 {
-					t.Fatalf("%d %s events, want 1", len(got), kind)
+					t.Fatalf("%d events of type %s, want 1", len(got), kind)
 				}
 				e := got[0]
 				if e.TenantID != "acme" || e.JobID != "job" || e.ReportID != "r" || e.Error == "" || e.Severity != tc.sev {
@@ -59,13 +60,13 @@ func TestAnswersAndTheirEvents(t *testing.T) {
 					t.Errorf("details: %v", e.Details)
 				}
 			}
-			for _, e := range append(rec.of(event.UploadRetry), rec.of(event.UploadFailed)...) { // one or the other follows
+			for _, e := range append(rec.Events(event.UploadRetry), rec.Events(event.UploadFailed)...) { // one of them follows
 				if e.Details["status"] != tc.fault.Status {
 					t.Errorf("%s: %v", e.Type, e.Details)
 				}
 			}
-			if len(rec.of(event.UploadRetry))+len(rec.of(event.UploadFailed)) != 1 {
-				t.Errorf("%+v %+v", rec.of(event.UploadRetry), rec.of(event.UploadFailed))
+			if len(rec.Events(event.UploadRetry))+len(rec.Events(event.UploadFailed)) != 1 {
+				t.Errorf("%+v %+v", rec.Events(event.UploadRetry), rec.Events(event.UploadFailed))
 			}
 		})
 	}

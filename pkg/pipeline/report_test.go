@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
@@ -30,7 +31,7 @@ func TestReportWithoutJSONFormEndsInOnFailed(t *testing.T) {
 		mustSubmit(t, p, "good")
 		flush(t, p)
 		if err := e.errs["bad"]; err == nil || !strings.Contains(err.Error(), "NaN") || e.completed["good"] != 1 {
-			t.Fatalf("failed %v, completed %v", e.errs, e.completed)
+			t.Fatalf("failed %v, completed %v; want bad failed because of NaN, good completed", e.errs, e.completed)
 		}
 		if got := up.ids(); len(got) != 1 {
 			t.Errorf("uploads %v", got)
@@ -40,10 +41,10 @@ func TestReportWithoutJSONFormEndsInOnFailed(t *testing.T) {
 	})
 }
 
-// A report that cannot be encoded says nothing of the receiver: it does not end the pause that follows a refusal.
+// A report that cannot be encoded is no answer of the receiver: it does not end a pause.
 func TestReportWithoutJSONFormDoesNotEndAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		p := start(t, PipelineConfig{Workers: 1, RetryDelay: time.Minute, Sink: rec}, &answers{script: func(*part.Part) error {
 			return &statusErr{unauthorized: true}
 		}})
@@ -51,23 +52,23 @@ func TestReportWithoutJSONFormDoesNotEndAPause(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		bad := testReport("bad", 1)
 		bad.Properties = report.Properties{"x": math.Inf(1)}
-		if _, err := p.Submit(bad, WithPriority(9)); err != nil { // the first to be tried after the pause
+		if _, err := p.Submit(bad, WithPriority(9)); err != nil { // the first one to be tried after the pause
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		if s := p.GetStats(); s.Failed != 1 || s.Retries != 2 {
 			t.Fatalf("%+v", s)
 		}
-		if n := len(rec.of(event.AuthFailed)); n != 1 {
-			t.Errorf("%d auth_failed events: the pause ended in between", n)
+		if n := len(rec.Events(event.AuthFailed)); n != 1 {
+			t.Errorf("%d auth_failed events, want 1: the pause must not end", n)
 		}
-		stopUnsent(t, p, "r") // a last attempt, refused
+		stopUnsent(t, p, "r") // its last attempt is refused
 	})
 }
 
 func TestCallbackThatPanicsIsIsolated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		cfg := PipelineConfig{
 			Sink: rec, OnSubmitted: func(*QueueItem) { panic("in submitted") }, OnCompleted: func(*QueueItem, *Result) { panic("in completed") },
 			OnFailed: func(*QueueItem, error) { panic("in failed") },
@@ -85,7 +86,7 @@ func TestCallbackThatPanicsIsIsolated(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		var said []string
-		for _, e := range rec.of(event.AgentError) {
+		for _, e := range rec.Events(event.AgentError) {
 			said = append(said, strings.SplitN(e.Error, "\n", 2)[0])
 		}
 		if got := strings.Join(said, ","); strings.Count(got, "in submitted") != 3 || strings.Count(got, "in completed") != 2 || strings.Count(got, "in failed") != 1 {
@@ -94,7 +95,7 @@ func TestCallbackThatPanicsIsIsolated(t *testing.T) {
 	})
 }
 
-func TestCallbacksGetTheFacts(t *testing.T) {
+func TestCallbacksDescribeTheReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var item QueueItem
 		var result Result
@@ -125,9 +126,9 @@ func TestCallbacksGetTheFacts(t *testing.T) {
 	})
 }
 
-func TestEventsTellTheStory(t *testing.T) {
+func TestEventsOfUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		p := start(t, PipelineConfig{Workers: 1, Sink: rec}, &answers{script: func(p *part.Part) error {
 			switch {
 			case p.ReportID == "odd" && p.Attempt == 1:
@@ -145,7 +146,7 @@ func TestEventsTellTheStory(t *testing.T) {
 			if _, err := p.Submit(testReport(id, 1), WithTenantID("acme"), WithJobID("job")); err != nil {
 				t.Fatal(err)
 			}
-			flush(t, p) // one after the other: an answer to one ends the pause of another
+			flush(t, p) // one after the other, because an answer for one ends the pause of another
 		}
 		stop(t, p)
 		for kind, want := range map[event.Type]struct {
@@ -155,7 +156,7 @@ func TestEventsTellTheStory(t *testing.T) {
 			event.UploadStarted: {4, event.Debug}, event.UploadCompleted: {3, ""}, event.UploadFailed: {1, event.Error},
 			event.RateLimited: {1, event.Warn}, event.AuthFailed: {1, event.Critical},
 		} {
-			got := rec.of(kind)
+			got := rec.Events(kind)
 			ids := map[string]bool{}
 			for _, e := range got {
 				if e.TenantID != "acme" || e.JobID != "job" || e.ReportID == "" || e.Message == "" || e.Severity != want.severity {
@@ -170,7 +171,7 @@ func TestEventsTellTheStory(t *testing.T) {
 				t.Errorf("%s: %d events, want %d", kind, len(got), want.n)
 			}
 		}
-		if retries := rec.of(event.UploadRetry); len(retries) < 3 || retries[0].ReportID != "odd" || retries[0].Error != "odd answer" || retries[0].Details["next_try"] == nil {
+		if retries := rec.Events(event.UploadRetry); len(retries) < 3 || retries[0].ReportID != "odd" || retries[0].Error != "odd answer" || retries[0].Details["next_try"] == nil {
 			t.Errorf("%+v", retries)
 		}
 	})
@@ -189,7 +190,7 @@ func TestStreamedReport(t *testing.T) {
 			up := &answers{}
 			p := start(t, cfg, up)
 			write := func(id string) part.Writer {
-				w, err := p.NewWriter(t.Context(), testReport(id, 5), WithJobID("job")) // the lists of the head are not used
+				w, err := p.NewWriter(t.Context(), testReport(id, 5), WithJobID("job")) // the lists in the head are ignored
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -202,13 +203,13 @@ func TestStreamedReport(t *testing.T) {
 			}
 			w, gone := write("r"), write("gone")
 			if len(up.ids()) != 0 || p.GetStats().Submitted != 0 {
-				t.Fatal("an open report is uploaded or counted")
+				t.Fatal("a report is uploaded or counted before Close")
 			}
 			if sum, err := w.Close(); err != nil || sum.Findings != 7 || sum.Parts != 4 {
 				t.Fatal(sum, err)
 			}
 			if _, err := w.Close(); err == nil {
-				t.Error("a second Close succeeds")
+				t.Error("second Close = nil, want an error")
 			}
 			if err := gone.Abort(); err != nil {
 				t.Error(err)
@@ -222,10 +223,10 @@ func TestStreamedReport(t *testing.T) {
 			late := write("late")
 			stop(t, p)
 			if _, err := late.Close(); !errors.Is(err, ErrStopped) {
-				t.Errorf("Close after Stop: %v", err)
+				t.Errorf("Close after Stop = %v, want ErrStopped", err)
 			}
 			if _, err := p.NewWriter(t.Context(), testReport("later", 0)); !errors.Is(err, ErrStopped) {
-				t.Errorf("NewWriter after Stop: %v", err)
+				t.Errorf("NewWriter after Stop = %v, want ErrStopped", err)
 			}
 			if s := p.GetStats(); s.Submitted != 1 || s.QueueLength != 0 {
 				t.Errorf("%+v", s)

@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// hanging answers nothing for a while.
+// hanging is an Uploader that hangs until a time after epoch.
 type hanging struct {
 	until             time.Duration
 	calls, busy, most atomic.Int64
@@ -40,7 +40,7 @@ func TestMaxRetryAgeKeepsADeadLetter(t *testing.T) {
 			mustSubmit(t, p, "r")
 			time.Sleep(24*time.Hour - time.Minute)
 			if _, failed := e.counts(); failed != 0 {
-				t.Fatal("given up before its time")
+				t.Fatal("report failed before MaxRetryAge")
 			}
 			flush(t, p)
 			var old *RetryAgeError
@@ -55,8 +55,8 @@ func TestMaxRetryAgeKeepsADeadLetter(t *testing.T) {
 	}
 }
 
-// Attempts, due time and last error outlive the process: neither patience nor backoff begin anew.
-func TestAttemptsOutliveARestart(t *testing.T) {
+// Attempts, due time and last error survive a restart: neither the number of retries nor the backoff starts over.
+func TestAttemptsSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "chunks.db")
 		up := &answers{script: func(*part.Part) error { return errors.New("odd answer") }}
@@ -70,10 +70,10 @@ func TestAttemptsOutliveARestart(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			if n := len(up.ids()); n != 1 {
-				t.Fatalf("%d attempts in the first minute of life %d: the due time is forgotten", n, life)
+				t.Fatalf("%d attempts in the first minute of run %d, want none before the due time", n, life)
 			}
 			if r, err := m.Storage().Parts(t.Context(), "r"); err != nil || len(r) != 1 || r[0].Attempts != 1 {
-				t.Errorf("life %d: %+v, %v", life, r, err)
+				t.Errorf("run %d: Reports = %+v, %v", life, r, err)
 			}
 			if life == 1 {
 				flush(t, p)
@@ -84,10 +84,10 @@ func TestAttemptsOutliveARestart(t *testing.T) {
 			}
 		}
 		if n := len(up.ids()); n != 4 || ended == nil || ended.Error() != "odd answer" {
-			t.Errorf("%d attempts in both lives, want 1 + MaxRetries 3; ended with %v", n, ended)
+			t.Errorf("%d attempts in both runs, want 1 + MaxRetries 3; ended with %v", n, ended)
 		}
 		if took := time.Since(epoch); took < 3*time.Hour+30*time.Minute {
-			t.Errorf("waits of 1, 2, 4 hours ±50 %% took %v", took)
+			t.Errorf("retries took %v, want 1, 2 and 4 hours ± 50 %%", took)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// brokenStore is a spool whose disk is full: parts come out of it, outcomes do not go in.
+// brokenStore is a Spool on a full disk: parts can be read and outcomes cannot be written.
 type brokenStore struct {
 	*memory
 	settled atomic.Int64
@@ -29,7 +29,7 @@ func (s *brokenStore) Settle(ctx context.Context, p *part.Part, o part.Outcome) 
 	return part.Progress{}, errors.New("database or disk is full")
 }
 
-func TestFullDiskDoesNotHavePartsSentAgainAndAgain(t *testing.T) {
+func TestPartsAreNotSentWithoutEndOnAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &brokenStore{memory: newMemory(*DefaultPipelineConfig())}
 		up := &answers{}
@@ -40,7 +40,7 @@ func TestFullDiskDoesNotHavePartsSentAgainAndAgain(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		if n := store.settled.Load(); n < 2 || n > 2*5*60/10+2 {
-			t.Errorf("sent %d times in 5 minutes by two workers that rest 10 s", n)
+			t.Errorf("%d uploads in 5 minutes by two workers that rest for 10 s, want about 60", n)
 		}
 		store.mended.Store(true)
 		if err := p.Flush(t.Context()); err != nil {

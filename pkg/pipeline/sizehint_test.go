@@ -10,7 +10,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-func TestQueueCountsPropertiesToo(t *testing.T) {
+func TestQueueCountsProperties(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	loop := map[string]any{}
 	loop["a"], loop["b"] = loop, loop
@@ -30,13 +30,13 @@ func TestQueueCountsPropertiesToo(t *testing.T) {
 		fill(r)
 		var full *QueueFullError
 		if _, err := p.memory.Put(t.Context(), r, part.Envelope{}); !errors.As(err, &full) {
-			t.Errorf("%s: 100 kB in properties are accepted: %v", name, err)
+			t.Errorf("Put with 100 kB in %s = %v, want a QueueFullError", name, err)
 		}
 	}
 }
 
-// All open writers and the queue have one budget, and what is given up is given back.
-func TestOpenWritersShareTheBudgetOfTheQueue(t *testing.T) {
+// All open writers and the queue share MaxQueueBytes, and an aborted writer releases its share.
+func TestOpenWritersShareMaxQueueBytes(t *testing.T) {
 	p := NewPipeline(&PipelineConfig{MaxQueueBytes: 20_000, Split: part.SplitConfig{MinFindings: 2, MaxFindings: 2}}, &answers{})
 	open := func() (writers []part.Writer) {
 		for i := range 50 {
@@ -58,7 +58,7 @@ func TestOpenWritersShareTheBudgetOfTheQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		t.Fatal("50 open writers have more than all of MaxQueueBytes")
+		t.Fatal("50 open writers hold more than MaxQueueBytes")
 		return nil
 	}
 	first := open()
@@ -66,10 +66,10 @@ func TestOpenWritersShareTheBudgetOfTheQueue(t *testing.T) {
 		if err := w.Abort(); err != nil {
 			t.Error(err)
 		}
-		_ = w.Abort() // gives nothing back twice
+		_ = w.Abort() // releases nothing twice
 	}
 	if again := open(); len(again) != len(first) {
-		t.Errorf("%d writers fit at first, %d after those were aborted", len(first), len(again))
+		t.Errorf("%d writers fit at first, and %d after those were aborted; want the same number", len(first), len(again))
 	} else {
 		for _, w := range again {
 			if _, err := w.Close(); err != nil && !errors.Is(err, ErrQueueFull) {
@@ -79,7 +79,7 @@ func TestOpenWritersShareTheBudgetOfTheQueue(t *testing.T) {
 		}
 	}
 	if p.memory.open != 0 {
-		t.Errorf("%d bytes are counted for writers, none is open", p.memory.open)
+		t.Errorf("%d bytes are reserved for writers, want 0", p.memory.open)
 	}
 	_ = p.Stop(t.Context())
 }

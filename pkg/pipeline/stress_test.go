@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Submitters, an uploader of all kinds of answers, Flush and GetStats at once, over either spool.
+// Submit, uploads with all kinds of answers, Flush and GetStats run concurrently, with either spool.
 func TestNumbersAddUpUnderStress(t *testing.T) {
 	for _, name := range []string{"memory", "durable"} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestNumbersAddUpUnderStress(t *testing.T) {
 				t.Errorf("%d completed, %d failed, %d submitted, %+v", completed, failed, submitted.Load(), s)
 			}
 			if s.Attempts != s.PartsUploaded+s.Retries+s.PartsDead {
-				t.Errorf("attempts do not add up: %+v", s)
+				t.Errorf("GetStats() = %+v, want attempts that add up", s)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// A typed nil is an error that is not nil, and whose methods panic.
+// A typed nil is an error that is not nil and whose methods panic.
 func TestErrorWhoseMethodsPanicIsAFailedAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{RetryAttempts: -1}
@@ -33,8 +33,8 @@ func TestErrorWhoseMethodsPanicIsAFailedAttempt(t *testing.T) {
 	})
 }
 
-// Whoever hears of it can tell a report that had no time to be retried from one that was refused.
-func TestReportThatTheDrainGaveUpFailsWithErrStopped(t *testing.T) {
+// A callback can tell a report that had no time to be retried from one that was refused.
+func TestReportEndedByTheDrainFailsWithErrStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := PipelineConfig{RetryDelay: time.Hour, MaxRetryDelay: time.Hour}
 		e := newEnds(&cfg)
@@ -49,12 +49,12 @@ func TestReportThatTheDrainGaveUpFailsWithErrStopped(t *testing.T) {
 		if err := p.Start(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		stopUnsent(t, p, "r") // and not bad, which the stop has no share in
+		stopUnsent(t, p, "r") // but not bad, which the stop did not end
 		if err := e.errs["r"]; !errors.Is(err, ErrStopped) || !errors.Is(err, down) {
-			t.Errorf("r failed with %v", err)
+			t.Errorf("r failed with %v, want ErrStopped", err)
 		}
 		if err := e.errs["bad"]; errors.Is(err, ErrStopped) {
-			t.Errorf("bad failed with %v", err)
+			t.Errorf("bad failed with %v, want the refusal alone", err)
 		}
 	})
 }
