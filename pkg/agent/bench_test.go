@@ -12,7 +12,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// What the agent itself costs for a job: slot, report, queue, upload and Ack, with nothing to scan and no network.
+// The benchmark measures the agent itself: slot, report, queue, upload and Ack of a job, without a scan and a network.
 func BenchmarkJob(b *testing.B) {
 	a, err := agent.New(agent.Config{
 		Source:  job.NewList(make([]job.Spec, b.N)...),
@@ -29,6 +29,6 @@ func BenchmarkJob(b *testing.B) {
 	must(b, a.Run(context.Background()))
 	b.StopTimer()
 	if s := a.Status(); s.JobsCompleted != int64(b.N) || s.Pipeline.Completed != int64(b.N) {
-		b.Errorf("%d jobs, status %+v", b.N, s)
+		b.Errorf("%d jobs, Status() = %+v; want all completed", b.N, s)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// byScanner runs the behaviour of the scanner that a job asks for, and counts who began.
+// byScanner has a behaviour for each scanner.
 type byScanner map[string]sdktest.Behaviour
 
 func (s byScanner) does(ctx context.Context, req scan.Request) (*report.Report, error) {
@@ -27,8 +27,8 @@ func budgets(slots int, bs ...resource.Budget) func(*agent.Config) {
 	return func(c *agent.Config) { c.Resource.MaxConcurrentJobs, c.Resource.Budgets = slots, bs }
 }
 
-// A scanner with a budget gets its slot as soon as one is given back, before all others that came earlier.
-func TestAScannerWithABudgetIsServedFirst(t *testing.T) {
+// A scanner with a budget gets the next slot that is released, before jobs of other scanners that came earlier.
+func TestScannerWithABudgetIsServedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		one := make(chan struct{})
@@ -42,27 +42,27 @@ func TestAScannerWithABudgetIsServedFirst(t *testing.T) {
 		time.Sleep(time.Minute)
 		s := b.agent.Status()
 		if now, _ := b.scanner.Running(); now != 2 || len(s.Jobs) > 2+2 || len(s.Jobs)-s.JobsWaiting != 2 {
-			t.Errorf("%d running, %d in hand, %d waiting", now, len(s.Jobs), s.JobsWaiting)
+			t.Errorf("%d jobs running, %d held, %d waiting; want 2 running and at most 2 waiting", now, len(s.Jobs), s.JobsWaiting)
 		}
 		if d := s.Resource.Budgets[0]; d.Component != "default" || d.Used.Slots != 2 {
 			t.Errorf("%+v", s.Resource.Budgets)
 		}
 		if quick.State() == sdktest.Acked {
-			t.Fatal("three jobs ran on two slots")
+			t.Fatal("a third job has ended while two were running on two slots")
 		}
 		one <- struct{}{} // one slow job ends
 		must(t, quick.WaitState(limit(t), sdktest.Acked))
 		requests := b.scanner.Requests()
 		if len(requests) < 3 || requests[2].Scanner != "quick" {
-			t.Errorf("served third: %+v", requests)
+			t.Errorf("requests %+v, want the quick scanner as the third", requests)
 		}
 		close(one)
 	})
 }
 
-// Jobs of a scanner whose budget is full do not keep the agent from taking jobs of others; and where everything is
-// guaranteed to somebody, jobs are taken all the same.
-func TestAFullBudgetDoesNotStopTheAgent(t *testing.T) {
+// Jobs of a scanner whose budget is full do not prevent the agent from taking jobs of others, even if every slot is
+// guaranteed.
+func TestFullBudgetDoesNotStopTheAgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		hold := make(chan struct{})
@@ -77,17 +77,17 @@ func TestAFullBudgetDoesNotStopTheAgent(t *testing.T) {
 			must(t, b.source.Add(job.Spec{Scanner: "other"})[0].WaitState(limit(t), sdktest.Acked))
 		}
 		if now, _ := b.scanner.Running(); now != 1 {
-			t.Errorf("%d of the capped scanner run", now)
+			t.Errorf("%d scans of the capped scanner are running, want 1", now)
 		}
 		close(hold)
-		// A scanner without a budget of its own finds none here: its job can never run, and says so.
-		none := b.source.Add(job.Spec{Scanner: "nobody's"})[0]
+		// There is no budget for any other scanner: its job can never run and fails.
+		none := b.source.Add(job.Spec{Scanner: "unbudgeted"})[0]
 		must(t, none.WaitState(limit(t), sdktest.Failed))
 	})
 }
 
-// What weighs more than its budget has takes all of it.
-func TestAJobIsNoHeavierThanItsBudget(t *testing.T) {
+// A job that needs more than its budget has takes all of the budget.
+func TestJobNeedsAtMostItsBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.SetCost(8, 0)
@@ -97,13 +97,14 @@ func TestAJobIsNoHeavierThanItsBudget(t *testing.T) {
 		})
 		must(t, b.scanner.WaitRunning(limit(t), 1))
 		if n := b.agent.Status().Resource.ActiveSlots; n != 2 {
-			t.Errorf("it takes %d slots", n)
+			t.Errorf("job takes %d slots, want those of its budget", n)
 		}
 	})
 }
 
-// A scan whose slot is wanted back has its grace, is stopped with the reason, and its job is tried again later.
-func TestARevokedScanIsTriedAgain(t *testing.T) {
+// A scan whose slot is reclaimed may continue for the grace period, is then cancelled with the cause, and its job is
+// delivered again.
+func TestRevokedScanIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		why := make(chan error, 1)
@@ -124,19 +125,19 @@ func TestARevokedScanIsTriedAgain(t *testing.T) {
 		select {
 		case err := <-why:
 			if !errors.Is(err, agent.ErrRevoked) {
-				t.Errorf("stopped because of: %v", err)
+				t.Errorf("cause of the end of the scan = %v, want ErrRevoked", err)
 			}
 		case <-limit(t).Done():
-			t.Fatalf("never revoked: %+v", b.agent.Status().Resource)
+			t.Fatalf("slot was not revoked: %+v", b.agent.Status().Resource)
 		}
 		must(t, urgent.WaitState(limit(t), sdktest.Acked))
 		calls, err := batch.WaitCalls(limit(t), 1, "nak")
 		must(t, err)
 		if calls[0].Delay != agent.DefaultRetryDelay {
-			t.Errorf("given back for %v", calls[0].Delay)
+			t.Errorf("Nak with a delay of %v, want RetryDelay", calls[0].Delay)
 		}
 		if s := b.agent.Status(); s.JobsFailed != 0 || len(s.Problems) != 0 || s.JobsReturned != 1 {
-			t.Errorf("not well, though all went as configured: %+v", s)
+			t.Errorf("Status() = %+v, want no failure and one job returned", s)
 		}
 		failed := b.events.OfType(event.JobFailed)
 		if len(failed) == 0 || failed[0].Severity != event.Warn || failed[0].Duration < resource.DefaultRevokeGrace {

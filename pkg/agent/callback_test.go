@@ -16,7 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-func TestCallbackThatPanicsDoesNotKeepItsJobFromItsEnd(t *testing.T) {
+func TestPanicOfACallbackDoesNotKeepTheJobFromEnding(t *testing.T) {
 	for _, refused := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var b bed
@@ -42,7 +42,7 @@ type refusal struct{}
 func (refusal) Error() string   { return "refused" }
 func (refusal) Permanent() bool { return true }
 
-// scanFunc is a scanner of somebody's own.
+// scanFunc is a function that is a Scanner.
 type scanFunc func(req scan.Request, open scan.OpenFunc) (*scan.Result, error)
 
 func (f scanFunc) Scan(_ context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
@@ -63,7 +63,7 @@ func TestScannerWithoutResultFailsItsJob(t *testing.T) {
 	})
 }
 
-// A scanner opens at most one report: with none there is nothing to wait for.
+// A scanner may open no report; there is no upload to wait for then.
 func TestJobWithoutAReportIsAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
@@ -78,7 +78,7 @@ func TestJobWithoutAReportIsAcknowledged(t *testing.T) {
 	})
 }
 
-// A job is acknowledged by its report's ID, whatever ID its scanner gave the report.
+// The report of a job has the ID of the job, whatever ID the scanner has given it.
 func TestReportWithAnotherIDEndsItsJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
@@ -97,14 +97,14 @@ func TestReportWithAnotherIDEndsItsJob(t *testing.T) {
 		must(t, b.source.WaitEnded(limit(t)))
 		for _, j := range jobs {
 			if got := verbs(j.Calls()); got != "ack" {
-				t.Errorf("job %s: verbs %q", j.Spec().ID, got)
+				t.Errorf("job %s: verbs %q, want ack", j.Spec().ID, got)
 			}
 		}
 	})
 }
 
-// The stop is no fault of the job: another agent may do it.
-func TestJobWhoseReportWasOnlyInMemoryIsGivenBack(t *testing.T) {
+// A report that was lost by the stop of the agent is not the fault of the job, which another agent may do.
+func TestJobWhoseReportWasOnlyInMemoryIsReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		j := b.source.Add(job.Spec{})[0]
@@ -123,7 +123,7 @@ func TestJobWhoseReportWasOnlyInMemoryIsGivenBack(t *testing.T) {
 	})
 }
 
-// After its lease was lost a job may come again while its first report still waits for the receiver.
+// After its lease was lost, a job may be delivered again while its first report still waits for the receiver.
 func TestJobWhoseLeaseWasLostDuringTheUploadIsDoneAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed

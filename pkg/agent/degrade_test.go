@@ -17,7 +17,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// troubled is an agent of eight slots, whose trouble is the number in mb of free disk and in store of the store.
+// troubled is an agent with eight slots on a host with mb megabytes of free disk and a store that is filled to store percent.
 type troubled struct {
 	bed
 	mb, store atomic.Int64
@@ -46,12 +46,12 @@ func (b *troubled) until(t *testing.T, l limits.Level) {
 		}
 		time.Sleep(time.Second)
 	}
-	t.Fatalf("the agent never is %s: %+v", l, b.agent.Status().Degradation)
+	t.Fatalf("agent did not reach level %s: %+v", l, b.agent.Status().Degradation)
 }
 
-// A disk under its floor: no job is taken, what runs ends normally and is uploaded, and when there is room again the agent
-// comes back step by step.
-func TestAPausedAgentTakesNoJob(t *testing.T) {
+// On a full disk no job is taken, running jobs end normally and are uploaded, and once there is space again the agent
+// recovers level by level.
+func TestPausedAgentTakesNoJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		b := newTroubled(t)
@@ -64,18 +64,18 @@ func TestAPausedAgentTakesNoJob(t *testing.T) {
 		later := b.source.Add(job.Spec{}, job.Spec{Priority: 100})
 		time.Sleep(10 * time.Minute)
 		if n := b.agent.Status(); len(n.Jobs) != 1 {
-			t.Errorf("jobs %+v while paused", n.Jobs)
+			t.Errorf("Jobs = %+v while paused, want only the running one", n.Jobs)
 		}
 		close(release)
 		must(t, running.WaitState(limit(t), sdktest.Acked)) // its report was uploaded
 		asked := len(b.source.Wants())
 		time.Sleep(10 * time.Minute)
 		if again := len(b.source.Wants()); again != asked {
-			t.Errorf("the source was asked %d times while paused", again-asked)
+			t.Errorf("source was asked %d times while paused, want 0", again-asked)
 		}
 		for _, j := range later {
 			if j.State() == sdktest.Acked {
-				t.Error("a job was done while paused")
+				t.Error("a job was run while paused")
 			}
 		}
 		b.mb.Store(1 << 20)
@@ -92,8 +92,8 @@ func TestAPausedAgentTakesNoJob(t *testing.T) {
 	})
 }
 
-// An agent that begins on a full disk takes not even one job.
-func TestAnAgentThatBeginsPausedTakesNoJob(t *testing.T) {
+// An agent that starts on a full disk takes no job at all.
+func TestAgentThatStartsPausedTakesNoJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTroubled(t, func(c *agent.Config) {
 			c.Vitals = func(_ context.Context, v limits.Vitals) { v[limits.MetricDiskFree] = 1 }
@@ -101,14 +101,14 @@ func TestAnAgentThatBeginsPausedTakesNoJob(t *testing.T) {
 		b.source.Add(job.Spec{})
 		time.Sleep(time.Hour)
 		if n := len(b.source.Wants()); n != 0 || b.agent.Status().Degradation.Level != limits.LevelPaused {
-			t.Errorf("asked %d times for jobs; %+v", n, b.agent.Status().Degradation)
+			t.Errorf("source was asked %d times, degradation %+v; want 0 times", n, b.agent.Status().Degradation)
 		}
 	})
 }
 
-// Fewer jobs run at the lower levels, also of those whose slots were held before, and never one of low priority. All are
-// done in the end.
-func TestALowerLevelRunsFewerJobs(t *testing.T) {
+// Fewer jobs run at the lower levels, even if their slots were held before, and none of low priority. All of them are done
+// in the end.
+func TestLowerLevelRunsFewerJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTroubled(t)
 		b.scanner.Does(func(context.Context, scan.Request) (*report.Report, error) {
@@ -134,12 +134,12 @@ func TestALowerLevelRunsFewerJobs(t *testing.T) {
 		most(limits.LevelReduced, 4)
 		for i, j := range jobs {
 			if i%2 == 1 && j.State() == sdktest.Acked {
-				t.Error("a job with a priority below 0 was done")
+				t.Error("a job with a priority below 0 was run at a lower level")
 			}
 		}
 		b.store.Store(92)
 		b.until(t, limits.LevelMinimal)
-		time.Sleep(time.Minute) // what ran ends normally
+		time.Sleep(time.Minute) // running jobs end normally
 		most(limits.LevelMinimal, 1)
 		b.store.Store(1)
 		for _, j := range jobs {
@@ -151,11 +151,11 @@ func TestALowerLevelRunsFewerJobs(t *testing.T) {
 	})
 }
 
-// A job that comes in the poll during which the level fell is given back, however often it was tried, and not failed.
-func TestAJobThatTheLevelRefusesIsGivenBack(t *testing.T) {
+// A job that is delivered by the poll during which the level fell is returned, however often it was tried.
+func TestJobThatTheLevelRefusesIsReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTroubled(t)
-		time.Sleep(time.Second) // the agent polls
+		time.Sleep(time.Second) // the agent waits for a job
 		b.mb.Store(10)
 		b.until(t, limits.LevelPaused)
 		j := b.source.Add(job.Spec{Attempt: 99})[0]
@@ -167,8 +167,8 @@ func TestAJobThatTheLevelRefusesIsGivenBack(t *testing.T) {
 	})
 }
 
-// The gate of the configuration still counts, and who panics judging does not end the agent.
-func TestDegradationIsNoOtherGatesEnd(t *testing.T) {
+// The gate of the configuration is asked too, and a panic in Vitals does not end the agent.
+func TestDegradationKeepsTheGateOfTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shut atomic.Bool
 		shut.Store(true)
@@ -193,12 +193,12 @@ func TestDegradationIsNoOtherGatesEnd(t *testing.T) {
 	})
 }
 
-// A job that waited in line while the level fell is judged by the level at which its turn comes.
-func TestAJobThatWaitedIsGivenBackToo(t *testing.T) {
+// A job that was queued while the level fell is subject to the level at which its turn comes.
+func TestQueuedJobThatTheLevelRefusesIsReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		b := newTroubled(t)
-		b.scanner.SetCost(1, 10<<30) // two of which the host has no memory for
+		b.scanner.SetCost(1, 10<<30) // the host has no memory for two of them
 		b.scanner.Does(sdktest.After(release, sdktest.Finds(1)))
 		first := b.source.Add(job.Spec{})[0]
 		must(t, b.scanner.WaitRunning(limit(t), 1))
@@ -207,7 +207,7 @@ func TestAJobThatWaitedIsGivenBackToo(t *testing.T) {
 		b.store.Store(92)
 		b.until(t, limits.LevelMinimal)
 		if got := verbs(second.Calls()); got != "" || b.agent.Status().Resource.PendingJobs == 0 {
-			t.Fatalf("the second job does not wait in line: %q, %+v", got, b.agent.Status().Resource)
+			t.Fatalf("second job is %q, want it queued; %+v", got, b.agent.Status().Resource)
 		}
 		close(release)
 		must(t, first.WaitState(limit(t), sdktest.Acked))

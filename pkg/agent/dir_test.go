@@ -15,7 +15,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-func TestAgentWorksOffADirectory(t *testing.T) {
+func TestAgentRunsTheJobsOfADirectory(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 5 {
 		b, err := json.Marshal(job.Spec{Scanner: "fake", Target: "/src", TenantID: "acme", Payload: json.RawMessage(`{"any": "thing"}`)})
@@ -35,7 +35,7 @@ func TestAgentWorksOffADirectory(t *testing.T) {
 			t.Errorf("ReportID of job %q = %q, want %q", p.JobID, p.ReportID, report.CleanID(p.JobID))
 		}
 	}
-	// The broken file is the newest: it may be looked at after the last upload.
+	// The broken file is the newest and may be read after the last upload.
 	var failed []string
 	for ctx := limit(t); len(failed) < 2 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		failed, err = filepath.Glob(filepath.Join(dir, "failed", "*.json"))
@@ -43,9 +43,9 @@ func TestAgentWorksOffADirectory(t *testing.T) {
 	b.cancel()
 	must(t, b.end(t))
 	if err != nil || len(failed) != 2 {
-		t.Errorf("failed: %v, %v", failed, err)
+		t.Errorf("files in failed/: %v, %v; want two", failed, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "active", "*")); len(left) != 0 {
-		t.Errorf("left: %v", left)
+		t.Errorf("files in active/: %v, want none", left)
 	}
 }

@@ -39,7 +39,7 @@ func TestCancelLetsRunningJobsEnd(t *testing.T) {
 	})
 }
 
-func TestJobsThatDoNotEndWithinDrainTimeoutAreGivenBack(t *testing.T) {
+func TestJobsThatDoNotEndWithinDrainTimeoutAreReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.Does(sdktest.Hangs())
@@ -50,7 +50,7 @@ func TestJobsThatDoNotEndWithinDrainTimeoutAreGivenBack(t *testing.T) {
 		b.cancel()
 		must(t, b.end(t))
 		if d := time.Since(begun); d != 3*time.Minute {
-			t.Errorf("stopped after %v", d)
+			t.Errorf("Run returned after %v", d)
 		}
 		if c := j.Calls(); verbs(c) != "nak" || c[0].Delay != 0 {
 			t.Errorf("calls %+v", c)
@@ -58,7 +58,7 @@ func TestJobsThatDoNotEndWithinDrainTimeoutAreGivenBack(t *testing.T) {
 	})
 }
 
-func TestCutStopsAtOnce(t *testing.T) {
+func TestAbortStopsAtOnce(t *testing.T) {
 	for name, cancel := range map[string]bool{"after the first signal": true, "alone": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,13 +78,13 @@ func TestCutStopsAtOnce(t *testing.T) {
 				b.agent.Abort()
 				err := b.end(t)
 				if d := time.Since(begun); d > time.Second {
-					t.Errorf("stopped after %v", d)
+					t.Errorf("Run returned after %v", d)
 				}
 				var unsent *pipeline.UnsentError
 				if !errors.As(err, &unsent) || len(unsent.ReportIDs) != 1 {
-					t.Errorf("error %v, want the report that was only in memory", err)
+					t.Errorf("Run = %v, want an UnsentError with the report that was only in memory", err)
 				}
-				// Neither the scan that was stopped nor the report that was lost fails its job.
+				// Neither the job of the stopped scan nor that of the lost report fails.
 				for _, j := range jobs {
 					if c := j.Calls(sdktest.Ack, sdktest.Fail); len(c) != 0 || len(j.Calls(sdktest.Nak)) == 0 {
 						t.Errorf("%s: %+v", j.Spec().ID, j.Calls())
@@ -95,7 +95,7 @@ func TestCutStopsAtOnce(t *testing.T) {
 	}
 }
 
-func TestCutWhileIdleEndsRun(t *testing.T) {
+func TestAbortWhileIdleEndsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.start(t)
@@ -105,7 +105,7 @@ func TestCutWhileIdleEndsRun(t *testing.T) {
 	})
 }
 
-func TestJobThatWaitsForResourcesIsGivenBackAtTheEnd(t *testing.T) {
+func TestJobThatWaitsForResourcesIsReturnedAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.Does(sdktest.Hangs())
@@ -129,7 +129,7 @@ func TestJobThatWaitsForResourcesIsGivenBackAtTheEnd(t *testing.T) {
 	})
 }
 
-// durable returns a spool on disk, which a second agent may open after close.
+// durable returns a spool on disk, which another agent may open after close.
 func durable(t *testing.T, path string) *chunk.Manager {
 	t.Helper()
 	cfg := chunk.DefaultConfig()
@@ -140,7 +140,7 @@ func durable(t *testing.T, path string) *chunk.Manager {
 	return m
 }
 
-func TestReportsThatAreLeftAreSaidAndUploadedAtTheNextStart(t *testing.T) {
+func TestReportsLeftAreReturnedAsAnErrorAndUploadedAtTheNextStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	var first bed
 	first.uploader.Script(func(*part.Part) error { return sdktest.Unavailable("server is down") })
@@ -151,11 +151,11 @@ func TestReportsThatAreLeftAreSaidAndUploadedAtTheNextStart(t *testing.T) {
 	err := first.end(t)
 	var left *agent.LeftError
 	if !errors.As(err, &left) || left.Reports != 2 || !strings.Contains(left.Reason, "server is down") || !strings.Contains(err.Error(), "2 reports") {
-		t.Fatalf("error %v", err)
+		t.Fatalf("Run = %v, want a LeftError of 2 reports with the reason", err)
 	}
 	for _, j := range jobs {
 		if len(j.Calls()) != 0 {
-			t.Errorf("%s is not upstream, and yet %+v", j.Spec().ID, j.Calls())
+			t.Errorf("calls of %s: %+v, want none before its report is at the receiver", j.Spec().ID, j.Calls())
 		}
 	}
 	must(t, spool.Close())
@@ -166,12 +166,12 @@ func TestReportsThatAreLeftAreSaidAndUploadedAtTheNextStart(t *testing.T) {
 	second.start(t, func(c *agent.Config) { c.Pipeline.Spool = spool })
 	must(t, second.end(t))
 	if got := second.uploader.Reports(); len(got) != 2 {
-		t.Errorf("%d reports at the next start", len(got))
+		t.Errorf("%d reports uploaded at the next start, want 2", len(got))
 	}
 }
 
-// The job of a report that is upstream already, for its agent died before the Ack, is acknowledged without an upload.
-func TestJobDoneAgainIsAcknowledgedThoughNothingIsUploaded(t *testing.T) {
+// If the agent died between the upload and Ack, the job is delivered again and acknowledged without another upload.
+func TestJobDoneAgainIsAcknowledgedWithoutAnUpload(t *testing.T) {
 	spool := durable(t, filepath.Join(t.TempDir(), "chunks.db"))
 	var b bed
 	jobs := b.source.Add(job.Spec{ID: "same"})
@@ -183,7 +183,7 @@ func TestJobDoneAgainIsAcknowledgedThoughNothingIsUploaded(t *testing.T) {
 	again := b.source.Add(job.Spec{ID: "same"})[0]
 	must(t, again.WaitState(limit(t), sdktest.Acked))
 	if n := b.uploader.Attempts(); n != 1 {
-		t.Errorf("%d uploads", n)
+		t.Errorf("%d uploads, want 1", n)
 	}
 }
 
@@ -203,14 +203,14 @@ func TestRunLeavesNoGoroutine(t *testing.T) {
 		}
 	}
 	for ctx := limit(t); runtime.NumGoroutine() > before && ctx.Err() == nil; {
-		runtime.Gosched() // who has returned may still be on its way out
+		runtime.Gosched() // a goroutine that has returned may not have ended yet
 	}
 	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines before, %d after\n%s", before, n, stacks())
+		t.Errorf("%d goroutines before Run, %d after\n%s", before, n, stacks())
 	}
 }
 
-func TestRunWithADeadContextDoesNothing(t *testing.T) {
+func TestRunWithACancelledContextDoesNothing(t *testing.T) {
 	var b bed
 	b.source.Add(job.Spec{})
 	a, err := agent.New(b.config())
@@ -219,6 +219,6 @@ func TestRunWithADeadContextDoesNothing(t *testing.T) {
 	cancel()
 	must(t, a.Run(ctx))
 	if len(b.scanner.Requests()) != 0 {
-		t.Error("a scan was begun")
+		t.Error("a scan was started")
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// todos is a scanner of our own. External tools need none: scan.NewRunner runs them.
+// todos is a Scanner written in Go. External tools need none, because scan.NewRunner runs them.
 type todos struct{}
 
 func (todos) Scan(_ context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
@@ -22,7 +22,7 @@ func (todos) Scan(_ context.Context, req scan.Request, open scan.OpenFunc) (*sca
 	if err != nil {
 		return nil, err
 	}
-	defer w.Abort() // after Close it does nothing
+	defer w.Abort() // no effect after Close
 	if err := w.AddFinding(&report.Finding{Type: "code_smell", Title: "TODO in " + req.Target, Severity: report.Low}); err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (todos) Scan(_ context.Context, req scan.Request, open scan.OpenFunc) (*sca
 	return &scan.Result{ReportID: req.ReportID, Summary: sum}, err
 }
 
-// What is the least I need for an agent? A source of jobs, a scanner, and somewhere for the reports to go.
+// What does an agent need at least? A source of jobs, a scanner, and a receiver of reports.
 func Example() {
 	a, err := agent.New(agent.Config{
 		Source:  job.NewList(job.Spec{ID: "nightly-1", Scanner: "todos", Target: "/src/shop"}),
@@ -43,13 +43,13 @@ func Example() {
 			fmt.Println(pt.JobID, "found:", r.Findings[0].Title)
 			return &pipeline.Result{FindingsCreated: pt.Findings}, nil
 		}),
-		Resource: resource.ControllerConfig{CPUThreshold: -1, MemoryThreshold: -1}, // an example runs on a busy host too
+		Resource: resource.ControllerConfig{CPUThreshold: -1, MemoryThreshold: -1}, // the example also runs on a busy host
 		OnJob:    func(r agent.JobResult) { fmt.Println(r.Spec.ID, "scanned:", r.Err == nil) },
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := a.Run(context.Background()); err != nil { // a daemon gives it the context of signal.NotifyContext
+	if err := a.Run(context.Background()); err != nil { // a daemon passes the context of signal.NotifyContext
 		log.Fatal(err)
 	}
 	fmt.Println("jobs done:", a.Status().JobsCompleted)

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bed is an agent whose surroundings do what the test says.
+// bed is an agent between fakes.
 type bed struct {
 	source   sdktest.Source
 	scanner  sdktest.Scanner
@@ -29,12 +29,12 @@ type bed struct {
 	events   sdktest.Recorder
 
 	agent  *agent.Agent
-	cancel context.CancelFunc // of Run's context
+	cancel context.CancelFunc // of the context of Run
 	err    error              // of Run
 	done   chan struct{}      // closed when Run has returned
 }
 
-// config is one of an agent with two slots.
+// config returns the configuration of an agent with two slots.
 func (b *bed) config() agent.Config {
 	return agent.Config{
 		Source: &b.source, Scanner: &b.scanner, Uploader: &b.uploader, Sink: &b.events,
@@ -43,7 +43,7 @@ func (b *bed) config() agent.Config {
 	}
 }
 
-// start runs the agent, which is stopped at the end of the test if it still runs then.
+// start runs the agent until the end of the test.
 func (b *bed) start(t testing.TB, edit ...func(*agent.Config)) {
 	t.Helper()
 	cfg := b.config()
@@ -74,15 +74,15 @@ func (b *bed) end(t testing.TB) error {
 	select {
 	case <-b.done:
 	case <-limit(t).Done():
-		t.Fatalf("Run does not return; the agent is %+v\n%s", b.agent.Status(), stacks())
+		t.Fatalf("Run does not return, Status() = %+v\n%s", b.agent.Status(), stacks())
 	}
 	return b.err
 }
 
-// limit is a context for waiting: it ends long after what is waited for, unless that never happens. In a synctest
-// bubble, whose clock begins in 2000, time costs nothing.
+// limit returns a context that bounds a wait. It only ends tests that would never end. In a synctest bubble, whose clock
+// starts in 2000, waiting takes no time.
 func limit(t testing.TB) context.Context {
-	d := time.Minute
+	d := 2 * time.Minute
 	if time.Now().Year() < 2020 {
 		d = 100 * time.Hour
 	}
@@ -98,7 +98,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// verbs joins the names of the verbs called.
+// verbs joins the names of the methods that were called.
 func verbs(calls []sdktest.Call) string {
 	var names []string
 	for _, c := range calls {

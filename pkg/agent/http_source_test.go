@@ -42,7 +42,7 @@ func (s *site) command(t testing.TB, kind, payload string) string {
 	return c.ID
 }
 
-// asked waits until a request whose path has this ending was answered.
+// asked waits until a request was answered whose path has this ending.
 func (s *site) asked(t testing.TB, ending string) ingesttest.Request {
 	t.Helper()
 	for ctx := limit(t); ctx.Err() == nil; time.Sleep(time.Millisecond) {
@@ -52,7 +52,7 @@ func (s *site) asked(t testing.TB, ending string) ingesttest.Request {
 			}
 		}
 	}
-	t.Fatalf("no request for %s among %+v", ending, s.server.Requests())
+	t.Fatalf("no request for %s in %+v", ending, s.server.Requests())
 	return ingesttest.Request{}
 }
 
@@ -62,12 +62,12 @@ func TestCommandsOfAServerAreDone(t *testing.T) {
 	s.asked(t, id+"/complete")
 	got := s.scanner.Requests()
 	if len(got) != 1 || got[0].Target != "/src" || got[0].Timeout != 90*time.Second || got[0].JobID != id {
-		t.Errorf("scans %+v", got)
+		t.Errorf("scans %+v, want one per command", got)
 	}
 	if n := len(s.server.Findings("")); n != 1 {
-		t.Errorf("%d findings", n)
+		t.Errorf("%d findings at the server", n)
 	}
-	// Complete comes after the upload.
+	// The upload comes before the command is completed.
 	var paths []string
 	for _, r := range s.server.Requests() {
 		if r.Method == "POST" {
@@ -76,7 +76,7 @@ func TestCommandsOfAServerAreDone(t *testing.T) {
 	}
 	order := strings.Join(paths, " ")
 	if !strings.HasPrefix(order, "ack") || !strings.Contains(order, " start ") || !strings.HasSuffix(order, " complete") || len(paths) != 4 {
-		t.Errorf("order %q", order)
+		t.Errorf("requests in the order %q", order)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestCommandsThatCannotBeDoneFail(t *testing.T) {
 	}
 }
 
-func TestCommandThatIsGivenBackIsDoneByTheSameAgent(t *testing.T) {
+func TestReturnedCommandIsDoneByTheSameAgent(t *testing.T) {
 	s := newSite(t)
 	s.scanner.DoesNext(sdktest.Fails(sdktest.Temporary("cannot fork")))
 	s.asked(t, s.command(t, "scan", `{"scanner": "fake", "target": "/src"}`)+"/complete")
@@ -103,17 +103,17 @@ func TestCommandThatIsGivenBackIsDoneByTheSameAgent(t *testing.T) {
 	}
 }
 
-// Half an answer shows to the client as an unexpected end. The daemon goes on.
-func TestAServerThatIsDownForAMomentEndsNothing(t *testing.T) {
+// A truncated answer is an unexpected EOF for the client. The agent continues.
+func TestAgentSurvivesATruncatedAnswerOfItsSource(t *testing.T) {
 	s := newSite(t)
 	s.server.Fail(ingesttest.Fault{Path: "/commands", Status: 503}, ingesttest.Fault{Path: "/commands", Cut: true}, ingesttest.Fault{Path: "/commands", Cut: true})
 	s.asked(t, s.command(t, "scan", `{"scanner": "fake", "target": "/src"}`)+"/complete")
 	if s.agent.Status().Phase != agent.PhaseRunning || len(s.agent.Status().Problems) == 0 {
-		t.Errorf("status %+v", s.agent.Status())
+		t.Errorf("Status() = %+v", s.agent.Status())
 	}
 }
 
-// Everything real but the scanner's findings: a command over HTTP, a process, a spool on disk, an upload over HTTP.
+// Only the findings are fake: the command comes over HTTP, a process is run, and a spool on disk is uploaded over HTTP.
 func TestFromCommandToFindings(t *testing.T) {
 	table, err := scan.NewTable(scantest.Definition(t, scantest.Results(3)))
 	must(t, err)
@@ -125,7 +125,7 @@ func TestFromCommandToFindings(t *testing.T) {
 	must(t, err)
 	s.asked(t, s.command(t, "scan", string(payload))+"/complete")
 	if n := len(s.server.Findings("")); n != 3 {
-		t.Errorf("%d findings", n)
+		t.Errorf("%d findings at the server", n)
 	}
 	s.cancel()
 	must(t, s.end(t))

@@ -16,9 +16,9 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// On a host that is idle but for short peaks, an agent with the default admission never throttles: for ten minutes each
-// job begins when it comes.
-func TestAnIdleHostNeverThrottles(t *testing.T) {
+// On a host that is idle except for short peaks, an agent with the default admission never throttles: for ten minutes
+// every job starts when it arrives.
+func TestIdleHostNeverThrottles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.Does(func(context.Context, scan.Request) (*report.Report, error) {
@@ -26,7 +26,7 @@ func TestAnIdleHostNeverThrottles(t *testing.T) {
 			return sdktest.Report(1), nil
 		})
 		var curve []sdktest.Load
-		for i := range 200 { // a cron job takes every CPU for two samples in a row, now and then
+		for i := range 200 { // now and then a cron job takes every CPU for two samples in a row
 			l := sdktest.Load{CPU: float64(3 + i%20), Memory: float64(20 + i%7)}
 			if i%12 < 2 {
 				l.CPU = 100
@@ -44,17 +44,17 @@ func TestAnIdleHostNeverThrottles(t *testing.T) {
 			j := b.source.Add(job.Spec{})[0]
 			must(t, j.WaitState(limit(t), sdktest.Acked))
 			if took := time.Since(came); took > time.Second {
-				t.Fatalf("a job of half a second took %v; the agent is %+v", took, b.agent.Status())
+				t.Fatalf("a job of half a second took %v, Status() = %+v", took, b.agent.Status())
 			}
 			time.Sleep(time.Second)
 		}
 		if n := len(b.events.OfType(event.ResourceThrottle)); n > 0 {
-			t.Errorf("throttled %d times", n)
+			t.Errorf("%d resource_throttle events, want 0", n)
 		}
 		if n := len(b.events.OfType(event.DegradationChanged)); n > 0 {
-			t.Errorf("the level changed %d times", n)
+			t.Errorf("%d degradation_changed events, want 0", n)
 		}
-		if err := b.host.WaitSamples(limit(t), 100); err != nil { // or nothing was measured
+		if err := b.host.WaitSamples(limit(t), 100); err != nil { // otherwise nothing was measured
 			t.Error(err)
 		}
 	})

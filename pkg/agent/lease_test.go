@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-func TestLeaseIsExtendedEveryThirdOfIt(t *testing.T) {
+func TestLeaseIsExtendedEveryThirdOfItsTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		done := make(chan struct{})
@@ -32,16 +32,16 @@ func TestLeaseIsExtendedEveryThirdOfIt(t *testing.T) {
 		must(t, j.WaitState(limit(t), sdktest.Acked))
 		calls := j.Calls(sdktest.Extend)
 		if len(calls) != 11 {
-			t.Errorf("extended %d times in 119 s, scan and upload alike", len(calls))
+			t.Errorf("%d extensions in 119 s of scan and upload", len(calls))
 		}
 		for i, c := range calls {
 			if want := time.Duration(i+1) * 10 * time.Second; c.Time.Sub(begun) != want {
-				t.Errorf("extension %d after %v", i, c.Time.Sub(begun))
+				t.Errorf("extension %d after %v, want every third of the TTL", i, c.Time.Sub(begun))
 			}
 		}
 		time.Sleep(time.Hour)
 		if n := len(j.Calls(sdktest.Extend)); n != len(calls) {
-			t.Errorf("%d more extensions after the end", n-len(calls))
+			t.Errorf("%d extensions after the end of the job, want 0", n-len(calls))
 		}
 	})
 }
@@ -68,11 +68,11 @@ func TestScanIsStoppedWhenItsJobIsGone(t *testing.T) {
 				e, err := b.events.WaitFor(limit(t), event.JobFailed)
 				must(t, err)
 				if !errors.Is(cause, c.want) || e.Details["given_up"] != c.want.Error() {
-					t.Errorf("cause %v, event %+v", cause, e)
+					t.Errorf("cause %v, event %+v; want the reason in both", cause, e)
 				}
 				time.Sleep(time.Hour)
 				if got := verbs(j.Calls()); got != "extend" {
-					t.Errorf("verbs %q of a job that is somebody else's", got)
+					t.Errorf("verbs %q of a job that belongs to another agent, want none", got)
 				}
 				other := b.source.Add(job.Spec{})[0]
 				must(t, other.WaitState(limit(t), sdktest.Acked))
@@ -81,7 +81,8 @@ func TestScanIsStoppedWhenItsJobIsGone(t *testing.T) {
 	}
 }
 
-// The scan is over, the report waits for the network, and the lease is lost: the report goes up, the job is not touched.
+// If the lease is lost after the scan, while the report waits for the network, the report is uploaded and no method of the
+// job is called.
 func TestLeaseLostDuringTheUploadCallsNoVerb(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
@@ -100,7 +101,7 @@ func TestLeaseLostDuringTheUploadCallsNoVerb(t *testing.T) {
 	})
 }
 
-func TestLeaseOutlivesASourceThatIsDownForAMoment(t *testing.T) {
+func TestLeaseSurvivesASourceThatIsDownForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		done := make(chan struct{})
@@ -113,12 +114,12 @@ func TestLeaseOutlivesASourceThatIsDownForAMoment(t *testing.T) {
 		close(done)
 		must(t, j.WaitState(limit(t), sdktest.Acked))
 		if p := b.agent.Status().Problems; len(p) != 2 {
-			t.Errorf("problems %+v", p)
+			t.Errorf("Problems = %+v", p)
 		}
 	})
 }
 
-func TestTinyLeaseIsNoBusyLoop(t *testing.T) {
+func TestTinyLeaseIsExtendedAtABoundedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.Does(sdktest.Hangs())
@@ -127,7 +128,7 @@ func TestTinyLeaseIsNoBusyLoop(t *testing.T) {
 		must(t, b.scanner.WaitRunning(limit(t), 1))
 		time.Sleep(10 * time.Second)
 		if n := len(j.Calls(sdktest.Extend)); n == 0 || n > 100 {
-			t.Errorf("extended %d times in 10 s", n)
+			t.Errorf("%d extensions in 10 s, want at most 100", n)
 		}
 	})
 }

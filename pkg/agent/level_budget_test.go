@@ -12,8 +12,8 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// An agent without a job refuses nobody, however long it looks for one: not when it is idle, nor when it is paused.
-func TestAnAgentWithoutJobsRefusesNobody(t *testing.T) {
+// Waiting for a job is not a refusal, neither on an idle host nor while the agent is paused.
+func TestAgentWithoutJobsRefusesNothing(t *testing.T) {
 	for name, edit := range map[string]func(*agent.Config){
 		"slots":   func(*agent.Config) {},
 		"budgets": budgets(2, resource.Budget{Component: "a", Guaranteed: resource.Vector{Slots: 1}}),
@@ -26,15 +26,15 @@ func TestAnAgentWithoutJobsRefusesNobody(t *testing.T) {
 				b.until(t, limits.LevelPaused)
 				time.Sleep(time.Hour)
 				if s := b.agent.Status().Resource; s.RejectedJobs != 0 || len(s.Refused) != 0 || s.ActiveJobs != 0 {
-					t.Errorf("%d refused, %v; %d active", s.RejectedJobs, s.Refused, s.ActiveJobs)
+					t.Errorf("RejectedJobs = %d, %v; %d active; want 0", s.RejectedJobs, s.Refused, s.ActiveJobs)
 				}
 			})
 		})
 	}
 }
 
-// Where half of the slots are never lent, jobs of other scanners are done at every level that does any, one after the other.
-func TestALowerLevelLeavesSlotsToAllComponents(t *testing.T) {
+// If half of the slots are never lent, jobs of other scanners are still done one by one at every level except paused.
+func TestLowerLevelLeavesSlotsToAllComponents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTroubled(t, budgets(8, resource.Budget{Component: "kept", Guaranteed: resource.Vector{Slots: 4}, MaxLend: resource.Vector{Slots: -1}}))
 		b.scanner.Does(sdktest.Finds(1))
@@ -49,7 +49,7 @@ func TestALowerLevelLeavesSlotsToAllComponents(t *testing.T) {
 			}
 		}
 		if s := b.agent.Status(); s.JobsCompleted != 6 || s.JobsFailed != 0 {
-			t.Errorf("%d completed, %d failed", s.JobsCompleted, s.JobsFailed)
+			t.Errorf("%d completed, %d failed; want 6 and 0", s.JobsCompleted, s.JobsFailed)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// adaptedHost makes a controller that adapts lower its number of slots. Its windows are long, so it lives in time of its own.
+// adaptedHost makes an adaptive controller lower its number of slots. It runs in a bubble because its windows are long.
 func (l *life) adaptedHost() {
 	l.t.Helper()
 	synctest.Test(l.t, func(t *testing.T) {

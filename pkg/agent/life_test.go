@@ -22,7 +22,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// life is an agent of real parts.
+// life is an agent made of real parts.
 type life struct {
 	bed
 	t     *testing.T
@@ -66,14 +66,14 @@ func newLife(t *testing.T) *life {
 	return l
 }
 
-// toSlow is a policy that gives the one guaranteed slot to slow.
+// toSlow is a policy that moves the guaranteed slot to the scanner slow.
 type toSlow struct{}
 
 func (toSlow) Propose(time.Time, []limits.Share) ([]resource.Vector, string) {
 	return []resource.Vector{{}, {}, {Slots: 1}}, "slow comes first"
 }
 
-// waitN waits until there are n events of a type and returns the last of them.
+// waitN waits until there are n events of a type, and returns the last one.
 func (l *life) waitN(n int, kind event.Type) event.Event {
 	l.t.Helper()
 	all, err := l.events.WaitForN(limit(l.t), n, kind)
@@ -81,7 +81,7 @@ func (l *life) waitN(n int, kind event.Type) event.Event {
 	return all[n-1]
 }
 
-// next waits for one more event of a type than there are now, and returns it; do makes it happen.
+// next calls do, waits for one more event of the type, and returns it.
 func (l *life) next(kind event.Type, do func()) event.Event {
 	l.t.Helper()
 	n := len(l.events.OfType(kind))
@@ -89,7 +89,7 @@ func (l *life) next(kind event.Type, do func()) event.Event {
 	return l.waitN(n+1, kind)
 }
 
-// command queues a command with this payload.
+// command queues a command with the payload.
 func (l *life) command(payload string) {
 	l.t.Helper()
 	l.jobs++
@@ -125,7 +125,7 @@ func (l *life) busyHost() {
 	}
 }
 
-// goodScan finds five things, which go in three parts.
+// goodScan has five findings, which are uploaded in three parts.
 func (l *life) goodScan() {
 	l.t.Helper()
 	l.next(event.UploadCompleted, func() { l.scan("good") })
@@ -154,7 +154,7 @@ func (l *life) badScans() {
 	}
 }
 
-// unwillingReceiver takes a report in the end.
+// unwillingReceiver accepts a report after several refusals.
 func (l *life) unwillingReceiver() {
 	l.t.Helper()
 	l.next(event.UploadCompleted, func() {
@@ -168,7 +168,7 @@ func (l *life) unwillingReceiver() {
 	l.hasStatus(event.AuthFailed, 401)
 }
 
-// hasStatus wants an event of a part that was answered so.
+// hasStatus fails unless there is an event of a part with this HTTP status.
 func (l *life) hasStatus(kind event.Type, status int) {
 	l.t.Helper()
 	for _, e := range l.events.OfType(kind) {
@@ -176,10 +176,10 @@ func (l *life) hasStatus(kind event.Type, status int) {
 			return
 		}
 	}
-	l.t.Errorf("no %s of an answer %d: %+v", kind, status, l.events.OfType(kind))
+	l.t.Errorf("no %s event with status %d in %+v", kind, status, l.events.OfType(kind))
 }
 
-// refusedReport becomes a dead letter, which an operator then drops.
+// refusedReport becomes a dead letter that an operator drops.
 func (l *life) refusedReport() {
 	l.t.Helper()
 	failed := l.next(event.UploadFailed, func() {
@@ -196,7 +196,7 @@ func (l *life) refusedReport() {
 	}
 }
 
-// unwillingSource refuses the agent in all ways, and offers what is no job.
+// unwillingSource fails in all ways, and delivers an invalid job.
 func (l *life) unwillingSource() {
 	l.t.Helper()
 	for status, kind := range map[int]event.Type{401: event.AuthFailed, 429: event.RateLimited, 500: event.AgentError} {

@@ -16,10 +16,10 @@ import (
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
-// watchedTypes are recorded by a watcher, where the system has one.
+// watchedTypes are recorded by a watcher if the system supports one.
 var watchedTypes = []event.Type{event.ProcessWarning, event.ProcessStopped, event.CacheCleanup}
 
-// pooledServers has one that answers its first call, and to the second with the number of the first.
+// pooledServers has a server that answers its first call, and answers the second one with the number of the first.
 func (l *life) pooledServers() {
 	l.t.Helper()
 	p, err := pool.New(pool.Config{
@@ -31,11 +31,11 @@ func (l *life) pooledServers() {
 	must(l.t, p.Call(l.t.Context(), "ping", nil, nil))
 	var broken *pool.Error
 	if err := p.Call(l.t.Context(), "ping", nil, nil); !errors.As(err, &broken) || broken.Cause != pool.Garbage {
-		l.t.Errorf("the second call: %v", err)
+		l.t.Errorf("second call = %v", err)
 	}
 }
 
-// watchedHost has a process that is nobody's child, first watched in a dry run and then for good, and a cache over its size.
+// watchedHost has an orphaned process, watched first in a dry run and then in earnest, and a cache over its size.
 func (l *life) watchedHost() {
 	l.t.Helper()
 	if !watch.Supported() {
@@ -43,14 +43,14 @@ func (l *life) watchedHost() {
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(1<<40))
 	must(l.t, err)
-	token := "100." + n.String() // seconds to sleep; no other process of the host has this argument
+	token := "100." + n.String() // seconds to sleep, an argument that no other process has
 	must(l.t, exec.Command("/bin/sh", "-c", "sleep "+token+" >/dev/null 2>&1 &").Run())
 	dir := l.t.TempDir()
 	must(l.t, os.WriteFile(filepath.Join(dir, "big"), bytes.Repeat([]byte("x"), 2<<20), 0o600))
 	c := watch.Config{
 		Rules: []watch.Rule{{Name: "sleepers", Pattern: "sleep " + strings.ReplaceAll(token, ".", `\.`), MaxAge: time.Second}},
 		Dirs:  []watch.Dir{{Path: dir, MaxBytes: 1 << 20, MinAge: 1}}, Sink: &l.events,
-		MaxZombies: 1 << 22, // those of the host belong to others
+		MaxZombies: 1 << 22, // the zombies of the host are not ours
 	}
 	for _, enforce := range []bool{false, true} {
 		c.Enforce = enforce
@@ -63,7 +63,7 @@ func (l *life) watchedHost() {
 				break
 			}
 			if time.Now().After(deadline) {
-				l.t.Fatal("the process did not get old")
+				l.t.Fatal("the process is still too young")
 			}
 		}
 	}

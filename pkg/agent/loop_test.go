@@ -16,7 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-func TestJobsRunSideBySideAndNeverMoreThanThereAreSlots(t *testing.T) {
+func TestAsManyJobsRunAsThereAreSlots(t *testing.T) {
 	var b bed
 	const n = 20
 	b.source.Add(make([]job.Spec, n)...)
@@ -36,19 +36,19 @@ func TestJobsRunSideBySideAndNeverMoreThanThereAreSlots(t *testing.T) {
 	}
 	for _, w := range b.source.Wants() {
 		if w.Max < 1 || w.Max > 2 || len(w.Kinds) != 1 || w.Kinds[0] != "scan" {
-			t.Errorf("asked for %+v with two slots", w)
+			t.Errorf("Next was called with %+v, want Max 1 or 2", w)
 		}
 	}
 	if got := b.uploader.Reports(); len(got) != n || len(got[0].Findings) != 3 {
 		t.Errorf("%d reports, the first one %+v", len(got), got[0])
 	}
 	if s := b.agent.Status(); s.JobsCompleted != n || s.JobsFailed != 0 || len(s.Jobs) != 0 || s.Resource.ActiveJobs != 0 || s.Pipeline.Completed != n {
-		t.Errorf("status at the end %+v", s)
+		t.Errorf("Status() after Run = %+v, want all jobs completed and uploaded", s)
 	}
 }
 
-// While one of two jobs runs the source is asked for one more, not for two.
-func TestSourceIsAskedForAsManyJobsAsSlotsAreHeld(t *testing.T) {
+// While a job runs on one of two slots, the source is asked for one more job and not for two.
+func TestSourceIsAskedForAsManyJobsAsThereAreFreeSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.source.Add(job.Spec{})
@@ -57,20 +57,19 @@ func TestSourceIsAskedForAsManyJobsAsSlotsAreHeld(t *testing.T) {
 		must(t, b.source.WaitAsked(limit(t), 3))
 		wants := b.source.Wants()
 		if wants[0].Max != 2 || wants[1].Max != 1 || wants[2].Max != 1 {
-			t.Errorf("asked for %+v", wants)
+			t.Errorf("Next was called with %+v", wants)
 		}
 		b.source.Add(job.Spec{})
 		must(t, b.scanner.WaitRunning(limit(t), 2))
 		asked := len(b.source.Wants())
 		time.Sleep(time.Hour)
 		if n := len(b.source.Wants()); n != asked {
-			t.Errorf("asked %d more times without a slot", n-asked)
+			t.Errorf("Next was called %d times without a free slot, want 0", n-asked)
 		}
 	})
 }
 
-// An agent with no job at the source holds its slots while it asks: a job that needs more than one must not wait for
-// the end of that.
+// The agent holds its slots while it asks the source. A job that needs more than one must not wait until that has ended.
 func TestJobThatNeedsMoreNeverWaitsForThePoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
@@ -83,12 +82,12 @@ func TestJobThatNeedsMoreNeverWaitsForThePoll(t *testing.T) {
 			must(t, b.source.WaitEnded(limit(t)))
 		}
 		if d := time.Since(begun); d > time.Second {
-			t.Errorf("five jobs took %v on an idle host", d)
+			t.Errorf("five jobs took %v on an idle host, want no waiting for the poll", d)
 		}
 	})
 }
 
-func TestScannerThatTakesMoreSlotsThanThereAreGetsAllOfThem(t *testing.T) {
+func TestScannerThatNeedsMoreSlotsThanThereAreGetsAll(t *testing.T) {
 	var b bed
 	jobs := b.source.Add(job.Spec{}, job.Spec{}, job.Spec{})
 	b.scanner.SetCost(16, 0)
@@ -101,11 +100,11 @@ func TestScannerThatTakesMoreSlotsThanThereAreGetsAllOfThem(t *testing.T) {
 		}
 	}
 	if _, most := b.scanner.Running(); most != 1 {
-		t.Errorf("%d scans of all slots ran at once", most)
+		t.Errorf("%d scans that need all slots ran at once, want 1", most)
 	}
 }
 
-func TestSlotsThatBecomeFewerDoNotFailTheJobThatWaits(t *testing.T) {
+func TestJobWaitsOnWhenSlotsBecomeFewer(t *testing.T) {
 	var b bed
 	hold := make(chan struct{})
 	b.scanner.DoesNext(sdktest.After(hold, sdktest.Finds(1)))
@@ -138,13 +137,13 @@ func TestThrottledHostRunsOneJobUntilItIsFree(t *testing.T) {
 		synctest.Wait()
 		busy, _ := b.scanner.Running()
 		if !b.agent.Status().Resource.Throttled || busy > 2 {
-			t.Errorf("%d jobs on a busy host, %+v", busy, b.agent.Status().Resource)
+			t.Errorf("%d jobs on a busy host, want 1; %+v", busy, b.agent.Status().Resource)
 		}
 	})
 }
 
-// The slot was held before the gate shut, the job came after.
-func TestAJobThatComesWhenTheGateIsShutWaits(t *testing.T) {
+// The slot was acquired before the gate closed, and the job came after that.
+func TestJobThatComesWhileTheGateIsClosedWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		var shut atomic.Bool
@@ -156,14 +155,14 @@ func TestAJobThatComesWhenTheGateIsShutWaits(t *testing.T) {
 				return nil
 			}
 		})
-		synctest.Wait() // for the poll
+		synctest.Wait() // until the source is asked
 		shut.Store(true)
 		b.source.Add(make([]job.Spec, 2)...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		busy, _ := b.scanner.Running()
 		if r := b.agent.Status().Resource; busy != 0 || len(b.uploader.Reports()) != 0 || r.ActiveJobs != 0 || r.ThrottleReason != "the log fails" {
-			t.Errorf("%d jobs run behind a shut gate, %+v", busy, r)
+			t.Errorf("%d jobs run behind a closed gate, want 0; %+v", busy, r)
 		}
 		shut.Store(false)
 		must(t, b.source.WaitEnded(limit(t)))
@@ -173,7 +172,7 @@ func TestAJobThatComesWhenTheGateIsShutWaits(t *testing.T) {
 	})
 }
 
-func TestSourceThatEndsMayStillGiveBackJobs(t *testing.T) {
+func TestReturnedJobsAreTakenAfterEOF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		j := b.source.Add(job.Spec{})[0]
@@ -187,7 +186,7 @@ func TestSourceThatEndsMayStillGiveBackJobs(t *testing.T) {
 	})
 }
 
-// An unreachable server often shows as an error that wraps io.EOF. It must not end the daemon.
+// An unreachable server often causes an error that wraps io.EOF, which must not end the agent.
 func TestOnlyEOFItselfEndsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
@@ -201,7 +200,7 @@ func TestOnlyEOFItselfEndsTheRun(t *testing.T) {
 		j := b.source.Add(job.Spec{})[0]
 		must(t, j.WaitState(limit(t), sdktest.Acked))
 		if p := b.agent.Status().Problems; len(p) != 3 || !strings.Contains(p[0].Error, "get commands") {
-			t.Errorf("problems %+v", p)
+			t.Errorf("Problems = %+v", p)
 		}
 	})
 }
@@ -214,10 +213,10 @@ func TestPausesOfAFailingSourceEndAtRetryDelay(t *testing.T) {
 		begun := time.Now()
 		must(t, b.source.WaitAsked(limit(t), 101))
 		if d := time.Since(begun); d != (1+2+4+8+96*10)*time.Second {
-			t.Errorf("100 failures took %v", d)
+			t.Errorf("100 failures took %v, want pauses of at most RetryDelay", d)
 		}
 		if n := len(b.agent.Status().Problems); n != 20 {
-			t.Errorf("%d problems kept, want the last 20", n)
+			t.Errorf("%d problems, want the last 20", n)
 		}
 	})
 }
@@ -237,7 +236,7 @@ func TestTenantsPassThrough(t *testing.T) {
 	}
 	for _, r := range b.scanner.Requests() {
 		if r.TenantID == "" {
-			t.Errorf("scan without a tenant: %+v", r)
+			t.Errorf("scan request %+v, want the tenant of the agent", r)
 		}
 	}
 	for _, e := range b.events.Events() {
@@ -247,13 +246,13 @@ func TestTenantsPassThrough(t *testing.T) {
 	}
 }
 
-func TestRunWorksOnce(t *testing.T) {
+func TestRunCanBeCalledOnce(t *testing.T) {
 	var b bed
 	b.source.End()
 	b.start(t)
 	must(t, b.end(t))
 	if err := b.agent.Run(context.Background()); err == nil {
-		t.Error("a second Run is no error")
+		t.Error("second Run = nil, want an error")
 	}
 }
 

@@ -18,9 +18,9 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// Of what a scanner has reserved, only what it has not taken yet is held back: the rest is missing from the available
-// memory already.
-func TestWhatAScannerUsesIsNotHeldBackTwice(t *testing.T) {
+// Only the part of a reservation that the scanner does not use yet is held back, because the rest is already missing from
+// the available memory.
+func TestUsedMemoryIsNotCountedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const gb = 1 << 30
 		var b bed
@@ -54,7 +54,7 @@ func TestWhatAScannerUsesIsNotHeldBackTwice(t *testing.T) {
 				t.Errorf("step %d: %d bytes used", step, used)
 			}
 		}
-		// 6 of 16 GiB are taken, 2 are still to come: 7 fit beside them, which beside 6 and 8 would not.
+		// 6 of 16 GiB are used and 2 are still reserved, so that 7 fit. They would not fit beside 6 used and 8 reserved.
 		b.host.Set(sdktest.Load{CPU: 5, Memory: 37.5})
 		time.Sleep(time.Minute)
 		b.scanner.SetCost(1, 7*gb)
@@ -63,9 +63,9 @@ func TestWhatAScannerUsesIsNotHeldBackTwice(t *testing.T) {
 	})
 }
 
-// Of a scanner that declares nothing, the first scan teaches what the next ones reserve: ten jobs at once run only as
-// many at a time as there is memory for.
-func TestLearnedMemoryBoundsHowManyScansRun(t *testing.T) {
+// The first scan of a scanner that declares no memory determines what the next ones reserve: of ten jobs, only as many run
+// at once as there is memory for.
+func TestLearnedMemoryBoundsTheNumberOfScans(t *testing.T) {
 	if !scan.Supported().Memory {
 		t.Skip("memory is not measured on this system")
 	}
@@ -89,7 +89,7 @@ func TestLearnedMemoryBoundsHowManyScansRun(t *testing.T) {
 	must(t, first.WaitState(limit(t), sdktest.Acked))
 	cost := runner.Cost(spec.Scanner, target)
 	if !cost.Learned || cost.MemoryBytes < took {
-		t.Fatalf("%+v learned of a scan that took %d", cost, took)
+		t.Fatalf("Cost = %+v after a scan that used %d bytes", cost, took)
 	}
 	const fit = 3
 	host.bytes.Store(fit*cost.MemoryBytes + cost.MemoryBytes/2)
@@ -106,11 +106,11 @@ func TestLearnedMemoryBoundsHowManyScansRun(t *testing.T) {
 		must(t, j.WaitState(limit(t), sdktest.Acked))
 	}
 	if most := scanner.most.Load(); most != fit {
-		t.Errorf("%d scans ran at once, where there is memory for %d", most, fit)
+		t.Errorf("%d scans ran at once, want at most %d", most, fit)
 	}
 }
 
-// counted is a runner that tells nobody what its scans use, since the host of this test has the same memory always.
+// counted is a runner that does not report what its scans use, because the memory of the host in this test is constant.
 type counted struct {
 	*scan.Runner
 	now, most atomic.Int64
@@ -125,7 +125,7 @@ func (c *counted) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc
 	return c.Runner.Scan(ctx, req, open)
 }
 
-// roomFor is a host with so many bytes of memory, all available.
+// roomFor is a host with the given memory, all of it available.
 type roomFor struct{ bytes atomic.Int64 }
 
 func (h *roomFor) Sample(context.Context) (resource.SystemMetrics, error) {

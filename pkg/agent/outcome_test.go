@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-func TestJobIsAcknowledgedOnlyWhenItsReportIsUpstream(t *testing.T) {
+func TestJobIsAcknowledgedAfterItsReportIsUploaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		release := b.uploader.Hang()
@@ -26,10 +26,10 @@ func TestJobIsAcknowledgedOnlyWhenItsReportIsUpstream(t *testing.T) {
 		}
 		synctest.Wait()
 		if c := j.Calls(); len(c) != 0 {
-			t.Fatalf("%+v while the report is not upstream", c)
+			t.Fatalf("calls %+v before the report is uploaded, want none", c)
 		}
 		if s := b.agent.Status(); len(s.Jobs) != 0 || s.JobsCompleted != 1 || s.Pipeline.InProgress != 1 {
-			t.Errorf("the job goes on during the upload: %+v", s)
+			t.Errorf("Status() = %+v during the upload, want the job completed", s)
 		}
 		release()
 		must(t, j.WaitState(limit(t), sdktest.Acked))
@@ -39,7 +39,7 @@ func TestJobIsAcknowledgedOnlyWhenItsReportIsUpstream(t *testing.T) {
 	})
 }
 
-func TestAJobWhoseReportIsRefusedFails(t *testing.T) {
+func TestJobWhoseReportIsRefusedFails(t *testing.T) {
 	var b bed
 	b.uploader.FailNext(1, sdktest.Permanent("no such project"))
 	j := b.source.Add(job.Spec{})[0]
@@ -66,12 +66,12 @@ func TestUploadsAreTriedAgain(t *testing.T) {
 			t.Fatal(err, j.Calls(), b.events.OfType(event.UploadRetry, event.UploadFailed))
 		}
 		if n := b.uploader.Attempts(); n != 10 || len(b.uploader.Reports()) != 1 {
-			t.Errorf("%d attempts, %d reports", n, len(b.uploader.Reports()))
+			t.Errorf("%d upload attempts, %d reports", n, len(b.uploader.Reports()))
 		}
 	})
 }
 
-func TestFailedScanFailsTheJobForGood(t *testing.T) {
+func TestFailedScanFailsTheJob(t *testing.T) {
 	var b bed
 	b.scanner.Does(sdktest.Fails(errors.New("no such target")))
 	j := b.source.Add(job.Spec{})[0]
@@ -90,7 +90,7 @@ func TestFailedScanFailsTheJobForGood(t *testing.T) {
 	}
 }
 
-func TestPassingFailureIsTriedMaxAttemptsTimes(t *testing.T) {
+func TestTemporaryFailureIsTriedMaxAttemptsTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.Does(sdktest.Fails(sdktest.Temporary("cannot fork")))
@@ -126,7 +126,7 @@ func TestTimeLimitOfTheJobReachesTheScanner(t *testing.T) {
 	})
 }
 
-func TestPanicOfAScannerIsAFailureOfItsJobAlone(t *testing.T) {
+func TestPanicOfAScannerFailsOnlyItsJob(t *testing.T) {
 	var b bed
 	b.scanner.DoesNext(sdktest.Panics("index out of range"))
 	jobs := b.source.Add(job.Spec{}, job.Spec{})
@@ -137,11 +137,11 @@ func TestPanicOfAScannerIsAFailureOfItsJobAlone(t *testing.T) {
 		t.Errorf("calls %+v", c)
 	}
 	if jobs[1].State() != sdktest.Acked || b.agent.Status().Resource.ActiveSlots != 0 {
-		t.Errorf("the other job is %s, %+v", jobs[1].State(), b.agent.Status().Resource)
+		t.Errorf("the other job is %s, want acked; %+v", jobs[1].State(), b.agent.Status().Resource)
 	}
 }
 
-func TestPanicOfOnJobIsAProblemAlone(t *testing.T) {
+func TestPanicOfOnJobIsRecorded(t *testing.T) {
 	var b bed
 	jobs := b.source.Add(job.Spec{}, job.Spec{})
 	b.source.End()
@@ -149,15 +149,15 @@ func TestPanicOfOnJobIsAProblemAlone(t *testing.T) {
 	must(t, b.end(t))
 	for _, j := range jobs {
 		if j.State() != sdktest.Acked {
-			t.Errorf("a job is %s", j.State())
+			t.Errorf("job is %s, want acked", j.State())
 		}
 	}
 	if p := b.agent.Status().Problems; len(p) != 2 || !strings.Contains(p[0].Error, "user code") {
-		t.Errorf("problems %+v", p)
+		t.Errorf("Problems = %+v", p)
 	}
 }
 
-func TestFullQueueGivesTheJobBack(t *testing.T) {
+func TestJobIsReturnedWhenTheQueueIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		release := b.uploader.Hang()
@@ -168,12 +168,12 @@ func TestFullQueueGivesTheJobBack(t *testing.T) {
 		release()
 		must(t, b.source.WaitEnded(limit(t)))
 		if got := verbs(jobs[1].Calls()); got != "nak ack" || jobs[0].State() != sdktest.Acked {
-			t.Errorf("verbs %q, the first job is %s", got, jobs[0].State())
+			t.Errorf("verbs %q, want nak first; the first job is %s", got, jobs[0].State())
 		}
 	})
 }
 
-func TestExpiredJobIsNotBegun(t *testing.T) {
+func TestExpiredJobIsNotStarted(t *testing.T) {
 	var b bed
 	j := b.source.Add(job.Spec{NotAfter: time.Now().Add(-time.Minute)})[0]
 	b.source.End()
@@ -184,8 +184,8 @@ func TestExpiredJobIsNotBegun(t *testing.T) {
 	}
 }
 
-// A source may hand out a job again while the agent still has it. Both would write the same report.
-func TestJobThatIsInHandIsNotBegunAgain(t *testing.T) {
+// A source may deliver a job again while the agent still holds it. Both would write the same report.
+func TestJobInHandIsNotStartedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		release := b.uploader.Hang()
@@ -202,7 +202,7 @@ func TestJobThatIsInHandIsNotBegunAgain(t *testing.T) {
 	})
 }
 
-func TestReportOfAJobHasAnIDMadeOfTheJobs(t *testing.T) {
+func TestReportIDIsMadeFromTheJobID(t *testing.T) {
 	var b bed
 	b.source.Add(job.Spec{ID: "häßlich/../../name\n"})
 	b.source.End()
@@ -214,7 +214,7 @@ func TestReportOfAJobHasAnIDMadeOfTheJobs(t *testing.T) {
 	}
 }
 
-func TestVerbsAreCalledAgainWhileTheSourceIsDown(t *testing.T) {
+func TestMethodsOfAJobAreCalledAgainWhileTheSourceIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bed
 		b.scanner.DoesNext(sdktest.Finds(1), sdktest.Fails(errors.New("broken")))
@@ -229,19 +229,19 @@ func TestVerbsAreCalledAgainWhileTheSourceIsDown(t *testing.T) {
 			t.Errorf("verbs %q", got)
 		}
 		if p := b.agent.Status().Problems; len(p) != 1 { // the failed job
-			t.Errorf("problems %+v", p)
+			t.Errorf("Problems = %+v", p)
 		}
 	})
 }
 
-func TestVerbThatFailsIsAProblemNotAnEnd(t *testing.T) {
+func TestFailedMethodOfAJobIsRecorded(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
 		calls int
 	}{
 		"down for good":     {errors.New("source is down"), 5}, // at 0, 1, 3, 7 and 15 seconds
 		"refused":           {sdktest.Permanent("no such job"), 1},
-		"somebody else's":   {job.ErrLeaseLost, 1},
+		"lease lost":        {job.ErrLeaseLost, 1},
 		"withdrawn already": {job.ErrCanceled, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

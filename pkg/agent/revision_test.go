@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// An older revision of the job's report is in the store; its refusal must not end the job whose new report is fine.
+// An earlier revision of the report of a job is still in the store. Its refusal must not end the job.
 func TestEndOfAnEarlierRevisionDoesNotEndTheJob(t *testing.T) {
 	var b bed
 	m := durable(t, filepath.Join(t.TempDir(), "c.db"))

@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
-// shapes is what every event of a type says in the life below: whose it is, and which details it has. More details may come.
+// shapes lists what every event of a type has in the test below: IDs, and at least these details.
 var shapes = map[event.Type]struct {
 	ids, details string
 	lasts        bool // it has a duration
@@ -63,8 +63,8 @@ var shapes = map[event.Type]struct {
 	event.ValidationError: {"", "", false},
 }
 
-// An agent of real parts – chunk store, ingest server, scanner processes, resource controller – is taken through good
-// and bad times. Every type of the vocabulary appears, with what it has to say, and docs/formats.md names all of that.
+// An agent with a real chunk store, ingest server, scanner processes and resource controller meets success and every kind
+// of failure. Every type of event is recorded, with its IDs and details, and docs/formats.md documents all of them.
 func TestEveryTypeOfEventAppears(t *testing.T) {
 	l := newLife(t)
 	l.waitN(1, event.AgentStart)
@@ -83,7 +83,7 @@ func TestEveryTypeOfEventAppears(t *testing.T) {
 
 	events := l.events.Events()
 	if first, last := events[0].Type, events[len(events)-1].Type; first != event.AgentStart || last != event.AgentStop {
-		t.Errorf("the first event is %s and the last one %s", first, last)
+		t.Errorf("first event %s, last event %s; want agent_start and agent_stop", first, last)
 	}
 	seen := map[event.Type]int{}
 	for _, e := range events {
@@ -94,13 +94,13 @@ func TestEveryTypeOfEventAppears(t *testing.T) {
 	for _, typ := range event.Types() {
 		t.Logf("%4d %s", seen[typ], typ)
 		if seen[typ] == 0 && (watch.Supported() || !slices.Contains(watchedTypes, typ)) {
-			t.Errorf("nothing recorded %s", typ)
+			t.Errorf("no event of type %s was recorded", typ)
 		}
 	}
 	for _, e := range events {
 		for key := range e.Details {
 			if !documented[e.Type][key] {
-				t.Errorf("docs/formats.md does not name the detail %s of %s", key, e.Type)
+				t.Errorf("docs/formats.md does not document the detail %s of %s", key, e.Type)
 			}
 		}
 	}
@@ -110,17 +110,17 @@ func checkShape(t *testing.T, e event.Event) {
 	t.Helper()
 	want, known := shapes[e.Type]
 	if !known {
-		t.Errorf("%s is not in the vocabulary", e.Type)
+		t.Errorf("%s has no entry in shapes", e.Type)
 	}
 	have := map[string]string{"tenant": e.TenantID, "job": e.JobID, "report": e.ReportID}
 	for _, id := range strings.Fields(want.ids) {
 		if have[id] == "" {
-			t.Errorf("%s does not name its %s: %+v", e.Type, id, e)
+			t.Errorf("%s event without the ID of its %s: %+v", e.Type, id, e)
 		}
 	}
 	for _, key := range strings.Fields(want.details) {
 		if _, ok := e.Details[key]; !ok {
-			t.Errorf("%s has no detail %s: %+v", e.Type, key, e)
+			t.Errorf("%s event without the detail %s: %+v", e.Type, key, e)
 		}
 	}
 	if e.Message == "" || want.lasts != (e.Duration > 0) || e.Severity.Rank() >= event.Error.Rank() && e.Error == "" {
