@@ -153,7 +153,7 @@ func (d *fullDisk) refuses() {
 	if err != nil || len(list) != len(d.accepted) {
 		d.t.Errorf("%d reports are listed of %d accepted: %v", len(list), len(d.accepted), err)
 	}
-	s, err := d.m.GetStats(context.Background())
+	s, err := d.m.Stats(context.Background())
 	if err != nil || s.Queued != int64(len(d.accepted)) {
 		d.t.Errorf("%d accepted, %+v, %v", len(d.accepted), s, err)
 	}

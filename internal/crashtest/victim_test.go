@@ -61,7 +61,7 @@ func storeConfig(w world, number int, sink event.Sink) *chunk.Config {
 		MaxTenantReports: w.Quota, Sink: sink,
 	}
 	if w.Keys >= 0 && number >= w.Keys {
-		c.Keys = chunk.KeyFunc(func() (keys []chunk.Key, err error) {
+		c.Keys = (func() (keys []chunk.Key, err error) {
 			for i := number; i >= w.Keys; i-- {
 				keys = append(keys, chunk.Key{1: byte(i + 1)})
 			}
@@ -160,7 +160,7 @@ func (v *victim) drain() error {
 
 // reconcile compares what the pipeline and the store count with what was seen of them.
 func (v *victim) reconcile() error {
-	s, err := v.m.GetStats(context.Background())
+	s, err := v.m.Stats(context.Background())
 	if err != nil {
 		return fmt.Errorf("statistics: %w", err)
 	}

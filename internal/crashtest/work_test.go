@@ -179,7 +179,7 @@ func (v *victim) clean(done chan struct{}) {
 				_, err = v.m.Rekey(ctx)
 			}
 		default:
-			_, err = v.m.GetStats(ctx)
+			_, err = v.m.Stats(ctx)
 		}
 		if err != nil && !errors.Is(err, chunk.ErrStorageFull) { // which is for what writes, as a new key does
 			tell("violation cleaner: %v", err)

@@ -21,7 +21,7 @@ func (e *engine) gate() error {
 
 // vitals adds what the store, the audit log and the heap say to what the agent is judged by.
 func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
-	if s, err := e.store.GetStats(ctx); err == nil && s.RoomBytes > 0 {
+	if s, err := e.store.Stats(ctx); err == nil && s.RoomBytes > 0 {
 		v[limits.MetricStore] = s.Full()
 	}
 	v[limits.MetricAudit] = 0

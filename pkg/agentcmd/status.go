@@ -65,7 +65,7 @@ func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, 
 		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Limits: e.usage(), Reasons: []string{},
 	}
 	var err error
-	if s.Store, err = e.store.GetStats(ctx); err != nil {
+	if s.Store, err = e.store.Stats(ctx); err != nil {
 		return nil, err
 	}
 	if !e.cfg.Watch.Empty() {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
@@ -26,7 +27,7 @@ func TestDataIsFreedWithTheReceipt(t *testing.T) {
 	if n := number(t, m, "SELECT count(*) FROM blobs"); n != 0 {
 		t.Fatalf("%d blobs after all parts", n)
 	}
-	if parts := must(m.Storage().Parts(t.Context(), "r")); len(parts) != 3 || parts[2].State != "uploaded" || parts[2].Bytes == 0 {
+	if parts := testkit.Must(m.Storage().Parts(t.Context(), "r")); len(parts) != 3 || parts[2].State != "uploaded" || parts[2].Bytes == 0 {
 		t.Errorf("what is known of the parts: %+v", parts)
 	}
 }
@@ -38,7 +39,7 @@ func TestPartsAreRemovedWithTheirReport(t *testing.T) {
 	if n := number(t, m, "SELECT count(*) FROM parts"); n != 0 {
 		t.Errorf("%d parts are left", n)
 	}
-	r := must(m.Storage().Report(t.Context(), "r"))
+	r := testkit.Must(m.Storage().Report(t.Context(), "r"))
 	if len(r) != 1 || r[0].State != StateCompleted || r[0].Findings != 6 || r[0].Uploaded != 3 || r[0].Finished == nil {
 		t.Errorf("%+v", r)
 	}
@@ -48,7 +49,7 @@ func TestNothingIsRemovedWithoutTheWord(t *testing.T) {
 	m := open(t, Config{MinFindingsForChunking: 2, MaxFindingsPerChunk: 2, MaxConcurrentUploads: 9})
 	ctx, s := t.Context(), m.Storage()
 	submit(t, m, testReport("r", 6))
-	id := must(s.Parts(ctx, "r"))[0].ChunkID
+	id := testkit.Must(s.Parts(ctx, "r"))[0].ChunkID
 	if err := s.DeleteChunkData(ctx, id); !errors.Is(err, ErrNotUploaded) {
 		t.Errorf("data not uploaded: %v", err)
 	}
@@ -96,19 +97,19 @@ func TestFileShrinksAfterTheDrain(t *testing.T) {
 	for i := range 5 {
 		submit(t, m, bulky(fmt.Sprint("r", i), 2))
 	}
-	full := must(m.GetStats(t.Context())).FileBytes
+	full := testkit.Must(m.Stats(t.Context())).FileBytes
 	if full < 10<<20 {
 		t.Fatalf("%d bytes on disk: the test shows nothing", full)
 	}
 	drain(t, m)
-	eventually(t, "file is small", func() bool { return m.db.FileBytes() < 1<<20+reserveBytes })
-	if s := must(m.GetStats(t.Context())); s.Reclaimed < 8<<20 {
+	testkit.Eventually(t, "file is small", func() bool { return m.db.FileBytes() < 1<<20+reserveBytes })
+	if s := testkit.Must(m.Stats(t.Context())); s.Reclaimed < 8<<20 {
 		t.Errorf("%d bytes given back, %+v", s.Reclaimed, s)
 	}
 }
 
 func TestAgeRemovesWhatIsFinished(t *testing.T) {
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	cfg := split
 	cfg.RetentionHours, cfg.DeadRetentionHours, cfg.Sink = 2, 5, rec
 	m := open(t, cfg)
@@ -122,19 +123,19 @@ func TestAgeRemovesWhatIsFinished(t *testing.T) {
 		removed int64
 		left    string
 	}{{1.9, 0, "dead done waiting"}, {2.1, 1, "dead waiting"}, {4.9, 0, "dead waiting"}, {5.1, 1, "waiting"}, {1e5, 0, "waiting"}} {
-		n, err := m.sweepAge(t.Context(), time.Now().Add(time.Duration(step.hours*float64(time.Hour))))
+		n, err := m.cleanUpAge(t.Context(), time.Now().Add(time.Duration(step.hours*float64(time.Hour))))
 		if err != nil || n != step.removed {
 			t.Errorf("after %v h: %d removed, %v", step.hours, n, err)
 		}
 		var left []string
-		for _, r := range must(m.Storage().Reports(t.Context(), 0)) {
+		for _, r := range testkit.Must(m.Storage().Reports(t.Context(), 0)) {
 			left = append(left, r.ReportID)
 		}
 		if strings.Join(left, " ") != step.left {
 			t.Errorf("after %v h: %v are left, want %s", step.hours, left, step.left)
 		}
 	}
-	if e := rec.of(event.ChunkCleanup); len(e) != 3 || e[0].Details["reason"] != byUpload || e[1].Details["reason"] != byAge || e[2].Details["reason"] != byAge {
+	if e := rec.Events(event.ChunkCleanup); len(e) != 3 || e[0].Details["reason"] != byUpload || e[1].Details["reason"] != byAge || e[2].Details["reason"] != byAge {
 		t.Errorf("%+v", e)
 	}
 }
@@ -145,7 +146,7 @@ func TestRetentionForEver(t *testing.T) {
 	m := open(t, cfg)
 	submit(t, m, testReport("done", 1))
 	drain(t, m)
-	if n, err := m.sweepAge(t.Context(), time.Now().AddDate(100, 0, 0)); n != 0 || err != nil {
+	if n, err := m.cleanUpAge(t.Context(), time.Now().AddDate(100, 0, 0)); n != 0 || err != nil {
 		t.Fatal(n, err)
 	}
 }
@@ -158,12 +159,12 @@ func TestCleanerRunsByItself(t *testing.T) {
 		submit(t, m, testReport("r", 1))
 		drain(t, m)
 		time.Sleep(59 * time.Minute)
-		if r := must(m.Storage().Reports(t.Context(), 0)); len(r) != 1 {
+		if r := testkit.Must(m.Storage().Reports(t.Context(), 0)); len(r) != 1 {
 			t.Fatal("removed before its retention")
 		}
 		time.Sleep(17 * time.Minute)
 		synctest.Wait()
-		if r := must(m.Storage().Reports(t.Context(), 0)); len(r) != 0 {
+		if r := testkit.Must(m.Storage().Reports(t.Context(), 0)); len(r) != 0 {
 			t.Fatal("kept after its retention and an interval")
 		}
 	})
@@ -180,7 +181,7 @@ func TestWhatAgedWhileNoAgentRanIsRemovedAtStart(t *testing.T) {
 	alter(t, m.db.Path, "UPDATE reports SET finished = 1")
 	cfg.DatabasePath = m.db.Path
 	m = open(t, cfg)
-	eventually(t, "report removed", func() bool { return number(t, m, "SELECT count(*) FROM reports") == 0 })
+	testkit.Eventually(t, "report removed", func() bool { return number(t, m, "SELECT count(*) FROM reports") == 0 })
 }
 
 func TestCleanupToSizeRemovesTheOldestFinished(t *testing.T) {
@@ -191,13 +192,13 @@ func TestCleanupToSizeRemovesTheOldestFinished(t *testing.T) {
 		time.Sleep(2 * time.Millisecond) // the order of ending is kept in milliseconds
 	}
 	submit(t, m, bulky("waiting", 1))
-	used := must(m.GetStats(t.Context())).UsedBytes
+	used := testkit.Must(m.Stats(t.Context())).UsedBytes
 	n, err := m.Storage().CleanupToSize(t.Context(), used*7/10)
 	if err != nil || n != 2 {
 		t.Fatal(n, err)
 	}
 	var left []string
-	for _, r := range must(m.Storage().Reports(t.Context(), 0)) {
+	for _, r := range testkit.Must(m.Storage().Reports(t.Context(), 0)) {
 		left = append(left, r.ReportID)
 	}
 	if strings.Join(left, " ") != "done2 done3 waiting" {
@@ -254,7 +255,7 @@ func TestFinishedReportsMakeRoom(t *testing.T) {
 		drain(t, m)
 		onDisk(t, m, 1<<20)
 	}
-	left := must(m.Storage().Reports(t.Context(), 0))
+	left := testkit.Must(m.Storage().Reports(t.Context(), 0))
 	if len(left) == 0 || left[len(left)-1].ReportID != "r11" || left[0].ReportID == "r0" {
 		t.Fatalf("%d left, first %v", len(left), left)
 	}
@@ -268,7 +269,7 @@ func TestFinishedReportsMakeRoom(t *testing.T) {
 }
 
 func TestUnsentReportsMakeRoomOnlyWhereTheConfigSaysSo(t *testing.T) {
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	m := open(t, Config{MaxStorageMB: 8, AggressiveCleanup: true, DropUnsent: true, Sink: rec})
 	for i := range 12 {
 		submit(t, m, bulky(fmt.Sprint("r", i), 1))
@@ -278,12 +279,12 @@ func TestUnsentReportsMakeRoomOnlyWhereTheConfigSaysSo(t *testing.T) {
 	if c.Submitted != 12 || c.Dropped < 4 || c.Queued+c.Dropped != 12 {
 		t.Fatalf("%+v", c)
 	}
-	left := must(m.Storage().Reports(t.Context(), 0))
+	left := testkit.Must(m.Storage().Reports(t.Context(), 0))
 	if left[len(left)-1].ReportID != "r11" || left[0].ReportID != fmt.Sprint("r", c.Dropped) {
 		t.Errorf("the oldest were to go, left are %s to %s", left[0].ReportID, left[len(left)-1].ReportID)
 	}
 	events := 0
-	for _, e := range rec.of(event.ChunkCleanup) {
+	for _, e := range rec.Events(event.ChunkCleanup) {
 		if e.Severity == event.Critical && e.Details["unsent"] == true {
 			events++
 		}
@@ -308,7 +309,7 @@ func TestWALStaysBounded(t *testing.T) {
 
 // A reader that stays keeps the WAL from shrinking. That is said, holds nobody up, and ends with the reader.
 func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	m := open(t, Config{MaxStorageMB: 128, AutoCleanupOnUpload: true, CleanupOnReportComplete: true, Sink: rec})
 	submit(t, m, testReport("first", 1))
 	rows, err := m.db.Read.Query("SELECT rid FROM reports UNION ALL SELECT pid FROM parts")
@@ -318,7 +319,7 @@ func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
 	for i := range 12 {
 		submit(t, m, bulky(fmt.Sprint("r", i), 2))
 	}
-	warnings := rec.of(event.ResourceWarning)
+	warnings := rec.Events(event.ResourceWarning)
 	if len(warnings) == 0 || len(warnings) > 4 || warnings[0].Details["value"].(int64) <= walShare(128<<20) {
 		t.Fatalf("%d warnings: %+v", len(warnings), warnings)
 	}
@@ -328,7 +329,7 @@ func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
 	for i := range 4 { // the next try comes when the WAL has grown by a quarter more
 		submit(t, m, bulky(fmt.Sprint("s", i), 2))
 	}
-	if st := must(os.Stat(m.db.Path + "-wal")); st.Size() > walShare(128<<20) {
+	if st := testkit.Must(os.Stat(m.db.Path + "-wal")); st.Size() > walShare(128<<20) {
 		t.Errorf("WAL of %d bytes after the reader has left", st.Size())
 	}
 	drain(t, m)

@@ -1,60 +1,99 @@
 package chunk
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
+	"math"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Config says how reports are split, kept and given up. A zero number means its default; the booleans are
-// what they say, and DefaultConfig sets all of them.
+// Config describes how reports are split, and where and for how long they are kept. A zero number means its default. The
+// booleans have no default of their own: DefaultConfig sets the first three.
 type Config struct {
-	// When a report is split, and into what: see part.SplitConfig.
-	MinFindingsForChunking int   // findings; default 2000
-	MinAssetsForChunking   int   // assets; default 200
-	MinSizeForChunking     int64 // bytes of JSON; default 5 MiB
-	MaxFindingsPerChunk    int   // default 500
-	MaxAssetsPerChunk      int   // default 100
-	MaxChunkSizeBytes      int64 // bytes of JSON before compression; default 2 MiB
-	CompressionLevel       int   // zstd, 1 to 9; default 3
+	// A report with fewer findings than MinFindingsForChunking (default 2000), fewer assets than MinAssetsForChunking
+	// (default 200) and fewer bytes of JSON than MinSizeForChunking (default 5 MiB) is not split.
+	MinFindingsForChunking int
+	MinAssetsForChunking   int
+	MinSizeForChunking     int64
 
-	// How the stored parts are handed to the upload workers.
-	UploadDelayMs        int // milliseconds between two chunks of split reports; default 100; -1: none
-	MaxConcurrentUploads int // parts leased at one time; default 2
-	MaxRetries           int // retries of a part before it becomes a dead letter; default 3; -1: no retry
+	// MaxFindingsPerChunk, MaxAssetsPerChunk and MaxChunkSizeBytes bound a part of a split report. They default to 500
+	// findings, 100 assets and 2 MiB of JSON before compression.
+	MaxFindingsPerChunk int
+	MaxAssetsPerChunk   int
+	MaxChunkSizeBytes   int64
 
-	// Where they are kept, and for how long.
-	DatabasePath       string // default ~/.rediver/chunks.db
-	RetentionHours     int    // of finished reports, in hours; default 24; -1: for ever
-	DeadRetentionHours int    // of dead letters, in hours; default 720; -1: for ever
-	MaxStorageMB       int    // database, WAL and reserve on disk, in MiB; default 500; -1: unlimited
+	// CompressionLevel is the zstd level of the parts, from 1 to 9. Defaults to 3.
+	CompressionLevel int
 
-	AutoCleanupOnUpload     bool // free a part's data as soon as it is uploaded
-	CleanupOnReportComplete bool // remove a report's parts when all are uploaded
-	CleanupIntervalMinutes  int  // minutes between two clean-ups by age and size; default 15; -1: never
-	AggressiveCleanup       bool // over MaxStorageMB, remove finished reports before their retention, oldest first
-	MaxTenantMB             int  // stored bytes of one tenant that are not uploaded, in MiB; default 0: unlimited
-	MaxTenantReports        int  // reports of one tenant that are not uploaded; default 0: unlimited
-	DropUnsent              bool // over MaxStorageMB, remove even reports not yet uploaded, oldest first, each with an event
+	// UploadDelayMs is the pause between two parts of split reports in milliseconds. Defaults to 100; -1 means none. This
+	// field and the next two are for programs that have no pipeline. A pipeline sets its own values, and fails to start if
+	// these and its own contradict each other.
+	UploadDelayMs int `yaml:"-"`
 
-	// Destination names the receiver, e.g. by its URL. A report that was uploaded before is uploaded again where the
-	// Destination is another one now; the same content for the same Destination is not. Default none.
+	// MaxConcurrentUploads is the maximum number of parts leased at a time. Defaults to 2.
+	MaxConcurrentUploads int `yaml:"-"`
+
+	// MaxRetries is the number of times that a part is retried before it becomes a dead letter. Defaults to 3; -1 means
+	// that it is not retried.
+	MaxRetries int `yaml:"-"`
+
+	// DatabasePath is the SQLite file. Defaults to ~/.rediver/chunks.db.
+	DatabasePath string
+
+	// RetentionHours is the time in hours for which uploaded reports are remembered, so that the same content is not
+	// uploaded again. Defaults to 24; -1 means without limit.
+	RetentionHours int
+
+	// DeadRetentionHours is the time in hours for which dead letters are kept. Defaults to 720, 30 days; -1 means without
+	// limit.
+	DeadRetentionHours int
+
+	// MaxStorageMB is the maximum size of the database, its write-ahead log and its reserve on disk in MiB. Defaults to
+	// 500; -1 means no limit.
+	MaxStorageMB int
+
+	// AutoCleanupOnUpload removes the data of a part as soon as it is uploaded.
+	AutoCleanupOnUpload bool
+
+	// CleanupOnReportComplete removes the parts of a report when all of them are uploaded.
+	CleanupOnReportComplete bool
+
+	// CleanupIntervalMinutes is the time in minutes between two clean-ups by age and size. Defaults to 15; -1 means that
+	// there are none after the one at the start.
+	CleanupIntervalMinutes int
+
+	// AggressiveCleanup removes uploaded reports before their retention ends, oldest first, when the store reaches
+	// MaxStorageMB.
+	AggressiveCleanup bool
+
+	// DropUnsent removes even reports that are not uploaded when the store reaches MaxStorageMB, oldest first, each with an
+	// event of severity CRITICAL. It requires AggressiveCleanup.
+	DropUnsent bool
+
+	// MaxTenantMB and MaxTenantReports bound what one tenant has stored and not uploaded: MiB of data, and number of
+	// reports. Zero means no limit.
+	MaxTenantMB      int
+	MaxTenantReports int
+
+	// Destination names the receiver, for example by its URL. A report that was uploaded to another Destination is uploaded
+	// again; the same content for the same Destination is not.
 	Destination string
 
-	// KeyFile and Keys, one of them, encrypt the data of parts at rest: see ReadKeyFile. The first key encrypts, all of
-	// them decrypt. What is known of a part – its report's ID, tenant, job and tool, counts, errors – stays readable.
-	// Default: no encryption.
+	// KeyFile is a file with the keys that encrypt the data of parts at rest; see ReadKeyFile. The first key encrypts, all
+	// keys decrypt. Metadata of a part – IDs of report, tenant and job, tool, counts, errors – is not encrypted. Empty means
+	// no encryption.
 	KeyFile string
-	Keys    KeySource // asked by NewManager
 
-	Sink event.Sink // gets chunk_…, resource_warning and agent_error events; nil: none
+	// Keys returns the keys instead of KeyFile, for example from a key management service. It is called by NewManager.
+	Keys func() ([]Key, error) `yaml:"-"`
+
+	// Sink receives chunk_…, resource_warning and agent_error events. Nil means the Sink that SetDefaultSink provides.
+	Sink event.Sink
 }
 
-// The defaults of Config that are no defaults of part.SplitConfig.
+// Defaults of Config. Those for splitting are defaults of part.SplitConfig.
 const (
 	DefaultUploadDelayMs          = 100
 	DefaultMaxConcurrentUploads   = 2
@@ -66,65 +105,58 @@ const (
 	DefaultCleanupIntervalMinutes = 15
 )
 
-// DefaultConfig returns the configuration in force when NewManager is given nil.
+// DefaultConfig returns the configuration that NewManager uses if it is given nil.
 func DefaultConfig() *Config {
 	c := Config{AutoCleanupOnUpload: true, CleanupOnReportComplete: true, AggressiveCleanup: true}.withDefaults()
 	return &c
 }
 
 func (c Config) withDefaults() Config {
-	c.MinFindingsForChunking = cmp.Or(c.MinFindingsForChunking, part.DefaultMinFindings)
-	c.MinAssetsForChunking = cmp.Or(c.MinAssetsForChunking, part.DefaultMinAssets)
-	c.MinSizeForChunking = cmp.Or(c.MinSizeForChunking, part.DefaultMinBytes)
-	c.MaxFindingsPerChunk = cmp.Or(c.MaxFindingsPerChunk, part.DefaultMaxFindings)
-	c.MaxAssetsPerChunk = cmp.Or(c.MaxAssetsPerChunk, part.DefaultMaxAssets)
-	c.MaxChunkSizeBytes = cmp.Or(c.MaxChunkSizeBytes, part.DefaultMaxBytes)
-	c.CompressionLevel = cmp.Or(c.CompressionLevel, part.DefaultCompressionLevel)
-	c.UploadDelayMs = cmp.Or(c.UploadDelayMs, DefaultUploadDelayMs)
-	c.MaxConcurrentUploads = cmp.Or(c.MaxConcurrentUploads, DefaultMaxConcurrentUploads)
-	c.MaxRetries = cmp.Or(c.MaxRetries, DefaultMaxRetries)
-	c.DatabasePath = cmp.Or(c.DatabasePath, DefaultDatabasePath)
-	c.RetentionHours = cmp.Or(c.RetentionHours, DefaultRetentionHours)
-	c.DeadRetentionHours = cmp.Or(c.DeadRetentionHours, DefaultDeadRetentionHours)
-	c.MaxStorageMB = cmp.Or(c.MaxStorageMB, DefaultMaxStorageMB)
-	c.CleanupIntervalMinutes = cmp.Or(c.CleanupIntervalMinutes, DefaultCleanupIntervalMinutes)
-	c.Sink = event.OrNop(c.Sink)
+	config.Default(&c.MinFindingsForChunking, part.DefaultMinFindings)
+	config.Default(&c.MinAssetsForChunking, part.DefaultMinAssets)
+	config.Default(&c.MinSizeForChunking, part.DefaultMinBytes)
+	config.Default(&c.MaxFindingsPerChunk, part.DefaultMaxFindings)
+	config.Default(&c.MaxAssetsPerChunk, part.DefaultMaxAssets)
+	config.Default(&c.MaxChunkSizeBytes, part.DefaultMaxBytes)
+	config.Default(&c.CompressionLevel, part.DefaultCompressionLevel)
+	config.Default(&c.UploadDelayMs, DefaultUploadDelayMs)
+	config.Default(&c.MaxConcurrentUploads, DefaultMaxConcurrentUploads)
+	config.Default(&c.MaxRetries, DefaultMaxRetries)
+	config.Default(&c.DatabasePath, DefaultDatabasePath)
+	config.Default(&c.RetentionHours, DefaultRetentionHours)
+	config.Default(&c.DeadRetentionHours, DefaultDeadRetentionHours)
+	config.Default(&c.MaxStorageMB, DefaultMaxStorageMB)
+	config.Default(&c.CleanupIntervalMinutes, DefaultCleanupIntervalMinutes)
 	return c
 }
 
-// Validate returns every field that is out of range, in one error that names the field, its value and the
-// bounds. Zero fields are judged by their defaults.
+// Validate returns every setting that is out of range in one error. Zero fields have their defaults.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	check := func(name string, v, lo, hi int64) {
-		if v < lo || v > hi {
-			errs = append(errs, fmt.Errorf("%s: %d is outside %d to %d", name, v, lo, hi))
-		}
-	}
-	check("MinFindingsForChunking", int64(c.MinFindingsForChunking), 1, 1<<31)
-	check("MinAssetsForChunking", int64(c.MinAssetsForChunking), 1, 1<<31)
-	check("MinSizeForChunking", c.MinSizeForChunking, 1, part.MaxBytes)
-	check("MaxFindingsPerChunk", int64(c.MaxFindingsPerChunk), 1, 1<<31)
-	check("MaxAssetsPerChunk", int64(c.MaxAssetsPerChunk), 1, 1<<31)
-	check("MaxChunkSizeBytes", c.MaxChunkSizeBytes, 1, part.MaxBytes)
-	check("CompressionLevel", int64(c.CompressionLevel), 1, 9)
-	check("UploadDelayMs", int64(c.UploadDelayMs), -1, 3_600_000)
-	check("MaxConcurrentUploads", int64(c.MaxConcurrentUploads), 1, 1024)
-	check("MaxRetries", int64(c.MaxRetries), -1, 1_000_000)
-	check("RetentionHours", int64(c.RetentionHours), -1, 1<<20)
-	check("DeadRetentionHours", int64(c.DeadRetentionHours), -1, 1<<20)
-	check("MaxStorageMB", int64(c.MaxStorageMB), -1, 1<<30)
-	check("CleanupIntervalMinutes", int64(c.CleanupIntervalMinutes), -1, 1<<20)
-	check("MaxTenantMB", int64(c.MaxTenantMB), 0, 1<<30)
-	check("MaxTenantReports", int64(c.MaxTenantReports), 0, 1<<30)
+	v := config.New("chunk")
+	config.Range(v, "min_findings_for_chunking", c.MinFindingsForChunking, 1, math.MaxInt32)
+	config.Range(v, "min_assets_for_chunking", c.MinAssetsForChunking, 1, math.MaxInt32)
+	config.Range(v, "min_size_for_chunking", c.MinSizeForChunking, 1, part.MaxBytes)
+	config.Range(v, "max_findings_per_chunk", c.MaxFindingsPerChunk, 1, math.MaxInt32)
+	config.Range(v, "max_assets_per_chunk", c.MaxAssetsPerChunk, 1, math.MaxInt32)
+	config.Range(v, "max_chunk_size_bytes", c.MaxChunkSizeBytes, 1, part.MaxBytes)
+	config.Range(v, "compression_level", c.CompressionLevel, 1, 9)
+	config.Range(v, "upload_delay_ms", c.UploadDelayMs, -1, 3_600_000)
+	config.Range(v, "max_concurrent_uploads", c.MaxConcurrentUploads, 1, 1024)
+	config.Range(v, "max_retries", c.MaxRetries, -1, 1_000_000)
+	config.Range(v, "retention_hours", c.RetentionHours, -1, 1<<20)
+	config.Range(v, "dead_retention_hours", c.DeadRetentionHours, -1, 1<<20)
+	config.Range(v, "max_storage_mb", c.MaxStorageMB, -1, 1<<30)
+	config.Range(v, "cleanup_interval_minutes", c.CleanupIntervalMinutes, -1, 1<<20)
+	config.Range(v, "max_tenant_mb", c.MaxTenantMB, 0, 1<<30)
+	config.Range(v, "max_tenant_reports", c.MaxTenantReports, 0, 1<<30)
 	if c.KeyFile != "" && c.Keys != nil {
-		errs = append(errs, errors.New("KeyFile, Keys: only one of them may be set"))
+		v.Addf("key_file", "only one of KeyFile and Keys may be set")
 	}
 	if c.DropUnsent && !c.AggressiveCleanup {
-		errs = append(errs, errors.New("DropUnsent: needs AggressiveCleanup"))
+		v.Addf("drop_unsent", "requires %s", v.Name("aggressive_cleanup"))
 	}
-	return errors.Join(errs...)
+	return v.Err()
 }
 
 func (c Config) split() part.SplitConfig {
@@ -135,13 +167,12 @@ func (c Config) split() part.SplitConfig {
 	}
 }
 
-// maxBytes returns MaxStorageMB in bytes, 0 for unlimited.
-func (c Config) maxBytes() int64 { return int64(max(c.MaxStorageMB, 0)) << 20 }
+// maxBytes returns MaxStorageMB in bytes, 0 for no limit.
+func (c Config) maxBytes() int64 { return int64(config.OrOff(c.MaxStorageMB)) << 20 }
 
-// maxTenantBytes returns MaxTenantMB in bytes, 0 for unlimited.
+// maxTenantBytes returns MaxTenantMB in bytes, 0 for no limit.
 func (c Config) maxTenantBytes() int64 { return int64(c.MaxTenantMB) << 20 }
 
-// uploadDelay returns UploadDelayMs as a duration.
 func (c Config) uploadDelay() time.Duration {
-	return time.Duration(max(c.UploadDelayMs, 0)) * time.Millisecond
+	return time.Duration(config.OrOff(c.UploadDelayMs)) * time.Millisecond
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -18,7 +19,7 @@ func key(n byte) Key { return Key(bytes.Repeat([]byte{n}, 32)) }
 
 func withKeys(keys ...Key) Config {
 	cfg := split
-	cfg.Keys = KeyFunc(func() ([]Key, error) { return keys, nil })
+	cfg.Keys = (func() ([]Key, error) { return keys, nil })
 	return cfg
 }
 
@@ -41,7 +42,7 @@ func TestEncryptedPartsAreReadWithTheirKeyOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := m.db.Path
-	if b := must(os.ReadFile(path)); bytes.Contains(b, []byte("telling")) || bytes.Contains(b, []byte("\x28\xb5\x2f\xfd")) {
+	if b := testkit.Must(os.ReadFile(path)); bytes.Contains(b, []byte("telling")) || bytes.Contains(b, []byte("\x28\xb5\x2f\xfd")) {
 		t.Error("the file holds readable data, or a zstd frame")
 	}
 	for what, cfg := range map[string]Config{"another": withKeys(key(2), key(3)), "none": split} {
@@ -174,7 +175,7 @@ func TestLinksInPlaceOfTheDatabaseAreRefused(t *testing.T) {
 		if _, err := NewManager(&Config{DatabasePath: path}); err == nil || !strings.Contains(err.Error(), path+suffix) {
 			t.Errorf("%q: %v", suffix, err)
 		}
-		if b := must(os.ReadFile(victim)); string(b) != "precious" {
+		if b := testkit.Must(os.ReadFile(victim)); string(b) != "precious" {
 			t.Errorf("%q: the file behind the link was changed", suffix)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	cfg := split
 	cfg.Sink = rec
 	m := open(t, cfg)
@@ -30,14 +31,14 @@ func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
 	if c := m.Counts(); c.Failed != 1 || c.Parts != 0 {
 		t.Fatalf("%+v", c)
 	}
-	list := must(s.Reports(ctx, 0, StateFailed))
+	list := testkit.Must(s.Reports(ctx, 0, StateFailed))
 	if len(list) != 1 || list[0].Dead != 2 || !strings.HasPrefix(list[0].LastError, "refused") || len(list[0].LastError) > maxErrorText || list[0].Finished == nil {
 		t.Fatalf("%+v", list)
 	}
-	if parts := must(s.Parts(ctx, "r")); len(parts) != 3 || parts[0].State != "dead" || parts[1].State != "uploaded" {
+	if parts := testkit.Must(s.Parts(ctx, "r")); len(parts) != 3 || parts[0].State != "dead" || parts[1].State != "uploaded" {
 		t.Fatalf("%+v", parts)
 	}
-	if e := rec.of(event.ChunkFailed); len(e) != 2 || e[0].Severity != event.Error {
+	if e := rec.Events(event.ChunkFailed); len(e) != 2 || e[0].Severity != event.Error {
 		t.Errorf("%+v", e)
 	}
 
@@ -73,7 +74,7 @@ func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
 	for name, loseData := range map[string]func(*Storage) error{
 		"data kept": func(*Storage) error { return nil },
 		"data deleted": func(s *Storage) error {
-			return s.DeleteChunkData(t.Context(), must(s.Parts(t.Context(), "r"))[0].ChunkID)
+			return s.DeleteChunkData(t.Context(), testkit.Must(s.Parts(t.Context(), "r"))[0].ChunkID)
 		},
 		"parts deleted": func(s *Storage) error { _, err := s.DeleteReportChunks(t.Context(), "r"); return err },
 	} {
@@ -90,7 +91,7 @@ func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
 			if got := titles(t, drain(t, m)); len(got) != 4 {
 				t.Fatalf("%d of 4 findings uploaded", len(got))
 			}
-			if r := must(m.Storage().Report(t.Context(), "r")); r[len(r)-1].State != StateCompleted {
+			if r := testkit.Must(m.Storage().Report(t.Context(), "r")); r[len(r)-1].State != StateCompleted {
 				t.Fatalf("%+v", r)
 			}
 		})

@@ -2,31 +2,35 @@ package chunk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
+	"github.com/rediverio/sdk/pkg/part"
 )
 
-// ErrNotUploaded refuses to delete data that nobody else has yet; Drop is the word for that.
-var ErrNotUploaded = errors.New("not uploaded yet")
-
-// DeleteChunkData frees the data of an uploaded or dead part and keeps what is known of it. chunkID is the part's
-// key. Doing it again does nothing. A part that is still to be uploaded gives ErrNotUploaded.
+// DeleteChunkData removes the data of an uploaded or dead part and keeps its row. chunkID is the key of the part. To repeat
+// the call does nothing. It returns ErrNotUploaded for a part that is still to be uploaded.
 func (s *Storage) DeleteChunkData(ctx context.Context, chunkID string) error {
+	reportID, content, index, err := part.ParseKey(chunkID)
+	if err != nil {
+		return err
+	}
 	return s.m.change(ctx, 0, func(t *tx) error {
-		pid, state, err := s.find(t, chunkID)
-		if err != nil {
+		gone := removal{reason: byOperator, tenant: s.tenant, report: reportID}
+		var pid int64
+		var state int
+		err := t.Row(`SELECT p.pid, p.state, r.job, p.size FROM reports r JOIN parts p ON p.rid = r.rid
+			WHERE r.tenant = ? AND r.id = ? AND substr(r.content, 1, 8) = ? AND p.idx = ? ORDER BY r.rev DESC LIMIT 1`,
+			[]any{s.tenant, reportID, content, index}, &pid, &state, &gone.job, &gone.bytes)
+		switch {
+		case isNoRows(err):
+			return fmt.Errorf("chunk %s: %w", chunkID, ErrNotFound)
+		case err != nil:
 			return err
-		}
-		if state == schema.PartWaiting {
+		case state == schema.PartWaiting:
 			return fmt.Errorf("chunk %s: %w", chunkID, ErrNotUploaded)
 		}
-		gone := removal{reason: byOperator, tenant: s.tenant, unsent: state == schema.PartDead}
-		if err := t.Row("SELECT r.id, r.job, p.size FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.pid = ?", []any{pid},
-			&gone.report, &gone.job, &gone.bytes); err != nil {
-			return err
-		}
+		gone.unsent = state == schema.PartDead
 		n, err := t.Exec("DELETE FROM blobs WHERE pid = ?", pid)
 		if n > 0 {
 			t.AfterCommit(func() { s.m.wakeCleaner(); s.m.removed(gone) })
@@ -35,8 +39,8 @@ func (s *Storage) DeleteChunkData(ctx context.Context, chunkID string) error {
 	})
 }
 
-// DeleteReportChunks removes all parts of a finished report, keeps the report's own row, and returns how many parts
-// there were. A report that is still to be uploaded gives ErrNotUploaded.
+// DeleteReportChunks removes all parts of a finished report, keeps the row of the report, and returns the number of parts.
+// It returns ErrNotUploaded for a report that is still to be uploaded.
 func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (deleted int, err error) {
 	err = s.m.change(ctx, 0, func(t *tx) error {
 		var waiting, known int
@@ -70,8 +74,8 @@ func (s *Storage) DeleteReportChunks(ctx context.Context, reportID string) (dele
 	return deleted, err
 }
 
-// CleanupToSize removes the tenant's completed reports, oldest first, until the store's data takes at most maxBytes,
-// gives the space back to the filesystem, and returns how many reports were removed. Reports not yet uploaded and
+// CleanupToSize removes completed reports of the tenant, oldest first, until the data in the store takes at most maxBytes,
+// and returns free space to the file system. It returns the number of reports removed. Reports that are not uploaded and
 // dead letters stay, so the store may remain larger.
 func (s *Storage) CleanupToSize(ctx context.Context, maxBytes int64) (deleted int, err error) {
 	n, err := s.m.evictTo(ctx, maxBytes, &s.tenant, byOperator)
@@ -81,54 +85,45 @@ func (s *Storage) CleanupToSize(ctx context.Context, maxBytes int64) (deleted in
 	return int(n), err
 }
 
-// RetryDead makes all dead letters of a report due again and returns how many there were.
+// RetryDead makes all dead letters of a report due again and returns their number.
 func (s *Storage) RetryDead(ctx context.Context, reportID string) (retried int, err error) {
-	err = s.m.change(ctx, 0, func(t *tx) error {
-		retried = 0 // a change may be made anew on a full disk
-		return s.each(t, reportID, func(rid int64, _ int) error {
-			n, err := s.m.requeue(t, rid)
-			retried += int(n)
-			return err
-		})
+	return s.eachRevision(ctx, reportID, func(t *tx, rid int64, _ int) (int, error) {
+		n, err := s.m.requeue(t, rid)
+		return int(n), err
 	})
-	return retried, err
 }
 
-// Drop removes a report whatever its state: an operator's word that it is not wanted any more. It returns how many
-// revisions were removed.
+// Drop removes a report in any state, uploaded or not, and returns the number of revisions removed.
 func (s *Storage) Drop(ctx context.Context, reportID string) (dropped int, err error) {
-	err = s.m.change(ctx, 0, func(t *tx) error {
-		dropped = 0
-		return s.each(t, reportID, func(rid int64, state int) error {
-			dropped++
-			return s.m.remove(t, rid, state, byOperator)
-		})
+	return s.eachRevision(ctx, reportID, func(t *tx, rid int64, state int) (int, error) {
+		return 1, s.m.remove(t, rid, state, byOperator)
 	})
-	return dropped, err
 }
 
-// each calls f for every revision of a report.
-func (s *Storage) each(t *tx, reportID string, f func(rid int64, state int) error) error {
-	found := false
-	for rev := 0; ; found = true {
-		var rid int64
-		var state int
-		if err := t.Row("SELECT coalesce(min(rev), 0) FROM reports WHERE tenant = ? AND id = ? AND state != 0 AND rev > ?",
-			[]any{s.tenant, reportID, rev}, &rev); err != nil {
-			return err
+// eachRevision calls f for every revision of a report in one change and returns the sum of its results.
+func (s *Storage) eachRevision(ctx context.Context, reportID string, f func(t *tx, rid int64, state int) (int, error)) (sum int, err error) {
+	err = s.m.change(ctx, 0, func(t *tx) error {
+		sum = 0 // a change may be applied more than once
+		for rev, found := 0, false; ; found = true {
+			var rid int64
+			var state int
+			err := t.Row("SELECT rev, rid, state FROM reports WHERE tenant = ? AND id = ? AND state != 0 AND rev > ? ORDER BY rev LIMIT 1",
+				[]any{s.tenant, reportID, rev}, &rev, &rid, &state)
+			if isNoRows(err) && found {
+				return nil
+			}
+			if isNoRows(err) {
+				return fmt.Errorf("report %s: %w", reportID, ErrNotFound)
+			}
+			if err != nil {
+				return err
+			}
+			n, err := f(t, rid, state)
+			if err != nil {
+				return err
+			}
+			sum += n
 		}
-		if rev == 0 {
-			break
-		}
-		if err := t.Row("SELECT rid, state FROM reports WHERE tenant = ? AND id = ? AND rev = ?", []any{s.tenant, reportID, rev}, &rid, &state); err != nil {
-			return err
-		}
-		if err := f(rid, state); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return fmt.Errorf("report %s: %w", reportID, ErrNotFound)
-	}
-	return nil
+	})
+	return sum, err
 }

@@ -9,13 +9,10 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Export writes what is stored of a report's newest revision, a line of JSON for each part whose data is still there,
-// in their order: each is a report of its own, with the tool, the metadata and the assets its findings reference. It
-// returns how many parts it wrote. It fails with ErrNotFound, and at the first part that is damaged.
+// Export writes the stored parts of the newest revision of a report to w, one line of JSON for each part that has its data,
+// in order. Each line is a report of its own, with the tool, the metadata and the assets that its findings reference. Export
+// returns the number of parts it wrote. It fails with ErrNotFound, and at the first part that is damaged.
 func (s *Storage) Export(ctx context.Context, reportID string, w io.Writer) (parts int, err error) {
-	if s.m.db.Closed() {
-		return 0, ErrClosed
-	}
 	if _, err := s.Report(ctx, reportID); err != nil {
 		return 0, err
 	}
@@ -38,7 +35,7 @@ func (s *Storage) Export(ctx context.Context, reportID string, w io.Writer) (par
 	}
 }
 
-// storedPart reads the first part after an index whose data is there.
+// storedPart returns the first part after an index that has its data.
 func (s *Storage) storedPart(ctx context.Context, reportID string, after int) (*part.Part, error) {
 	p := &part.Part{ReportID: reportID, TenantID: s.tenant}
 	var content, sha []byte

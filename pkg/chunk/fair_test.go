@@ -109,7 +109,7 @@ func TestDeadLettersCountForTheQuota(t *testing.T) {
 	if _, err := m.Put(t.Context(), half, env); !errors.As(err, &quota) {
 		t.Fatalf("%v", err)
 	}
-	if n, err := m.sweepAge(t.Context(), time.Now().Add(1000*time.Hour)); n != 1 || err != nil {
+	if n, err := m.cleanUpAge(t.Context(), time.Now().Add(1000*time.Hour)); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	submit(t, m, half, env)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"modernc.org/sqlite"
 )
 
@@ -148,7 +149,7 @@ func TestConcurrentSubmitsShareTransactions(t *testing.T) {
 	for i := range 64 {
 		all.Go(func() { submit(t, m, testReport(fmt.Sprint("r", i), 1)) })
 	}
-	eventually(t, "64 reports wait", func() bool { return m.db.Waiting() == 64 })
+	testkit.Eventually(t, "64 reports wait", func() bool { return m.db.Waiting() == 64 })
 	close(hold)
 	all.Wait()
 	n := -1

@@ -21,7 +21,7 @@ func TestFull(t *testing.T) {
 	}
 	full := func(what string, least, most float64) {
 		t.Helper()
-		s, err := m.GetStats(t.Context())
+		s, err := m.Stats(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestFull(t *testing.T) {
 		}
 		drain(t, m)
 	}
-	if s, err := m.GetStats(t.Context()); err != nil || s.UsedBytes < s.RoomBytes*3/4 {
+	if s, err := m.Stats(t.Context()); err != nil || s.UsedBytes < s.RoomBytes*3/4 {
 		t.Fatalf("nothing is kept: %+v, %v", s, err)
 	}
 	full("all uploaded", 0, 15)

@@ -17,42 +17,32 @@ import (
 // Key is a key of 32 random bytes for AES-256-GCM.
 type Key [32]byte
 
-// ID names the key in the database. It is the start of a hash, so it tells nothing of the key and another key never
-// goes by the same name.
+// ID names the key in the database. It is the beginning of a hash, which reveals nothing about the key.
 func (k Key) ID() string {
 	sum := sha256.Sum256(append([]byte("rediver chunk key\x00"), k[:]...))
 	return hex.EncodeToString(sum[:8])
 }
 
-// String hides the key in logs.
+// String returns the ID of the key, so that logs do not contain the key.
 func (k Key) String() string { return "key " + k.ID() }
 
-// GoString hides the key from %#v.
+// GoString does for %#v what String does for %v.
 func (k Key) GoString() string { return k.String() }
 
-// KeySource gives the keys of Config.Keys, e.g. from a key management service: the current one first, then those by
-// which earlier data is read.
-type KeySource interface {
-	Keys() ([]Key, error)
-}
-
-// KeyFunc makes a function a KeySource.
-type KeyFunc func() ([]Key, error)
-
-// Keys calls f.
-func (f KeyFunc) Keys() ([]Key, error) { return f() }
-
-// KeyError says that stored parts are encrypted with a key that was not given. The store is left as it is.
+// KeyError is returned if stored parts are encrypted with a key that was not given. The store is not changed.
 type KeyError struct {
-	ID    string // Key.ID of the key that is needed
-	Given []string
-	Parts int64 // stored parts that need it
+	ID    string   // Key.ID of the missing key
+	Given []string // Key.ID of the keys that were given
+	Parts int64    // number of stored parts that need the key
 }
 
 func (e *KeyError) Error() string {
 	given := "none is given"
 	if len(e.Given) > 0 {
 		given = "given: " + strings.Join(e.Given, ", ")
+	}
+	if e.Parts == 1 {
+		return fmt.Sprintf("1 stored part is encrypted with key %s; %s", e.ID, given)
 	}
 	return fmt.Sprintf("%d stored parts are encrypted with key %s; %s", e.Parts, e.ID, given)
 }
@@ -62,8 +52,8 @@ const (
 	maxKeys    = 100
 )
 
-// ReadKeyFile reads keys from a file that only its owner may access: one a line, 32 bytes in base64, the current one
-// first and older ones, by which earlier data is read, after it. Empty lines and lines that begin with # are left out.
+// ReadKeyFile reads keys from a file that only its owner may access: one key on each line, 32 bytes in base64. The first
+// key is the current one, the others decrypt earlier data. Empty lines and lines that begin with # are ignored.
 func ReadKeyFile(path string) ([]Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -75,7 +65,7 @@ func ReadKeyFile(path string) ([]Key, error) {
 		return nil, err
 	}
 	if mode := st.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("key file %s has mode %#o, others may read it: want 0600", path, mode)
+		return nil, fmt.Errorf("key file %s has mode %#o, which lets others read it: want 0600", path, mode)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
@@ -100,7 +90,7 @@ func parseKeys(b []byte) (keys []Key, err error) {
 		}
 		raw, err := base64.StdEncoding.DecodeString(line)
 		if err != nil {
-			return nil, fmt.Errorf("line %d is not base64", n) // the error would quote the key
+			return nil, fmt.Errorf("line %d is not base64", n) // the decoder's error would quote the key
 		}
 		if len(raw) != len(Key{}) {
 			return nil, fmt.Errorf("line %d has %d bytes, a key has %d", n, len(raw), len(Key{}))
@@ -113,7 +103,7 @@ func parseKeys(b []byte) (keys []Key, err error) {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("no key in it")
+		return nil, errors.New("it has no key")
 	}
 	return keys, nil
 }

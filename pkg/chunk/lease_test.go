@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
@@ -85,7 +86,7 @@ func TestLateOutcomeDoesNotTouchANewReport(t *testing.T) {
 	errs := make(chan error, 4)
 	queue := func(n int, f func() error) { // the n-th change waits behind the first
 		go func() { errs <- f() }()
-		eventually(t, "change is queued", func() bool { return m.db.Waiting() == n })
+		testkit.Eventually(t, "change is queued", func() bool { return m.db.Waiting() == n })
 	}
 	busy := make(chan struct{})
 	go func() {
@@ -130,12 +131,12 @@ func TestNoPartIsLeasedBeforeItsReportIsCounted(t *testing.T) {
 			return nil
 		})
 	}()
-	eventually(t, "first change is queued", func() bool { return m.db.Waiting() == 1 })
+	testkit.Eventually(t, "first change is queued", func() bool { return m.db.Waiting() == 1 })
 	go func() {
 		_, err := m.SubmitReport(t.Context(), testReport("r", 1))
 		errs <- err
 	}()
-	eventually(t, "report is queued", func() bool { return m.db.Waiting() == 2 })
+	testkit.Eventually(t, "report is queued", func() bool { return m.db.Waiting() == 2 })
 	close(hold)
 	<-committed
 
@@ -194,7 +195,7 @@ func TestRetryIsDueWhenItSays(t *testing.T) {
 			if again != nil || err != nil || at.Sub(due).Abs() > time.Millisecond {
 				t.Fatalf("part %v, next at %v, want %v, %v", again, at, due, err)
 			}
-			info := must(m.Storage().Parts(t.Context(), "r"))
+			info := testkit.Must(m.Storage().Parts(t.Context(), "r"))
 			if info[0].LastError != "not now" || info[0].NextTry == nil || info[0].Attempts != attempt {
 				t.Errorf("%+v", info[0])
 			}

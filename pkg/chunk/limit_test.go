@@ -74,7 +74,7 @@ func TestRefusedReportsRemoveNothingTwice(t *testing.T) {
 	m := open(t, cfg)
 	execute(t, m, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 		INSERT INTO reports (rid, tenant, id, rev, job, tool, priority, state, content, parts, done, stamp, created, finished)
-		SELECT i + 1000, '', 'done' || i, 1, '', '', 0, 2, randomblob(32), 1, 1, 0, 0, 1e15 + i FROM n`, 3*sweepBatch))
+		SELECT i + 1000, '', 'done' || i, 1, '', '', 0, 2, randomblob(32), 1, 1, 0, 0, 1e15 + i FROM n`, 3*cleanupBatch))
 	var err error
 	for i := 0; err == nil && i < 16; i++ {
 		_, err = m.Put(t.Context(), bulky(fmt.Sprint("r", i), 1), part.Envelope{})

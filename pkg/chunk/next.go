@@ -8,9 +8,9 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Next leases the part to upload next; see pipeline.Spool. It returns nil while MaxConcurrentUploads parts
-// are leased, and for UploadDelayMs after a chunk of a split report was leased. The data is as it was read: a
-// pipeline compares it with SHA256 before it is uploaded.
+// Next leases the part to upload next; see pipeline.Spool. It returns nil while as many parts are leased as may be, and
+// during the upload delay after a part of a split report was leased. The data is as it was read: a pipeline compares it with
+// SHA256 before the upload.
 func (m *Manager) Next(ctx context.Context) (*part.Part, time.Time, error) {
 	m.nextMu.Lock()
 	defer m.nextMu.Unlock()
@@ -42,24 +42,21 @@ func (m *Manager) Next(ctx context.Context) (*part.Part, time.Time, error) {
 	}
 }
 
-// pick takes the next candidate from the window. Without one it says when there will be one, or that the
-// window is empty.
+// pick takes the next candidate from the window. If there is none it returns when there will be one, or that the window is
+// empty.
 func (m *Manager) pick(now time.Time) (c candidate, ok bool, due time.Time, empty bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.leases) >= m.cfg.MaxConcurrentUploads {
+	if len(m.leases) >= m.uploads.concurrent || m.window.isIdle() {
 		return candidate{}, false, time.Time{}, false
 	}
-	if m.window.isIdle() {
-		return candidate{}, false, time.Time{}, false
-	}
-	return m.window.take(now, m.lastChunk.Add(m.cfg.uploadDelay()))
+	return m.window.take(now, m.lastChunk.Add(m.uploads.delay))
 }
 
 // waitingParts selects candidates that are due.
 const waitingParts = `SELECT p.pid, p.rid, p.priority, p.turn, r.parts > 1 FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.state = 1 AND p.due <= ?`
 
-// yieldToOldest exchanges c for the oldest part due, every fairEvery leases, where c goes first only by its priority.
+// yieldToOldest replaces c by the oldest part that is due, every fairEvery leases, if c is first only by its priority.
 func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 	m.mu.Lock()
 	skip := m.window.leased%fairEvery != fairEvery-1 || !m.window.firstByPriority(*c)
@@ -70,6 +67,7 @@ func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 	return m.db.Consistent(func() error { return m.exchange(ctx, c) })
 }
 
+// exchange does the query of yieldToOldest.
 func (m *Manager) exchange(ctx context.Context, c *candidate) error {
 	var old candidate
 	err := m.db.Row(ctx, waitingParts+" ORDER BY p.turn, p.pid LIMIT 1", []any{time.Now().UnixMilli()},
@@ -82,7 +80,7 @@ func (m *Manager) exchange(ctx context.Context, c *candidate) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	paced := m.lastChunk.Add(m.cfg.uploadDelay()).After(time.Now())
+	paced := m.lastChunk.Add(m.uploads.delay).After(time.Now())
 	if _, leased := m.leases[old.pid]; leased || old.pid == c.pid || old.chunk && paced {
 		return nil
 	}
@@ -91,8 +89,8 @@ func (m *Manager) exchange(ctx context.Context, c *candidate) error {
 	return nil
 }
 
-// refill reads the window anew. What a transaction changed is in memory too before it can be read here, or it is read
-// here: a part is never found before its report is counted, and none is missed.
+// refill reads the window again. It does so between transactions, so that it finds no part whose report is not counted yet,
+// and misses none.
 func (m *Manager) refill(ctx context.Context) error {
 	return m.db.Consistent(func() error { return m.readWindow(ctx) })
 }
@@ -129,7 +127,7 @@ func (m *Manager) readWindow(ctx context.Context) error {
 	return nil
 }
 
-// nextDue returns when the first of the parts put back becomes due.
+// nextDue returns when the first retried part becomes due.
 func (m *Manager) nextDue(ctx context.Context) (time.Time, error) {
 	var ms sql.NullInt64
 	err := m.db.Row(ctx, "SELECT min(due) FROM parts WHERE state = 1 AND due > 0 AND due > ?", []any{time.Now().UnixMilli()}, &ms)
@@ -145,7 +143,7 @@ func (m *Manager) nextDue(ctx context.Context) (time.Time, error) {
 	return m.window.retry, nil
 }
 
-// lease reads a candidate's part and marks it as leased. It returns nil when the part is no longer waiting.
+// lease reads the part of a candidate and marks it as leased. It returns nil if the part is no longer waiting.
 func (m *Manager) lease(ctx context.Context, c candidate) (*part.Part, error) {
 	for {
 		m.mu.Lock()
@@ -159,7 +157,7 @@ func (m *Manager) lease(ctx context.Context, c candidate) (*part.Part, error) {
 			return nil, err
 		}
 		m.mu.Lock()
-		if m.removals != removals { // the report may have gone since it was read
+		if m.removals != removals { // the report may have been removed since the part was read
 			m.mu.Unlock()
 			continue
 		}
@@ -191,9 +189,9 @@ func (m *Manager) load(ctx context.Context, c candidate) (_ *part.Part, size int
 		return nil, 0, err
 	}
 	if p.Data, err = m.keys.Open(p.Data, keyID, p.TenantID, p.ReportID, p.Index); err != nil {
-		p.Data = nil // it cannot match its hash either
+		p.Data = nil // which does not match its hash
 	}
-	// A row that is not what was written gives a part whose hash cannot match: it is known as damaged, not delivered.
+	// A damaged row becomes a part whose hash cannot match, so that it is recognized as damaged and not delivered.
 	if p.SHA256 = hash32(sha); len(content) != len(p.SHA256) {
 		p.SHA256 = [32]byte{}
 	}
@@ -204,7 +202,7 @@ func (m *Manager) load(ctx context.Context, c candidate) (_ *part.Part, size int
 	return &p, size, nil
 }
 
-// hash32 returns b as a hash, or zeros where it cannot be one.
+// hash32 returns b as a hash, or zeros if it has another length.
 func hash32(b []byte) (h [32]byte) {
 	if len(b) == len(h) {
 		copy(h[:], b)

@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/part"
 )
@@ -28,9 +30,10 @@ func TestAllConfigProblemsAreNamed(t *testing.T) {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
-		"MinFindingsForChunking: -1", "MinAssetsForChunking: -1", "MinSizeForChunking: -1", "MaxFindingsPerChunk: -1", "MaxAssetsPerChunk: -1",
-		"MaxChunkSizeBytes: 1099511627776", "CompressionLevel: 22 is outside 1 to 9", "UploadDelayMs: -2", "MaxConcurrentUploads: -1",
-		"MaxRetries: -2", "RetentionHours: -2", "DeadRetentionHours: -2", "MaxStorageMB: -2", "CleanupIntervalMinutes: -2", "DropUnsent",
+		"chunk.min_findings_for_chunking: -1", "chunk.min_assets_for_chunking: -1", "chunk.min_size_for_chunking: -1", "chunk.max_findings_per_chunk: -1",
+		"chunk.max_assets_per_chunk: -1", "chunk.max_chunk_size_bytes: 1099511627776", "chunk.compression_level: 22 is outside 1 to 9", "chunk.upload_delay_ms: -2",
+		"chunk.max_concurrent_uploads: -1", "chunk.max_retries: -2", "chunk.retention_hours: -2", "chunk.dead_retention_hours: -2", "chunk.max_storage_mb: -2",
+		"chunk.cleanup_interval_minutes: -2", "chunk.drop_unsent",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
@@ -41,27 +44,26 @@ func TestAllConfigProblemsAreNamed(t *testing.T) {
 	}
 }
 
-func TestZeroFieldsAreDefaultsAndTheCallersStructStays(t *testing.T) {
-	cfg := Config{DatabasePath: filepath.Join(t.TempDir(), "c.db")} // as a literal in somebody's code
+func TestZeroFieldsMeanDefaultsAndTheConfigIsCopied(t *testing.T) {
+	cfg := Config{DatabasePath: filepath.Join(t.TempDir(), "c.db")}
 	before := cfg
 	m, err := NewManager(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if cfg != before {
+	if !reflect.DeepEqual(cfg, before) {
 		t.Errorf("NewManager wrote to the caller's struct: %+v", cfg)
 	}
 	want := *DefaultConfig()
 	want.DatabasePath, want.AutoCleanupOnUpload, want.CleanupOnReportComplete, want.AggressiveCleanup = cfg.DatabasePath, false, false, false
 	got := m.cfg
-	got.Sink, want.Sink = nil, nil // functions do not compare
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
 	cfg.MaxRetries = 77
-	if m.MaxRetries() != DefaultMaxRetries {
-		t.Error("the configuration is shared with the caller")
+	if _, retries, _ := m.UploadLimits(); retries != 0 {
+		t.Errorf("UploadLimits after the caller changed its Config = %d retries, want 0", retries)
 	}
 }
 
@@ -184,7 +186,7 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("r", 4))
 	leased := next(t, m)
-	w := must(m.NewWriter(t.Context(), testReport("w", 0), part.Envelope{}))
+	w := testkit.Must(m.NewWriter(t.Context(), testReport("w", 0), part.Envelope{}))
 	var closers sync.WaitGroup
 	for range 4 {
 		closers.Go(func() {
@@ -206,7 +208,7 @@ func TestClosedStoreSaysSo(t *testing.T) {
 		"Writer.Close":       func() error { _, err := w.Close(); return err },
 		"Next":               func() error { _, _, err := m.Next(ctx); return err },
 		"Settle":             func() error { _, err := m.Settle(ctx, leased, uploaded); return err },
-		"GetStats":           func() error { _, err := m.GetStats(ctx); return err },
+		"Stats":              func() error { _, err := m.Stats(ctx); return err },
 		"Tenants":            func() error { _, err := m.Tenants(ctx); return err },
 		"Reports":            func() error { _, err := s.Reports(ctx, 0); return err },
 		"Report":             func() error { _, err := s.Report(ctx, "r"); return err },

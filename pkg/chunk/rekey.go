@@ -2,7 +2,7 @@ package chunk
 
 import (
 	"context"
-	"fmt"
+	"errors"
 )
 
 // rekeyBatch and rekeyBytes bound the parts that one transaction encrypts with the current key.
@@ -11,17 +11,18 @@ const (
 	rekeyBytes = 8 << 20
 )
 
-// Rekey encrypts with the current key what is stored otherwise: with an older key, or not at all. Afterwards the
-// older keys are needed no more, but for parts that are damaged: these stay as they are. It returns how many parts it changed. Reports may be submitted and uploaded
-// meanwhile. A call that was cut short is completed by the next one. Without keys it fails.
+// Rekey encrypts stored data that is not encrypted with the current key: data with an older key, or without a key. It
+// returns the number of parts it changed. Afterwards the older keys are only needed for damaged parts, which stay as they
+// are. Reports may be submitted and uploaded meanwhile. A call that was interrupted is completed by the next one. Rekey
+// fails if no keys are configured.
 func (m *Manager) Rekey(ctx context.Context) (parts int64, err error) {
 	if m.keys.current == "" {
-		return 0, fmt.Errorf("rekey: neither KeyFile nor Keys is set")
+		return 0, errors.New("rekey: neither KeyFile nor Keys is set")
 	}
 	for last, more := int64(0), true; more && err == nil; {
 		var done, at int64
 		err = m.change(ctx, rekeyBytes, func(t *tx) (err error) {
-			done, at, more, err = m.rekeySome(t, last)
+			done, at, more, err = m.rekeyNext(t, last)
 			return err
 		})
 		if err == nil {
@@ -32,9 +33,8 @@ func (m *Manager) Rekey(ctx context.Context) (parts int64, err error) {
 	return parts, err
 }
 
-// rekeySome encrypts the next parts after a row anew and returns how many, the last row it saw, and whether there may
-// be more.
-func (m *Manager) rekeySome(t *tx, after int64) (done, last int64, more bool, err error) {
+// rekeyNext encrypts the next parts after a row. It returns how many, the last row it read, and whether there may be more.
+func (m *Manager) rekeyNext(t *tx, after int64) (done, last int64, more bool, err error) {
 	last = after
 	for bytes, tried := 0, 0; tried < rekeyBatch && bytes < rekeyBytes; tried++ {
 		var pid int64
@@ -51,7 +51,7 @@ func (m *Manager) rekeySome(t *tx, after int64) (done, last int64, more bool, er
 		}
 		last = pid
 		data, err := m.keys.Open(stored, keyID, tenant, reportID, index)
-		if err != nil { // damaged: it stays as it is, and its upload will say so
+		if err != nil { // damaged, which its upload reports
 			continue
 		}
 		again, id := m.keys.seal(data, tenant, reportID, index)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
@@ -62,7 +63,7 @@ func makeVictim(t *testing.T, checkpoint int) *victimStore {
 		}
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		v.files[suffix] = must(os.ReadFile(m.db.Path + suffix))
+		v.files[suffix] = testkit.Must(os.ReadFile(m.db.Path + suffix))
 	}
 	return v
 }
@@ -85,9 +86,9 @@ func (v *victimStore) restore(t *testing.T, damage func(files map[string][]byte)
 }
 
 // salvagedEvent returns what was said of a replaced store, nil when it was not replaced.
-func salvagedEvent(t *testing.T, rec *recorder) map[string]any {
+func salvagedEvent(t *testing.T, rec *testkit.Recorder) map[string]any {
 	t.Helper()
-	for _, e := range rec.of(event.AgentError) {
+	for _, e := range rec.Events(event.AgentError) {
 		if e.Severity == event.Critical {
 			d := e.Details
 			if d["reports_found"].(int64) != d["reports_salvaged"].(int64)+d["reports_lost"].(int64) {
@@ -103,7 +104,7 @@ func salvagedEvent(t *testing.T, rec *recorder) map[string]any {
 // what was accepted.
 func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 	t.Helper()
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	cfg := damageConfig
 	cfg.DatabasePath, cfg.Sink, cfg.UploadDelayMs = path, rec, -1
 	m, err := NewManager(&cfg)
@@ -112,8 +113,8 @@ func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 	}
 	defer m.Close()
 	there := map[string]bool{}
-	for _, tenant := range must(m.Tenants(t.Context())) {
-		for _, r := range must(m.Tenant(tenant).Reports(t.Context(), 0)) {
+	for _, tenant := range testkit.Must(m.Tenants(t.Context())) {
+		for _, r := range testkit.Must(m.Tenant(tenant).Reports(t.Context(), 0)) {
 			there[r.ReportID] = true
 		}
 	}
@@ -123,7 +124,7 @@ func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 		}
 	}
 	d := salvagedEvent(t, rec)
-	torn := len(rec.of(event.AgentError)) > 0 && d == nil
+	torn := len(rec.Events(event.AgentError)) > 0 && d == nil
 	if d != nil {
 		checkStore(t, m)
 		if lost := d["reports_lost"].(int64); int64(missing) > lost && d["incomplete"] == false {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/chunk/internal/salvage"
 	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 	"github.com/rediverio/sdk/pkg/chunk/internal/walimage"
@@ -28,7 +29,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return must(os.ReadFile(m.db.Path))
+		return testkit.Must(os.ReadFile(m.db.Path))
 	}
 	for name, damage := range map[string]func([]byte) []byte{
 		"no database at all": func([]byte) []byte { return []byte(strings.Repeat("this is no database. ", 1000)) },
@@ -47,10 +48,10 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 			if err := os.WriteFile(path, data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			rec := &recorder{}
+			rec := &testkit.Recorder{}
 			m := open(t, Config{DatabasePath: path, Sink: rec})
 			submit(t, m, testReport("new", 1))
-			e := rec.of(event.AgentError)
+			e := rec.Events(event.AgentError)
 			if len(e) != 1 || e[0].Severity != event.Critical || e[0].Error == "" {
 				t.Fatalf("%+v", e)
 			}
@@ -71,9 +72,9 @@ func TestStartDoesNotWaitForTheCheck(t *testing.T) {
 	salvage.CheckTime = 0
 	v := makeVictim(t, 60)
 	path := v.restore(t, func(map[string][]byte) {})
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	m := open(t, Config{DatabasePath: path, Sink: rec})
-	if e := rec.of(event.AgentError); len(e) != 1 || e[0].Severity != event.Warn || !strings.Contains(e[0].Message, "check") || e[0].Details["bytes"] == int64(0) {
+	if e := rec.Events(event.AgentError); len(e) != 1 || e[0].Severity != event.Warn || !strings.Contains(e[0].Message, "check") || e[0].Details["bytes"] == int64(0) {
 		t.Errorf("%+v", e)
 	}
 	if c := m.Counts(); c.Recovered == 0 {
@@ -109,7 +110,7 @@ func TestEmptyDatabaseBesideItsLogIsNoNewOne(t *testing.T) {
 func TestFirstPageIsNotNeeded(t *testing.T) {
 	v := makeVictim(t, 60)
 	path := v.restore(t, func(f map[string][]byte) { clear(f[""][:sqlitedb.PageSize]); f["-wal"] = nil })
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	m := open(t, Config{DatabasePath: path, Sink: rec})
 	d := salvagedEvent(t, rec)
 	if d == nil || d["reports_salvaged"].(int64) < 45 || d["incomplete"] != true {
@@ -125,11 +126,11 @@ func TestTornEndOfTheLogIsNoDamage(t *testing.T) {
 		half := slices.Clone(f["-wal"][walimage.HeaderSize : walimage.HeaderSize+walimage.FrameHeaderSize+sqlitedb.PageSize]) // its salts are right, its checksum is not
 		f["-wal"] = append(f["-wal"], half...)
 	})
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	if err := open(t, Config{DatabasePath: path, Sink: rec}).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if e := rec.of(event.AgentError); len(e) != 1 || e[0].Severity != event.Warn || !strings.Contains(e[0].Message, "torn") {
+	if e := rec.Events(event.AgentError); len(e) != 1 || e[0].Severity != event.Warn || !strings.Contains(e[0].Message, "torn") {
 		t.Errorf("%+v", e)
 	}
 	if missing := v.judge(t, path); missing > 0 {
@@ -145,7 +146,7 @@ func TestCommitsBehindABadFrameAreTaken(t *testing.T) {
 		path := v.restore(t, func(f map[string][]byte) {
 			f["-wal"][walimage.HeaderSize+at*(walimage.FrameHeaderSize+sqlitedb.PageSize)+walimage.FrameHeaderSize+100] ^= 4
 		})
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		m := open(t, Config{DatabasePath: path, Sink: rec})
 		d := salvagedEvent(t, rec)
 		if d == nil || d["bad_wal_frames"] != 1 || d["incomplete"] != true || d["reports_salvaged"].(int64) < 45 {
@@ -158,7 +159,7 @@ func TestCommitsBehindABadFrameAreTaken(t *testing.T) {
 // A disk that spoils every store is not filled with them.
 func TestDamagedStoresDoNotPileUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	for range salvage.KeepCorrupt + 2 {
 		if err := os.WriteFile(path, []byte(strings.Repeat("no database", 1000)), 0o600); err != nil {
 			t.Fatal(err)
@@ -167,8 +168,8 @@ func TestDamagedStoresDoNotPileUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left := must(filepath.Glob(path + salvage.CorruptSuffix + "*.json"))
-	e := rec.of(event.AgentError)
+	left := testkit.Must(filepath.Glob(path + salvage.CorruptSuffix + "*.json"))
+	e := rec.Events(event.AgentError)
 	if removed := e[len(e)-1].Details["removed"].([]string); len(left) != salvage.KeepCorrupt || len(removed) == 0 || !strings.HasPrefix(removed[0], "chunks.db"+salvage.CorruptSuffix) {
 		t.Errorf("%d are left: %v; removed: %v", len(left), left, removed)
 	}
@@ -195,7 +196,7 @@ func TestOldSchemaIsSalvaged(t *testing.T) {
 		fmt.Sprintf("INSERT INTO parts (pid, rid, idx, state, priority, due, attempts, error, encoding, raw, size, sha, findings, assets, deps, oversize) VALUES (9, 7, 0, 1, 5, 1, 2, 'busy', '', 25, 25, x'%x', 1, 0, 0, 0)",
 			sha256.Sum256([]byte(data))),
 		"INSERT INTO blobs VALUES (9, CAST('"+data+"' AS BLOB))")
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	if err := (&salvage.Store{Path: path, Sink: rec, Keys: &keyring{}}).Repair(errors.New("known to be damaged")); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func TestOldSchemaIsSalvaged(t *testing.T) {
 		t.Fatalf("%v", d)
 	}
 	m := open(t, Config{DatabasePath: path})
-	info := must(m.Tenant("acme").Report(t.Context(), "old"))
+	info := testkit.Must(m.Tenant("acme").Report(t.Context(), "old"))
 	if len(info) != 1 || info[0].Revision != 3 || info[0].JobID != "job" || info[0].Priority != 5 || info[0].LastError != "busy" {
 		t.Errorf("%+v", info)
 	}
@@ -233,11 +234,11 @@ func TestInterruptedMigrationIsResumed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, suffix := range []string{"", "-wal"} {
-			if err := os.WriteFile(path+suffix, must(os.ReadFile(old+suffix)), 0o600); err != nil {
+			if err := os.WriteFile(path+suffix, testkit.Must(os.ReadFile(old+suffix)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		m := open(t, Config{DatabasePath: path, Sink: rec})
 		submit(t, m, testReport("r", 1))
 		drain(t, m)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/chunk/internal/salvage"
 	"github.com/rediverio/sdk/pkg/chunk/internal/walimage"
 )
@@ -97,7 +98,7 @@ func TestInterruptedReplacementIsEnded(t *testing.T) {
 	stamp := "20260304T050607.000000"
 	for name, state := range map[string]func(t *testing.T, path string){
 		"half a new store": func(t *testing.T, path string) {
-			b := must(os.ReadFile(path))
+			b := testkit.Must(os.ReadFile(path))
 			for _, s := range []string{salvage.SalvagingSuffix, salvage.SalvagingSuffix + "-journal"} {
 				if err := os.WriteFile(path+s, b[:len(b)/3], 0o600); err != nil {
 					t.Fatal(err)
@@ -112,7 +113,7 @@ func TestInterruptedReplacementIsEnded(t *testing.T) {
 			v, path := bigDamage(t)
 			state(t, path)
 			_, unfinished := os.Stat(path + salvage.SalvagedSuffix + stamp)
-			rec := &recorder{}
+			rec := &testkit.Recorder{}
 			m := open(t, Config{DatabasePath: path, Sink: rec})
 			d := salvagedEvent(t, rec)
 			if d == nil || d["reports_salvaged"].(int64) < 20 {

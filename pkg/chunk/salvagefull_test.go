@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/internal/sqlitedb"
+	"github.com/rediverio/sdk/internal/testkit"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -21,7 +22,7 @@ func TestDiskFullDuringTheSalvage(t *testing.T) {
 				f[""][page*sqlitedb.PageSize] ^= 0xff
 			}
 		})
-		rec := &recorder{}
+		rec := &testkit.Recorder{}
 		cfg := damageConfig
 		cfg.DatabasePath, cfg.Sink = path, rec
 		mend := breakDisk(t, false, n, sqlite3.SQLITE_FULL)
@@ -39,8 +40,8 @@ func TestDiskFullDuringTheSalvage(t *testing.T) {
 			t.Fatalf("write %d: no event", n)
 		}
 		there := int64(0)
-		for _, tenant := range must(m.Tenants(t.Context())) {
-			there += int64(len(must(m.Tenant(tenant).Reports(t.Context(), 0, StatePending, StateFailed))))
+		for _, tenant := range testkit.Must(m.Tenants(t.Context())) {
+			there += int64(len(testkit.Must(m.Tenant(tenant).Reports(t.Context(), 0, StatePending, StateFailed))))
 		}
 		if there != d["reports_salvaged"].(int64) {
 			t.Errorf("write %d: %d reports are there: %v", n, there, d)

@@ -11,13 +11,13 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Settle ends the lease of p, which must be the part that Next returned; see pipeline.Spool. It is done even when ctx
-// is. A part that was settled already, or dropped meanwhile, gives ErrNotFound.
+// Settle ends the lease of p, which must be the part that Next returned; see pipeline.Spool. It ignores cancellation of its
+// context. It returns ErrNotFound for a part that is settled already or was removed meanwhile.
 func (m *Manager) Settle(_ context.Context, p *part.Part, o part.Outcome) (part.Progress, error) {
 	m.mu.Lock()
 	pid, ok := m.byPart[p]
 	l := m.leases[pid]
-	delete(m.byPart, p) // nobody else may settle it
+	delete(m.byPart, p) // so that it is settled once
 	m.mu.Unlock()
 	if !ok {
 		return part.Progress{}, fmt.Errorf("settle part %s: no lease: %w", p.Key, ErrNotFound)
@@ -35,7 +35,7 @@ func (m *Manager) Settle(_ context.Context, p *part.Part, o part.Outcome) (part.
 			t.AfterCommit(func() { prog = s.progress; s.committed() })
 			return nil
 		})
-		if err != nil { // the part stays as it was in the store: due again
+		if err != nil { // the part is unchanged in the store and due again
 			m.endLease(pid, l)
 		}
 	}
@@ -51,7 +51,7 @@ func (m *Manager) endLease(pid int64, l lease) {
 	m.mu.Unlock()
 }
 
-// endLeaseLocked does nothing where the lease has ended already, because the report was removed.
+// endLeaseLocked does nothing if the lease has ended already because the report was removed.
 func (m *Manager) endLeaseLocked(pid int64, l lease) {
 	if m.leases[pid] != l {
 		return
@@ -63,7 +63,7 @@ func (m *Manager) endLeaseLocked(pid int64, l lease) {
 	}
 }
 
-// settlement is one outcome on its way into the database.
+// settlement stores one outcome.
 type settlement struct {
 	m *Manager
 	t *tx
@@ -86,7 +86,7 @@ func (s *settlement) apply() error {
 	return fmt.Errorf("settle part %s: unknown outcome %d", s.part.Key, s.outcome.Kind)
 }
 
-// retry puts the part back.
+// retry makes the part due again at the time of the outcome.
 func (s *settlement) retry() error {
 	attempt := 1
 	if s.outcome.Free {
@@ -97,7 +97,7 @@ func (s *settlement) retry() error {
 	return s.changed(n, err)
 }
 
-// finish moves the part and its report on.
+// finish stores the final state of the part, and of its report if this was the last part.
 func (s *settlement) finish(state int) error {
 	if err := s.advance(state == schema.PartUploaded); err != nil {
 		return err
@@ -138,16 +138,16 @@ func (s *settlement) finish(state int) error {
 	return err
 }
 
-// stored returns how much data there is of the report. With one part it is known without asking.
+// stored returns the bytes of data that the report has. For a report of one part no query is needed.
 func (s *settlement) stored() (bytes int64, err error) {
-	if s.part.Total == 1 || s.m.silent {
+	if s.part.Total == 1 {
 		return s.size, nil
 	}
 	err = s.t.Row("SELECT "+dataBytes+" FROM parts p LEFT JOIN blobs b ON b.pid = p.pid WHERE p.rid = ?", []any{s.rid}, &bytes)
 	return bytes, err
 }
 
-// advance computes the progress with this outcome. Of a report of one part it is known without asking.
+// advance computes the progress of the report with this outcome. For a report of one part no query is needed.
 func (s *settlement) advance(uploaded bool) error {
 	prog := &s.progress
 	if prog.Total, prog.SubmittedAt = s.part.Total, s.part.SubmittedAt; prog.Total > 1 {
@@ -170,7 +170,7 @@ func (s *settlement) advance(uploaded bool) error {
 	return nil
 }
 
-// changed turns an update of no row into ErrNotFound.
+// changed returns ErrNotFound for an update of no row.
 func (s *settlement) changed(n int64, err error) error {
 	if err == nil && n == 0 {
 		err = fmt.Errorf("settle part %s: %w", s.part.Key, ErrNotFound)
@@ -178,7 +178,7 @@ func (s *settlement) changed(n int64, err error) error {
 	return err
 }
 
-// committed moves the counts and says what happened.
+// committed updates the counts and records the event.
 func (s *settlement) committed() {
 	m, o, p := s.m, s.outcome, s.part
 	m.mu.Lock()
@@ -207,9 +207,6 @@ func (s *settlement) committed() {
 	if s.freed > 0 {
 		m.wakeCleaner()
 	}
-	if m.silent {
-		return
-	}
 	e := event.Event{
 		TenantID: p.TenantID, JobID: p.JobID, ReportID: p.ReportID,
 		Details: map[string]any{"chunk_index": p.Index, "total_chunks": p.Total, "size": len(p.Data), "attempt": p.Attempt},
@@ -219,17 +216,17 @@ func (s *settlement) committed() {
 		e.Type, e.Message = event.ChunkUploaded, fmt.Sprintf("chunk %d/%d uploaded", p.Index+1, p.Total)
 	case part.Dead:
 		e.Type, e.Severity, e.Error = event.ChunkFailed, event.Error, errText(o.Err)
-		e.Message = fmt.Sprintf("chunk %d/%d is a dead letter", p.Index+1, p.Total)
+		e.Message = fmt.Sprintf("chunk %d/%d became a dead letter", p.Index+1, p.Total)
 	default:
 		return
 	}
-	m.cfg.Sink.Record(e)
+	m.events.Record(e)
 	if s.freed > 0 {
 		m.removed(removal{reason: byUpload, tenant: p.TenantID, job: p.JobID, report: p.ReportID, bytes: s.freed})
 	}
 }
 
-// requeue makes the dead letters of a report due again and returns how many there were.
+// requeue makes the dead letters of a report due again and returns their number.
 func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 	var size int64
 	var state int
@@ -263,7 +260,7 @@ func (m *Manager) requeue(t *tx, rid int64) (int64, error) {
 	return n, nil
 }
 
-// maxErrorText bounds the reason kept with a part.
+// maxErrorText bounds the error stored with a part, in bytes.
 const maxErrorText = 1 << 10
 
 func errText(err error) string {
@@ -272,4 +269,10 @@ func errText(err error) string {
 	}
 	s := err.Error()
 	return s[:min(len(s), maxErrorText)]
+}
+
+// decodeResult decodes the sums stored with a report. A text that is not JSON counts as no sums.
+func decodeResult(text string) (res part.Result) {
+	_ = json.Unmarshal([]byte(text), &res) // only this package writes the column
+	return res
 }

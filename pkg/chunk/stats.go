@@ -10,23 +10,23 @@ import (
 // Stats is the state of the store.
 type Stats struct {
 	part.Counts
-	Dead       int64 `json:"dead_letters"`    // parts, of all reports
-	Finished   int64 `json:"finished"`        // reports kept for their retention
+	Dead       int64 `json:"dead_letters"`    // dead parts of all reports
+	Finished   int64 `json:"finished"`        // finished reports in their retention
 	Duplicates int64 `json:"duplicates"`      // reports submitted again with the same content
-	FileBytes  int64 `json:"file_bytes"`      // database, WAL and reserve on disk
-	UsedBytes  int64 `json:"used_bytes"`      // of it, pages that hold data
-	FreeBytes  int64 `json:"free_bytes"`      // of it, pages to be reused or given back
-	Reclaimed  int64 `json:"reclaimed_bytes"` // given back to the filesystem since the store was opened
-	MaxBytes   int64 `json:"max_bytes"`       // MaxStorageMB; 0: unlimited
-	RoomBytes  int64 `json:"room_bytes"`      // of that, what UsedBytes can come to: the WAL and the reserve take the rest; 0: unlimited
+	FileBytes  int64 `json:"file_bytes"`      // database, write-ahead log and reserve on disk
+	UsedBytes  int64 `json:"used_bytes"`      // pages that hold data
+	FreeBytes  int64 `json:"free_bytes"`      // pages to be reused or returned to the file system
+	Reclaimed  int64 `json:"reclaimed_bytes"` // returned to the file system since the store was opened
+	MaxBytes   int64 `json:"max_bytes"`       // MaxStorageMB; 0: no limit
+	RoomBytes  int64 `json:"room_bytes"`      // limit of UsedBytes: MaxBytes without the write-ahead log and the reserve; 0: no limit
 
-	// Removable is of UsedBytes the data of completed reports, which goes when a new report needs the room. Zero without
-	// AggressiveCleanup, and while UsedBytes is no more than half of RoomBytes.
+	// Removable is the data of completed reports, a part of UsedBytes, that is removed when a new report needs the space. It
+	// is zero without AggressiveCleanup, and while UsedBytes is at most half of RoomBytes.
 	Removable int64 `json:"removable_bytes"`
 }
 
-// Full is the percentage of the room that is taken by what no new report can take the place of; 0 without a limit. Near
-// 100 reports are refused with a *StorageFullError.
+// Full returns the percentage of RoomBytes that is taken by data which is not removed for a new report; 0 without a limit.
+// Near 100, reports are refused with a *StorageFullError.
 func (s Stats) Full() float64 {
 	if s.RoomBytes <= 0 {
 		return 0
@@ -34,8 +34,8 @@ func (s Stats) Full() float64 {
 	return 100 * float64(max(s.UsedBytes-s.Removable, 0)) / float64(s.RoomBytes)
 }
 
-// GetStats returns the state of the store, all tenants together.
-func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
+// Stats returns the state of the store, all tenants together.
+func (m *Manager) Stats(ctx context.Context) (Stats, error) {
 	if m.db.Closed() {
 		return Stats{}, ErrClosed
 	}
@@ -62,7 +62,7 @@ func (m *Manager) GetStats(ctx context.Context) (Stats, error) {
 	if s.MaxBytes > 0 {
 		s.RoomBytes = dataShare(s.MaxBytes)
 	}
-	if m.cfg.AggressiveCleanup && s.UsedBytes > s.RoomBytes/2 { // else it does not matter, and is not worth a look at all parts
+	if m.cfg.AggressiveCleanup && s.UsedBytes > s.RoomBytes/2 { // the query reads all parts, and below that its result does not matter
 		const query = `SELECT coalesce(sum(size), 0) FROM reports r JOIN parts p USING (rid)
 			WHERE r.state = 2 AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid)`
 		if err := m.db.Read.QueryRowContext(ctx, query).Scan(&s.Removable); err != nil {

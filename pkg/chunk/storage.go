@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -9,48 +10,60 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Storage is one tenant's door to the stored reports: none of its methods sees or touches another tenant's.
+// Storage gives access to the stored reports of one tenant. None of its methods returns or changes data of another tenant.
 type Storage struct {
 	m      *Manager
 	tenant string
 }
 
-// Tenant returns the door of a tenant; "" is the agent's own.
+// Tenant returns the Storage of a tenant. The empty ID is the agent's own tenant.
 func (m *Manager) Tenant(id string) *Storage { return &Storage{m, id} }
 
-// Storage returns the door of the agent's own tenant.
+// Storage returns the Storage of the agent's own tenant.
 func (m *Manager) Storage() *Storage { return m.Tenant("") }
 
 // Tenants returns the tenants that have stored reports, sorted.
-func (m *Manager) Tenants(ctx context.Context) ([]string, error) {
-	if m.db.Closed() {
-		return nil, ErrClosed
-	}
-	rows, err := m.db.Read.QueryContext(ctx, "SELECT DISTINCT tenant FROM reports ORDER BY tenant")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
+func (m *Manager) Tenants(ctx context.Context) (tenants []string, err error) {
+	err = m.each(ctx, func(rows *sql.Rows) error {
 		var t string
-		if err := rows.Scan(&t); err != nil {
-			return nil, err
-		}
-		out = append(out, t)
-	}
-	return out, rows.Err()
+		err := rows.Scan(&t)
+		tenants = append(tenants, t)
+		return err
+	}, "SELECT DISTINCT tenant FROM reports ORDER BY tenant")
+	return tenants, err
 }
 
-// State of a stored report.
+// each calls scan for each row of a query.
+func (m *Manager) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	if m.db.Closed() {
+		return ErrClosed
+	}
+	rows, err := m.db.Read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// State is the state of a stored report.
 type State string
 
 // The states of a report.
 const (
-	StatePending   State = "pending"   // parts are waiting or under way
+	StatePending   State = "pending"   // parts are waiting or being uploaded
 	StateCompleted State = "completed" // every part is uploaded
 	StateFailed    State = "failed"    // finished with dead letters
 )
+
+var stateNames = map[int]State{schema.ReportPending: StatePending, schema.ReportCompleted: StateCompleted, schema.ReportFailed: StateFailed}
+
+var partNames = map[int]string{schema.PartHeld: "held", schema.PartWaiting: "waiting", schema.PartUploaded: "uploaded", schema.PartDead: "dead"}
 
 // ReportInfo describes a stored report.
 type ReportInfo struct {
@@ -76,7 +89,7 @@ type ReportInfo struct {
 
 // PartInfo describes a stored part.
 type PartInfo struct {
-	ChunkID   string     `json:"chunk_id"` // the part's key
+	ChunkID   string     `json:"chunk_id"` // the key of the part
 	Index     int        `json:"index"`
 	State     string     `json:"state"` // waiting, uploaded or dead
 	Attempts  int        `json:"attempts"`
@@ -86,12 +99,8 @@ type PartInfo struct {
 	Findings  int        `json:"findings"`
 }
 
-const reportColumns = `r.tenant, r.id, r.rev, r.job, r.tool, r.priority, r.state, r.parts, r.done, r.dead, r.findings, r.assets,
-	r.raw, r.stored, r.created, r.finished, r.result,
-	coalesce((SELECT error FROM parts p WHERE p.rid = r.rid AND p.error != '' ORDER BY p.state DESC, p.attempts DESC LIMIT 1), '')`
-
-// Reports lists reports, oldest first; states limits it to these, none means all. At most limit are returned;
-// 0 means 1000.
+// Reports lists the reports in the given states, or in any state if none is given, oldest first. It returns at most limit
+// reports; zero means 1000.
 func (s *Storage) Reports(ctx context.Context, limit int, states ...State) ([]ReportInfo, error) {
 	if limit <= 0 {
 		limit = 1000
@@ -109,83 +118,63 @@ func (s *Storage) Reports(ctx context.Context, limit int, states ...State) ([]Re
 	if in == "" {
 		return nil, fmt.Errorf("states %v: want pending, completed or failed", states)
 	}
-	return s.query(ctx, "r.state IN ("+in[1:]+") ORDER BY r.rid LIMIT ?", limit)
+	return s.reports(ctx, "r.state IN ("+in[1:]+") ORDER BY r.rid LIMIT ?", limit)
 }
-
-var stateNames = map[int]State{schema.ReportPending: StatePending, schema.ReportCompleted: StateCompleted, schema.ReportFailed: StateFailed}
 
 // Report returns every revision of a report, oldest first, or ErrNotFound.
 func (s *Storage) Report(ctx context.Context, reportID string) ([]ReportInfo, error) {
-	out, err := s.query(ctx, "r.id = ? AND r.state != 0 ORDER BY r.rev", reportID)
+	out, err := s.reports(ctx, "r.id = ? AND r.state != 0 ORDER BY r.rev", reportID)
 	if err == nil && len(out) == 0 {
 		err = fmt.Errorf("report %s: %w", reportID, ErrNotFound)
 	}
 	return out, err
 }
 
-func (s *Storage) query(ctx context.Context, where string, args ...any) ([]ReportInfo, error) {
-	if s.m.db.Closed() {
-		return nil, ErrClosed
-	}
-	rows, err := s.m.db.Read.QueryContext(ctx, "SELECT "+reportColumns+" FROM reports r WHERE r.tenant = ? AND "+where, append([]any{s.tenant}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []ReportInfo
-	for rows.Next() {
+const selectReports = `SELECT r.tenant, r.id, r.rev, r.job, r.tool, r.priority, r.state, r.parts, r.done, r.dead, r.findings, r.assets,
+	r.raw, r.stored, r.created, r.finished, r.result,
+	coalesce((SELECT error FROM parts p WHERE p.rid = r.rid AND p.error != '' ORDER BY p.state DESC, p.attempts DESC LIMIT 1), '')
+	FROM reports r WHERE r.tenant = ? AND `
+
+func (s *Storage) reports(ctx context.Context, where string, args ...any) (out []ReportInfo, err error) {
+	err = s.m.each(ctx, func(rows *sql.Rows) error {
 		var i ReportInfo
 		var state int
 		var created, finished int64
 		var result string
-		if err := rows.Scan(&i.TenantID, &i.ReportID, &i.Revision, &i.JobID, &i.Tool, &i.Priority, &state, &i.Parts, &i.Uploaded, &i.Dead,
-			&i.Findings, &i.Assets, &i.BytesRaw, &i.BytesStored, &created, &finished, &result, &i.LastError); err != nil {
-			return nil, err
-		}
-		i.State, i.Created, i.Result = stateNames[state], time.UnixMilli(created), decodeResult(result)
-		i.Finished = optionalTime(finished)
+		err := rows.Scan(&i.TenantID, &i.ReportID, &i.Revision, &i.JobID, &i.Tool, &i.Priority, &state, &i.Parts, &i.Uploaded, &i.Dead,
+			&i.Findings, &i.Assets, &i.BytesRaw, &i.BytesStored, &created, &finished, &result, &i.LastError)
+		i.State, i.Created, i.Finished, i.Result = stateNames[state], time.UnixMilli(created), optionalTime(finished), decodeResult(result)
 		out = append(out, i)
-	}
-	return out, rows.Err()
+		return err
+	}, selectReports+where, append([]any{s.tenant}, args...)...)
+	return out, err
 }
 
-// Parts lists the stored parts of a report's newest revision, in their order. A completed report has none left
-// where CleanupOnReportComplete is set.
-func (s *Storage) Parts(ctx context.Context, reportID string) ([]PartInfo, error) {
-	if s.m.db.Closed() {
-		return nil, ErrClosed
-	}
-	rows, err := s.m.db.Read.QueryContext(ctx, `SELECT r.content, p.idx, p.state, p.attempts, p.due, p.error, p.size, p.findings
-		FROM reports r JOIN parts p ON p.rid = r.rid
-		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) ORDER BY p.idx`,
-		s.tenant, reportID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []PartInfo
-	for rows.Next() {
+// Parts lists the stored parts of the newest revision of a report, in order. A completed report has none if
+// CleanupOnReportComplete is set.
+func (s *Storage) Parts(ctx context.Context, reportID string) (out []PartInfo, err error) {
+	err = s.m.each(ctx, func(rows *sql.Rows) error {
 		var p PartInfo
 		var content []byte
 		var state int
 		var due int64
 		if err := rows.Scan(&content, &p.Index, &state, &p.Attempts, &due, &p.LastError, &p.Bytes, &p.Findings); err != nil {
-			return nil, err
+			return err
 		}
 		if len(content) != 32 {
-			return nil, fmt.Errorf("report %s: content hash of %d bytes", reportID, len(content))
+			return fmt.Errorf("report %s has a content hash of %d bytes, want 32", reportID, len(content))
 		}
-		p.ChunkID = part.Key(reportID, [32]byte(content), p.Index)
-		p.State = partNames[state]
+		p.ChunkID, p.State = part.Key(reportID, [32]byte(content), p.Index), partNames[state]
 		if state == schema.PartWaiting {
 			p.NextTry = optionalTime(due)
 		}
 		out = append(out, p)
-	}
-	return out, rows.Err()
+		return nil
+	}, `SELECT r.content, p.idx, p.state, p.attempts, p.due, p.error, p.size, p.findings FROM reports r JOIN parts p ON p.rid = r.rid
+		WHERE r.tenant = ?1 AND r.id = ?2 AND r.rev = (SELECT max(rev) FROM reports WHERE tenant = ?1 AND id = ?2 AND state != 0) ORDER BY p.idx`,
+		s.tenant, reportID)
+	return out, err
 }
-
-var partNames = map[int]string{schema.PartHeld: "held", schema.PartWaiting: "waiting", schema.PartUploaded: "uploaded", schema.PartDead: "dead"}
 
 func optionalTime(ms int64) *time.Time {
 	if ms == 0 {
@@ -193,19 +182,4 @@ func optionalTime(ms int64) *time.Time {
 	}
 	t := time.UnixMilli(ms)
 	return &t
-}
-
-// find returns the row of a part by its key, within the transaction of t.
-func (s *Storage) find(t *tx, chunkID string) (pid int64, state int, err error) {
-	reportID, content, index, err := part.ParseKey(chunkID)
-	if err != nil {
-		return 0, 0, err
-	}
-	err = t.Row(`SELECT p.pid, p.state FROM reports r JOIN parts p ON p.rid = r.rid
-		WHERE r.tenant = ? AND r.id = ? AND substr(r.content, 1, 8) = ? AND p.idx = ? ORDER BY r.rev DESC LIMIT 1`,
-		[]any{s.tenant, reportID, content, index}, &pid, &state)
-	if isNoRows(err) {
-		err = fmt.Errorf("chunk %s: %w", chunkID, ErrNotFound)
-	}
-	return pid, state, err
 }

@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
 func TestReportComesBackWhole(t *testing.T) {
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	m := open(t, Config{Sink: rec, MaxConcurrentUploads: 100})
 	r := testReport("r", 5000)
 	r.Dependencies = []*report.Dependency{{Name: "left-pad", Version: "1.0"}}
@@ -50,10 +51,10 @@ func TestReportComesBackWhole(t *testing.T) {
 	if got := titles(t, parts); len(got) != 5000 || deps != 1 {
 		t.Fatalf("%d findings, %d dependencies", len(got), deps)
 	}
-	if e := rec.of(event.ChunkCreated); len(e) != 1 || e[0].ReportID != "r" || e[0].TenantID != "acme" || e[0].Details["parts"] != len(parts) {
+	if e := rec.Events(event.ChunkCreated); len(e) != 1 || e[0].ReportID != "r" || e[0].TenantID != "acme" || e[0].Details["parts"] != len(parts) {
 		t.Errorf("chunk_created: %+v", e)
 	}
-	if e := rec.of(event.ChunkUploaded); len(e) != len(parts) {
+	if e := rec.Events(event.ChunkUploaded); len(e) != len(parts) {
 		t.Errorf("%d chunk_uploaded for %d parts", len(e), len(parts))
 	}
 }
@@ -71,7 +72,7 @@ func TestSameContentAgainIsNoNewReport(t *testing.T) {
 	if p := next(t, m); p != nil {
 		t.Fatalf("part %s is uploaded twice", p.Key)
 	}
-	if s, err := m.GetStats(t.Context()); err != nil || s.Duplicates != 3 {
+	if s, err := m.Stats(t.Context()); err != nil || s.Duplicates != 3 {
 		t.Fatalf("%+v %v", s, err)
 	}
 }
@@ -155,24 +156,17 @@ func TestProgressIsKeptWhenSubmitOverlapsUploads(t *testing.T) {
 	for i, n := range sizes {
 		submit(t, m, testReport(fmt.Sprint("r", i), n))
 	}
-	eventually(t, "all three uploaded", func() bool { return m.Counts().Completed == 3 })
+	testkit.Eventually(t, "all three uploaded", func() bool { return m.Counts().Completed == 3 })
 	cancel()
 	uploads.Wait()
 	if n := number(t, m, "SELECT count(*) FROM blobs"); n != 0 {
 		t.Errorf("%d blobs are kept", n)
 	}
-	for _, i := range must(m.Storage().Reports(t.Context(), 0)) {
+	for _, i := range testkit.Must(m.Storage().Reports(t.Context(), 0)) {
 		if i.State != StateCompleted || i.Uploaded != i.Parts || i.Findings != sizes[i.ReportID[1]-'0'] {
 			t.Errorf("%+v", i)
 		}
 	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
 
 // stream writes a report of mb MiB without closing it: some of its parts are on disk.
@@ -315,7 +309,7 @@ func TestNewestRevisionIsKnownWhenTheFirstIsGone(t *testing.T) {
 	drain(t, m)
 	second := testReport("r", 2)
 	submit(t, m, second)
-	if n, err := m.sweepAge(t.Context(), time.Now().Add(25*time.Hour)); n != 1 || err != nil {
+	if n, err := m.cleanUpAge(t.Context(), time.Now().Add(25*time.Hour)); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	submit(t, m, second)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -22,9 +23,9 @@ func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 	drain(t, m)
 	submit(t, m, testReport("waiting", 4), theirs)
 	other := m.Tenant("theirs")
-	key := func(id string) string { return must(other.Parts(ctx, id))[0].ChunkID }
+	key := func(id string) string { return testkit.Must(other.Parts(ctx, id))[0].ChunkID }
 	dead, done := key("dead"), key("done")
-	before := []any{must(other.Reports(ctx, 0)), must(other.Parts(ctx, "dead")), must(other.Parts(ctx, "done")), number(t, m, "SELECT count(*) FROM blobs")}
+	before := []any{testkit.Must(other.Reports(ctx, 0)), testkit.Must(other.Parts(ctx, "dead")), testkit.Must(other.Parts(ctx, "done")), number(t, m, "SELECT count(*) FROM blobs")}
 
 	mine := m.Tenant("mine")
 	notFound := func(name string, err error) {
@@ -75,7 +76,7 @@ func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 			call(id)
 		}
 	}
-	after := []any{must(other.Reports(ctx, 0)), must(other.Parts(ctx, "dead")), must(other.Parts(ctx, "done")), number(t, m, "SELECT count(*) FROM blobs")}
+	after := []any{testkit.Must(other.Reports(ctx, 0)), testkit.Must(other.Parts(ctx, "dead")), testkit.Must(other.Parts(ctx, "done")), number(t, m, "SELECT count(*) FROM blobs")}
 	if !reflect.DeepEqual(before, after) {
 		t.Errorf("the other tenant's reports have changed:\n%+v\n%+v", before, after)
 	}
@@ -87,7 +88,7 @@ func TestTenantsDoNotSeeOrTouchEachOther(t *testing.T) {
 			t.Errorf("Drop of my own: %d %v", n, err)
 		}
 	}
-	if got := must(m.Tenants(ctx)); !slices.Equal(got, []string{"theirs"}) {
+	if got := testkit.Must(m.Tenants(ctx)); !slices.Equal(got, []string{"theirs"}) {
 		t.Errorf("tenants %q", got)
 	}
 	if parts := drain(t, m); len(parts) != 2 {

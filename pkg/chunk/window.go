@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// candidate is a waiting part in the upload order.
+// candidate is a waiting part and its position in the upload order.
 type candidate struct {
 	pid, rid int64
 	priority int
 	turn     int64 // see Manager.takeTurns
-	chunk    bool  // of a split report: paced by UploadDelayMs
+	chunk    bool  // part of a split report, after which the upload delay applies
 }
 
 // compare orders candidates: higher priority first, then by turn.
@@ -19,34 +19,34 @@ func (c candidate) compare(o candidate) int {
 	return cmp.Or(cmp.Compare(o.priority, c.priority), cmp.Compare(c.turn, o.turn), cmp.Compare(c.pid, o.pid))
 }
 
-// window is the head of the queue of waiting parts, read ahead so that most leases need no search.
+// window is the head of the queue of waiting parts. It is read ahead, so that most leases need no query.
 type window struct {
 	parts    []candidate // sorted
-	complete bool        // it holds everything due that is not leased
-	stale    bool        // it must be read anew
-	idle     bool        // when it was read nothing waited, not even for a later time
-	retry    time.Time   // the earliest time at which a part put back becomes due; zero: none
+	complete bool        // it holds every part that is due and not leased
+	stale    bool        // it must be read again
+	idle     bool        // no part waited when it was read, not even for a later time
+	retry    time.Time   // earliest time at which a retried part becomes due; zero: none
 	leased   int         // leases since the store was opened
 }
 
 const (
 	windowSize = 256
-	// fairEvery is how often the oldest part goes first whatever its priority, so that none starves.
+	// fairEvery: every so many leases the oldest part is leased regardless of its priority, so that none starves.
 	fairEvery = 8
 )
 
-// load replaces what the window holds by the first candidates of the queue.
+// load replaces the window by the first candidates of the queue.
 func (w *window) load(found []candidate, complete bool) {
 	w.parts, w.complete, w.stale, w.idle = found, complete, false, false
 }
 
-// isIdle says that nothing waits, so that the store need not be asked.
+// isIdle reports whether no part waits, so that no query is needed.
 func (w *window) isIdle() bool { return w.idle && len(w.parts) == 0 && !w.stale && w.retry.IsZero() }
 
-// add notes a part that became due.
+// add inserts a part that became due.
 func (w *window) add(c candidate) {
 	if w.stale || !w.complete && (len(w.parts) == 0 || c.compare(w.parts[len(w.parts)-1]) > 0) {
-		return // it is found when its time comes
+		return // it is found when the window is read again
 	}
 	at, _ := slices.BinarySearchFunc(w.parts, c, candidate.compare)
 	w.parts = slices.Insert(w.parts, at, c)
@@ -55,8 +55,8 @@ func (w *window) add(c candidate) {
 	}
 }
 
-// take removes and returns the first part that may go now; chunks may not before paced. Without one, due says when
-// there will be one, zero for no time in sight, and empty that the window must be read.
+// take removes and returns the first part that may be uploaded now; parts of split reports may not before paced. If there
+// is none, due is the time at which there will be one, zero if that is unknown, and empty means that the window must be read.
 func (w *window) take(now, paced time.Time) (c candidate, ok bool, due time.Time, empty bool) {
 	if !w.retry.IsZero() && !w.retry.After(now) {
 		w.stale, w.retry = true, time.Time{}
@@ -80,18 +80,18 @@ func (w *window) take(now, paced time.Time) (c candidate, ok bool, due time.Time
 	return candidate{}, false, paced, false
 }
 
-// swap puts one candidate back and takes another one out.
+// swap inserts one candidate and removes another one.
 func (w *window) swap(back, out candidate) {
 	w.parts = slices.DeleteFunc(w.parts, func(p candidate) bool { return p.pid == out.pid })
 	w.add(back)
 }
 
-// firstByPriority says whether c goes before some other part only because of its priority.
+// firstByPriority reports whether c precedes another part only because of its priority.
 func (w *window) firstByPriority(c candidate) bool {
 	return !w.complete || len(w.parts) > 0 && w.parts[len(w.parts)-1].priority < c.priority
 }
 
-// putBack notes a part that becomes due again at a later time.
+// putBack records that a part becomes due again at a later time.
 func (w *window) putBack(due time.Time) {
 	if w.retry.IsZero() || due.Before(w.retry) {
 		w.retry = due

@@ -80,7 +80,7 @@ func waitForSpace(ctx context.Context, s store) (took time.Duration, err error) 
 		if now, err = meter.DiskBytes(s.dir); now < last {
 			last, took = now, time.Since(begun)
 		}
-		if stats, e := s.GetStats(ctx); e == nil && stats.FreeBytes < 64<<10 {
+		if stats, e := s.Stats(ctx); e == nil && stats.FreeBytes < 64<<10 {
 			quiet = patience / 20 // almost nothing remains to be freed
 		}
 	}

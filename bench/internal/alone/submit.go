@@ -47,7 +47,7 @@ func submit(n int) func(context.Context, Options) ([]value, error) {
 				return nil, err
 			}
 		}
-		stats, err := m.GetStats(ctx)
+		stats, err := m.Stats(ctx)
 		if err != nil {
 			return nil, err
 		}

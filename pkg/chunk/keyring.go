@@ -12,14 +12,14 @@ import (
 	"github.com/rediverio/sdk/internal/homedir"
 )
 
-// keyring encrypts what is stored and decrypts what is read. The zero keyring stores data as it is.
+// keyring encrypts data that is stored and decrypts data that is read. The zero keyring stores data unencrypted.
 type keyring struct {
-	current string // Key.ID; "": nothing is encrypted
+	current string // Key.ID of the key that encrypts; "": none
 	byID    map[string]cipher.AEAD
 	ids     []string
 }
 
-// newKeyring asks the configuration for its keys.
+// newKeyring makes a keyring of the configured keys.
 func newKeyring(c Config) (*keyring, error) {
 	source := c.Keys
 	if c.KeyFile != "" {
@@ -27,18 +27,18 @@ func newKeyring(c Config) (*keyring, error) {
 		if err != nil {
 			return nil, err
 		}
-		source = KeyFunc(func() ([]Key, error) { return ReadKeyFile(path) })
+		source = func() ([]Key, error) { return ReadKeyFile(path) }
 	}
 	r := &keyring{byID: map[string]cipher.AEAD{}}
 	if source == nil {
 		return r, nil
 	}
-	keys, err := source.Keys()
+	keys, err := source()
 	if err != nil {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("Keys: no key")
+		return nil, errors.New("Config.Keys returned no key")
 	}
 	for _, k := range keys {
 		block, err := aes.NewCipher(k[:])
@@ -94,7 +94,7 @@ func (r *keyring) Open(stored []byte, keyID, tenant, reportID string, index int)
 	return aead.Open(nil, stored[:n], stored[n:], place(tenant, reportID, index))
 }
 
-// checkKeys fails with a *KeyError unless every stored part can be read. One whose data was freed needs no key.
+// checkKeys returns a *KeyError unless the keys of all stored data are given.
 func (m *Manager) checkKeys(ctx context.Context) error {
 	rows, err := m.db.Read.QueryContext(ctx,
 		"SELECT keyid, count(*) FROM parts p WHERE keyid != '' AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid) GROUP BY keyid")
@@ -108,7 +108,7 @@ func (m *Manager) checkKeys(ctx context.Context) error {
 		if err := rows.Scan(&id, &n); err != nil {
 			return err
 		}
-		if m.keys.byID[id] == nil {
+		if !m.keys.Has(id) {
 			return &KeyError{ID: id, Given: m.keys.ids, Parts: n}
 		}
 	}

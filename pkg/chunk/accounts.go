@@ -2,27 +2,26 @@ package chunk
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
 
-// account is what one tenant has in the store that nobody else has yet.
+// account is what one tenant has stored that is not uploaded.
 type account struct {
-	reports int64         // pending
-	bytes   int64         // stored, of parts that wait or are dead letters
-	turns   map[int]int64 // of its next part, by priority
+	reports int64         // pending reports
+	bytes   int64         // stored bytes of parts that wait or are dead letters
+	turns   map[int]int64 // turn of the tenant's next part, by priority
 }
 
-// Usage is what a tenant has in the store, and what it may have.
+// Usage is what a tenant has stored that is not uploaded, and its quota.
 type Usage struct {
-	Reports    int64 `json:"reports"`     // not yet uploaded
+	Reports    int64 `json:"reports"`     // reports not uploaded yet
 	Bytes      int64 `json:"bytes"`       // stored bytes of parts that wait or are dead letters
-	MaxReports int64 `json:"max_reports"` // Config.MaxTenantReports; 0: unlimited
-	MaxBytes   int64 `json:"max_bytes"`   // Config.MaxTenantMB in bytes; 0: unlimited
+	MaxReports int64 `json:"max_reports"` // Config.MaxTenantReports; 0: no limit
+	MaxBytes   int64 `json:"max_bytes"`   // Config.MaxTenantMB in bytes; 0: no limit
 }
 
-// Usage returns what the tenant has in the store, and its quota.
+// Usage returns what the tenant has stored and not uploaded, and its quota.
 func (s *Storage) Usage() Usage {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
@@ -33,7 +32,7 @@ func (s *Storage) Usage() Usage {
 	return u
 }
 
-// accountLocked returns a tenant's account, a new one where it has none.
+// accountLocked returns a tenant's account, a new one if it has none.
 func (m *Manager) accountLocked(tenant string) *account {
 	a := m.accounts[tenant]
 	if a == nil {
@@ -43,7 +42,7 @@ func (m *Manager) accountLocked(tenant string) *account {
 	return a
 }
 
-// bookLocked changes a tenant's account, and forgets one that says nothing any more.
+// bookLocked changes a tenant's account, and removes an account that equals a new one.
 func (m *Manager) bookLocked(tenant string, reports, bytes int64) {
 	a := m.accountLocked(tenant)
 	a.reports += reports
@@ -59,11 +58,13 @@ func (m *Manager) bookLocked(tenant string, reports, bytes int64) {
 	delete(m.accounts, tenant)
 }
 
-// takeTurns gives the next n parts of a tenant at a priority their places in the upload order and returns the first. A turn is a
-// time that advances by one with each part that is leased, as in start-time fair queueing: a tenant that had nothing to
-// send starts at the present one, and one with a thousand parts waiting has its next one a thousand turns later. So
-// tenants of the same priority share the uploads part by part, however much each of them has. A tenant's priorities are
-// apart: an urgent part behind a thousand others goes first, and must not move the time on past all of them.
+// takeTurns assigns turns to the next n parts of a tenant at a priority and returns the first. Among parts of the same
+// priority, the part with the lowest turn is uploaded next.
+//
+// Turns work like the virtual time of start-time fair queueing, which advances by one with each part that is leased: a
+// tenant without waiting parts starts at the current turn, and the next part of a tenant with a thousand waiting parts has
+// a turn a thousand later. So tenants share the uploads part by part, however many parts each of them has. A tenant has
+// a turn for each priority: an urgent part is uploaded before a thousand others, and must not advance the time past them.
 func (m *Manager) takeTurns(tenant string, priority, n int) (first int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +74,8 @@ func (m *Manager) takeTurns(tenant string, priority, n int) (first int64) {
 	return first
 }
 
-// checkQuota refuses what would take a tenant over its quota, with what this group of changes holds already.
+// checkQuota returns a *QuotaError if the change would take a tenant over its quota, together with the other changes of its
+// transaction.
 func (m *Manager) checkQuota(t *tx, tenant string, reports, bytes int64) error {
 	maxReports, maxBytes := int64(m.cfg.MaxTenantReports), m.cfg.maxTenantBytes()
 	if maxReports <= 0 && maxBytes <= 0 {
@@ -101,8 +103,8 @@ func (m *Manager) checkQuota(t *tx, tenant string, reports, bytes int64) error {
 	return nil
 }
 
-// loadAccounts counts what an earlier process left. What it had served is not stored: it came at least to each dead
-// letter, and to the first part of each tenant and priority that was not tried yet.
+// loadAccounts counts what an earlier process left. The turn that it had reached is not stored: it was at least the turn of
+// each dead letter, and of the first part of each tenant and priority that was not tried yet.
 func (m *Manager) loadAccounts(ctx context.Context) error {
 	rows, err := m.db.Read.QueryContext(ctx, `SELECT r.tenant, p.priority, p.state, count(*), sum(p.size), max(p.turn),
 			coalesce(min(p.turn) FILTER (WHERE p.attempts = 0 AND p.state = 1), max(p.turn)), count(DISTINCT p.rid)
@@ -132,20 +134,3 @@ func (m *Manager) loadAccounts(ctx context.Context) error {
 	}
 	return rows.Err()
 }
-
-// QuotaError refuses a report because its tenant has too much in the store; other tenants are not concerned.
-// errors.Is(err, ErrStorageFull) is true for it: the report may be taken later.
-type QuotaError struct {
-	Tenant string
-	Field  string // the limit's name in Config
-	Used   int64  // reports, or bytes
-	Needed int64  // more
-	Max    int64
-}
-
-func (e *QuotaError) Error() string {
-	return fmt.Sprintf("tenant %q has %d, %d more needed, %s allows %d", e.Tenant, e.Used, e.Needed, e.Field, e.Max)
-}
-
-// Is makes errors.Is(err, ErrStorageFull) true.
-func (e *QuotaError) Is(target error) bool { return target == ErrStorageFull }

@@ -8,14 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/part"
 )
 
 // reasons returns the reasons of the clean-ups recorded, after it has checked what each of them must say.
-func reasons(t *testing.T, rec *recorder) (all []string) {
+func reasons(t *testing.T, rec *testkit.Recorder) (all []string) {
 	t.Helper()
-	for _, e := range rec.of(event.ChunkCleanup) {
+	for _, e := range rec.Events(event.ChunkCleanup) {
 		reason, _ := e.Details["reason"].(string)
 		unsent, _ := e.Details["unsent"].(bool)
 		want := event.Severity("")
@@ -47,7 +48,7 @@ func TestCleanupSaysWhyAndHowMuch(t *testing.T) {
 		}
 	}
 	old := func(t *testing.T, m *Manager) {
-		if _, err := m.sweepAge(t.Context(), time.Now().AddDate(1, 0, 0)); err != nil {
+		if _, err := m.cleanUpAge(t.Context(), time.Now().AddDate(1, 0, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -93,7 +94,7 @@ func TestCleanupSaysWhyAndHowMuch(t *testing.T) {
 		{"repeat", keep, []func(*testing.T, *Manager){all(dead), first, again, drop}, []string{byOperator, byRepeat, byOperator}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			rec := &recorder{}
+			rec := &testkit.Recorder{}
 			tc.cfg.Sink = rec
 			m := open(t, tc.cfg)
 			again(t, m)
@@ -109,13 +110,13 @@ func TestCleanupSaysWhyAndHowMuch(t *testing.T) {
 }
 
 // balanced fails where the clean-ups do not add up to what was stored.
-func balanced(t *testing.T, rec *recorder) {
+func balanced(t *testing.T, rec *testkit.Recorder) {
 	t.Helper()
 	var stored, freed int64
-	for _, e := range rec.of(event.ChunkCreated) {
+	for _, e := range rec.Events(event.ChunkCreated) {
 		stored += e.Details["bytes_stored"].(int64)
 	}
-	for _, e := range rec.of(event.ChunkCleanup) {
+	for _, e := range rec.Events(event.ChunkCleanup) {
 		freed += e.Details["bytes_freed"].(int64)
 	}
 	if stored == 0 || freed != stored {
@@ -124,7 +125,7 @@ func balanced(t *testing.T, rec *recorder) {
 }
 
 func TestCleanupBySizeSaysWhyAndHowMuch(t *testing.T) {
-	rec := &recorder{}
+	rec := &testkit.Recorder{}
 	m := open(t, Config{MaxStorageMB: 8, AggressiveCleanup: true, DropUnsent: true, MaxConcurrentUploads: 100, Sink: rec})
 	for i := range 12 {
 		submit(t, m, bulky(fmt.Sprint("r", i), 1), part.Envelope{TenantID: "acme", JobID: "job"})
@@ -134,7 +135,7 @@ func TestCleanupBySizeSaysWhyAndHowMuch(t *testing.T) {
 	}
 	var completed, unsent int
 	for i, reason := range reasons(t, rec) {
-		e := rec.of(event.ChunkCleanup)[i]
+		e := rec.Events(event.ChunkCleanup)[i]
 		if reason != bySize || e.Details["bytes_freed"].(int64) < 1<<20 || e.Details["reports"] != int64(1) {
 			t.Errorf("%+v", e)
 		}
@@ -147,7 +148,7 @@ func TestCleanupBySizeSaysWhyAndHowMuch(t *testing.T) {
 	if completed != 2 || unsent != int(m.Counts().Dropped) || unsent < 2 {
 		t.Errorf("%d completed and %d unsent reports removed, %+v", completed, unsent, m.Counts())
 	}
-	for _, r := range must(m.Tenant("acme").Reports(t.Context(), 0)) {
+	for _, r := range testkit.Must(m.Tenant("acme").Reports(t.Context(), 0)) {
 		if _, err := m.Tenant("acme").Drop(t.Context(), r.ReportID); err != nil {
 			t.Fatal(err)
 		}
