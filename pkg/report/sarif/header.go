@@ -1,14 +1,11 @@
 package sarif
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/rediverio/sdk/pkg/report"
 )
 
 // run is a run with everything that its results refer to.
@@ -23,12 +20,6 @@ type run struct {
 	home       string // absolute base that corresponds to the root, or ""
 	artifacts  []artifact
 	asset      asset // asset of the run, as a Writer recorded it
-}
-
-// component is an extension of a tool.
-type component struct {
-	name  string
-	rules []rule
 }
 
 // header is the state of the first pass over a file.
@@ -165,55 +156,6 @@ func (h *header) count(r *run) error {
 		return err
 	}
 	return checkLimit("max_results", h.results, h.lim.MaxResults)
-}
-
-func (h *header) toolOf(r *run) error {
-	_, err := h.w.object(func(key string) error {
-		switch key {
-		case "driver":
-			return h.component(&r.Tool, func(c rule) { r.driver = append(r.driver, c) })
-		case "extensions":
-			return h.each(func() error {
-				var t report.Tool
-				var c component
-				err := h.component(&t, func(rule rule) { c.rules = append(c.rules, rule) })
-				c.name = t.Name
-				r.extensions = append(r.extensions, c)
-				return err
-			})
-		}
-		return h.skip()
-	})
-	h.hasTool = h.hasTool || r.Tool.Name != ""
-	return err
-}
-
-// component reads a tool component into t and passes its rules to add.
-func (h *header) component(t *report.Tool, add func(rule)) error {
-	var plain, semantic string
-	_, err := h.w.object(func(key string) error {
-		switch key {
-		case "name":
-			return h.text(&t.Name)
-		case "version":
-			return h.text(&plain)
-		case "semanticVersion":
-			return h.text(&semantic)
-		case "organization":
-			return h.text(&t.Vendor)
-		case "informationUri":
-			return h.text(&t.InfoURL)
-		case "rules":
-			return h.each(func() error {
-				r, err := h.rule()
-				add(r)
-				return err
-			})
-		}
-		return h.skip()
-	})
-	t.Version = cmp.Or(semantic, plain)
-	return err
 }
 
 // each calls f for each element of the next value. If it is not an array, it has no elements.

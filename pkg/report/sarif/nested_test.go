@@ -8,7 +8,7 @@ import (
 
 func TestPlacesInFlowsAreResolved(t *testing.T) {
 	index := func(n float64) *float64 { return &n }
-	f, r := &File{root: []string{"/repo"}}, &run{
+	f, r := &File{root: root{spellings: []string{"/repo"}}}, &run{
 		bases:     map[string]artifact{"SRC": {URI: "file:///repo/src/"}},
 		artifacts: []artifact{{URI: "a b.go", BaseID: "SRC", Index: index(0)}},
 	}

@@ -5,23 +5,71 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// rootSpellings returns the absolute path of root and, if it differs, the path with symbolic links resolved, since scanners
-// report either.
-func rootSpellings(root string) []string {
-	if root == "" {
-		return nil
+// root is the directory that was scanned. The zero value is no directory: nothing is below it.
+type root struct {
+	spellings []string // absolute path as given and, if it differs, with symbolic links resolved: scanners report either
+	links     links
+}
+
+func newRoot(dir string) root {
+	if dir == "" {
+		return root{}
 	}
-	if abs, err := filepath.Abs(root); err == nil {
-		root = abs
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
 	}
-	out := []string{clean(filePath(filepath.ToSlash(root)))}
-	if real, err := filepath.EvalSymlinks(root); err == nil && filepath.ToSlash(real) != out[0] {
-		out = append(out, filepath.ToSlash(real))
+	r := root{spellings: []string{clean(filePath(filepath.ToSlash(dir)))}}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		r.links = links{root: real, dirs: map[string]bool{}}
+		if real = filepath.ToSlash(real); real != r.spellings[0] {
+			r.spellings = append(r.spellings, real)
+		}
 	}
-	return out
+	return r
+}
+
+// isBelow reports whether the root is below dir. The directory "/" does not count, since some tools give it as a base of
+// every scan.
+func (r *root) isBelow(dir string) bool {
+	dir = clean(dir) + "/"
+	return dir != "//" && slices.ContainsFunc(r.spellings, func(s string) bool { return strings.HasPrefix(s, dir) })
+}
+
+// excludes reports whether the clean path p is not below the root: it is absolute and elsewhere, begins with "..", or
+// contains a symbolic link that leads out of the root.
+func (r *root) excludes(p string) bool {
+	if hasScheme(p) {
+		return false
+	}
+	if isAbs(p) {
+		_, inside := r.below(p)
+		return len(r.spellings) > 0 && !inside
+	}
+	return p == ".." || strings.HasPrefix(p, "../") || r.escapes(p)
+}
+
+// below returns the absolute path p relative to the root, and whether it is below the root.
+func (r *root) below(p string) (string, bool) {
+	if !isAbs(p) {
+		return "", false
+	}
+	p = clean(p)
+	for _, s := range r.spellings {
+		head, tail := p[:min(len(p), len(s))], p[min(len(p), len(s)):]
+		same := head == s || isDrive(s) && strings.EqualFold(head, s)
+		switch {
+		case same && tail == "": // the root itself, which may be a file
+			return path.Base(p), true
+		case same && (tail[0] == '/' || strings.HasSuffix(s, "/")):
+			tail = strings.TrimPrefix(tail, "/")
+			return tail, !isAbs(tail) // a file named C: cannot be told from a drive
+		}
+	}
+	return "", false
 }
 
 // links finds symbolic links that lead out of a root directory.
@@ -32,21 +80,10 @@ type links struct {
 
 const maxDirs = 10_000
 
-func newLinks(root string) links {
-	real, err := filepath.EvalSymlinks(root)
-	if root == "" || err != nil {
-		return links{}
-	}
-	if real, err = filepath.Abs(real); err != nil {
-		return links{}
-	}
-	return links{root: real, dirs: map[string]bool{}}
-}
-
 // escapes reports whether a symbolic link in the relative path p leads out of the root. A path that does not exist
 // does not escape.
-func (f *File) escapes(p string) bool {
-	l := &f.links
+func (r *root) escapes(p string) bool {
+	l := &r.links
 	if l.root == "" || p == "" {
 		return false
 	}

@@ -55,8 +55,7 @@ type File struct {
 	opt  Options
 	lim  Limits
 	runs []*run
-	root []string // Options.Root, with and without symbolic links
-	links
+	root root
 
 	warn    warnings
 	partial bool // the file ends early
@@ -103,7 +102,7 @@ func Open(r io.ReadSeeker, opt Options) (*File, error) {
 	if err := opt.Limits.Validate(); err != nil {
 		return nil, err
 	}
-	f := &File{opt: opt, lim: opt.Limits.withDefaults(), root: rootSpellings(opt.Root), links: newLinks(opt.Root)}
+	f := &File{opt: opt, lim: opt.Limits.withDefaults(), root: newRoot(opt.Root)}
 	var err error
 	if f.in, err = sniff(r, f.lim.MaxBytes); err != nil {
 		return nil, err

@@ -105,7 +105,7 @@ func (f *File) restore(fd *report.Finding, supplement map[string]any) *report.Fi
 // markAll marks the locations outside of the root, whatever marks the supplement has.
 func (f *File) markAll(fd *report.Finding) {
 	for _, loc := range append([]*report.Location{fd.Location}, fd.RelatedLocations...) {
-		if loc != nil && f.isOutside(clean(strings.ReplaceAll(loc.Path, `\`, "/"))) {
+		if loc != nil && f.root.excludes(clean(strings.ReplaceAll(loc.Path, `\`, "/"))) {
 			mark(loc)
 		}
 	}

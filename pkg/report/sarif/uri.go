@@ -2,183 +2,11 @@ package sarif
 
 import (
 	"fmt"
-	"maps"
 	"net/url"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
-
-// artifact is a SARIF artifact location.
-type artifact struct {
-	URI    text     `json:"uri"`
-	BaseID text     `json:"uriBaseId"`
-	Index  *float64 `json:"index"`
-}
-
-const (
-	maxURI   = 4 << 10
-	maxBases = 1000
-	maxHops  = 16 // bases that refer to each other
-)
-
-// baseIDs reads originalUriBaseIds.
-func (h *header) baseIDs(r *run) error {
-	_, err := h.w.object(func(key string) error {
-		var a artifact
-		if err := h.decode("URI base", &a); err != nil {
-			return err
-		}
-		if len(r.bases) == maxBases || len(key)+len(a.URI)+len(a.BaseID) > maxURI {
-			h.warn.addf("URI base %q dropped", truncate(key, 64))
-			return nil
-		}
-		if r.bases == nil {
-			r.bases = map[string]artifact{}
-		}
-		r.bases[key] = artifact{URI: a.URI, BaseID: a.BaseID}
-		return h.hold(len(key) + len(a.URI) + len(a.BaseID))
-	})
-	return err
-}
-
-// artifact reads the location of the next artifact, for results that refer to it by index only.
-func (h *header) artifact(r *run) error {
-	if !h.spacious() {
-		if !h.full {
-			h.warn.addf("artifacts from %d of run %d on dropped because of max_header_bytes", len(r.artifacts), len(h.runs)-1)
-		}
-		h.full = true
-		return h.skip()
-	}
-	var j struct {
-		Location artifact `json:"location"`
-	}
-	if err := h.decode("artifact", &j); err != nil {
-		return err
-	}
-	a := artifact{URI: text(truncate(string(j.Location.URI), maxURI)), BaseID: text(truncate(string(j.Location.BaseID), maxTagLength))}
-	r.artifacts = append(r.artifacts, a)
-	return h.hold(len(a.URI) + len(a.BaseID) + 48)
-}
-
-// resolve returns the path of an artifact with slashes, relative to the root if it is below the root. outside reports
-// that it is not, so that it must not be opened unchecked.
-func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
-	if i, ok := indexIn(a.Index, len(r.artifacts)); ok && a.URI == "" {
-		a = r.artifacts[i]
-	}
-	if a.URI == "" {
-		return "", false
-	}
-	uri := strings.TrimSpace(string(a.URI))
-	if hasScheme(uri) {
-		return truncate(uri, maxURI), false
-	}
-	rel, dir := r.relative(filePath(uri), a.BaseID)
-	full := rel
-	if dir != "" {
-		full = dir + "/" + rel
-	}
-	if inside, ok := f.below(full); ok {
-		return truncate(inside, maxURI), f.escapes(inside)
-	}
-	if below, ok := f.below(dir + "/x"); ok { // a path that climbs from there
-		rel = path.Dir(below) + "/" + rel
-	} else if dir != "" && dir != r.home {
-		rel = full
-	}
-	p = clean(rel)
-	return truncate(p, maxURI), f.isOutside(p) || p != rel && f.escapes(rel)
-}
-
-// relative follows the bases of a path up to an absolute directory dir, and returns the path from there. dir is "" if the
-// bases lead to none. A cycle of bases is followed once.
-func (r *run) relative(p string, base text) (rel, dir string) {
-	rel = p
-	var seen []text
-	for base != "" && !isAbs(rel) && len(seen) < maxHops && !slices.Contains(seen, base) {
-		seen = append(seen, base)
-		b := r.bases[string(base)]
-		if dir := b.dir(); isAbs(dir) {
-			return rel, dir
-		} else if dir != "" {
-			rel = strings.TrimSuffix(dir, "/") + "/" + rel
-		}
-		base = b.BaseID
-	}
-	return rel, ""
-}
-
-// dir returns the path of a URI base.
-func (a artifact) dir() string { return filePath(strings.TrimSpace(string(a.URI))) }
-
-// findHome sets the base that corresponds to the root in a run that was made elsewhere, such as in a container, so that
-// none of its bases is below or above the root. It is the only absolute base, or the only one with a name like SRCROOT. A
-// path relative to it is relative to the root; a path relative to another absolute base is not.
-func (f *File) findHome(r *run) {
-	var all, roots []string
-	for _, name := range slices.Sorted(maps.Keys(r.bases)) {
-		dir := r.bases[name].dir()
-		if !isAbs(dir) || slices.Contains(all, dir) {
-			continue
-		}
-		if _, ok := f.below(dir); ok || f.contains(dir) {
-			return
-		}
-		all = append(all, dir)
-		if strings.Contains(strings.ToUpper(name), "ROOT") {
-			roots = append(roots, dir)
-		}
-	}
-	switch {
-	case len(all) == 1:
-		r.home = all[0]
-	case len(roots) == 1:
-		r.home = roots[0]
-	}
-}
-
-// contains reports whether the root is below dir. The directory "/" does not count, since some tools give it as a base of
-// every scan.
-func (f *File) contains(dir string) bool {
-	dir = clean(dir) + "/"
-	return dir != "//" && slices.ContainsFunc(f.root, func(root string) bool { return strings.HasPrefix(root, dir) })
-}
-
-// isOutside reports whether the clean path p is not below the root: it is absolute and elsewhere, begins with "..", or
-// contains a symbolic link that leads out of the root.
-func (f *File) isOutside(p string) bool {
-	if hasScheme(p) {
-		return false
-	}
-	if isAbs(p) {
-		_, inside := f.below(p)
-		return len(f.root) > 0 && !inside
-	}
-	return p == ".." || strings.HasPrefix(p, "../") || f.escapes(p)
-}
-
-// below returns the absolute path p relative to the root, and whether it is below the root.
-func (f *File) below(p string) (string, bool) {
-	if !isAbs(p) {
-		return "", false
-	}
-	p = clean(p)
-	for _, root := range f.root {
-		head, tail := p[:min(len(p), len(root))], p[min(len(p), len(root)):]
-		same := head == root || isDrive(root) && strings.EqualFold(head, root)
-		switch {
-		case same && tail == "": // the root itself, which may be a file
-			return path.Base(p), true
-		case same && (tail[0] == '/' || strings.HasSuffix(root, "/")):
-			tail = strings.TrimPrefix(tail, "/")
-			return tail, !isAbs(tail) // a file named C: cannot be told from a drive
-		}
-	}
-	return "", false
-}
 
 // controls are the characters that stay escaped in a path.
 var controls = regexp.MustCompile(`[\x00-\x1f]`)
@@ -227,4 +55,37 @@ func isAbs(p string) bool {
 // isDrive reports whether p begins with a Windows drive letter and a colon.
 func isDrive(p string) bool {
 	return len(p) > 1 && p[1] == ':' && ('a' <= p[0]|0x20 && p[0]|0x20 <= 'z')
+}
+
+// uriOf returns a path as a URI reference. An absolute path becomes a file: URI; a URL is unchanged.
+func uriOf(path string) string {
+	switch {
+	case hasScheme(path):
+		return path
+	case isDrive(path) && isAbs(path):
+		return "file:///" + path[:2] + escaped(path[2:])
+	case isAbs(path):
+		return "file://" + escaped(path)
+	}
+	first, rest, more := strings.Cut(escaped(path), "/")
+	first = strings.ReplaceAll(first, ":", "%3A") // a colon in the first segment would end a scheme
+	if more {
+		first += "/"
+	}
+	return first + rest
+}
+
+// escaped escapes the characters that the path of a URI may not contain.
+func escaped(path string) string {
+	const plain = "-._~/!$&'()*+,;=:@"
+	var b strings.Builder
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(plain, c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }

@@ -52,12 +52,12 @@ func TestPaths(t *testing.T) {
 		{artifact{URI: "https://example.com/a?b"}, "https://example.com/a?b", false},
 		{artifact{}, "", false},
 	} {
-		f := &File{root: []string{"/repo"}}
+		f := &File{root: root{spellings: []string{"/repo"}}}
 		if got, outside := f.resolve(r, tc.in); got != tc.want || outside != tc.outside {
 			t.Errorf("%+v: %q outside %t, want %q %t", tc.in, got, outside, tc.want, tc.outside)
 		}
 	}
-	windows := &File{root: []string{"C:/Work"}}
+	windows := &File{root: root{spellings: []string{"C:/Work"}}}
 	if got, outside := windows.resolve(r, artifact{URI: "file:///c:/work/a.cs"}); got != "a.cs" || outside {
 		t.Errorf("below a drive: %q %t", got, outside)
 	}
@@ -89,7 +89,7 @@ func TestForeignBases(t *testing.T) {
 		"a base on a Windows machine":  {map[string]artifact{"SRCROOT": file("file:///C:/agent/_work/1/s/")}, "SRCROOT", "a/b.go", false},
 		"a share on a Windows machine": {map[string]artifact{"SRCROOT": file(`\\build\s`), "T": file("file:///D:/t")}, "T", "D:/t/a/b.go", true},
 	} {
-		f, r := &File{root: []string{"/repo"}}, &run{bases: tc.bases}
+		f, r := &File{root: root{spellings: []string{"/repo"}}}, &run{bases: tc.bases}
 		f.findHome(r)
 		if got, out := f.resolve(r, artifact{URI: "a/b.go", BaseID: tc.base}); got != tc.want || out != tc.out {
 			t.Errorf("%s: %q outside %t, want %q %t", name, got, out, tc.want, tc.out)
@@ -99,7 +99,7 @@ func TestForeignBases(t *testing.T) {
 
 // What is beside the root in the repository around it is outside.
 func TestBaseAboveTheRoot(t *testing.T) {
-	f, r := &File{root: []string{"/repo/service"}}, &run{bases: map[string]artifact{"SRCROOT": {URI: "file:///repo/"}}}
+	f, r := &File{root: root{spellings: []string{"/repo/service"}}}, &run{bases: map[string]artifact{"SRCROOT": {URI: "file:///repo/"}}}
 	f.findHome(r)
 	for uri, want := range map[string]string{"service/a.go": "a.go", "lib/a.go": "/repo/lib/a.go"} {
 		if got, out := f.resolve(r, artifact{URI: text(uri), BaseID: "SRCROOT"}); got != want || out != isAbs(want) {
@@ -127,7 +127,7 @@ func TestLinksThatLeaveTheRoot(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(away, "secret"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := &File{root: rootSpellings(root), links: newLinks(root)}
+	f := &File{root: newRoot(root)}
 	for uri, tc := range map[string]struct {
 		path    string
 		outside bool

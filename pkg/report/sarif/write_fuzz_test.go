@@ -79,7 +79,7 @@ func FuzzPath(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, uri, base string) {
 		r := &run{bases: map[string]artifact{"SRC": {URI: "s/", BaseID: "ROOT"}, "ROOT": {URI: "file:///repo"}, "FAR": {URI: "file:///far"}}}
-		file := &File{root: []string{"/repo"}}
+		file := &File{root: root{spellings: []string{"/repo"}}}
 		p, outside := file.resolve(r, artifact{URI: text(uri), BaseID: text(base)})
 		if hasScheme(p) {
 			return

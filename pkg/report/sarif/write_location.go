@@ -2,8 +2,6 @@ package sarif
 
 import (
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -101,37 +99,4 @@ func (r *regionOut) placed() *regionOut {
 		return nil
 	}
 	return r
-}
-
-// uriOf returns a path as a URI reference. An absolute path becomes a file: URI; a URL is unchanged.
-func uriOf(path string) string {
-	switch {
-	case hasScheme(path):
-		return path
-	case isDrive(path) && isAbs(path):
-		return "file:///" + path[:2] + escaped(path[2:])
-	case isAbs(path):
-		return "file://" + escaped(path)
-	}
-	first, rest, more := strings.Cut(escaped(path), "/")
-	first = strings.ReplaceAll(first, ":", "%3A") // a colon in the first segment would end a scheme
-	if more {
-		first += "/"
-	}
-	return first + rest
-}
-
-// escaped escapes the characters that the path of a URI may not contain.
-func escaped(path string) string {
-	const plain = "-._~/!$&'()*+,;=:@"
-	var b strings.Builder
-	for i := range len(path) {
-		switch c := path[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(plain, c) >= 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
 }
