@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 
 	"internal/jsonx": {},
 
-	"internal/codec": {klauspost},
+	"internal/codec": {"internal/config", klauspost},
 
 	"internal/config": {},
 

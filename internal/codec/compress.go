@@ -7,19 +7,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoders holds one pool of zstd encoders per speed; an encoder keeps its tables between uses. They are used as
-// streams: EncodeAll would keep a channel, which must not cross from one testing/synctest bubble into another.
+// encoders holds a pool of zstd encoders for each speed, since an encoder keeps its tables between uses. They are used as
+// streams: EncodeAll would create a channel in one testing/synctest bubble and use it in another, which panics.
 var encoders [zstd.SpeedBestCompression + 1]sync.Pool
 
-// windowSize is how far back a match may lie. A part is rarely larger, and an encoder keeps twice as much.
+// windowSize is the maximum distance of a match. A part is rarely larger, and an encoder holds twice as much memory.
 const windowSize = 2 << 20
 
-// smallSize is the length up to which the fastest encoder makes what the others make, but for one or two percent, in
-// three quarters of the time.
+// smallSize is the length up to which the fastest encoder compresses within two percent of the others, in three quarters
+// of the time.
 const smallSize = 8 << 10
 
-// Compress returns src as one zstd frame, appended to dst. level is zstd's own scale, 1 to 9 here; values
-// outside are moved to the nearest end, and up to 8 KiB are compressed at level 1. Safe for concurrent use.
+// Compress appends src to dst as one zstd frame. level is a zstd level from 1 to 9; a value outside is replaced by the
+// nearest one. A src of up to 8 KiB is compressed at level 1. Compress is safe for concurrent use.
 func Compress(dst, src []byte, level int) []byte {
 	if len(src) <= smallSize {
 		level = 1
@@ -38,7 +38,7 @@ func Compress(dst, src []byte, level int) []byte {
 			err = enc.Close()
 		}
 	}
-	if err != nil { // the options are constants and a buffer takes every write
+	if err != nil { // the options are constants, and writing to a buffer does not fail
 		panic(err)
 	}
 	enc.Reset(nil)

@@ -10,7 +10,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Decode returns data decompressed, within lim. encoding is Zstd, Gzip, None or empty (none).
+// Decode decompresses data within lim. encoding is Zstd, Gzip, None, or empty for none. An input that exceeds a bound gives a
+// *LimitError.
 func Decode(encoding string, data []byte, lim Limits) ([]byte, error) {
 	lim = lim.withDefaults()
 	if n := int64(len(data)); n > lim.MaxCompressed {
@@ -30,8 +31,8 @@ func Decode(encoding string, data []byte, lim Limits) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// expect returns the room to begin with: what a zstd frame says it holds, as far as that is allowed and no more than
-// a frame of its length may hold, or else a guess. It spares growing, which costs twice the output.
+// expect returns the initial size of the output buffer: the size in the header of a zstd frame, within the bounds, or an
+// estimate. Growing a buffer would need up to twice the memory.
 func expect(encoding string, data []byte, lim Limits) int64 {
 	n := int64(len(data))
 	var h zstd.Header
@@ -42,12 +43,12 @@ func expect(encoding string, data []byte, lim Limits) int64 {
 	return min(n*8, 4<<20)
 }
 
-// NewReader returns r decompressed, within lim: reading past a bound gives a *LimitError. The ratio is judged
-// once more than 8 MiB came out, and at the end. The caller closes the reader.
+// NewReader returns a reader that decompresses r within lim. A read past a bound returns a *LimitError. The ratio is
+// checked after 8 MiB of output and at the end. The caller must close the reader.
 func NewReader(encoding string, r io.Reader, lim Limits) (io.ReadCloser, error) {
 	b, err := newReader(encoding, r, lim.withDefaults())
 	if err != nil {
-		return nil, err // not b: a nil *boundedReader is no nil interface
+		return nil, err // b would be a non-nil interface
 	}
 	return b, nil
 }
@@ -64,13 +65,13 @@ func newReader(encoding string, r io.Reader, lim Limits) (*boundedReader, error)
 		if err != nil {
 			return nil, fmt.Errorf("open zstd: %w", err)
 		}
-		b.r, b.close = d, d.Close // of no effect the second time
+		b.r, b.close = d, d.Close // may be called twice
 	case Gzip:
 		d, err := gzip.NewReader(in)
 		if err != nil {
 			return nil, fmt.Errorf("open gzip: %w", err)
 		}
-		b.r, b.close = d, func() { _ = d.Close() } // closing a reader only repeats an error already returned by Read
+		b.r, b.close = d, func() { _ = d.Close() } // repeats an error that Read returned
 	default:
 		return nil, fmt.Errorf("encoding %q: want %s, %s or %s", encoding, Zstd, Gzip, None)
 	}
@@ -92,17 +93,18 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// An input may begin with what compresses a thousandfold and be an honest 7:1 as a whole. So the ratio is judged by
-// the whole input where that is known; in a stream, not before earlySlack came out, and sharply at its end.
+// An input may begin with a part that compresses a thousandfold, and have a ratio of 7 as a whole. So the ratio is
+// computed over the whole input if its size is known. In a stream it is checked after earlySlack bytes of output, and at
+// the end.
 const (
-	ratioSlack = 64 << 10 // bytes out that any input may have, however small
+	ratioSlack = 64 << 10 // bytes of output that any input may have
 	earlySlack = 8 << 20
 )
 
 type boundedReader struct {
 	r     io.Reader
 	in    *countingReader
-	whole int64 // bytes of the whole input; 0: not known yet
+	whole int64 // bytes of the whole input; 0 if not known
 	out   int64
 	lim   Limits
 	close func()

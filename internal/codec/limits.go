@@ -1,10 +1,14 @@
-// Package codec is the only place that compresses and decompresses: pooled encoders, and decoders that
-// are bounded in input, output and ratio so that no input can make the process grow past its limits.
+// Package codec compresses with pooled encoders, and decompresses with bounds on input, output and ratio, so that no input
+// can make the memory of the process exceed its limits.
 package codec
 
-import "fmt"
+import (
+	"fmt"
 
-// The encodings a part may have on disk and on the wire.
+	"github.com/rediverio/sdk/internal/config"
+)
+
+// The encodings of a part on disk and on the wire.
 const (
 	Zstd = "zstd"
 	Gzip = "gzip"
@@ -13,12 +17,12 @@ const (
 
 // Limits bounds one decompression. A zero field means its default.
 type Limits struct {
-	MaxCompressed   int64   // bytes in; default 10 MiB
-	MaxDecompressed int64   // bytes out; default 50 MiB
-	MaxRatio        float64 // out ÷ in; default 100
+	MaxCompressed   int64   // bytes of input; defaults to 10 MiB
+	MaxDecompressed int64   // bytes of output; defaults to 50 MiB
+	MaxRatio        float64 // output divided by input; defaults to 100
 }
 
-// The defaults of Limits, as the platform enforces them.
+// The defaults of Limits are the bounds of the platform.
 const (
 	DefaultMaxCompressed   = 10 << 20
 	DefaultMaxDecompressed = 50 << 20
@@ -26,23 +30,17 @@ const (
 )
 
 func (l Limits) withDefaults() Limits {
-	if l.MaxCompressed <= 0 {
-		l.MaxCompressed = DefaultMaxCompressed
-	}
-	if l.MaxDecompressed <= 0 {
-		l.MaxDecompressed = DefaultMaxDecompressed
-	}
-	if l.MaxRatio <= 0 {
-		l.MaxRatio = DefaultMaxRatio
-	}
+	config.Default(&l.MaxCompressed, DefaultMaxCompressed)
+	config.Default(&l.MaxDecompressed, DefaultMaxDecompressed)
+	config.Default(&l.MaxRatio, DefaultMaxRatio)
 	return l
 }
 
-// LimitError says which bound an input broke.
+// LimitError is returned for an input that exceeds one of the Limits.
 type LimitError struct {
-	Field string // the limit's name, as in the configuration
-	Value int64  // what was seen: at least this much
-	Bound int64  // what is allowed
+	Field string // name of the limit in a configuration file
+	Value int64  // measured value; the whole input may exceed it
+	Bound int64
 }
 
 func (e *LimitError) Error() string {

@@ -9,13 +9,13 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// appendHead appends what a part says of the report. A failure ends the splitter.
+// appendHead appends the JSON of the report without its items. A failure ends the Splitter.
 func (s *Splitter) appendHead(b []byte, final bool) (_ []byte, err error) {
 	defer func() { s.err = cmp.Or(s.err, err) }()
 	head := s.head
 	head.Extra = withoutEnvelope(head.Extra)
 	if !final {
-		head.Properties, head.Extra = nil, nil // said once, by the final part
+		head.Properties, head.Extra = nil, nil // only in the final part
 		if head.Metadata.CoverageType == report.CoverageFull {
 			head.Metadata.CoverageType = report.CoveragePartial
 		}
@@ -29,7 +29,7 @@ func (s *Splitter) appendHead(b []byte, final bool) (_ []byte, err error) {
 	return b, nil
 }
 
-// headSize is the length of what appendHead appends.
+// headSize returns the number of bytes that appendHead appends.
 func (s *Splitter) headSize(final bool) (int64, error) {
 	b, err := s.appendHead(s.cur.out[:0], final)
 	if err == nil {
@@ -46,8 +46,8 @@ func (s *Splitter) flush(final bool) (err error) {
 	return s.begin(final)
 }
 
-// begin has the current part made, whose head is encoded: the last one at once, the others beside the caller, who goes on
-// reading.
+// begin starts to make the current part, whose head is encoded, and begins another. The final part is made at once, the
+// others in the background.
 func (s *Splitter) begin(final bool) error {
 	d := s.cur
 	if size := int64(len(d.out)) + d.size() + int64(len(d.order)) + envelopeRoom; size > maxPart {
@@ -65,21 +65,21 @@ func (s *Splitter) begin(final bool) error {
 	s.cur, s.room = drafts.Get().(*draft), 0
 	s.pending = append(s.pending, d)
 	s.made++
-	beside := 0 // as many as may be in work when the caller goes on
+	background := 0 // number of parts that may be in work when begin returns
 	if !final {
-		beside = s.cfg.workers() - 1
+		background = s.cfg.workers() - 1
 	}
-	if beside == 0 {
+	if background == 0 {
 		d.make(p, s.cfg)
 	} else {
 		d.work.Go(func() { d.make(p, s.cfg) })
 	}
-	return s.emitPending(beside)
+	return s.emitPending(background)
 }
 
-// emitPending emits the oldest parts, as they are done, until only keep are left.
-func (s *Splitter) emitPending(keep int) error {
-	for len(s.pending) > keep && s.err == nil {
+// emitPending waits for the oldest parts and emits them, until only n are left.
+func (s *Splitter) emitPending(n int) error {
+	for len(s.pending) > n && s.err == nil {
 		d := s.pending[0]
 		d.work.Wait()
 		s.pending = slices.Delete(s.pending, 0, 1)

@@ -1,8 +1,8 @@
-// Package part splits a report into the pieces that are stored and uploaded. A Splitter cuts a report of any size into
-// self-contained Parts, the same bytes every time.
+// Package part splits a report into the pieces that are stored and uploaded. A [Splitter] turns a report of any size into
+// self-contained [Part] values, with the same bytes every time.
 //
-// Envelope, Outcome, Progress and Counts are the nouns in which a pipeline, a spool and an uploader speak about delivery.
-// They are defined here so that none of the three imports another.
+// A pipeline, a spool and an uploader describe delivery by [Envelope], [Outcome], [Result], [Progress] and [Counts]. These
+// types are defined here so that none of the three imports another.
 package part
 
 import (
@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,34 +20,35 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Part is what travels: a self-contained piece of a report, encoded and compressed once. The bytes in Data
-// are the ones that are stored and the ones that go on the wire. A part is never changed once it is made,
-// so it may be shared between goroutines.
+// Part is a self-contained piece of a report. It is encoded and compressed once: the bytes in Data are stored, and the
+// same bytes are uploaded. A part does not change after it was made, so goroutines may share it.
 type Part struct {
-	Key      string // stable over retries, restarts and hosts: a receiver drops a second part with the same key
+	// Key identifies the part. It is the same after a retry, a restart and on another host, so that a receiver can
+	// discard a repeated part.
+	Key      string
 	ReportID string
-	TenantID string
+	TenantID string // empty for the agent's own tenant
 	JobID    string
-	Index    int  // from 0
-	Total    int  // parts of the report
-	Final    bool // the last part: the only one that may claim full coverage
+	Index    int  // position in the report, from 0
+	Total    int  // number of parts of the report
+	Final    bool // last part of the report, and the only one that may claim full coverage
 
-	Encoding string   // of Data: zstd or none
-	Data     []byte   // the part's JSON: a Report plus report_id, chunk_index, is_final when Total > 1
+	Encoding string   // encoding of Data, codec.Zstd ("zstd") or codec.None ("none")
+	Data     []byte   // a report.Report as JSON, with report_id, chunk_index and is_final if Total is above 1
 	RawSize  int64    // bytes of the JSON before compression
-	SHA256   [32]byte // of Data
-	Oversize bool     // one item is larger than the size limit, so it travels alone
+	SHA256   [32]byte // hash of Data
+	Oversize bool     // contains a single item that is larger than the size limit
 
-	Findings, Assets, Dependencies int // how many it holds
+	Findings, Assets, Dependencies int // numbers of items
 
 	Tool        string    // name of the scanner
-	Priority    int       // higher first
-	SubmittedAt time.Time // when its report was accepted
-	Attempt     int       // of this upload, from 1
+	Priority    int       // higher is uploaded first
+	SubmittedAt time.Time // time at which the report was accepted
+	Attempt     int       // number of this upload attempt, from 1
 }
 
-// Report decodes the part within the platform's bounds: 10 MiB compressed, 50 MiB decompressed, 100:1.
-// It returns an error when Data is not what SHA256 says.
+// Report decodes the part within the platform's bounds: 10 MiB compressed, 50 MiB decompressed, and a ratio of 100.
+// It returns an error if Data does not match SHA256.
 func (p *Part) Report() (*report.Report, error) {
 	if sum := sha256.Sum256(p.Data); sum != p.SHA256 {
 		return nil, fmt.Errorf("part %s: data has sha256 %x, want %x", p.Key, sum[:4], p.SHA256[:4])
@@ -63,31 +65,29 @@ func (p *Part) Report() (*report.Report, error) {
 	return &r, nil
 }
 
-// envelopeNames are what a part says of itself. A report that has such members of its own would be taken for a part of
-// another one.
+// envelopeNames are the members that describe a part. A report with such members of its own could be mistaken for a part
+// of another report.
 var envelopeNames = []string{"report_id", "chunk_index", "total_chunks", "is_final"}
 
-// withoutEnvelope returns e without the members of an envelope; e is not changed.
+// withoutEnvelope returns a copy of e without these members.
 func withoutEnvelope(e report.Extra) report.Extra {
-	var out report.Extra
-	for name, value := range e {
-		if slices.ContainsFunc(envelopeNames, func(n string) bool { return strings.EqualFold(n, name) }) {
-			continue
-		}
-		if out == nil {
-			out = make(report.Extra, len(e))
-		}
-		out[name] = value
+	out := maps.Clone(e)
+	maps.DeleteFunc(out, func(name string, _ json.RawMessage) bool {
+		return slices.ContainsFunc(envelopeNames, func(n string) bool { return strings.EqualFold(n, name) })
+	})
+	if len(out) == 0 {
+		return nil
 	}
 	return out
 }
 
-// Key returns the key of a part: it names the report, its content and the part's place, nothing else.
+// Key returns the key of a part. It depends on nothing but the report's ID, its content and the part's index.
 func Key(reportID string, content [32]byte, index int) string {
 	return reportID + "." + hex.EncodeToString(content[:8]) + "." + strconv.Itoa(index)
 }
 
-// ParseKey takes apart what Key returned: the report's ID, the first 8 bytes of its content's hash, and the index.
+// ParseKey parses a key. It returns the report's ID, the first 8 bytes of the content's hash, and the index, or a
+// *report.IDError.
 func ParseKey(key string) (reportID string, content []byte, index int, err error) {
 	fields := strings.Split(key, ".")
 	if len(fields) == 3 {

@@ -1,8 +1,6 @@
 package part
 
-import (
-	"fmt"
-)
+import "fmt"
 
 type itemKind uint8
 
@@ -11,14 +9,14 @@ const (
 	dependencyItem
 )
 
-// held is an item in the current part that may go into another once the report turns out to be large.
+// held is an item in the current part that moves to another part if the report turns out to be large.
 type held struct {
 	kind       itemKind
-	asset      int // the asset it references, -1 for none
-	start, end int // of its JSON in the draft's list
+	asset      int // index of the asset that it references, or -1
+	start, end int // bounds of its JSON in the draft's list
 }
 
-// add adds the item in scratch.
+// add adds the item in scratch to a part.
 func (s *Splitter) add(kind itemKind, asset int) error {
 	if !s.whole {
 		return s.place(kind, s.scratch, asset)
@@ -28,7 +26,7 @@ func (s *Splitter) add(kind itemKind, asset int) error {
 	return s.unholdIfLarge(len(s.scratch))
 }
 
-// unholdIfLarge ends the time in which the report may still be one part, once it reaches a Min threshold.
+// unholdIfLarge splits the report if it has reached a Min threshold. Until then it may still become one part.
 func (s *Splitter) unholdIfLarge(added int) error {
 	s.heldBytes += int64(added)
 	if !s.whole || s.sum.Findings < s.cfg.MinFindings && s.sum.Dependencies < s.cfg.MinFindings &&
@@ -38,7 +36,7 @@ func (s *Splitter) unholdIfLarge(added int) error {
 	return s.unhold()
 }
 
-// unhold cuts what was held into parts.
+// unhold distributes the held items over parts.
 func (s *Splitter) unhold() error {
 	all := s.cur
 	s.whole, s.cur = false, drafts.Get().(*draft)
@@ -48,10 +46,10 @@ func (s *Splitter) unhold() error {
 			return err
 		}
 	}
-	return s.emitPending(0) // the time of most memory: not to be made longer
+	return s.emitPending(0) // memory use is highest here, so wait until it falls
 }
 
-// finish makes the last part: the only one of a report that stayed below the Min thresholds, unless that is too much for
+// finish makes the last part. It is the only part of a report below the Min thresholds, unless the report is too large for
 // one part together with its head.
 func (s *Splitter) finish() (err error) {
 	if d := s.cur; s.whole {
@@ -74,7 +72,7 @@ func (s *Splitter) finish() (err error) {
 	return s.flush(true)
 }
 
-// placeRest places what no finding took along: assets, and the properties that only the final part has.
+// placeRest places the assets that no finding references, and makes room for the properties in the final part.
 func (s *Splitter) placeRest() error {
 	for i := range s.assets {
 		if s.assets[i].part > 0 {
@@ -96,7 +94,7 @@ func (s *Splitter) placeRest() error {
 	return s.makeRoom(final-head, 0, 0)
 }
 
-// place puts an item into the current part, or into a new one where it would break a bound.
+// place puts an item into the current part, or into a new one if it would break a bound.
 func (s *Splitter) place(kind itemKind, json []byte, asset int) error {
 	size, assets := int64(len(json)), 0
 	if asset >= 0 && !s.has(asset) {
@@ -113,7 +111,7 @@ func (s *Splitter) place(kind itemKind, json []byte, asset int) error {
 	return nil
 }
 
-// has says whether the current part holds asset i.
+// has reports whether the current part holds asset i.
 func (s *Splitter) has(i int) bool { return s.assets[i].part == s.made+1 }
 
 // take puts asset i into the current part, unless it is there.
@@ -125,7 +123,7 @@ func (s *Splitter) take(i int) {
 	}
 }
 
-// makeRoom ends the current part if these items more would break a bound.
+// makeRoom ends the current part if the additional items would break a bound.
 func (s *Splitter) makeRoom(size int64, items, assets int) error {
 	if s.room == 0 {
 		head, err := s.headSize(false)
@@ -141,14 +139,14 @@ func (s *Splitter) makeRoom(size int64, items, assets int) error {
 	return nil
 }
 
-// fits refuses the item in scratch if no part can hold it together with the asset it references and the head.
+// fits returns a *report.TooLargeError if no part can hold the item in scratch together with its asset and the head.
 func (s *Splitter) fits(kind string, n, asset int) error {
 	size := int64(len(s.scratch)) + envelopeRoom
 	if asset >= 0 {
 		size += int64(len(s.assets[asset].json))
 	}
 	if size+s.cfg.MaxItemBytes <= maxPart {
-		return nil // whatever the head
+		return nil // with any head
 	}
 	head, err := s.headSize(false)
 	if err != nil {

@@ -325,7 +325,7 @@ func TestManyRepeats(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 1<<16 + 10 {
-		seen[s.seen.fingerprint(&report.Finding{Type: report.TypeSecret})] = true
+		seen[s.repeats.fingerprint(&report.Finding{Type: report.TypeSecret})] = true
 	}
 	if len(seen) != 1<<16+10 {
 		t.Errorf("%d fingerprints of %d", len(seen), 1<<16+10)

@@ -2,10 +2,10 @@ package report
 
 import "encoding/json"
 
-// Severity of a finding.
+// Severity is the severity of a finding.
 type Severity string
 
-// The severities, most to least severe.
+// The severities, most severe first.
 const (
 	Critical Severity = "critical"
 	High     Severity = "high"
@@ -17,7 +17,7 @@ const (
 // Severities returns all severities, most severe first.
 func Severities() []Severity { return []Severity{Critical, High, Medium, Low, Info} }
 
-// Rank orders severities: Critical 4 … Info 0, unknown -1.
+// Rank orders severities from 4 for Critical to 0 for Info. It returns -1 for any other value.
 func (s Severity) Rank() int {
 	switch s {
 	case Critical:
@@ -43,7 +43,7 @@ const (
 	TypeWeb3             = "web3"
 )
 
-// Finding is one thing a scanner found.
+// Finding is one result of a scanner. Type, Title and Severity are required.
 type Finding struct {
 	ID                  string            `json:"id,omitempty"`
 	Type                string            `json:"type"`
@@ -57,7 +57,7 @@ type Finding struct {
 	Category            string            `json:"category,omitempty"`
 	RuleID              string            `json:"rule_id,omitempty"`
 	RuleName            string            `json:"rule_name,omitempty"`
-	AssetRef            string            `json:"asset_ref,omitempty"` // an Asset.ID of the same report
+	AssetRef            string            `json:"asset_ref,omitempty"` // Asset.ID in the same report
 	AssetValue          string            `json:"asset_value,omitempty"`
 	AssetType           string            `json:"asset_type,omitempty"`
 	Location            *Location         `json:"location,omitempty"`
@@ -87,7 +87,7 @@ type Finding struct {
 	Extra               Extra             `json:"-"`
 }
 
-// Location is a place in a file. Lines and columns count from 1; 0 means unknown.
+// Location is a place in a file. Lines and columns are counted from 1; 0 means unknown.
 type Location struct {
 	Path            string          `json:"path,omitempty"`
 	StartLine       int             `json:"start_line,omitempty"`
@@ -102,7 +102,7 @@ type Location struct {
 	Extra           Extra           `json:"-"`
 }
 
-// Vulnerability holds what is known of a CVE or weakness.
+// Vulnerability describes a known vulnerability (CVE) or a class of weaknesses (CWE).
 type Vulnerability struct {
 	CVEID           string   `json:"cve_id,omitempty"`
 	CWEIDs          []string `json:"cwe_ids,omitempty"`
@@ -116,7 +116,7 @@ type Vulnerability struct {
 	Extra           Extra    `json:"-"`
 }
 
-// Secret describes a leaked credential, never in clear.
+// Secret describes a leaked credential. It never contains the credential in clear.
 type Secret struct {
 	SecretType  string  `json:"secret_type,omitempty"`
 	Service     string  `json:"service,omitempty"`
@@ -127,7 +127,7 @@ type Secret struct {
 	Extra       Extra   `json:"-"`
 }
 
-// Misconfiguration describes a resource that is set up unsafely.
+// Misconfiguration describes a resource with an unsafe configuration.
 type Misconfiguration struct {
 	PolicyID     string `json:"policy_id,omitempty"`
 	PolicyName   string `json:"policy_name,omitempty"`
@@ -136,7 +136,7 @@ type Misconfiguration struct {
 	Extra        Extra  `json:"-"`
 }
 
-// Suppression says that and why somebody chose to ignore the finding.
+// Suppression marks a finding that is to be ignored, with the reason.
 type Suppression struct {
 	Kind          string `json:"kind,omitempty"`
 	Status        string `json:"status,omitempty"`

@@ -1,15 +1,16 @@
 package report
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
 	"strings"
 )
 
-// ComputeFingerprint returns the finding's fingerprint: the hexadecimal SHA-256 of its identifying fields
-// joined by ':', each trimmed, lower-cased and with '\' turned into '/'. The fields are those the platform
-// uses for the finding's type:
+// ComputeFingerprint returns the finding's fingerprint: the hexadecimal SHA-256 of its identifying fields,
+// joined by ':', each trimmed, in lower case and with '\' replaced by '/'. As on the platform, the fields depend on the
+// type of the finding:
 //
 //	secret            secret:file:rule:line:<first 16 hex digits of sha256(secret)>
 //	package with CVE  sca:package:version:vulnerability
@@ -17,7 +18,7 @@ import (
 //	code with a line  sast:file:rule:start:end
 //	anything else     generic:rule:file:start:end:message
 //
-// It depends on nothing else, so it is the same over runs and machines.
+// The fingerprint depends on nothing else, so it is the same in another run and on another machine.
 func (f *Finding) ComputeFingerprint() string {
 	var loc Location
 	if f.Location != nil {
@@ -39,15 +40,11 @@ func (f *Finding) ComputeFingerprint() string {
 	case loc.Path != "" && loc.StartLine > 0 && f.RuleID != "":
 		return fingerprint("sast", loc.Path, f.RuleID, start, end)
 	}
-	message := f.Message
-	if message == "" {
-		message = f.Title
-	}
-	return fingerprint("generic", f.RuleID, loc.Path, start, end, message)
+	return fingerprint("generic", f.RuleID, loc.Path, start, end, cmp.Or(f.Message, f.Title))
 }
 
-// RepeatFingerprint returns the fingerprint of the n-th repeat (1, 2, …) of a finding within one report:
-// two results that a scanner lists twice stay two, and the same two in the next run.
+// RepeatFingerprint returns the fingerprint of the n-th repeat (1, 2, …) of a finding within one report, so that results
+// with equal fields stay distinct, and are the same in the next run.
 func RepeatFingerprint(fp string, n int) string { return fingerprint("repeat", fp, strconv.Itoa(n)) }
 
 func fingerprint(parts ...string) string {

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// MaxIDLen is the longest report ID, in bytes.
+// MaxIDLen is the maximum length of a report ID in bytes.
 const MaxIDLen = 256
 
-// IDError says why a string is no ID.
+// IDError is returned for a string that is not a valid ID.
 type IDError struct {
-	Field string // e.g. "report_id"
-	Value string // shortened to 64 bytes
+	Field string // name of the field, such as "report_id"
+	Value string // the string, truncated to 64 bytes
 }
 
 func (e *IDError) Error() string {
@@ -30,8 +30,8 @@ func CheckID(field, id string) error {
 	return nil
 }
 
-// CleanID maps any string to a valid ID: a valid one is returned as it is; any other has its foreign
-// characters replaced by '_' and a hash of the original appended, so that two never become one.
+// CleanID maps any string to a valid ID. A valid ID is returned unchanged. In any other string invalid characters are
+// replaced by '_', and a hash of the string is appended, so that distinct strings have distinct IDs.
 func CleanID(s string) string {
 	if CheckID("", s) == nil {
 		return s
@@ -50,7 +50,7 @@ func notIDRune(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
 }
 
-// NewID returns prefix, the time and 8 random bytes as a valid ID that sorts by time.
+// NewID returns an ID of prefix, the time and 8 random bytes. IDs with the same prefix sort by time.
 func NewID(prefix string) string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error: it crashes the program instead

@@ -1,8 +1,8 @@
-// Package report holds the model of what an agent sends: a Report with its findings, assets and
-// dependencies, in the platform's JSON schema 1.0; the Splitter that cuts a report into self-contained
-// Parts; and the fingerprints by which two findings are known to be the same.
+// Package report defines the report of a scan, with its findings, assets and dependencies, in the platform's JSON schema
+// 1.0. It validates reports and computes the fingerprints that identify a finding across scans.
 //
-// Fields that the model does not know survive: every object keeps them raw in Extra and writes them back.
+// JSON members that the model has no field for survive a round trip: every object decodes them into Extra and encodes
+// them again.
 package report
 
 import (
@@ -15,10 +15,10 @@ const SchemaVersion = "1.0"
 
 // Report is the result of one scan of one target by one tool.
 //
-// A Report is not safe for concurrent changes. Passing it to a pipeline or a chunk manager hands over the
-// objects it points to: the slices may be reused afterwards, the findings and assets in them may not be changed.
+// A Report is not safe for concurrent use. After it was passed to a pipeline or a chunk manager, its slices may be reused,
+// but the findings, assets and dependencies in them must not be changed.
 type Report struct {
-	Version      string        `json:"version"`           // empty: SchemaVersion
+	Version      string        `json:"version"`           // defaults to SchemaVersion
 	Schema       string        `json:"$schema,omitempty"` // URL of the JSON schema
 	Metadata     Metadata      `json:"metadata"`
 	Tool         *Tool         `json:"tool,omitempty"`
@@ -29,13 +29,13 @@ type Report struct {
 	Extra        Extra         `json:"-"`
 }
 
-// Metadata says where and how a report came to be.
+// Metadata describes the origin of a report.
 type Metadata struct {
-	ID           string     `json:"id,omitempty"`            // the report's ID; empty: assigned at submission
-	Timestamp    time.Time  `json:"timestamp"`               // when the scan ended; zero: time of submission
-	DurationMS   int64      `json:"duration_ms,omitempty"`   // of the scan, in milliseconds
-	SourceType   string     `json:"source_type,omitempty"`   // scanner, collector, integration or manual
-	SourceRef    string     `json:"source_ref,omitempty"`    // e.g. the job's ID
+	ID           string     `json:"id,omitempty"`            // ID of the report; assigned at submission if empty
+	Timestamp    time.Time  `json:"timestamp"`               // end of the scan; defaults to the time of submission
+	DurationMS   int64      `json:"duration_ms,omitempty"`   // duration of the scan in milliseconds
+	SourceType   string     `json:"source_type,omitempty"`   // SourceScanner, SourceCollector, SourceIntegration or SourceManual
+	SourceRef    string     `json:"source_ref,omitempty"`    // reference to the source, such as the ID of a job
 	CoverageType string     `json:"coverage_type,omitempty"` // CoverageFull, CoverageIncremental or CoveragePartial
 	Branch       *Branch    `json:"branch,omitempty"`
 	Scope        *Scope     `json:"scope,omitempty"`
@@ -43,8 +43,8 @@ type Metadata struct {
 	Extra        Extra      `json:"-"`
 }
 
-// Values of Metadata.CoverageType. Full lets a server resolve the findings it no longer sees, so only the
-// final part of a report carries it.
+// Values of Metadata.CoverageType. Full coverage allows a server to resolve findings that the report no longer contains, so
+// only the final part of a report claims it.
 const (
 	CoverageFull        = "full"
 	CoverageIncremental = "incremental"
@@ -59,7 +59,7 @@ const (
 	SourceManual      = "manual"
 )
 
-// Branch is the state of a repository that was scanned.
+// Branch is the state of a scanned repository.
 type Branch struct {
 	Name              string `json:"name,omitempty"`
 	IsDefaultBranch   bool   `json:"is_default_branch,omitempty"`
@@ -71,7 +71,7 @@ type Branch struct {
 	Extra             Extra  `json:"-"`
 }
 
-// Scope is what the scan was asked to look at.
+// Scope is the requested extent of a scan.
 type Scope struct {
 	Name     string   `json:"name,omitempty"`
 	Type     string   `json:"type,omitempty"`
@@ -80,7 +80,7 @@ type Scope struct {
 	Extra    Extra    `json:"-"`
 }
 
-// Tool is the scanner.
+// Tool describes the scanner. Name is required.
 type Tool struct {
 	Name         string     `json:"name"`
 	Version      string     `json:"version,omitempty"`
@@ -91,11 +91,11 @@ type Tool struct {
 	Extra        Extra      `json:"-"`
 }
 
-// Asset is a thing that findings are about: a repository, a host, a container image.
+// Asset is an object of findings, such as a repository, a host or a container image. Type and Value are required.
 type Asset struct {
-	ID                   string          `json:"id,omitempty"` // referenced by Finding.AssetRef; unique in its report
-	Type                 string          `json:"type"`         // e.g. repository, domain, container
-	Value                string          `json:"value"`        // what identifies it: a URL, a name, an address
+	ID                   string          `json:"id,omitempty"` // unique in the report; referenced by Finding.AssetRef
+	Type                 string          `json:"type"`         // such as repository, domain or container
+	Value                string          `json:"value"`        // identifies the asset: a URL, a name or an address
 	Name                 string          `json:"name,omitempty"`
 	Description          string          `json:"description,omitempty"`
 	Tags                 []string        `json:"tags,omitempty"`
@@ -108,7 +108,7 @@ type Asset struct {
 	Extra                Extra           `json:"-"`
 }
 
-// Dependency is one component of an SBOM.
+// Dependency is one component of a software bill of materials (SBOM). Name is required.
 type Dependency struct {
 	ID           string     `json:"id,omitempty"`
 	Name         string     `json:"name"`

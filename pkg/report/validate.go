@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Validate returns every problem of the report in one error, nil when there is none. An empty version, ID,
-// timestamp or fingerprint is no problem: those are filled in at submission.
+// Validate returns all problems of the report, at most 100, in one error. An empty version, ID, timestamp or fingerprint
+// is valid, because these fields are set at submission.
 func (r *Report) Validate() error {
 	if r == nil {
 		return errors.New("report is nil")
@@ -57,5 +57,5 @@ func (r *Report) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxProblems bounds what Validate lists.
+// maxProblems is the maximum number of problems that Validate reports.
 const maxProblems = 100

@@ -10,27 +10,36 @@ import (
 )
 
 // SplitConfig bounds the parts of a report. A zero field means its default. A report below all three Min
-// thresholds stays whole; at or above one of them it is cut into parts under the Max bounds.
+// thresholds stays whole; at or above one of them it is divided into parts within the Max bounds.
 type SplitConfig struct {
-	MinFindings int   // findings that trigger splitting; default 2000
-	MinAssets   int   // assets that trigger splitting; default 200
-	MinBytes    int64 // bytes of JSON that trigger splitting; default 5 MiB
+	// MinFindings is the number of findings, and of dependencies, at which a report is split. Defaults to 2000.
+	MinFindings int
+	// MinAssets is the number of assets at which a report is split. Defaults to 200.
+	MinAssets int
+	// MinBytes is the size of the JSON at which a report is split. Defaults to 5 MiB.
+	MinBytes int64
 
-	MaxFindings int   // findings a part, and dependencies a part; default 500
-	MaxAssets   int   // assets a part; default 100
-	MaxBytes    int64 // bytes of JSON a part, before compression; default 2 MiB
+	// MaxFindings is the maximum number of findings and dependencies in a part. Defaults to 500.
+	MaxFindings int
+	// MaxAssets is the maximum number of assets in a part. Defaults to 100.
+	MaxAssets int
+	// MaxBytes is the maximum size of a part's JSON before compression. A single larger item is a part of its own.
+	// Defaults to 2 MiB.
+	MaxBytes int64
 
-	MaxItemBytes     int64 // bytes of JSON of one finding, asset or dependency, past which it is refused; default 7 MiB
-	CompressionLevel int   // zstd, 1 to 9; default 3
+	// MaxItemBytes is the maximum size of the JSON of one finding, asset or dependency. A larger one is refused with a
+	// *report.TooLargeError. Defaults to 7 MiB.
+	MaxItemBytes int64
+	// CompressionLevel is the level of zstd, from 1 to 9. Defaults to 3.
+	CompressionLevel int
 
-	// Workers is how many goroutines work on one report, 1 to 64: the caller, who adds items, and others that compress
-	// full parts meanwhile. 1: the caller does all. Default: 2, or 1 where the program has one CPU. The parts are the
-	// same. Memory is bounded to as many parts.
+	// Workers is the number of goroutines that work on one report, from 1 to 64: the caller, who adds items, and those
+	// that compress full parts. It also bounds the number of parts in memory, and has no effect on the parts. Defaults
+	// to 2, or to 1 if the program has one CPU.
 	Workers int
 }
 
-// The defaults of SplitConfig. MaxItemBytes keeps a part that does not compress under the platform's bound of
-// 10 MiB of base64.
+// The defaults of SplitConfig.
 const (
 	DefaultMinFindings      = 2000
 	DefaultMinAssets        = 200
@@ -43,12 +52,11 @@ const (
 	DefaultWorkers          = 2
 )
 
-// MaxBytes is the upper bound of MinBytes, MaxBytes and MaxItemBytes: a part of that size that does not compress
-// is still under the platform's 10 MiB of base64, and one that compresses too well can travel as it is.
+// MaxBytes is the upper bound of MinBytes, MaxBytes and MaxItemBytes in a SplitConfig. A part of this size can be sent
+// without compression, because its base64 is below the platform's bound of 10 MiB.
 const MaxBytes = 7 << 20
 
-// maxPart bounds a part with its head and everything in it. In base64 it is within the platform's bound on compressed
-// data, together with what stands around it in a request, so it may travel as it is.
+// maxPart bounds a whole part with its head. Its base64 is within the platform's bound together with the rest of a request.
 const maxPart = codec.DefaultMaxCompressed/4*3 - 64<<10
 
 // The names of the two bounds in a report.TooLargeError.
@@ -69,7 +77,8 @@ func (c SplitConfig) withDefaults() SplitConfig {
 	return c
 }
 
-// workers is not among the defaults that every report asks for, since GOMAXPROCS takes a lock of the whole program.
+// workers applies the default of Workers. withDefaults does not, because runtime.GOMAXPROCS takes a global lock and every
+// report calls withDefaults.
 func (c SplitConfig) workers() int {
 	return cmp.Or(c.Workers, min(DefaultWorkers, runtime.GOMAXPROCS(0)))
 }

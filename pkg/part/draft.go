@@ -12,25 +12,26 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// draft is a part that is being made: it gathers items, then a worker turns it into a Part.
+// draft is a part in preparation. The Splitter adds items until it is full; then a worker makes the Part.
 type draft struct {
 	findings, dependencies list
-	order                  []int // its assets, by number
+	order                  []int // indexes of its assets
 	assetBytes             int64
 	held                   []held // its items, while the report may still stay whole
 
-	assets [][]byte // their JSON; set when the draft is full, like out
+	// Set when the draft is full.
+	assets [][]byte // JSON of the assets
 	part   *Part
-	out    []byte   // the part's JSON: begins with the report's head
-	raw    [32]byte // its hash
-	packed []byte   // room to compress in
+	out    []byte   // JSON of the part, which begins with the report's head
+	raw    [32]byte // hash of out
+	packed []byte   // compression buffer
 	work   sync.WaitGroup
 }
 
-// drafts keeps their buffers for the next part, of whatever report.
+// drafts recycles the buffers of drafts.
 var drafts = sync.Pool{New: func() any { return &draft{} }}
 
-// release gives the draft back for another part.
+// release returns the draft to the pool.
 func (d *draft) release() {
 	clear(d.assets)
 	d.findings = list{json: d.findings.json[:0]}
@@ -39,13 +40,13 @@ func (d *draft) release() {
 	drafts.Put(d)
 }
 
-// list is a comma-separated run of JSON values.
+// list is a sequence of JSON values separated by commas.
 type list struct {
 	json []byte
 	n    int
 }
 
-// add appends a value and returns where it ends.
+// add appends a value and returns the index of its end.
 func (l *list) add(b []byte) (end int) {
 	if l.n > 0 {
 		l.json = append(l.json, ',')
@@ -64,15 +65,15 @@ func (d *draft) list(kind itemKind) *list {
 
 func (d *draft) items() int { return d.findings.n + d.dependencies.n }
 
-// size is that of the items, without most of their commas.
+// size returns the bytes of the items, without most of their commas.
 func (d *draft) size() int64 {
 	return int64(len(d.findings.json)) + int64(len(d.dependencies.json)) + d.assetBytes
 }
 
-// envelopeRoom is set aside in each part for what stands between its header and its items.
+// envelopeRoom is reserved in each part for the members between its head and its items.
 const envelopeRoom = report.MaxIDLen + 256
 
-// over says whether the part, which is not empty, breaks a bound with these items more.
+// over reports whether the part would break a bound with these additional items. An empty part does not.
 func (d *draft) over(cfg SplitConfig, room, size int64, items, assets int) bool {
 	if d.items()+len(d.order) == 0 {
 		return false
@@ -82,10 +83,10 @@ func (d *draft) over(cfg SplitConfig, room, size int64, items, assets int) bool 
 		d.size()+size+int64(len(d.order)+items+assets) > room // with their commas
 }
 
-// make turns the draft into a part. p has what the report says of it; the head's JSON is in out.
+// make completes p from the draft. out holds the JSON of the report's head.
 func (d *draft) make(p *Part, cfg SplitConfig) {
 	out := slices.Grow(d.out[:len(d.out)-1], int(d.size())+len(d.order)+envelopeRoom)
-	if p.Index > 0 || !p.Final { // a report that is one part is a plain report
+	if p.Index > 0 || !p.Final { // a single part is a plain report
 		out = append(jsonx.AppendString(append(out, `,"report_id":`...), p.ReportID), `,"chunk_index":`...)
 		out = append(strconv.AppendInt(out, int64(p.Index), 10), `,"is_final":`...)
 		out = strconv.AppendBool(out, p.Final)
@@ -112,7 +113,7 @@ func (d *draft) make(p *Part, cfg SplitConfig) {
 	d.packed = codec.Compress(d.packed[:0], out, cfg.CompressionLevel)
 	p.Encoding, p.Data = codec.Zstd, d.packed
 	if float64(len(out)) > codec.DefaultMaxRatio*float64(len(d.packed)) {
-		p.Encoding, p.Data = codec.None, out // a receiver would take what is packed so well for a bomb
+		p.Encoding, p.Data = codec.None, out // a receiver would refuse this ratio as a decompression bomb
 	}
 	p.Data = bytes.Clone(p.Data)
 	p.SHA256 = sha256.Sum256(p.Data)
