@@ -9,9 +9,9 @@ import (
 
 // artifact is a SARIF artifact location.
 type artifact struct {
-	URI    text     `json:"uri"`
-	BaseID text     `json:"uriBaseId"`
-	Index  *float64 `json:"index"`
+	URI    text     `json:"uri,omitempty"`
+	BaseID text     `json:"uriBaseId,omitempty"`
+	Index  *float64 `json:"index,omitempty"`
 }
 
 const (

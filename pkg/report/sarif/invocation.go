@@ -7,10 +7,8 @@ import (
 
 // override changes the configuration of a rule for one invocation.
 type override struct {
-	Descriptor    descriptor `json:"descriptor"`
-	Configuration struct {
-		Level text `json:"level"`
-	} `json:"configuration"`
+	Descriptor    descriptor    `json:"descriptor"`
+	Configuration configuration `json:"configuration"`
 }
 
 type notificationJSON struct {
@@ -84,14 +82,16 @@ func (h *header) override(r *run) error {
 	return h.hold(len(o.Descriptor.ID) + 128)
 }
 
+type versionControlJSON struct {
+	RepositoryURI text `json:"repositoryUri"`
+	RevisionID    text `json:"revisionId,omitempty"`
+	Branch        text `json:"branch,omitempty"`
+}
+
 func (h *header) versionControl(r *run) error {
-	var j struct {
-		RepositoryURI text `json:"repositoryUri"`
-		RevisionID    text `json:"revisionId"`
-		Branch        text `json:"branch"`
-	}
+	var j versionControlJSON
 	err := h.decode("version control", &j)
-	if r.VersionControl != nil || j.RepositoryURI == "" && j.RevisionID == "" && j.Branch == "" {
+	if r.VersionControl != nil || j == (versionControlJSON{}) {
 		return err
 	}
 	v := &VersionControl{

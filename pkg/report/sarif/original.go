@@ -75,13 +75,12 @@ func (o original) rank(f *report.Finding) *float64 {
 }
 
 // message returns the message of the finding in the form in which the scanner wrote it.
-func (o original) message(f *report.Finding) messageOut {
-	var m message
+func (o original) message(f *report.Finding) (m message) {
 	if raw := o.raw("message", '{'); raw != nil {
 		_ = json.Unmarshal(raw, &m) // a message ignores fields of the wrong type
 	}
 	m.Text = cmp.Or(m.Text, text(placeholders(f.Message, m.Arguments)))
-	return messageOut(m)
+	return m
 }
 
 func (o original) suppressions(f *report.Finding) any {
@@ -90,16 +89,16 @@ func (o original) suppressions(f *report.Finding) any {
 	}
 	s := f.Suppression
 	if s == nil {
-		return []suppressionOut{}
+		return []suppressionJSON{}
 	}
-	out := suppressionOut{Kind: s.Kind, Justification: s.Justification}
+	out := suppressionJSON{Kind: text(s.Kind), Justification: text(s.Justification)}
 	if !suppressKinds[s.Kind] {
 		out.Kind = "external"
 	}
 	if statuses[s.Status] {
-		out.Status = s.Status
+		out.Status = text(s.Status)
 	}
-	return []suppressionOut{out}
+	return []suppressionJSON{out}
 }
 
 // invalidSuppression reports whether SARIF does not allow such a suppression.

@@ -27,13 +27,18 @@ type ruleJSON struct {
 	FullDescription      message            `json:"fullDescription"`
 	HelpURI              text               `json:"helpUri"`
 	MessageStrings       map[string]message `json:"messageStrings"`
-	DefaultConfiguration struct {
-		Level text `json:"level"`
-	} `json:"defaultConfiguration"`
-	Properties    ruleProperties `json:"properties"`
-	Relationships []struct {
-		Target taxon `json:"target"`
-	} `json:"relationships"`
+	DefaultConfiguration configuration      `json:"defaultConfiguration"`
+	Properties           ruleProperties     `json:"properties"`
+	Relationships        []relationship     `json:"relationships"`
+}
+
+type configuration struct {
+	Level text `json:"level"`
+}
+
+type relationship struct {
+	Target taxon  `json:"target"`
+	Kinds  []text `json:"kinds"`
 }
 
 type ruleProperties struct {

@@ -28,9 +28,9 @@ func (t *text) UnmarshalJSON(b []byte) error {
 // message is a SARIF message. It also decodes from a plain string, which some tools write in its place.
 type message struct {
 	Text      text   `json:"text"`
-	Markdown  text   `json:"markdown"`
-	ID        text   `json:"id"`
-	Arguments []text `json:"arguments"`
+	Markdown  text   `json:"markdown,omitempty"`
+	ID        text   `json:"id,omitempty"`
+	Arguments []text `json:"arguments,omitempty"`
 }
 
 // UnmarshalJSON implements json.Unmarshaler. A value that is neither an object nor a string leaves m unchanged.

@@ -137,31 +137,22 @@ func (w *walker) value() (json.RawMessage, error) {
 
 func (w *walker) tooLong(n int64) error { return &LimitError{"max_result_bytes", n, w.max} }
 
-// skip passes over the next value. It returns the first byte and, for an array, the number of elements.
+// skip passes over the next value. It returns '{', '[', 'n' for null or 's' for another scalar, and the number of elements
+// of an array.
 func (w *walker) skip() (kind byte, elements int, err error) {
 	off := w.mark()
 	t, err := w.dec.Token()
 	if _, composite := t.(json.Delim); err == nil && !composite {
-		return kindOf(t), 0, nil // a scalar needs no restart
+		if t == nil {
+			return 'n', 0, nil
+		}
+		return 's', 0, nil // a scalar, which needs no restart
 	}
 	if !badJSON(err) {
 		return 0, 0, w.fail(off, err)
 	}
 	f, err := w.skipFrom(off)
 	return f.kind, f.elements(), err
-}
-
-// kindOf returns the first byte of a scalar. It is '0' for all numbers and 't' for both booleans.
-func kindOf(t json.Token) byte {
-	switch t.(type) {
-	case nil:
-		return 'n'
-	case string:
-		return '"'
-	case bool:
-		return 't'
-	}
-	return '0'
 }
 
 // skipFrom rewinds the input to off and skips the value there by its brackets.

@@ -18,13 +18,9 @@ type locationOut struct {
 
 type physicalOut struct {
 	Address          json.RawMessage `json:"address,omitempty"`
-	ArtifactLocation artifactOut     `json:"artifactLocation"`
+	ArtifactLocation artifact        `json:"artifactLocation"`
 	Region           *regionOut      `json:"region,omitempty"`
 	ContextRegion    *regionOut      `json:"contextRegion,omitempty"`
-}
-
-type artifactOut struct {
-	URI string `json:"uri,omitempty"`
 }
 
 // regionOut has all members of a region, so that those that a report.Location preserved can be decoded into it.
@@ -59,7 +55,7 @@ func locationOf(loc *report.Location) *locationOut {
 	if marked(loc) {
 		assign(&out.Properties, outsideRoot, any(true))
 	}
-	p := physicalOut{Address: original.Address, ArtifactLocation: artifactOut{uriOf(loc.Path)}, Region: original.Region, ContextRegion: original.ContextRegion}
+	p := physicalOut{Address: original.Address, ArtifactLocation: artifact{URI: text(uriOf(loc.Path))}, Region: original.Region, ContextRegion: original.ContextRegion}
 	p.region(loc)
 	p.context(loc.ContextSnippet)
 	p.Region, p.ContextRegion = p.Region.placed(), p.ContextRegion.placed()

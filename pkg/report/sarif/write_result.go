@@ -17,7 +17,7 @@ type resultOut struct {
 	GUID                json.RawMessage   `json:"guid,omitempty"`
 	Kind                string            `json:"kind,omitempty"`
 	Level               string            `json:"level,omitempty"`
-	Message             messageOut        `json:"message"`
+	Message             message           `json:"message"`
 	Locations           []*locationOut    `json:"locations,omitempty"`
 	RelatedLocations    []*locationOut    `json:"relatedLocations,omitempty"`
 	AnalysisTarget      json.RawMessage   `json:"analysisTarget,omitempty"`
@@ -41,20 +41,6 @@ type resultOut struct {
 	WebRequest          json.RawMessage   `json:"webRequest,omitempty"`
 	WebResponse         json.RawMessage   `json:"webResponse,omitempty"`
 	Properties          report.Properties `json:"properties,omitempty"`
-}
-
-type messageOut struct {
-	Text      text   `json:"text"`
-	Markdown  text   `json:"markdown,omitempty"`
-	ID        text   `json:"id,omitempty"`
-	Arguments []text `json:"arguments,omitempty"`
-}
-
-// suppressionOut is written for a finding whose original suppressions were not preserved.
-type suppressionOut struct {
-	Kind          string `json:"kind"`
-	Status        string `json:"status,omitempty"`
-	Justification string `json:"justification,omitempty"`
 }
 
 // The words that SARIF allows.

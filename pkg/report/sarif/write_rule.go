@@ -13,28 +13,12 @@ import (
 type ruleOut struct {
 	ID                   string             `json:"id"`
 	Name                 string             `json:"name,omitempty"`
-	ShortDescription     *messageOut        `json:"shortDescription,omitempty"`
-	FullDescription      *messageOut        `json:"fullDescription,omitempty"`
+	ShortDescription     *message           `json:"shortDescription,omitempty"`
+	FullDescription      *message           `json:"fullDescription,omitempty"`
 	HelpURI              string             `json:"helpUri,omitempty"`
-	DefaultConfiguration configurationOut   `json:"defaultConfiguration"`
-	Relationships        []relationshipOut  `json:"relationships,omitempty"`
+	DefaultConfiguration configuration      `json:"defaultConfiguration"`
+	Relationships        []relationship     `json:"relationships,omitempty"`
 	Properties           *rulePropertiesOut `json:"properties,omitempty"`
-}
-
-type configurationOut struct {
-	Level string `json:"level"`
-}
-
-type relationshipOut struct {
-	Target cweOut   `json:"target"`
-	Kinds  []string `json:"kinds"`
-}
-
-type cweOut struct {
-	ID            string `json:"id"`
-	ToolComponent struct {
-		Name string `json:"name"`
-	} `json:"toolComponent"`
 }
 
 type rulePropertiesOut struct {
@@ -52,7 +36,7 @@ var levelOfSeverity = map[report.Severity]string{
 func ruleOf(f *report.Finding, o original, bag report.Properties) *ruleOut {
 	r := &ruleOut{
 		ID: f.RuleID, Name: f.RuleName, HelpURI: helpOf(f, o),
-		DefaultConfiguration: configurationOut{levelOfSeverity[f.Severity]},
+		DefaultConfiguration: configuration{text(levelOfSeverity[f.Severity])},
 		FullDescription:      short(f.Description),
 	}
 	if f.Title != titleOf("", f.RuleName, f.Message, f.RuleID) {
@@ -75,15 +59,15 @@ func ruleOf(f *report.Finding, o original, bag report.Properties) *ruleOut {
 }
 
 // short returns a text as a message, or nil for a text that is empty or that a reader would truncate.
-func short(s string) *messageOut {
+func short(s string) *message {
 	if s == "" || len(s) > maxRuleText {
 		return nil
 	}
-	return &messageOut{Text: text(s)}
+	return &message{Text: text(s)}
 }
 
 // weaknessesOf returns the relationships to the finding's weaknesses, or nil if tags and taxa imply all of them.
-func weaknessesOf(f *report.Finding, o original, tags []string) (out []relationshipOut) {
+func weaknessesOf(f *report.Finding, o original, tags []string) (out []relationship) {
 	if f.Vulnerability == nil || len(f.Vulnerability.CWEIDs) == 0 {
 		return nil
 	}
@@ -104,10 +88,10 @@ func weaknessesOf(f *report.Finding, o original, tags []string) (out []relations
 		return nil
 	}
 	for _, id := range f.Vulnerability.CWEIDs {
-		rel := relationshipOut{Kinds: []string{"superset"}}
-		rel.Target.ID = strings.TrimPrefix(id, "CWE-")
+		rel := relationship{Kinds: []text{"superset"}}
 		rel.Target.ToolComponent.Name = "CWE"
-		if number.MatchString(rel.Target.ID) {
+		if n := strings.TrimPrefix(id, "CWE-"); number.MatchString(n) {
+			rel.Target.ID = text(n)
 			out = append(out, rel)
 		}
 	}

@@ -21,7 +21,7 @@ type writtenRun struct {
 	list     []json.RawMessage
 	size     int // bytes of the descriptions
 	maxRules int
-	cwes     []string
+	cwes     []text // targets of relationships
 
 	file *File
 	run  *run
@@ -130,32 +130,26 @@ type componentOut struct {
 	Organization   string            `json:"organization,omitempty"`
 	InformationURI string            `json:"informationUri,omitempty"`
 	Rules          []json.RawMessage `json:"rules,omitempty"`
-	Taxa           []idOut           `json:"taxa,omitempty"`
+	Taxa           []idJSON          `json:"taxa,omitempty"`
 }
 
-type idOut struct {
-	ID string `json:"id"`
+type idJSON struct {
+	ID text `json:"id"`
 }
 
 type runOut struct {
 	Tool struct {
 		Driver componentOut `json:"driver"`
 	} `json:"tool"`
-	Taxonomies               []componentOut      `json:"taxonomies,omitempty"`
-	Invocations              []invocationOut     `json:"invocations,omitempty"`
-	VersionControlProvenance []versionControlOut `json:"versionControlProvenance,omitempty"`
-	Properties               report.Properties   `json:"properties,omitempty"`
+	Taxonomies               []componentOut       `json:"taxonomies,omitempty"`
+	Invocations              []invocationOut      `json:"invocations,omitempty"`
+	VersionControlProvenance []versionControlJSON `json:"versionControlProvenance,omitempty"`
+	Properties               report.Properties    `json:"properties,omitempty"`
 }
 
 type invocationOut struct {
 	ExecutionSuccessful bool   `json:"executionSuccessful"`
 	EndTimeUTC          string `json:"endTimeUtc,omitempty"`
-}
-
-type versionControlOut struct {
-	RepositoryURI string `json:"repositoryUri"`
-	RevisionID    string `json:"revisionId,omitempty"`
-	Branch        string `json:"branch,omitempty"`
 }
 
 // tail returns the members of the run that follow its results, as an object.
@@ -169,7 +163,7 @@ func (w *writtenRun) tail() ([]byte, error) {
 	if len(w.cwes) > 0 {
 		cwe := componentOut{Name: "CWE", Organization: "MITRE"}
 		for _, id := range w.cwes {
-			cwe.Taxa = append(cwe.Taxa, idOut{id})
+			cwe.Taxa = append(cwe.Taxa, idJSON{id})
 		}
 		out.Taxonomies = []componentOut{cwe}
 	}
@@ -181,7 +175,7 @@ func (w *writtenRun) tail() ([]byte, error) {
 		out.Invocations = []invocationOut{in}
 	}
 	if b := m.Branch; b != nil && isURI(b.RepositoryURL) {
-		out.VersionControlProvenance = []versionControlOut{{b.RepositoryURL, b.CommitSHA, b.Name}}
+		out.VersionControlProvenance = []versionControlJSON{{text(b.RepositoryURL), text(b.CommitSHA), text(b.Name)}}
 	}
 	if w.run.asset != (asset{}) {
 		out.Properties = report.Properties{assetName: w.run.asset}
