@@ -18,15 +18,15 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// How do the packages come together? A job becomes a scan, the scan a report on disk, the report findings at a server.
-// The server is the SDK's own, and the scanner and the host stand in for real ones: scan.NewRunner runs gitleaks and
-// others, and without a Sampler the agent measures its host.
+// A whole agent: a job becomes a scan, the scan a report on disk, and the report findings on a server. The server is the
+// SDK's own. The scanner and the host are fakes: scan.NewRunner runs real scanners such as Gitleaks, and without a Sampler
+// the agent measures its host.
 func Example() {
 	dir, err := os.MkdirTemp("", "agent")
 	check(err)
 	defer os.RemoveAll(dir)
 
-	// The server: a token names a tenant.
+	// The server. A token identifies a tenant.
 	store, err := server.OpenStore(server.StoreConfig{Path: filepath.Join(dir, "server.db")})
 	check(err)
 	defer store.Close()
@@ -38,7 +38,7 @@ func Example() {
 	check(err)
 	defer client.Close()
 
-	// The agent: what the spool has accepted survives a crash.
+	// The agent. Reports in the spool survive a crash.
 	spoolConfig := chunk.DefaultConfig()
 	spoolConfig.DatabasePath = filepath.Join(dir, "chunks.db")
 	spool, err := chunk.NewManager(spoolConfig)
@@ -59,7 +59,7 @@ func Example() {
 		check(err)
 		fmt.Printf("%s %s %s:%d\n", f.Severity, f.Title, f.Path, f.Line)
 	}
-	// Both scans found the same thing, which is one finding.
+	// Both scans reported the same finding, which the server stores once.
 	s := a.Status()
 	fmt.Println("jobs:", s.JobsCompleted, "uploaded:", s.Pipeline.Completed)
 	// Output:
