@@ -100,11 +100,11 @@ var rooms = map[string][]string{
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
 
-	"pkg/scan": {"internal/config", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml},
+	"pkg/scan": {"internal/config", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml, "pkg/scan/pool", "internal/config"},
 
 	"pkg/watch": {"pkg/event", "internal/proc"},
 
-	"pkg/scan/pool": {"pkg/event", "internal/proc", "internal/tail"},
+	"pkg/scan/pool": {"pkg/event", "internal/proc", "internal/tail", "internal/config", "internal/retry"},
 
 	// level 3
 	"pkg/agent": {"pkg/job", "pkg/part", "pkg/report", "pkg/event", "pkg/resource", "pkg/limits", "pkg/scan", "pkg/pipeline", "internal/config", "internal/retry"},

@@ -51,13 +51,17 @@ func (v *Validator) Addf(field, format string, args ...any) {
 	v.errs = append(v.errs, &FieldError{v.Name(field), fmt.Sprintf(format, args...)})
 }
 
-// Nest reports the problems of a part of the section. Fields that err names are placed below field.
+// Nest reports the problems of a part of the section. Fields that err names are placed below field, or directly in the
+// section if field is empty.
 func (v *Validator) Nest(field string, err error) {
+	if field != "" {
+		field += "."
+	}
 	for _, one := range All(err) {
 		if e, ok := errors.AsType[*FieldError](one); ok {
-			v.errs = append(v.errs, &FieldError{v.Name(field) + "." + e.Field, e.Problem})
+			v.errs = append(v.errs, &FieldError{v.Name(field + e.Field), e.Problem})
 		} else {
-			v.Addf(field, "%v", one)
+			v.Addf(strings.TrimSuffix(field, "."), "%v", one)
 		}
 	}
 }
@@ -68,6 +72,9 @@ func (v *Validator) OneOf(field, value string, allowed ...string) {
 		v.Addf(field, "%q: want %s", value, Alternatives(allowed))
 	}
 }
+
+// Problems returns the problems reported so far.
+func (v *Validator) Problems() []error { return v.errs }
 
 // Err returns all problems joined, or nil.
 func (v *Validator) Err() error { return errors.Join(v.errs...) }

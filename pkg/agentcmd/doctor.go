@@ -64,6 +64,7 @@ func (a *cli) doctorCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		defer s.closeServers()
 		if err := s.check(names); err != nil {
 			return err
 		}

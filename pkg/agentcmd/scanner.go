@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
@@ -114,6 +115,7 @@ func (a *cli) newScanner(e *engine) (*scanner, error) {
 	if e == nil {
 		return s, nil
 	}
+	e.onClose(func() error { s.closeServers(); return nil })
 	e.containment = s.Containment()
 	processes, dirs, err := s.Sweep()
 	if processes > 0 || dirs > 0 {
@@ -123,6 +125,16 @@ func (a *cli) newScanner(e *engine) (*scanner, error) {
 		e.sink.Record(event.Event{Type: event.AgentError, Severity: event.Error, Message: "leftovers of a killed agent remain", Error: err.Error()})
 	}
 	return s, nil
+}
+
+// serverGrace is how long the servers of scanners have to end before they are killed.
+const serverGrace = 5 * time.Second
+
+// closeServers ends the servers of scanners that were used.
+func (s *scanner) closeServers() {
+	ctx, cancel := context.WithTimeout(context.Background(), serverGrace)
+	defer cancel()
+	s.Runner.Close(ctx)
 }
 
 // chooseScanners returns the scanners that were asked for, or else all that can be used here.

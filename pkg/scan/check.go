@@ -80,7 +80,7 @@ func (r *Runner) Check(ctx context.Context, name string) Check {
 	}
 	defer removeAll(dir)                            // what cannot be removed now is swept at the next start
 	quiet := Runner{cfg: r.cfg, contain: r.contain} // nobody hears of it, and nothing is learned
-	quiet.cfg.Sink, quiet.cfg.LearnScans = event.OrNop(nil), 0
+	quiet.events, quiet.cfg.LearnScans = event.NewOutlet(nil), 0
 	c.Err = quiet.trials(ctx, &c, &d, dir)
 	return c
 }

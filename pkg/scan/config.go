@@ -172,7 +172,6 @@ func (c Config) withDefaults() Config {
 	c.Nice = orDefault(c.Nice, DefaultNice)
 	c.LearnScans = orDefault(c.LearnScans, DefaultLearnScans)
 	c.AllowTargetConfig = slices.Clone(c.AllowTargetConfig)
-	c.Sink = event.OrNop(c.Sink)
 	return c
 }
 

@@ -75,6 +75,9 @@ type Definition struct {
 	// Empty: it is tried on a target without any.
 	Sample string `yaml:"sample"`
 
+	// Server makes the scanner one that is started once and answers the requests of many scans.
+	Server Server `yaml:"server"`
+
 	MemoryBytes int64 `yaml:"memory_bytes"` // what a scan is expected to need, for admission; 0: unknown
 	Slots       int   `yaml:"slots"`        // slots it takes; 0: 1
 
@@ -146,7 +149,7 @@ func (d *Definition) clone() Definition {
 	c.ExitCodes = ExitCodes{slices.Clone(d.ExitCodes.Clean), slices.Clone(d.ExitCodes.Findings), slices.Clone(d.ExitCodes.Error)}
 	for _, list := range []*[]string{
 		&c.Args, &c.Env, &c.VersionArgs, &c.Needs, &c.SilencedBy, &c.RefusedBy, &c.Database.Args,
-		&c.Isolation.Args, &c.Isolation.Env, &c.Offline.Args, &c.Offline.Env,
+		&c.Isolation.Args, &c.Isolation.Env, &c.Offline.Args, &c.Offline.Env, &c.Server.Command,
 	} {
 		*list = slices.Clone(*list)
 	}

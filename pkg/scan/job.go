@@ -50,6 +50,12 @@ func (j *scanJob) run(ctx context.Context, open OpenFunc) error {
 
 	j.started()
 	j.start = time.Now()
+	if j.def.Server.enabled() {
+		if err := j.request(ctx, spec.Timeout); err != nil {
+			return err
+		}
+		return j.report(ctx, version, open)
+	}
 	ended, err := proc.Run(ctx, spec)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -11,12 +11,15 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Runner runs scanners. Its methods may be called concurrently; it has no goroutine of its own and needs no end.
+// Runner runs scanners. Its methods may be called concurrently. It has no goroutines but those of scanner servers, which
+// Close stops.
 type Runner struct {
 	cfg      Config
 	contain  *proc.Containment
 	versions versions
 	history  history
+	servers  servers
+	events   *event.Outlet
 }
 
 // NewRunner returns a Runner. The error names every field of cfg that is out of range, or says why Config.Containment is
@@ -28,7 +31,7 @@ func NewRunner(cfg Config) (*Runner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Runner{cfg: cfg.withDefaults()}
+	r := &Runner{cfg: cfg.withDefaults(), events: event.NewOutlet(cfg.Sink)}
 	var err error
 	if r.contain, err = proc.Contain(proc.Level(cfg.Containment)); err != nil {
 		return nil, err
@@ -37,6 +40,9 @@ func NewRunner(cfg Config) (*Runner, error) {
 	r.history.bad = func(err error) { r.historyProblem("what scans take is learned anew: its file is damaged", err) }
 	return r, nil
 }
+
+// SetDefaultSink implements event.SinkSetter.
+func (r *Runner) SetDefaultSink(s event.Sink) { r.events.SetDefaultSink(s) }
 
 // Table returns the scanners it can run.
 func (r *Runner) Table() *Table { return r.cfg.Table }
@@ -96,7 +102,7 @@ func (r *Runner) event(t event.Type, req Request, message string, details map[st
 func (j *scanJob) started() {
 	details := j.size.details()
 	details["path"] = j.path
-	j.r.cfg.Sink.Record(j.r.event(event.ScanStarted, j.req, j.req.Scanner+" starts", details))
+	j.r.events.Record(j.r.event(event.ScanStarted, j.req, j.req.Scanner+" starts", details))
 }
 
 // warnOfMemory says that the scanner is over its soft limit.
@@ -108,7 +114,7 @@ func (j *scanJob) warnOfMemory(bytes int64) {
 		"resource": "scanner_memory", "value": bytes, "limit": cfg.SoftMemoryLimitBytes, "unit": "bytes",
 	})
 	e.Severity = event.Warn
-	cfg.Sink.Record(e)
+	j.r.events.Record(e)
 }
 
 func (r *Runner) completed(req Request, res *Result, d time.Duration) {
@@ -120,7 +126,7 @@ func (r *Runner) completed(req Request, res *Result, d time.Duration) {
 		e.Severity = event.Warn
 		details["warnings"] = res.Warnings
 	}
-	r.cfg.Sink.Record(e)
+	r.events.Record(e)
 }
 
 func (r *Runner) failed(req Request, err error, d time.Duration) {
@@ -133,11 +139,11 @@ func (r *Runner) failed(req Request, err error, d time.Duration) {
 	}
 	e := r.event(event.ScanFailed, req, req.Scanner+" failed", details)
 	e.Severity, e.Error, e.Duration = event.Error, err.Error(), d
-	r.cfg.Sink.Record(e)
+	r.events.Record(e)
 }
 
 func (r *Runner) historyProblem(message string, err error) {
-	r.cfg.Sink.Record(event.Event{Timestamp: time.Now(), Type: event.AgentError, Severity: event.Warn, Message: message, Error: err.Error()})
+	r.events.Record(event.Event{Timestamp: time.Now(), Type: event.AgentError, Severity: event.Warn, Message: message, Error: err.Error()})
 }
 
 // usage returns the details of a process, an empty map without one.

@@ -38,6 +38,9 @@ func beAgent(dir string) {
 }
 
 func TestMain(m *testing.M) {
+	if how := os.Getenv(serverEnv); how != "" {
+		beServer(how)
+	}
 	scantest.Main()
 	if dir := os.Getenv(agentEnv); dir != "" {
 		beAgent(dir)

@@ -28,7 +28,11 @@ func (d *Definition) Validate() error {
 	if d.Command == "" {
 		v.add("command is empty")
 	}
-	v.placeholders(d)
+	if d.Server.enabled() {
+		d.Server.validate(v.add)
+	} else {
+		v.placeholders(d)
+	}
 	v.files(d)
 	for _, code := range slices.Concat(d.ExitCodes.Clean, d.ExitCodes.Findings, d.ExitCodes.Error) {
 		if code < 0 || code > 255 {

@@ -50,13 +50,13 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Error("what a server has started is still there")
 	}
 	byItself := 0
-	for _, e := range recorded.OfType(event.InstanceStopped) {
+	for _, e := range recorded.Events(event.InstanceStopped) {
 		if e.Details["exit_code"] == 0 {
 			byItself++
 		}
 	}
 	if byItself != 1 {
-		t.Errorf("%d servers ended by themselves, want the free one: %+v", byItself, recorded.OfType(event.InstanceStopped))
+		t.Errorf("%d servers ended by themselves, want the free one: %+v", byItself, recorded.Events(event.InstanceStopped))
 	}
 }
 
@@ -102,7 +102,7 @@ func TestCloseGivesUpStarts(t *testing.T) {
 	if s := p.Stats(); s.StartFailed != 1 || s.Failures != 0 {
 		t.Errorf("%+v", s)
 	}
-	if e := events.OfType(event.InstanceStopped); len(e) != 1 || e[0].Details["cause"] != "shutdown" || e[0].Severity != "" {
+	if e := events.Events(event.InstanceStopped); len(e) != 1 || e[0].Details["cause"] != "shutdown" || e[0].Severity != "" {
 		t.Errorf("recorded %+v", e)
 	}
 }

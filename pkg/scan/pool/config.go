@@ -3,11 +3,13 @@ package pool
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -23,7 +25,8 @@ type Config struct {
 	// Framing says where a message ends. Empty: Lines.
 	Framing Framing
 	// Network is how the server is reached: empty for its standard input and output; unix for a socket in a private directory
-	// that only this user may enter; tcp for a loopback port, which any user of the host may connect to.
+	// that only this user may enter; tcp for a loopback port, which any user of the host may connect to; http for requests to
+	// such a port, where the method of a Request is a path, or a verb and a path ("GET /healthz"), and its parameters are the body.
 	Network string
 
 	Max         int           // instances, starting ones included; default 3
@@ -107,64 +110,73 @@ const addrPlaceholder = "{addr}"
 
 // Validate returns every field that is out of range, in one error.
 func (c Config) Validate() error {
-	var errs []error
-	bad := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
-	}
-	number := func(name string, n, lo, hi int64) {
-		if n != 0 && (n < lo || n > hi) {
-			bad(name, "%d is outside %d to %d", n, lo, hi)
-		}
-	}
-	duration := func(name string, d, hi time.Duration, off bool) {
-		if d != 0 && !(off && d == -1) && (d < time.Millisecond || d > hi) {
-			bad(name, "%s is outside 1ms to %s", d, hi)
-		}
-	}
+	v := config.New("")
 	if len(c.Command) == 0 || c.Command[0] == "" {
-		bad("command", "is empty")
-	}
-	if c.Framing != "" && c.Framing != Lines && c.Framing != ContentLength {
-		bad("framing", "%q: want %s or %s", c.Framing, Lines, ContentLength)
+		v.Addf("command", "is empty")
+		c.Command = []string{"none"}
 	}
 	hasAddr := strings.Contains(strings.Join(c.Command, " "), addrPlaceholder)
-	switch c.Network {
-	case "":
-		if hasAddr {
-			bad("network", "is empty, yet the command has %s", addrPlaceholder)
+	switch {
+	case c.Network == "" && hasAddr:
+		v.Addf("network", "is empty, yet the command has %s", addrPlaceholder)
+	case c.Network != "" && !hasAddr:
+		v.Addf("command", "has no %s for the server to listen at", addrPlaceholder)
+	}
+	v.OneOf("network", c.Network, "", "unix", "tcp", "http")
+	c = c.withDefaults()
+	v.OneOf("framing", string(c.Framing), string(Lines), string(ContentLength))
+	config.Range(v, "max", c.Max, 1, MaxInstances)
+	config.Range(v, "min_idle", c.MinIdle, 0, max(c.Max, 0))
+	config.Range(v, "max_calls", c.MaxCalls, 0, 1<<31-1)
+	config.RangeOrOff(v, "memory_bytes", c.MemoryBytes, 1<<20, 1<<50)
+	config.RangeOrOff(v, "hard_memory_bytes", c.HardMemoryBytes, max(1<<20, c.MemoryBytes), 1<<50)
+	config.Range(v, "max_waiting", c.MaxWaiting, 1, 1<<20)
+	config.Range(v, "max_message_bytes", c.MaxMessageBytes, 1<<10, 1<<30)
+	config.Range(v, "max_unsolicited", c.MaxUnsolicited, 1, 1<<31-1)
+	config.Range(v, "max_failures", c.MaxFailures, 1, 1000)
+	config.RangeOrOff(v, "idle_timeout", c.IdleTimeout, time.Millisecond, 365*24*time.Hour)
+	config.Range(v, "start_timeout", c.StartTimeout, time.Millisecond, time.Hour)
+	config.RangeOrOff(v, "call_timeout", c.CallTimeout, time.Millisecond, 30*24*time.Hour)
+	config.RangeOrOff(v, "wait_timeout", c.WaitTimeout, time.Millisecond, 24*time.Hour)
+	config.Range(v, "grace", c.Grace, time.Millisecond, time.Hour)
+	config.Range(v, "health_interval", c.HealthInterval, time.Millisecond, 24*time.Hour)
+	config.Range(v, "health_timeout", c.HealthTimeout, time.Millisecond, time.Hour)
+	config.Range(v, "backoff", c.Backoff, time.Millisecond, time.Hour)
+	config.Range(v, "max_backoff", c.MaxBackoff, time.Millisecond, 24*time.Hour)
+	return v.Err()
+}
+
+// withDefaults returns c with every default in place.
+func (c Config) withDefaults() Config {
+	c.Command, c.Env, c.Shutdown = slices.Clone(c.Command), slices.Clone(c.Env), slices.Clone(c.Shutdown)
+	config.Default(&c.Name, filepath.Base(c.Command[0]))
+	if c.Env == nil {
+		for _, name := range []string{"PATH", "HOME"} {
+			if v, ok := os.LookupEnv(name); ok {
+				c.Env = append(c.Env, name+"="+v)
+			}
 		}
-	case "unix", "tcp":
-		if !hasAddr {
-			bad("command", "has no %s for the server to listen at", addrPlaceholder)
-		}
-	default:
-		bad("network", "%q: want unix or tcp, or nothing", c.Network)
 	}
-	number("max", int64(c.Max), 1, MaxInstances)
-	most := int64(c.Max)
-	if most == 0 {
-		most = DefaultMax
+	config.Default(&c.Framing, Lines)
+	config.Default(&c.Max, DefaultMax)
+	config.Default(&c.IdleTimeout, DefaultIdleTimeout)
+	config.Default(&c.MemoryBytes, DefaultMemoryBytes)
+	if c.MemoryBytes > 0 {
+		config.Default(&c.HardMemoryBytes, 2*c.MemoryBytes)
+	} else {
+		config.Default(&c.HardMemoryBytes, -1)
 	}
-	number("min_idle", int64(c.MinIdle), 0, max(most, 0))
-	number("max_calls", int64(c.MaxCalls), 1, 1<<31-1)
-	if c.MemoryBytes != -1 {
-		number("memory_bytes", c.MemoryBytes, 1<<20, 1<<50)
-	}
-	if c.HardMemoryBytes != -1 {
-		number("hard_memory_bytes", c.HardMemoryBytes, max(1<<20, c.MemoryBytes), 1<<50)
-	}
-	number("max_waiting", int64(c.MaxWaiting), 1, 1<<20)
-	number("max_message_bytes", int64(c.MaxMessageBytes), 1<<10, 1<<30)
-	number("max_unsolicited", int64(c.MaxUnsolicited), 1, 1<<31-1)
-	number("max_failures", int64(c.MaxFailures), 1, 1000)
-	duration("idle_timeout", c.IdleTimeout, 365*24*time.Hour, true)
-	duration("start_timeout", c.StartTimeout, time.Hour, false)
-	duration("call_timeout", c.CallTimeout, 24*time.Hour, true)
-	duration("wait_timeout", c.WaitTimeout, 24*time.Hour, true)
-	duration("grace", c.Grace, time.Hour, false)
-	duration("health_interval", c.HealthInterval, 24*time.Hour, false)
-	duration("health_timeout", c.HealthTimeout, time.Hour, false)
-	duration("backoff", c.Backoff, time.Hour, false)
-	duration("max_backoff", c.MaxBackoff, 24*time.Hour, false)
-	return errors.Join(errs...)
+	config.Default(&c.StartTimeout, DefaultStartTimeout)
+	config.Default(&c.CallTimeout, DefaultCallTimeout)
+	config.Default(&c.WaitTimeout, DefaultWaitTimeout)
+	config.Default(&c.MaxWaiting, DefaultMaxWaiting)
+	config.Default(&c.Grace, DefaultGrace)
+	config.Default(&c.MaxMessageBytes, DefaultMaxMessageBytes)
+	config.Default(&c.MaxUnsolicited, DefaultMaxUnsolicited)
+	config.Default(&c.HealthInterval, DefaultHealthInterval)
+	config.Default(&c.HealthTimeout, DefaultHealthTimeout)
+	config.Default(&c.MaxFailures, DefaultMaxFailures)
+	config.Default(&c.Backoff, DefaultBackoff)
+	config.Default(&c.MaxBackoff, max(DefaultMaxBackoff, c.Backoff))
+	return c
 }

@@ -13,9 +13,9 @@ var ErrClosed = errors.New("the pool is closed")
 // ErrReleased is returned by a Server that was released.
 var ErrReleased = errors.New("the server was released")
 
-// ErrExhausted says that no instance was free: at once, because too many callers wait already, or after a wait, with the reason
+// ExhaustedError says that no instance was free: at once, because too many callers wait already, or after a wait, with the reason
 // for its end in Err.
-type ErrExhausted struct {
+type ExhaustedError struct {
 	Max     int           // instances that the pool may have
 	InUse   int           // instances that callers had at that moment
 	Waiting int           // callers that waited at that moment, this one not included
@@ -23,7 +23,7 @@ type ErrExhausted struct {
 	Err     error         // why it does not wait any longer: that of its context, or context.DeadlineExceeded; nil when refused
 }
 
-func (e *ErrExhausted) Error() string {
+func (e *ExhaustedError) Error() string {
 	text := fmt.Sprintf("no server is free: %d of at most %d in use, %d callers waiting", e.InUse, e.Max, e.Waiting)
 	if e.Err != nil {
 		text += fmt.Sprintf(", after %s: %v", e.Waited.Round(time.Millisecond), e.Err)
@@ -32,10 +32,10 @@ func (e *ErrExhausted) Error() string {
 }
 
 // Unwrap returns Err.
-func (e *ErrExhausted) Unwrap() error { return e.Err }
+func (e *ExhaustedError) Unwrap() error { return e.Err }
 
 // Temporary is true: an instance will be free again.
-func (e *ErrExhausted) Temporary() bool { return true }
+func (e *ExhaustedError) Temporary() bool { return true }
 
 // Cause says why an instance ended, or could not be started.
 type Cause string

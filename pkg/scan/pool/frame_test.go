@@ -153,8 +153,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func ExampleErrExhausted() {
-	var err error = &ErrExhausted{Max: 2, InUse: 2, Waiting: 7}
+func ExampleExhaustedError() {
+	var err error = &ExhaustedError{Max: 2, InUse: 2, Waiting: 7}
 	fmt.Println(err)
 	// Output: no server is free: 2 of at most 2 in use, 7 callers waiting
 }

@@ -16,7 +16,7 @@ type grant struct {
 }
 
 // Get hands out an instance, for the caller alone until it is released: first come, first served. Where none is free and
-// there may be another, it is started. The error is *ErrExhausted when too many wait, or none became free in time or before ctx
+// there may be another, it is started. The error is *ExhaustedError when too many wait, or none became free in time or before ctx
 // was done; *Error when servers cannot be started; ErrClosed.
 func (p *Pool) Get(ctx context.Context) (*Server, error) {
 	begin := time.Now()
@@ -86,8 +86,8 @@ func (p *Pool) refuseLocked(ctx context.Context) error {
 	return nil
 }
 
-func (p *Pool) exhaustedLocked() *ErrExhausted {
-	return &ErrExhausted{Max: p.cfg.Max, InUse: p.statesLocked().InUse, Waiting: len(p.waiters)}
+func (p *Pool) exhaustedLocked() *ExhaustedError {
+	return &ExhaustedError{Max: p.cfg.Max, InUse: p.statesLocked().InUse, Waiting: len(p.waiters)}
 }
 
 func (p *Pool) granted(g grant) (*Server, error) {

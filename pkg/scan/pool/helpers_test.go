@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -16,7 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rediverio/sdk/pkg/sdktest"
+	"github.com/rediverio/sdk/internal/testkit"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 const serverEnv = "POOL_TEST_SERVER"
@@ -58,6 +60,8 @@ func beServer(how string) {
 				panic(err)
 			}
 			in, out = conn, conn
+		case word == "http":
+			serveHTTP(os.Args[1])
 		}
 	}
 	frames := newFrames(in, framing, 64<<20)
@@ -87,6 +91,25 @@ func beServer(how string) {
 		}
 		send(serve(m, send))
 	}
+}
+
+// serveHTTP answers the same requests over HTTP: the path is the method.
+func serveHTTP(addr string) {
+	panic(http.ListenAndServe(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		back, err := parse(serve(&message{ID: json.RawMessage("1"), Method: strings.TrimPrefix(r.URL.Path, "/"), Params: body}, nil))
+		if err != nil {
+			panic(err)
+		}
+		if back.Error != nil {
+			http.Error(w, back.Error.Message, http.StatusUnprocessableEntity)
+			return
+		}
+		_, _ = w.Write(back.Result)
+	})))
 }
 
 func serve(m *message, send func([]byte)) []byte {
@@ -150,9 +173,9 @@ func server(how string) Config {
 }
 
 // started returns a running pool, and closes it with the test; by then nothing of it may be left, and its numbers must add up.
-func started(t *testing.T, c Config) (*Pool, *sdktest.Recorder) {
+func started(t *testing.T, c Config) (*Pool, *testkit.Recorder) {
 	t.Helper()
-	events := &sdktest.Recorder{}
+	events := &testkit.Recorder{}
 	c.Sink = events
 	p, err := New(c)
 	if err != nil {
@@ -226,4 +249,11 @@ func until(t *testing.T, p *Pool, what string, ok func(Stats) bool) {
 			t.Fatalf("%s: it never came to that: %+v", what, s)
 		}
 	}
+}
+
+// waitEvents waits for n instance_stopped events and returns them.
+func waitEvents(t *testing.T, r *testkit.Recorder, n int) []event.Event {
+	t.Helper()
+	testkit.Eventually(t, fmt.Sprintf("%d instance_stopped events", n), func() bool { return len(r.Events(event.InstanceStopped)) >= n })
+	return r.Events(event.InstanceStopped)
 }

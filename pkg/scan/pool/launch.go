@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/internal/proc"
 )
 
@@ -30,7 +31,7 @@ func (l *launcher) launch(ctx context.Context) (link, error) {
 	}
 	child, err := proc.Start(proc.Spec{
 		Path: args[0], Args: args[1:], Dir: l.cfg.Dir, Env: l.cfg.Env, Marker: proc.MakeMarker("pool-" + l.cfg.Name), Contain: l.contain, Grace: l.cfg.Grace,
-		MemoryBytes: l.cfg.HardMemoryBytes,
+		MemoryBytes: config.OrOff(l.cfg.HardMemoryBytes),
 	})
 	if err != nil {
 		remove()
@@ -49,6 +50,13 @@ func (l *launcher) launch(ctx context.Context) (link, error) {
 		out.said.wg.Wait()
 		return out, err
 	}
+	if l.cfg.Network == "http" {
+		_ = conn.Close() // it has shown that the server listens
+		bridge := newHTTPBridge(addr, l.cfg.MaxMessageBytes)
+		out.in, out.out = bridge, bridge
+		out.close = func() { _ = bridge.Close(); remove() }
+		return out, nil
+	}
 	out.in, out.out = conn, conn
 	out.close = func() { _ = conn.Close(); remove() }
 	return out, nil
@@ -64,7 +72,7 @@ func (l *launcher) place() (args []string, addr string, remove func(), err error
 			return nil, "", nil, err
 		}
 		addr, remove = filepath.Join(dir, "s"), func() { _ = os.RemoveAll(dir) } // what stays is an empty directory for temporary files
-	case "tcp":
+	case "tcp", "http":
 		probe, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, "", nil, err
@@ -82,8 +90,12 @@ func (l *launcher) place() (args []string, addr string, remove func(), err error
 
 // dial reaches a server once it listens.
 func (l *launcher) dial(ctx context.Context, child process, addr string) (net.Conn, error) {
+	network := l.cfg.Network
+	if network == "http" {
+		network = "tcp"
+	}
 	for {
-		conn, err := new(net.Dialer).DialContext(ctx, l.cfg.Network, addr)
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			return conn, nil
 		}

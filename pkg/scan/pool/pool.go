@@ -6,11 +6,13 @@ import (
 	"sync"
 
 	"github.com/rediverio/sdk/internal/proc"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // Pool holds servers and hands them out. Its methods may be called concurrently.
 type Pool struct {
 	cfg    Config
+	events *event.Outlet
 	launch func(ctx context.Context) (link, error)
 	wg     sync.WaitGroup  // every goroutine of the pool
 	ctx    context.Context // done when the pool is closed: starts are given up
@@ -40,7 +42,7 @@ func New(cfg Config) (*Pool, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg.withDefaults(), all: map[*instance]bool{}, empty: make(chan struct{}), count: counters{stopped: map[Cause]int64{}}}
+	p := &Pool{cfg: cfg.withDefaults(), events: event.NewOutlet(cfg.Sink), all: map[*instance]bool{}, empty: make(chan struct{}), count: counters{stopped: map[Cause]int64{}}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	contain, err := proc.Contain(proc.Auto)
 	if err != nil {
@@ -49,6 +51,9 @@ func New(cfg Config) (*Pool, error) {
 	p.launch = (&launcher{&p.cfg, contain}).launch
 	return p, nil
 }
+
+// SetDefaultSink implements event.SinkSetter.
+func (p *Pool) SetDefaultSink(s event.Sink) { p.events.SetDefaultSink(s) }
 
 // Start opens the pool and starts Config.MinIdle instances. It returns when they are free, and with an *Error
 // when the pool has given up to start them: it is open all the same, and tries again later. A done ctx ends the wait alone.
@@ -129,7 +134,7 @@ func (p *Pool) emptyLocked() {
 		return
 	}
 	for i := range p.all {
-		if i.state == leased || i.state == resting {
+		if i.state == leased {
 			return
 		}
 	}

@@ -37,7 +37,7 @@ func TestCallsReuseAServer(t *testing.T) {
 			t.Errorf("%s: an error as the answer: %v", framing, err)
 		}
 		s := p.Stats()
-		if s.Started != 1 || s.Idle != 1 || s.Answered != 23 || s.Rejected != 1 || len(events.OfType(event.InstanceStarted)) != 1 {
+		if s.Started != 1 || s.Idle != 1 || s.Answered != 23 || s.Rejected != 1 || len(events.Events(event.InstanceStarted)) != 1 {
 			t.Errorf("%s: %+v", framing, s)
 		}
 	}
@@ -63,6 +63,31 @@ func TestServersOnAPort(t *testing.T) {
 }
 
 // Eight callers on two servers: never more than two at a time, everybody is served, in the order in which they came.
+// A server that speaks HTTP answers with its body, refuses with its status, and is replaced like any other.
+func TestServersOverHTTP(t *testing.T) {
+	c := server("http")
+	c.Network, c.Command, c.MaxMessageBytes = "http", append(c.Command, "{addr}"), 1<<16
+	p, _ := started(t, c)
+	var first, second int
+	if err := p.Call(t.Context(), "/pid", nil, &first); err != nil || first == 0 {
+		t.Fatalf("Call(/pid) = %d, %v; want a process", first, err)
+	}
+	var refused *ResponseError
+	if err := p.Call(t.Context(), "POST /refuse", nil, nil); !errors.As(err, &refused) || refused.Code != 422 || refused.Message != "I will not" {
+		t.Errorf("Call(/refuse) = %v, want 422 with the body", err)
+	}
+	if err := p.Call(t.Context(), "/huge", 1<<17, nil); !errors.As(err, &refused) {
+		t.Errorf("Call of an answer above the bound = %v, want a ResponseError", err)
+	}
+	if err := p.Call(t.Context(), "GET /pid", nil, &second); err != nil || second != first {
+		t.Errorf("Call(GET /pid) = %d, %v; want the same process %d", second, err, first)
+	}
+	broken(t, p.Call(t.Context(), "/crash", nil, nil), Crash)
+	if err := p.Call(t.Context(), "/pid", nil, &second); err != nil || second == first {
+		t.Errorf("Call after a crash = %d, %v; want another process than %d", second, err, first)
+	}
+}
+
 func TestFairHandOut(t *testing.T) {
 	c := server("")
 	c.Max = 2
@@ -127,7 +152,7 @@ func TestExhausted(t *testing.T) {
 		waits <- err
 	}()
 	until(t, p, "waiting", func(s Stats) bool { return s.Waiting == 1 })
-	var e *ErrExhausted
+	var e *ExhaustedError
 	if _, err := p.Get(t.Context()); !errors.As(err, &e) || e.Max != 1 || e.InUse != 1 || e.Waiting != 1 || e.Waited != 0 || e.Err != nil {
 		t.Errorf("refused: %v", err)
 	}

@@ -47,8 +47,8 @@ func TestBadServersAreReplaced(t *testing.T) {
 				t.Error("it was not replaced")
 			}
 			until(t, p, "stopped", func(s Stats) bool { return s.Stopped[tt.cause] == 1 && s.Instances == 1 })
-			stopped, err := events.WaitForN(t.Context(), 1, event.InstanceStopped)
-			if err != nil || stopped[0].Details["cause"] != string(tt.cause) || stopped[0].Severity != event.Warn || stopped[0].Error == "" {
+			stopped := waitEvents(t, events, 1)
+			if stopped[0].Details["cause"] != string(tt.cause) || stopped[0].Severity != event.Warn || stopped[0].Error == "" {
 				t.Errorf("recorded %+v", stopped)
 			}
 		})
@@ -102,7 +102,7 @@ func TestAServerThatLeaks(t *testing.T) {
 	if pid(t, p) == first {
 		t.Error("it was not replaced")
 	}
-	if stopped := events.OfType(event.InstanceStopped); len(stopped) != 1 || stopped[0].Severity != "" || stopped[0].Error != "" {
+	if stopped := events.Events(event.InstanceStopped); len(stopped) != 1 || stopped[0].Severity != "" || stopped[0].Error != "" {
 		t.Errorf("recorded %+v", stopped)
 	}
 	c.HardMemoryBytes = 150 << 20
@@ -110,8 +110,8 @@ func TestAServerThatLeaks(t *testing.T) {
 	if e := broken(t, p.Call(t.Context(), "leak and hang", 160, nil), Memory); !strings.Contains(e.Error(), "the limit is 157286400") {
 		t.Errorf("got %v", e)
 	}
-	stopped, err := events.WaitForN(t.Context(), 1, event.InstanceStopped)
-	if err != nil || stopped[0].Severity != event.Warn || stopped[0].Details["cause"] != "memory" {
+	stopped := waitEvents(t, events, 1)
+	if stopped[0].Severity != event.Warn || stopped[0].Details["cause"] != "memory" {
 		t.Errorf("recorded %+v", stopped)
 	}
 }
@@ -136,7 +136,7 @@ func TestServersThatDoNotStart(t *testing.T) {
 			if s := p.Stats(); s.StartFailed != 2 || s.Failed != 2 || s.Started != 0 {
 				t.Errorf("%+v", s)
 			}
-			if failed, err := events.WaitForN(t.Context(), 2, event.InstanceStopped); err != nil || failed[0].Details["cause"] != "start" || failed[0].Error == "" {
+			if failed := waitEvents(t, events, 2); failed[0].Details["cause"] != "start" || failed[0].Error == "" {
 				t.Errorf("recorded %+v", failed)
 			}
 		})

@@ -29,7 +29,7 @@ type Stats struct {
 
 	Gets      int64 `json:"gets"`
 	Granted   int64 `json:"granted"`
-	Exhausted int64 `json:"exhausted"` // that got *ErrExhausted
+	Exhausted int64 `json:"exhausted"` // that got *ExhaustedError
 	Failed    int64 `json:"failed"`    // that got another error
 
 	Calls     int64 `json:"calls"`
@@ -125,7 +125,7 @@ func (p *Pool) recordStart(i *instance, failed *Error, d time.Duration) {
 	} else {
 		e.Details = map[string]any{"name": p.cfg.Name, "pid": i.process.PID()}
 	}
-	p.cfg.Sink.Record(e)
+	p.events.Record(e)
 }
 
 func (p *Pool) recordStop(i *instance, cause Cause, calls int) {
@@ -140,5 +140,5 @@ func (p *Pool) recordStop(i *instance, cause Cause, calls int) {
 		e.Severity, e.Error = event.Warn, i.failure("", true).Error()
 		e.Details["stderr"] = i.said.lines()
 	}
-	p.cfg.Sink.Record(e)
+	p.events.Record(e)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/rediverio/sdk/internal/config"
 )
 
 // tendEvery is how often the pool looks after its instances.
@@ -47,7 +49,7 @@ func (p *Pool) weigh() {
 	}
 	p.mu.Unlock()
 	for _, i := range all {
-		limit := p.cfg.MemoryBytes
+		limit := config.OrOff(p.cfg.MemoryBytes)
 		bytes, over := i.process.Memory(limit)
 		if hard := p.cfg.HardMemoryBytes; hard > 0 && bytes > hard {
 			if _, over := i.process.Memory(hard); over {

@@ -1,6 +1,10 @@
 package pool
 
-import "time"
+import (
+	"time"
+
+	"github.com/rediverio/sdk/internal/retry"
+)
 
 // trouble is what the pool knows of failures in a row. It is guarded by the pool's mutex.
 type trouble struct {
@@ -15,11 +19,7 @@ type trouble struct {
 func (p *Pool) failedLocked(err *Error) {
 	t := &p.trouble
 	t.failures++
-	pause := p.cfg.Backoff << min(t.failures-1, 30)
-	if pause <= 0 || pause > p.cfg.MaxBackoff {
-		pause = p.cfg.MaxBackoff
-	}
-	t.again = time.Now().Add(pause)
+	t.again = time.Now().Add(retry.Policy{Initial: p.cfg.Backoff, Max: p.cfg.MaxBackoff}.Delay(t.failures))
 	t.last = err
 	t.tell()
 	if gaveUp := t.givenUp(p.cfg.MaxFailures); gaveUp != nil && p.runningLocked() == 0 {

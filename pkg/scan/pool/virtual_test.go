@@ -257,7 +257,7 @@ func TestChaos(t *testing.T) {
 				err := p.Call(ctx, methods[i%len(methods)], i, nil)
 				addUp(t, p.Stats())
 				var broke *Error
-				var busy *ErrExhausted
+				var busy *ExhaustedError
 				kind := "answered"
 				switch {
 				case errors.As(err, &broke):
