@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The line that an operator's tools read: the names, the order and the unit never change.
+// Tools of operators read this line: names, order and units never change.
 func TestEventJSON(t *testing.T) {
 	at := time.Date(2026, 8, 1, 14, 30, 0, 123456789, time.FixedZone("CEST", 7200))
 	for want, e := range map[string]Event{
@@ -48,7 +48,7 @@ func TestEventRoundTrip(t *testing.T) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, got, want)
 		}
 		if strings.ContainsRune(string(b), '\n') {
-			t.Fatalf("an event is more than one line: %s", b)
+			t.Fatalf("Marshal = %s, want one line", b)
 		}
 	}
 }
@@ -62,11 +62,11 @@ func TestUnmarshalRefuses(t *testing.T) {
 	}
 }
 
-func TestTypesIsTheWholeVocabulary(t *testing.T) {
+func TestTypesListsEachTypeOnce(t *testing.T) {
 	seen := map[Type]bool{}
 	for _, typ := range Types() {
 		if seen[typ] || typ == "" || strings.ToLower(string(typ)) != string(typ) {
-			t.Errorf("%q is there twice, or is no name", typ)
+			t.Errorf("%q is empty or listed twice", typ)
 		}
 		seen[typ] = true
 	}
@@ -78,15 +78,15 @@ func TestTypesIsTheWholeVocabulary(t *testing.T) {
 func TestSeverityRank(t *testing.T) {
 	for i, s := range []Severity{Debug, Info, Warn, Error, Critical} {
 		if s.Rank() != i {
-			t.Errorf("%s ranks %d, want %d", s, s.Rank(), i)
+			t.Errorf("%s.Rank() = %d, want %d", s, s.Rank(), i)
 		}
 	}
 	if Severity("").Rank() != Info.Rank() || Severity("info").Rank() != Info.Rank() {
-		t.Error("an empty or unknown severity is not Info")
+		t.Error("Rank of an empty or unknown severity is not that of Info")
 	}
 }
 
-// record gathers the messages it is handed, with a prefix.
+// record returns a Sink that appends the messages to lines, with a prefix.
 type record struct {
 	prefix string
 	mu     *sync.Mutex
@@ -99,7 +99,7 @@ func (r record) Record(e Event) {
 	*r.lines = append(*r.lines, r.prefix+e.Message)
 }
 
-func TestTeeHandsToAllInOrder(t *testing.T) {
+func TestTeeRecordsToAllInOrder(t *testing.T) {
 	var mu sync.Mutex
 	var lines []string
 	a, b := record{"a:", &mu, &lines}, record{"b:", &mu, &lines}
@@ -116,9 +116,9 @@ func TestTeeOfFew(t *testing.T) {
 	var lines []string
 	one := record{"", &mu, &lines}
 	if got := Tee(nil, one); got != Sink(one) {
-		t.Errorf("a tee of one sink is %T", got)
+		t.Errorf("Tee of one sink is a %T, want the sink", got)
 	}
-	Tee().Record(Event{}) // of none: a sink too
+	Tee().Record(Event{}) // a Tee without sinks is a Sink as well
 	Tee(nil, nil).Record(Event{})
 	OrNop(nil).Record(Event{})
 	OrNop(one).Record(Event{Message: "x"})
@@ -141,7 +141,7 @@ func TestTeeConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	if len(lines) != 1600 {
-		t.Errorf("%d of 1600", len(lines))
+		t.Errorf("%d events recorded, want 1600", len(lines))
 	}
 }
 
@@ -161,7 +161,7 @@ func FuzzEventUnmarshal(f *testing.F) {
 			t.Fatalf("%s: %v", out, err)
 		}
 		if e.Type != again.Type || e.Message != again.Message || !e.Timestamp.Equal(again.Timestamp) {
-			t.Errorf("%+v became %+v", e, again)
+			t.Errorf("round trip of %+v = %+v", e, again)
 		}
 	})
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/rediverio/sdk/internal/filelock"
 )
 
-// A Dir is a Source that reads jobs from a directory. Each regular file NAME.json in it is one job, a Spec in JSON.
+// A Dir is a Source that reads jobs from a directory. Each regular file NAME.json in it is one job, a Spec in JSON. Its
+// durations may also be strings such as "5m".
 //
 // The file is moved to active/ while the job runs and removed when the job is acknowledged. When the job fails it is
 // moved to failed/, beside a file NAME.reason; when the job is returned with Nak it is moved back. Files that are in

@@ -19,6 +19,29 @@ const (
 	maxAttempt = 1 << 20 // number of deliveries that a job file may state
 )
 
+// file is the content of a job file: a Spec with durations that people can write.
+type file struct {
+	*Spec
+	Timeout  duration `json:"timeout"`
+	LeaseTTL duration `json:"lease_ttl"`
+}
+
+// duration is a number of nanoseconds, or a string such as "5m".
+type duration time.Duration
+
+func (d *duration) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		return json.Unmarshal(b, (*int64)(d))
+	}
+	parsed, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("invalid duration %q (for example 90s, 5m, 1h30m)", text)
+	}
+	*d = duration(parsed)
+	return nil
+}
+
 // readSpec reads a job file. Unknown keys are errors, because they are most likely misspelled.
 func readSpec(path, name string) (s Spec, err error) {
 	f, err := os.Open(path)
@@ -35,14 +58,16 @@ func readSpec(path, name string) (s Spec, err error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
+	read := file{Spec: &s}
+	if err := dec.Decode(&read); err != nil {
 		return s, err
 	}
+	s.Timeout, s.LeaseTTL = time.Duration(read.Timeout), time.Duration(read.LeaseTTL)
 	if _, err := dec.Token(); err != io.EOF {
 		return s, errors.New("file contains more than one JSON value")
 	}
 	if s.Timeout < 0 {
-		return s, fmt.Errorf("timeout: %d is negative", s.Timeout)
+		return s, fmt.Errorf("timeout: %v is negative", s.Timeout)
 	}
 	if s.Scanner == "" || s.Target == "" {
 		return s, fmt.Errorf("scanner %q and target %q must both be set", s.Scanner, s.Target)

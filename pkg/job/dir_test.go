@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/job"
 )
 
-// atOnce: Next looks once and does not wait.
+// atOnce makes Next return without waiting.
 var atOnce = job.Want{Max: 100}
 
 func newDir(t testing.TB, path string) *job.Dir {
@@ -36,7 +36,7 @@ func exists(path ...string) bool {
 
 const goodJob = `{"scanner": "fake", "target": "/src"}`
 
-func TestDirHandsOutFilesOldestFirst(t *testing.T) {
+func TestDirDeliversFilesOldestFirst(t *testing.T) {
 	dir := t.TempDir()
 	d := newDir(t, dir)
 	for i, name := range []string{"c", "a", "b"} {
@@ -53,18 +53,18 @@ func TestDirHandsOutFilesOldestFirst(t *testing.T) {
 		s := j.Spec()
 		got = append(got, s.ID)
 		if s.Kind != "scan" || s.Scanner != "fake" || s.Target != "/src" || s.Attempt != 1 {
-			t.Errorf("spec %+v", s)
+			t.Errorf("Spec() = %+v", s)
 		}
 	}
 	if len(jobs) != 2 || strings.Join(got, "") != "cab" {
-		t.Errorf("%d and %d jobs: %q", len(jobs), len(rest), got)
+		t.Errorf("Next = %d and %d jobs, %q; want 2 and 1, oldest first", len(jobs), len(rest), got)
 	}
 	if none, err := d.Next(t.Context(), job.Want{Max: 0, Wait: time.Hour}); err != nil || none != nil {
-		t.Errorf("asked for nothing: %v, %v", none, err)
+		t.Errorf("Next with Max 0 = %v, %v; want nothing", none, err)
 	}
 }
 
-func TestDirRefusesOddFilesWithTheReason(t *testing.T) {
+func TestDirRefusesInvalidFilesWithTheReason(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"empty":            {"", "EOF"},
 		"half-written":     {`{"scanner": "fake", "tar`, "unexpected EOF"},
@@ -75,6 +75,7 @@ func TestDirRefusesOddFilesWithTheReason(t *testing.T) {
 		"no target":        {`{"scanner": "fake"}`, "target"},
 		"two values":       {goodJob + goodJob, "more than one"},
 		"negative timeout": {`{"scanner": "fake", "target": "/src", "timeout": -5}`, "timeout"},
+		"invalid timeout":  {`{"scanner": "fake", "target": "/src", "timeout": "5 minutes"}`, "for example 90s"},
 		"too large":        {goodJob + strings.Repeat(" ", 1<<20), "1048576"},
 		"too deep":         {strings.Repeat("[", 100_000), ""},
 	} {
@@ -85,23 +86,23 @@ func TestDirRefusesOddFilesWithTheReason(t *testing.T) {
 			write(t, goodJob, dir, "zz-good.json")
 			jobs, err := d.Next(t.Context(), atOnce)
 			if err == nil || !strings.Contains(err.Error(), "odd.json") {
-				t.Errorf("error %v", err)
+				t.Errorf("error %v, want the file named", err)
 			}
 			if len(jobs) != 1 || jobs[0].Spec().ID != "zz-good" {
-				t.Errorf("jobs %v: the good one must not suffer", jobs)
+				t.Errorf("Next = jobs %v, want the valid one", jobs)
 			}
 			reason, err := os.ReadFile(filepath.Join(dir, "failed", "odd.reason"))
 			if err != nil || !strings.Contains(string(reason), c.want) {
 				t.Errorf("reason %q, %v", reason, err)
 			}
 			if !exists(dir, "failed", "odd.json") || exists(dir, "odd.json") || exists(dir, "active", "odd.json") {
-				t.Error("the file is not in failed/")
+				t.Error("invalid file was not moved to failed/")
 			}
 		})
 	}
 }
 
-func TestDirLeavesAloneWhatIsNoJobFile(t *testing.T) {
+func TestDirIgnoresOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	d := newDir(t, dir)
 	write(t, goodJob, dir, "job.json.part")
@@ -112,11 +113,11 @@ func TestDirLeavesAloneWhatIsNoJobFile(t *testing.T) {
 	}
 	jobs, err := d.Next(t.Context(), atOnce)
 	if err != nil || len(jobs) != 0 || !exists(dir, "job.json.part") {
-		t.Errorf("%v, %v", jobs, err)
+		t.Errorf("Next = %v, %v", jobs, err)
 	}
 }
 
-func TestDirRedoesWhatADeadProcessLeft(t *testing.T) {
+func TestDirDeliversTheJobsOfADeadProcessAgain(t *testing.T) {
 	dir := t.TempDir()
 	d, err := job.NewDir(dir)
 	testkit.Check(t, err)
@@ -131,10 +132,10 @@ func TestDirRedoesWhatADeadProcessLeft(t *testing.T) {
 	testkit.Check(t, d.Close())
 	jobs, err := newDir(t, dir).Next(t.Context(), atOnce)
 	if err != nil || len(jobs) != 2 || jobs[0].Spec().ID != "left" || jobs[1].Spec().Target != "/new" {
-		t.Errorf("%v, %v", jobs, err)
+		t.Errorf("Next = %v, %v", jobs, err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 || exists(dir, "active", "left.json.tmp") {
-		t.Errorf("left: %v, %v", left, err)
+		t.Errorf("temporary files left: %v, %v", left, err)
 	}
 }
 
@@ -144,7 +145,7 @@ func TestDirIsForOneProcess(t *testing.T) {
 	_, err := job.NewDir(dir)
 	var held *job.LockedError
 	if !errors.As(err, &held) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want the file named", err)
 	}
 }
 
@@ -166,7 +167,7 @@ func TestDirEndsJobs(t *testing.T) {
 	testkit.Check(t, done.Ack(t.Context()))
 	testkit.Check(t, done.Fail(t.Context(), "too late"))
 	if exists(dir, "active", "done.json") || exists(dir, "failed", "done.json") {
-		t.Error("a job that is done is still there")
+		t.Error("file of an acknowledged job is still there")
 	}
 	testkit.Check(t, take("bad").Fail(t.Context(), "no such target"))
 	if b, err := os.ReadFile(filepath.Join(dir, "failed", "bad.reason")); string(b) != "no such target\n" || !exists(dir, "failed", "bad.json") {
@@ -174,11 +175,24 @@ func TestDirEndsJobs(t *testing.T) {
 	}
 	testkit.Check(t, take("later").Nak(t.Context(), time.Hour))
 	if jobs, err := d.Next(t.Context(), atOnce); len(jobs) != 0 || err != nil || !exists(dir, "later.json") {
-		t.Errorf("%v, %v before its delay is over", jobs, err)
+		t.Errorf("Next = %v, %v before the delay is over, want nothing", jobs, err)
 	}
 }
 
-// The count is in the file, so that it outlives the process.
+func TestDirReadsDurationsAsStringsAndNanoseconds(t *testing.T) {
+	dir := t.TempDir()
+	d := newDir(t, dir)
+	for _, timeout := range []string{`"5m"`, "300000000000"} {
+		write(t, `{"scanner": "fake", "target": "/src", "timeout": `+timeout+`}`, dir, "j.json")
+		jobs, err := d.Next(t.Context(), atOnce)
+		if err != nil || len(jobs) != 1 || jobs[0].Spec().Timeout != 5*time.Minute {
+			t.Fatalf("Next with timeout %s = %v, %v; want a job with 5m", timeout, jobs, err)
+		}
+		testkit.Check(t, jobs[0].Ack(t.Context()))
+	}
+}
+
+// The number of attempts is in the file, so that it survives a restart.
 func TestDirCountsAttempts(t *testing.T) {
 	dir := t.TempDir()
 	write(t, `{"scanner": "fake", "target": "/src", "attempt": -1000}`, dir, "j.json")
@@ -187,14 +201,14 @@ func TestDirCountsAttempts(t *testing.T) {
 		testkit.Check(t, err)
 		jobs, err := d.Next(t.Context(), atOnce)
 		if err != nil || len(jobs) != 1 || jobs[0].Spec().Attempt != want {
-			t.Fatalf("delivery %d: %v, %v", want, jobs, err)
+			t.Fatalf("delivery %d: Next = %v, %v", want, jobs, err)
 		}
 		testkit.Check(t, jobs[0].Nak(t.Context(), 0))
 		testkit.Check(t, d.Close())
 	}
 }
 
-func TestDirHoldsBackAFileNamedAsARunningJob(t *testing.T) {
+func TestFileWithTheNameOfARunningJobWaits(t *testing.T) {
 	dir := t.TempDir()
 	d := newDir(t, dir)
 	write(t, goodJob, dir, "nightly.json")
@@ -207,11 +221,11 @@ func TestDirHoldsBackAFileNamedAsARunningJob(t *testing.T) {
 	testkit.Check(t, first[0].Nak(t.Context(), time.Hour))
 	jobs, err := d.Next(t.Context(), atOnce)
 	if err != nil || len(jobs) != 1 || jobs[0].Spec().Target != "/new" {
-		t.Fatalf("%v, %v", jobs, err)
+		t.Fatalf("Next = %v, %v", jobs, err)
 	}
 	testkit.Check(t, jobs[0].Ack(t.Context()))
 	if exists(dir, "nightly.json") || exists(dir, "active", "nightly.json") {
-		t.Error("a file is left")
+		t.Error("file of an ended job is still there")
 	}
 }
 
@@ -243,12 +257,12 @@ func FuzzDirJobFile(f *testing.F) {
 		write(t, string(content), dir, "j.json")
 		jobs, err := d.Next(t.Context(), atOnce)
 		if len(jobs)+len(unwrap(err)) != 1 {
-			t.Fatalf("%d jobs and error %v of one file", len(jobs), err)
+			t.Fatalf("Next = %d jobs and error %v for one file", len(jobs), err)
 		}
 		for _, j := range jobs {
 			s := j.Spec()
 			if s.Scanner == "" || s.Target == "" || s.Timeout < 0 || s.Attempt < 1 {
-				t.Errorf("spec %+v", s)
+				t.Errorf("Spec() = %+v", s)
 			}
 			testkit.Check(t, j.Ack(t.Context()))
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/rediverio/sdk/pkg/job"
 )
 
-// paths is a source that hands out one scan per path and then ends.
+// paths is a Source that delivers one scan per path and then ends.
 type paths []string
 
 func (p *paths) Next(_ context.Context, w job.Want) ([]job.Job, error) {
@@ -19,12 +19,12 @@ func (p *paths) Next(_ context.Context, w job.Want) ([]job.Job, error) {
 		*p = (*p)[1:]
 	}
 	if len(*p) == 0 {
-		return out, io.EOF // with the last jobs, which still count
+		return out, io.EOF // returned with the last jobs
 	}
 	return out, nil
 }
 
-// scan is a job without a lease: nobody else can take it.
+// scan is a Job without a lease.
 type scan string
 
 func (s scan) Spec() job.Spec {
@@ -38,7 +38,7 @@ func (s scan) Fail(_ context.Context, why string) error {
 	return nil
 }
 
-// How do I feed an agent from my own list of work?
+// How do I write a source of jobs of my own?
 func ExampleSource() {
 	var source job.Source = &paths{"a", "b", "c"}
 	ctx := context.Background()

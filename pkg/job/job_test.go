@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The names on the wire are those of a job in a file, and never change.
+// The names are part of the format of job files and never change.
 func TestSpecJSON(t *testing.T) {
 	want := Spec{
 		ID: "j1", TenantID: "t1", Kind: "scan", Scanner: "gitleaks", Target: "/src", Priority: 5, Timeout: time.Minute,
@@ -30,9 +30,9 @@ func TestSpecJSON(t *testing.T) {
 	}
 }
 
-func TestLeaseErrorsAreToldApart(t *testing.T) {
+func TestLeaseErrorsAreDistinct(t *testing.T) {
 	lost, canceled := fmt.Errorf("extend j1: %w", ErrLeaseLost), fmt.Errorf("extend j1: %w", ErrCanceled)
 	if !errors.Is(lost, ErrLeaseLost) || errors.Is(lost, ErrCanceled) || !errors.Is(canceled, ErrCanceled) || errors.Is(canceled, ErrLeaseLost) {
-		t.Error("the errors of a lease are one")
+		t.Error("errors.Is does not distinguish ErrLeaseLost from ErrCanceled")
 	}
 }

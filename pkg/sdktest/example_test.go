@@ -19,9 +19,9 @@ import (
 	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
-// How do I test my agent without a server, a scanner and a busy host? Here is such a test: a job whose report the server
-// refuses twice is acknowledged all the same, once the report is in. In a synctest bubble the retries take no time.
-func TestMyAgentBearsAServerThatIsDown(t *testing.T) {
+// How do I test my agent without a server, a scanner and a busy host? In this test the server refuses a report twice, and
+// the job is acknowledged after the third upload. In a synctest bubble the retries take no time.
+func TestMyAgentSurvivesAServerThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
 			source   sdktest.Source
@@ -29,7 +29,7 @@ func TestMyAgentBearsAServerThatIsDown(t *testing.T) {
 			uploader sdktest.Uploader
 			host     sdktest.Sampler
 		)
-		a, err := agent.New(agent.Config{ // or whatever makes your agent
+		a, err := agent.New(agent.Config{ // or the function that makes your agent
 			Source: &source, Scanner: &scanner, Uploader: &uploader,
 			Resource: resource.ControllerConfig{Sampler: &host},
 		})
@@ -43,12 +43,12 @@ func TestMyAgentBearsAServerThatIsDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		if nightly.State() != sdktest.Acked || uploader.Attempts() != 3 || len(uploader.Reports()) != 1 {
-			t.Errorf("job is %s after %d attempts", nightly.State(), uploader.Attempts())
+			t.Errorf("job is %s after %d uploads, want acked after 3", nightly.State(), uploader.Attempts())
 		}
 	})
 }
 
-// What did my pipeline send? The parts of a report are put together again.
+// What did my pipeline upload? The fake reassembles reports from their parts.
 func ExampleUploader() {
 	var uploader sdktest.Uploader
 	uploader.FailNext(1, errors.New("connection reset"))
@@ -70,7 +70,7 @@ func ExampleUploader() {
 	// Output: 3 parts, 4 attempts, 5 findings, the last one: Finding 5
 }
 
-// How do I hold uploads back while I look at something else?
+// How do I make uploads hang while I check something?
 func ExampleUploader_Hang() {
 	var uploader sdktest.Uploader
 	release := uploader.Hang()
@@ -98,13 +98,13 @@ func ExampleUploader_Hang() {
 	// uploaded: 1
 }
 
-// Which events did it record?
+// Which events were recorded?
 func ExampleRecorder() {
 	var (
 		events sdktest.Recorder
 		host   sdktest.Sampler
 	)
-	host.Set(sdktest.Load{CPU: 50, Memory: 99}) // so little memory stops admission at once, CPU only after three samples
+	host.Set(sdktest.Load{CPU: 50, Memory: 99}) // memory this low stops admission at once, CPU only after three samples
 	c := resource.NewController(&resource.ControllerConfig{Sampler: &host, Sink: &events})
 	if err := c.Start(context.Background()); err != nil {
 		log.Fatal(err)
@@ -118,7 +118,7 @@ func ExampleRecorder() {
 	// Output: resource_throttle 0
 }
 
-// How does my code take it when somebody else gets its job?
+// What does my code do when another agent gets its job?
 func ExampleSource() {
 	var source sdktest.Source
 	mine := source.Add(job.Spec{ID: "nightly", LeaseTTL: time.Minute})[0]
@@ -136,7 +136,7 @@ func ExampleSource() {
 	// extend lease lost lost
 }
 
-// How does my agent take a scanner that hangs?
+// What does my agent do when a scanner hangs?
 func ExampleScanner() {
 	var scanner sdktest.Scanner
 	scanner.DoesNext(sdktest.Hangs(), sdktest.Panics("index out of range"))

@@ -39,32 +39,32 @@ func limit(t testing.TB) context.Context {
 	return ctx
 }
 
-func TestUploaderPutsReportsTogetherWhateverTheOrder(t *testing.T) {
+func TestUploaderReassemblesReportsInAnyOrder(t *testing.T) {
 	var u sdktest.Uploader
 	parts := split(t, named("r", 23), part.SplitConfig{MinFindings: 1, MaxFindings: 5})
 	backwards := slices.Clone(parts)
 	slices.Reverse(backwards)
-	for i, p := range append(backwards, parts...) { // and once more, as after a lost answer
+	for i, p := range append(backwards, parts...) { // and again, as after a lost answer
 		res, err := u.Upload(t.Context(), p)
 		if err != nil || res.Duplicate != (i >= len(parts)) {
 			t.Fatalf("%+v, %v", res, err)
 		}
 		if complete := i >= len(parts)-1; complete != (len(u.Reports()) == 1) {
-			t.Fatalf("%d reports after %d parts", len(u.Reports()), i+1)
+			t.Fatalf("%d reports complete after %d parts", len(u.Reports()), i+1)
 		}
 	}
 	r := u.Reports()[0]
 	if len(u.Parts()) != 5 || len(r.Findings) != 23 || len(r.Assets) != 1 || r.Metadata.ID != "r" || r.Tool.Name != "fake" {
-		t.Errorf("%d parts, report %+v", len(u.Parts()), r)
+		t.Errorf("%d parts, report %+v; want each part once", len(u.Parts()), r)
 	}
 	for i, f := range r.Findings {
 		if f.Location.StartLine != i+1 {
-			t.Errorf("finding %d is from line %d", i, f.Location.StartLine)
+			t.Errorf("finding %d is from line %d, want the order of the report", i, f.Location.StartLine)
 		}
 	}
 }
 
-func TestUploaderTellsReportsApart(t *testing.T) {
+func TestUploaderDistinguishesRevisionsAndTenants(t *testing.T) {
 	var u sdktest.Uploader
 	for _, r := range []*report.Report{named("r", 1), named("r", 2), named("s", 1)} {
 		for _, tenant := range []string{"a", "b"} {
@@ -77,7 +77,7 @@ func TestUploaderTellsReportsApart(t *testing.T) {
 		}
 	}
 	if n := len(u.Reports()); n != 6 {
-		t.Errorf("%d reports, want two contents of r and one of s, for two tenants", n)
+		t.Errorf("%d reports, want two revisions of r and one of s for each of two tenants", n)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestUploaderFollowsItsScript(t *testing.T) {
 	u.PanicNext()
 	u.Script(func(got *part.Part) error {
 		if got != p {
-			t.Error("another part")
+			t.Error("Script got another part")
 		}
 		return scripted
 	})
@@ -99,7 +99,7 @@ func TestUploaderFollowsItsScript(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("no panic")
+				t.Error("Upload after PanicNext did not panic")
 			}
 		}()
 		_, _ = u.Upload(t.Context(), p)
@@ -172,7 +172,7 @@ func TestErrorsSteerTheRetries(t *testing.T) {
 	}
 }
 
-func TestWaitingSaysWhatIsMissing(t *testing.T) {
+func TestErrorOfAWaitDescribesWhatIsMissing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var u sdktest.Uploader
@@ -187,7 +187,7 @@ func TestWaitingSaysWhatIsMissing(t *testing.T) {
 		"job nightly is waiting, not [acked]": j.WaitState(ctx, sdktest.Acked), "0 of 1 calls": calls, "0 of 1 scans run": sc.WaitRunning(ctx, 1),
 	} {
 		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in %v", want, err)
+			t.Errorf("wait failed with %[2]v, want %[1]q in it", want, err)
 		}
 	}
 }
@@ -199,11 +199,11 @@ func TestRecorderKeepsItsOwnDetails(t *testing.T) {
 	details["n"] = 2
 	e, err := r.WaitFor(limit(t), event.JobStarted)
 	if err != nil || e.Details["n"] != 1 || e.Timestamp.IsZero() {
-		t.Errorf("%+v, %v", e, err)
+		t.Errorf("WaitFor = %+v, %v; want details of the time of Record and a timestamp", e, err)
 	}
 }
 
-func TestSourceHandsOutJobsByPriorityKindAndTime(t *testing.T) {
+func TestSourceDeliversJobsByPriorityKindAndTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sdktest.Source
 		s.Add(job.Spec{ID: "a"}, job.Spec{ID: "b", Priority: 5}, job.Spec{ID: "c", Kind: "update"})
@@ -264,7 +264,7 @@ func TestSamplerFails(t *testing.T) {
 	}
 }
 
-// Everything at once, for the race detector.
+// All fakes are used concurrently, for the race detector.
 func TestAllMayBeCalledConcurrently(t *testing.T) {
 	var u sdktest.Uploader
 	var s sdktest.Source
@@ -296,6 +296,6 @@ func TestAllMayBeCalledConcurrently(t *testing.T) {
 	}
 	all.Wait()
 	if len(u.Parts()) != 1 {
-		t.Errorf("%d parts", len(u.Parts()))
+		t.Errorf("%d parts uploaded", len(u.Parts()))
 	}
 }
