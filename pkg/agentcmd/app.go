@@ -24,7 +24,7 @@ type App struct {
 	// Short is the line of help below the name. Defaults to a description of what every agent does.
 	Short string
 
-	// Version is the version that the verb version prints and the server is told. Defaults to "dev".
+	// Version is the version that the verb version prints and that requests carry. Defaults to "dev".
 	Version string
 
 	// Commit is the commit that the verb version prints. Defaults to "unknown".

@@ -19,11 +19,11 @@ import (
 )
 
 func (a *cli) auditCommand() *cobra.Command {
-	cmd := verbs("audit", "what the agent did: read its audit log, and prove it whole")
-	cmd.Long = `Reads the audit log of --state-dir, or the one at PATH: a file, or a directory that has an audit.log. Rotated and
-compressed files beside it are read too, and the agent that writes it is not disturbed.
+	cmd := verbs("audit", "read the audit log, and verify that it is whole")
+	cmd.Long = `Reads the audit log in --state-dir, or the log at PATH: a file, or a directory with a file audit.log. Rotated and
+compressed files beside it are read too. The agent that writes the log is not disturbed.
 
-People get one line for each event; with -o json each line is printed as it stands in the log.`
+Each event is printed on one line; with -o json each line is printed as it is in the log.`
 	cmd.Example = `  {agent} audit tail -f
   {agent} audit query --since 2h --severity warn
   {agent} audit verify`
@@ -31,7 +31,7 @@ People get one line for each event; with -o json each line is printed as it stan
 	return cmd
 }
 
-// auditPath is the log that a command line names.
+// auditPath returns the log that the command line names, or else the one in the configuration.
 func (a *cli) auditPath(args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
@@ -42,7 +42,7 @@ func (a *cli) auditPath(args []string) (string, error) {
 	return a.cfg.Audit.LogFile, nil
 }
 
-// auditFlags are the flags that narrow what is shown.
+// auditFlags are the flags that select events.
 type auditFlags struct {
 	types            []string
 	severity         string
@@ -51,14 +51,14 @@ type auditFlags struct {
 
 func (o *auditFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.types, "type", nil, "only of this type; may be given again")
-	f.StringVar(&o.severity, "severity", "", "this severity or worse: debug, info, warn, error, critical")
-	f.StringVar(&o.job, "job", "", "only of this job")
-	f.StringVar(&o.report, "report", "", "only of this report")
-	f.StringVar(&o.txt, "text", "", "only with this text anywhere, in upper or lower case")
+	f.StringSliceVar(&o.types, "type", nil, "only events of this type; may be repeated")
+	f.StringVar(&o.severity, "severity", "", "only events of this severity or worse: debug, info, warn, error, critical")
+	f.StringVar(&o.job, "job", "", "only events of this job")
+	f.StringVar(&o.report, "report", "", "only events of this report")
+	f.StringVar(&o.txt, "text", "", "only events with this text anywhere, in upper or lower case")
 }
 
-// filter adds them to f, and refuses what makes no sense.
+// filter returns f with the flags, or an error of usage.
 func (o *auditFlags) filter(f audit.Filter) (audit.Filter, error) {
 	f.Severity, f.JobID, f.ReportID, f.Text = event.Severity(strings.ToUpper(o.severity)), o.job, o.report, o.txt
 	for _, t := range o.types {
@@ -100,9 +100,9 @@ func (a *cli) auditQuery() *cobra.Command {
 		return errors.Join(err, p.out.Flush())
 	})
 	o.add(cmd)
-	cmd.Flags().StringVar(&since, "since", "", "of the last 90m, 2h, 7d, or since 2026-11-21T03:00 (UTC, or with a zone)")
-	cmd.Flags().StringVar(&until, "until", "", "older than that; the same forms")
-	cmd.Flags().IntVar(&f.Limit, "limit", 0, "at most so many (default: all)")
+	cmd.Flags().StringVar(&since, "since", "", "only events of the last 90m, 2h or 7d, or since 2026-11-21T03:00 (UTC, or with a zone)")
+	cmd.Flags().StringVar(&until, "until", "", "only events before this time, in the same forms")
+	cmd.Flags().IntVar(&f.Limit, "limit", 0, "maximum number of events (default: all)")
 	cmd.Flags().BoolVar(&f.Newest, "newest", false, "newest first")
 	cmd.Example = `  {agent} audit query --since 2h --severity error
   {agent} audit query --newest --limit 20 --type job_failed --type scan_failed
@@ -111,7 +111,7 @@ func (a *cli) auditQuery() *cobra.Command {
 	return cmd
 }
 
-// typeHint names what was meant by a type that nothing has.
+// typeHint returns a question about a type that no event has.
 func typeHint(asked []audit.EventType) string {
 	var known []string
 	for _, t := range event.Types() {
@@ -125,14 +125,14 @@ func typeHint(asked []audit.EventType) string {
 	return ""
 }
 
-// maxTail bounds what tail keeps in memory.
+// maxTail bounds the events that tail keeps in memory.
 const maxTail = 10_000
 
 func (a *cli) auditTail() *cobra.Command {
 	var o auditFlags
 	var n int
 	var follow bool
-	cmd := a.plainVerb("tail [PATH]", "the last events; -f goes on with those to come, until Ctrl-C", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd := a.plainVerb("tail [PATH]", "the last events; with -f also new ones, until Ctrl-C", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		if n < 0 || n > maxTail {
 			return Usagef("--lines %d: want 0 to %d", n, maxTail)
 		}
@@ -149,21 +149,21 @@ func (a *cli) auditTail() *cobra.Command {
 		p := a.auditPrinter()
 		err = p.tail(ctx, path, f, n, follow)
 		if follow && ctx.Err() != nil {
-			err = nil // that is how it ends
+			err = nil // Ctrl-C is the way to end it
 		}
 		return errors.Join(err, p.out.Flush())
 	})
 	o.add(cmd)
-	cmd.Flags().IntVarP(&n, "lines", "n", 10, "how many")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with those to come, over rotations")
+	cmd.Flags().IntVarP(&n, "lines", "n", 10, "number of events")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "print new events as well, across rotations")
 	cmd.Example = "  {agent} audit tail -n 50\n  {agent} audit tail -f --severity warn"
 	return cmd
 }
 
-// tail prints the last n events, and then, if asked, those that come.
+// tail prints the last n events, and with follow new ones until ctx ends.
 func (p *auditPrinter) tail(ctx context.Context, path string, f audit.Filter, n int, follow bool) error {
 	p.live = follow
-	end := audit.Filter{Limit: 1} // the end of the log, whatever it is about
+	end := audit.Filter{Limit: 1} // the end of the log, whether it matches or not
 	if n > 0 {
 		end = f
 		end.Limit = n
@@ -192,12 +192,12 @@ func (p *auditPrinter) tail(ctx context.Context, path string, f audit.Filter, n 
 	return p.print(ctx, path, f)
 }
 
-// auditPrinter shows events.
+// auditPrinter prints events.
 type auditPrinter struct {
 	a    *cli
 	out  *bufio.Writer
 	n    int
-	live bool // somebody waits for each line
+	live bool // each line is flushed
 }
 
 func (a *cli) auditPrinter() *auditPrinter { return &auditPrinter{a: a, out: bufio.NewWriter(a.out)} }

@@ -16,7 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/audit"
 )
 
-// print shows the events that f lets through.
+// print prints the events that f selects.
 func (p *auditPrinter) print(ctx context.Context, path string, f audit.Filter) error {
 	for l, err := range audit.Query(ctx, path, f) {
 		if err != nil {
@@ -29,13 +29,13 @@ func (p *auditPrinter) print(ctx context.Context, path string, f audit.Filter) e
 	return nil
 }
 
-// skipped says what could not be read, which is no reason to fail, and returns any other error.
+// skipped prints that lines were skipped because they could not be read. It returns any other error.
 func (p *auditPrinter) skipped(err error) error {
 	var s *audit.SkippedError
 	if !errors.As(err, &s) {
 		return err
 	}
-	p.a.say("%s; 'audit verify' says more", bare(s.Error()))
+	p.a.say("%s; see 'audit verify'", bare(s.Error()))
 	return nil
 }
 
@@ -51,13 +51,13 @@ func (p *auditPrinter) line(l *audit.Line) error {
 	return p.out.Flush()
 }
 
-// eventText is an event as a line for people. Nothing of a log reaches a terminal that could move its cursor.
+// eventText returns an event as one line. All text from the log is escaped for a terminal.
 func eventText(l *audit.Line) string {
 	e := &l.Event
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-8s  %-17s", stampText(e.Timestamp), bare(string(cmp.Or(e.Severity, audit.SeverityInfo))), bare(string(e.Type)))
 	switch {
-	case strings.Contains(e.Message, "="): // no message can pass for what follows it
+	case strings.Contains(e.Message, "="): // a message must not look like the fields that follow it
 		b.WriteString("  " + strconv.Quote(e.Message))
 	case e.Message != "":
 		b.WriteString("  " + bare(e.Message))
@@ -80,7 +80,7 @@ func eventText(l *audit.Line) string {
 	return b.String()
 }
 
-// stampText is a time as the log has it, in UTC, to the millisecond.
+// stampText returns a time as the log has it, in UTC, to the millisecond.
 func stampText(t time.Time) string {
 	if t.IsZero() {
 		return "-                       " // as wide as a time
@@ -111,7 +111,7 @@ const maxShown = 300
 // bare returns s as it may reach a terminal: quoted unless all of it is printable.
 func bare(s string) string { return term.Quote(s, maxShown) }
 
-// word is bare, and quoted where it would be taken for more than one.
+// word returns s as bare does, quoted if it would not be read as one word.
 func word(s string) string {
 	if t := bare(s); s != "" && !strings.ContainsAny(s, ` "=`) || t != s {
 		return t
@@ -119,7 +119,7 @@ func word(s string) string {
 	return strconv.Quote(s)
 }
 
-// parseWhen reads a time, or how long before now it is. An empty text is no time.
+// parseWhen parses a time, or a duration before now. An empty text is the zero time.
 func parseWhen(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -137,5 +137,5 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("%q: want how long ago (90m, 2h, 7d) or a time (2026-11-21T03:00, UTC)", s)
+	return time.Time{}, fmt.Errorf("%q: want a duration (90m, 2h, 7d) or a time (2026-11-21T03:00, UTC)", s)
 }

@@ -17,7 +17,7 @@ import (
 func (a *cli) auditVerify() *cobra.Command {
 	var known []string
 	var keyFile string
-	cmd := a.plainVerb("verify [PATH]", "prove that the log is whole, or say where it is not", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+	cmd := a.plainVerb("verify [PATH]", "verify that the log is whole, and show where it is not", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		opt, err := verifyOptions(known, keyFile)
 		if err != nil {
 			return err
@@ -41,14 +41,14 @@ func (a *cli) auditVerify() *cobra.Command {
 		}
 		return nil
 	})
-	cmd.Long = `Reads every line of the log, rotated and compressed files included, and says what it is: intact, torn (a crash or a
-power cut left half a line at its end), missing (lines are gone and no line says why), or tampered (lines were changed, added,
-repeated or moved). Exit code 0 for the first two, 65 for the others.
+	cmd.Long = `Reads every line of the log, rotated and compressed files included, and prints a verdict: intact, torn (a crash or a
+power cut left half a line at its end), missing (lines are gone and no line explains it), or tampered (lines were changed,
+added, repeated or moved). The exit code is 0 for the first two and 65 for the others.
 
-The chain alone does not show that somebody computed all of it anew. Keep the head that verify prints away from the
-host and give it to the next run with --known; or let the agent sign its lines (audit.key_file) and give the first key with --key.`
-	cmd.Flags().StringArrayVar(&known, "known", nil, "SEQ:CHAIN, a head printed before: nothing up to it may differ; may be given again")
-	cmd.Flags().StringVar(&keyFile, "key", "", "file with the first key, as new-key printed it: every line from then on must be signed")
+The chain alone does not detect an attacker who computed all of it again. Keep the head that verify prints on another
+host and pass it to the next run with --known; or let the agent sign its lines (audit.key_file) and pass the first key with --key.`
+	cmd.Flags().StringArrayVar(&known, "known", nil, "SEQ:CHAIN, a head printed earlier: nothing up to it may differ; may be repeated")
+	cmd.Flags().StringVar(&keyFile, "key", "", "file with the first key, as printed by new-key: every line since must be signed")
 	cmd.Example = `  {agent} audit verify
   {agent} audit verify -o json | jq -r '.head | "\(.seq):\(.chain)"' > head-of-host-7
   {agent} audit verify --known "$(cat head-of-host-7)" --key first-key.json /var/backups/host-7`
@@ -71,21 +71,21 @@ func verifyOptions(known []string, keyFile string) (opt audit.VerifyOptions, err
 		}
 		opt.Key = new(audit.Key)
 		if err := json.Unmarshal(b, opt.Key); err != nil {
-			return opt, Usagef("--key %s: want what new-key printed", keyFile) // the error would quote the key
+			return opt, Usagef("--key %s: want the output of new-key", keyFile) // the error itself would quote the key
 		}
 	}
 	return opt, nil
 }
 
-// verdictText says what a verdict means.
+// verdictText explains the verdicts.
 var verdictText = map[audit.Verdict]string{
-	audit.Intact:   "every line is there and as it was written",
-	audit.Torn:     "whole, but for half a line at the end: a crash, a power cut, or an agent that writes right now",
-	audit.Missing:  "LINES ARE MISSING, and no line says why",
-	audit.Tampered: "LINES ARE NOT AS THEY WERE WRITTEN: changed, added, repeated or moved",
+	audit.Intact:   "every line is present and unchanged",
+	audit.Torn:     "whole except for half a line at the end: a crash, a power cut, or an agent that is writing now",
+	audit.Missing:  "LINES ARE MISSING, and no line explains it",
+	audit.Tampered: "LINES HAVE BEEN CHANGED, added, repeated or moved",
 }
 
-// maxFindings is how many findings people see; -o json has up to audit.MaxFindings.
+// maxFindings is the number of findings that are printed; -o json has up to audit.MaxFindings.
 const maxFindings = 20
 
 func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
@@ -104,13 +104,13 @@ func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
 	}
 	fmt.Fprintf(&b, "\nhead %d:%s\n", rep.Head.Seq, rep.Head.Chain)
 	if len(opt.Known) == 0 && opt.Key == nil {
-		b.WriteString("not compared with anything kept elsewhere: see --known and --key\n")
+		b.WriteString("not compared with a copy kept elsewhere: see --known and --key\n")
 	}
 	return a.print(rep, "%s", b.String())
 }
 
 func (a *cli) auditNewKey() *cobra.Command {
-	cmd := a.plainVerb("new-key FILE", "make a key with which the agent signs its lines", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+	cmd := a.plainVerb("new-key FILE", "create a key with which the agent signs its lines", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
 		key, err := audit.CreateKey(args[0])
 		if err != nil {
 			return err
@@ -120,13 +120,13 @@ func (a *cli) auditNewKey() *cobra.Command {
 			_, err = fmt.Fprintf(a.out, "%s\n", b)
 		}
 		if err != nil {
-			return errors.Join(err, os.Remove(args[0])) // nobody has the first key
+			return errors.Join(err, os.Remove(args[0])) // without its first key the file is useless
 		}
-		a.say("keep the line above away from this host: 'audit verify --key' needs it, and who has it can forge the log")
+		a.say("keep the line above on another host: 'audit verify --key' needs it, and anyone who has it can forge the log")
 		return nil
 	})
-	cmd.Long = `Makes FILE for audit.key_file, and prints the first key. The agent hashes the key after each line and forgets the one
-before, so who takes over the host later cannot change what is written by then. An existing FILE is an error.`
+	cmd.Long = `Creates FILE for audit.key_file, and prints the first key. The agent hashes the key after each line and forgets the
+previous one, so that an attacker who takes over the host later cannot change earlier lines. An existing FILE is an error.`
 	cmd.Example = "  {agent} audit new-key {state}/audit.key | ssh vault 'cat > host-7.key'"
 	return cmd
 }

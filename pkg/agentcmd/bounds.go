@@ -10,8 +10,8 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// gate admits no job that the audit log would not take, where audit.fail_closed asks for that, nor one for which there
-// is no room on the heap, where limits.memory.heap_guard does.
+// gate refuses jobs while the audit log fails and audit.fail_closed is set, and while the heap is full and
+// limits.memory.heap_guard is set.
 func (e *engine) gate() error {
 	if err := e.log.Err(); err != nil {
 		return fmt.Errorf("audit.fail_closed is set and the audit log fails: %w", err)
@@ -19,7 +19,7 @@ func (e *engine) gate() error {
 	return e.heap.Err()
 }
 
-// vitals adds what the store, the audit log and the heap say to what the agent is judged by.
+// vitals adds the states of the store, the audit log and the heap to the measurements by which degradation is decided.
 func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
 	if s, err := e.store.Stats(ctx); err == nil && s.RoomBytes > 0 {
 		v[limits.MetricStore] = s.Full()
@@ -33,7 +33,7 @@ func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
 	}
 }
 
-// usage is how near each limit is.
+// usage returns the use of each limit.
 func (e *engine) usage() []limits.Usage {
 	out := e.cfg.Limits.ControllerUsage(e.jobLimits, e.agent.Controller().GetStatus())
 	if e.heap != nil {
@@ -42,19 +42,19 @@ func (e *engine) usage() []limits.Usage {
 	return append(append(out, e.transport.Usage()...), e.space.Usage())
 }
 
-// heapLimits lowers the limit of the heap to its share of the memory, where that is asked for.
+// heapLimits lowers the limit of the heap to its share of the memory if the configuration has such a share.
 func heapLimits(ctx context.Context, l limits.MemoryLimits) limits.MemoryLimits {
 	if l.HeapShare == 0 {
 		return l
 	}
 	m, err := resource.Measure(ctx)
-	if err != nil { // as with a memory that is not known
+	if err != nil { // the memory is unknown
 		m.MemoryLimitBytes = 0
 	}
 	return l.WithHeapShare(m.MemoryLimitBytes)
 }
 
-// admission says what is wrong with the section resource, by itself or because the limits leave fewer slots than its budgets
+// admission validates the section resource, by itself and with the limits, which may leave fewer slots than its budgets
 // guarantee.
 func (c *Config) admission() error {
 	if err := c.Resource.Validate(); err != nil {
@@ -67,7 +67,7 @@ func (c *Config) admission() error {
 	return err
 }
 
-// warnings are what is not wrong in the configuration, but probably not meant.
+// warnings returns what is valid in the configuration, but probably a mistake.
 func (c *Config) warnings() (out []error) {
 	if err := c.Limits.Computational.JobsBound(c.Resource); err != nil {
 		out = append(out, err)
@@ -75,7 +75,7 @@ func (c *Config) warnings() (out []error) {
 	return out
 }
 
-// warn tells the operator, here and in the log.
+// warn reports the warnings on standard error and as events.
 func (a *cli) warn(e *engine) {
 	for _, w := range e.cfg.warnings() {
 		a.say("warning: %v", w)

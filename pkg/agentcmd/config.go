@@ -107,7 +107,7 @@ type IngestConfig struct {
 	Limits        server.Limits
 }
 
-// Defaults of the sections that are not a package's.
+// Defaults and values of the sections above.
 const (
 	defaultWait     = 30 * time.Second
 	defaultListen   = "127.0.0.1:8080"
@@ -135,12 +135,12 @@ func defaultConfig(app App) *Config {
 	if app.Source != nil {
 		c.Agent.JobSource = jobSourceApp
 	}
-	// Unset, these lie in StateDir, wherever that is.
+	// If they are not set, complete places them in StateDir.
 	c.Chunk.DatabasePath, c.Audit.LogFile = "", ""
 	return c
 }
 
-// complete fills what depends on other fields: the paths below StateDir, the names.
+// complete sets the fields that depend on others: the paths below StateDir, and the names.
 func (c *Config) complete() error {
 	dir, err := expandHome(c.Agent.StateDir)
 	if err != nil {
@@ -185,8 +185,8 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// defaultBinDirs is where scanners are looked for before PATH: beside the agent's own executable. The working directory is
-// not among them: a scanned repository could have put a program there.
+// defaultBinDirs returns the directories that are searched for scanners before PATH: the one of the agent's executable. The
+// working directory is not among them: a scanned repository could have put a program there.
 func defaultBinDirs() []string {
 	exe, err := os.Executable()
 	if err != nil {
@@ -260,8 +260,8 @@ func (c *AgentConfig) validate(app App) error {
 	return v.Err()
 }
 
-// scanConfig returns the scanner configuration with the table of the built-in scanners, the defined ones and those of the
-// operator.
+// scanConfig returns the scanner configuration with a table of the built-in definitions, the given ones, and those of
+// the operator.
 func (c *Config) scanConfig(defined []scan.Definition) (scan.Config, error) {
 	sc := c.Scan
 	own, err := scan.ReadDefinitions(c.Agent.ScannersDir)
@@ -274,7 +274,7 @@ func (c *Config) scanConfig(defined []scan.Definition) (scan.Config, error) {
 	return sc, sc.Validate() // again: now with the table
 }
 
-// expandHome is homedir.Expand for a path that an operator gave.
+// expandHome expands a leading ~/ in a path from the operator.
 func expandHome(path string) (string, error) {
 	if path == "~" {
 		path = "~/"

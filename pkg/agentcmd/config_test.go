@@ -128,7 +128,7 @@ func TestValidateTellsAllProblems(t *testing.T) {
 	path := filepath.Join(filepath.Dir(h.state), "bad.yaml")
 	write(t, path, `chunk:
   max_storage_mbs: 100
-  max_retries: many
+  retention_hours: many
   compression_level: 99
 agent:
   wait: soon
@@ -149,7 +149,7 @@ resource:
 	r := h.run("validate", path).want(ExitConfig)
 	for _, want := range []string{
 		`:2:3: unknown key "max_storage_mbs" in chunk; did you mean "max_storage_mb"?`,
-		`:3:16: chunk.max_retries: "many" is not a whole number`,
+		`:3:20: chunk.retention_hours: "many" is not a whole number`,
 		`:4:3: chunk.compression_level: 99 is outside 1 to 9`,
 		`:6:9: agent.wait: invalid duration "soon" (for example 90s`,
 		`:7:3: agent.job_source: "moon": want dir or server`,
@@ -200,7 +200,7 @@ func TestValidate(t *testing.T) {
 		"bomb":        {"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n", "unknown key", ExitConfig},
 		"bool":        {"chunk: {drop_unsent: perhaps}\n", "neither true nor false", ExitConfig},
 		"number":      {"resource: {cpu_threshold: high}\n", "is not a number", ExitConfig},
-		"too-large":   {"chunk: {max_retries: 99999999999999999999}\n", "is not a whole number", ExitConfig},
+		"too-large":   {"chunk: {retention_hours: 99999999999999999999}\n", "is not a whole number", ExitConfig},
 		"scanner":     {"scanners: [{name: x, command: y}]\n", "nothing says where the SARIF is", ExitConfig},
 		"same-name":   {"scanners: [{name: x, command: y, stdout: true, in_target: true}]\n", "is valid", ExitOK},
 		"token":       {"server: {url: https://example.com, token_file: " + dir + "/none}\n", "server.token_file", ExitConfig},
@@ -265,7 +265,7 @@ func TestPrecedence(t *testing.T) {
 	if exists("-env2") || !exists("-flag") {
 		t.Error("the flag does not go before the environment")
 	}
-	bare([]string{"REDIVER_CHUNK_MAX_RETRIES=many"}, "import", sarif).want(ExitConfig, `environment variable REDIVER_CHUNK_MAX_RETRIES: "many" is not a whole number`)
+	bare([]string{"REDIVER_CHUNK_RETENTION_HOURS=many"}, "import", sarif).want(ExitConfig, `environment variable REDIVER_CHUNK_RETENTION_HOURS: "many" is not a whole number`)
 	bare([]string{"REDIVER_WAIT=soon"}, "import", sarif).want(ExitUsage, `REDIVER_WAIT "soon"`)
 	bare([]string{"REDIVER_OUTPUT=xml"}, "version").want(ExitUsage, "xml")
 	bare([]string{"REDIVER_OUTPUT=json", "REDIVER_STATE_DIR=" + state("-q")}, "queue", "list").want(ExitOK, "[]")

@@ -19,14 +19,14 @@ import (
 	"github.com/rediverio/sdk/pkg/limits"
 )
 
-// What doctor says of one thing.
+// The results of one check.
 const (
 	findingOK   = "ok"
-	findingWarn = "warn" // it works, and somebody should look
+	findingWarn = "warn" // it works, but needs attention
 	findingFail = "FAIL"
 )
 
-// finding is what doctor found out about one thing.
+// finding is the result of one check.
 type finding struct {
 	Name    string       `json:"name"`
 	Status  string       `json:"status"`
@@ -35,7 +35,7 @@ type finding struct {
 	Trials  []trialInfo  `json:"trials,omitempty"` // of a scanner
 }
 
-// doctor collects findings, and prints each as soon as it is known.
+// doctor collects findings, and prints each at once.
 type doctor struct {
 	a        *cli
 	findings []finding
@@ -48,8 +48,8 @@ func (d *doctor) add(f finding) {
 	}
 }
 
-// say adds what is well or not, by err.
-func (d *doctor) say(name string, err error, format string, args ...any) {
+// check adds a finding: FAIL with err, or else ok with the text.
+func (d *doctor) check(name string, err error, format string, args ...any) {
 	if err != nil {
 		d.add(finding{Name: name, Status: findingFail, Detail: err.Error()})
 		return
@@ -78,14 +78,14 @@ func (a *cli) doctorCommand() *cobra.Command {
 		d.scanners(ctx, s, names, timeout)
 		return d.verdict()
 	})
-	cmd.Long = `Checks what an agent needs: the configuration, the state directory with its space, permissions and lock, and the server
-with its credentials. Then it runs each installed scanner, or those named, on small targets of its own, which it
-removes again: one without a flaw, in which nothing may be found; one with a flaw, which must be found; and one that
-does not exist, which must be taken as the definition says. Shown are time and peak memory. It uploads nothing.
+	cmd.Long = `Checks the configuration, the state directory with its space, permissions and lock, and the server with its
+credentials. Then it runs each installed scanner, or the named ones, on small targets of its own, which it removes again:
+one without a flaw, in which nothing may be found; one with a flaw, which must be found; and one that does not exist,
+which must have the outcome that the definition declares. It prints time and peak memory. It uploads nothing.
 
-Exit codes: 0 all is well, or there are only warnings · 2 something FAILs · 64 usage · 78 the configuration is wrong`
+Exit codes: 0 no FAIL · 2 a FAIL · 64 usage · 78 the configuration is wrong`
 	cmd.Example = "  {agent} doctor\n  {agent} doctor gitleaks semgrep\n  {agent} doctor -o json --config agent.yaml"
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "of all the runs of one scanner")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "time limit for all runs of one scanner")
 	return cmd
 }
 
@@ -95,18 +95,18 @@ func (d *doctor) installation(ctx context.Context) {
 	if d.a.flags.config != "" {
 		file = d.a.flags.config
 	}
-	d.say("configuration", nil, "%s", file)
+	d.check("configuration", nil, "%s", file)
 	text, err := stateDir(c.Agent.StateDir, c.Limits.FileSystem)
-	d.say("state directory", err, "%s", text)
+	d.check("state directory", err, "%s", text)
 	if err == nil {
 		d.mode(c.Agent.StateDir)
 	}
 	d.agent(ctx)
 	text, err = d.a.reach(ctx)
-	d.say("server", err, "%s", text)
+	d.check("server", err, "%s", text)
 }
 
-// stateDir says whether the agent can work in its directory, which need not exist yet.
+// stateDir describes the state directory, which need not exist yet, or returns why the agent cannot work in it.
 func stateDir(dir string, fs limits.FileSystemLimits) (string, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -114,25 +114,25 @@ func stateDir(dir string, fs limits.FileSystemLimits) (string, error) {
 		for !exists(parent) && parent != filepath.Dir(parent) {
 			parent = filepath.Dir(parent)
 		}
-		return dir + " is not there yet: the first run makes it", writable(parent)
+		return dir + " does not exist yet: the first run creates it", writable(parent)
 	}
 	if err != nil {
 		return "", err
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("%s is no directory", dir)
+		return "", fmt.Errorf("%s is not a directory", dir)
 	}
 	if err := errors.Join(writable(dir), fs.FreeSpace(dir)); err != nil {
 		return "", err
 	}
 	free, total, err := diskspace.Of(dir)
 	if err != nil {
-		return dir + ", on a disk whose space is not known", nil
+		return dir + ", on a disk of unknown size", nil
 	}
 	return fmt.Sprintf("%s, %s of %s free", dir, bytesText(free), bytesText(total)), nil
 }
 
-// writable says whether files can be made in a directory.
+// writable returns an error if no file can be created in a directory.
 func writable(dir string) error {
 	f, err := os.CreateTemp(dir, ".doctor-*")
 	if err != nil {
@@ -145,31 +145,31 @@ func writable(dir string) error {
 func (d *doctor) mode(dir string) {
 	info, err := os.Stat(dir)
 	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		d.add(finding{Name: "permissions", Status: findingWarn, Detail: fmt.Sprintf("%s has mode %04o: others can look into it; chmod 700 it", dir, info.Mode().Perm())})
+		d.add(finding{Name: "permissions", Status: findingWarn, Detail: fmt.Sprintf("%s has mode %04o: others can read it; chmod 700 it", dir, info.Mode().Perm())})
 	}
 }
 
-// agent says whether one runs on this state directory, and is well.
+// agent checks whether an agent runs on this state directory, and whether it is healthy.
 func (d *doctor) agent(ctx context.Context) {
 	var s daemonStatus
 	if err := control.Dial(d.a.cfg.Agent.StatusAddr).Get(ctx, "/status.json", &s); err == nil {
 		f := finding{Name: "agent", Status: findingOK, Detail: fmt.Sprintf("runs as process %d, up %s", s.PID, time.Since(s.Started).Round(time.Second))}
 		if !s.Healthy {
-			f.Status, f.Detail = findingWarn, f.Detail+", not well: "+strings.Join(s.Reasons, "; ")
+			f.Status, f.Detail = findingWarn, f.Detail+", NOT WELL: "+strings.Join(s.Reasons, "; ")
 		}
 		d.add(f)
 		return
 	}
 	path := d.a.cfg.Chunk.DatabasePath + ".lock"
 	if !exists(path) {
-		d.say("agent", nil, "none runs here")
+		d.check("agent", nil, "none runs here")
 		return
 	}
 	lock, err := filelock.Acquire(path)
 	if err == nil {
 		err = lock.Release()
 	}
-	d.say("agent", err, "none runs here")
+	d.check("agent", err, "none runs here")
 }
 
 // reach sends the server a request that changes nothing.
@@ -193,7 +193,7 @@ func (a *cli) reach(ctx context.Context) (string, error) {
 	return a.cfg.Server.URL + " answers and accepts the credentials", nil
 }
 
-// verdict prints what is left to be printed, and is the exit code.
+// verdict prints the totals, and returns the error that the program exits with.
 func (d *doctor) verdict() error {
 	counts := map[string]int{}
 	for _, f := range d.findings {
@@ -205,7 +205,7 @@ func (d *doctor) verdict() error {
 			return err
 		}
 	} else {
-		d.a.printf("%d ok, %d to look at, %d failed\n", counts[findingOK], counts[findingWarn], counts[findingFail])
+		d.a.printf("%d ok, %d warnings, %d failed\n", counts[findingOK], counts[findingWarn], counts[findingFail])
 	}
 	if !healthy {
 		return &ExitError{ExitRuntime, nil}

@@ -11,7 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// maxDatabaseAge is the age of a database from which on doctor warns of it.
+// maxDatabaseAge is the age of a database above which doctor warns about it.
 const maxDatabaseAge = 7 * 24 * time.Hour
 
 // trialInfo is one run of a scanner on a small target.
@@ -26,7 +26,7 @@ type trialInfo struct {
 	Error      string `json:"error,omitempty"`
 }
 
-// scanners tries those that are named, or all that are installed.
+// scanners tries the named scanners, or all that are installed.
 func (d *doctor) scanners(ctx context.Context, s *scanner, names []string, timeout time.Duration) {
 	infos := d.a.listScanners(ctx, s)
 	var missing []string
@@ -83,7 +83,7 @@ func (d *doctor) scanner(ctx context.Context, s *scanner, info *scannerInfo, tim
 	d.add(f)
 }
 
-// oldDatabase says what is wrong with the age of what a scanner knows.
+// oldDatabase returns a problem with the age of the scanner's database, or nothing.
 func oldDatabase(info *scannerInfo) string {
 	switch {
 	case info.Problem != "":
@@ -108,7 +108,7 @@ func newTrialInfo(t *scan.Trial) trialInfo {
 	return info
 }
 
-// text is the trial in a few words; why only where it went wrong.
+// text describes the trial, with the reason if it went wrong.
 func (t *trialInfo) text() string {
 	took := (time.Duration(t.DurationMS) * time.Millisecond).Round(10 * time.Millisecond)
 	text := fmt.Sprintf("%s: %s (exit %d, %s", t.Name, t.Verdict, t.ExitCode, took)

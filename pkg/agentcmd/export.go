@@ -13,11 +13,11 @@ import (
 	"github.com/rediverio/sdk/pkg/report/sarif"
 )
 
-// outputSARIF is the form of output that only findings have.
+// outputSARIF is a value of --output for findings only.
 const outputSARIF = "sarif"
 
-// exportFindings writes the findings as SARIF, one run for each tool. Findings come by severity, so the tools are
-// asked for first, and then the findings of one after the other, as many as the first time.
+// exportFindings writes the findings as SARIF, one run for each tool. Findings are sorted by severity, so the tools are
+// collected first. Then the findings of one tool after the other are queried, at most as many as the first time.
 func (a *cli) exportFindings(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) error {
 	tools, err := countByTool(ctx, from, q, limit)
 	if err != nil {
@@ -25,7 +25,7 @@ func (a *cli) exportFindings(ctx context.Context, from ingest.Finder, q ingest.Q
 	}
 	w := sarif.NewWriter(a.out)
 	if len(tools) == 0 {
-		tools = []toolCount{{name: a.Name}} // who says that there are none
+		tools = []toolCount{{name: a.Name}} // SARIF needs a run to report that there are no findings
 	}
 	for _, t := range tools {
 		if err := w.Begin(&report.Report{Tool: &report.Tool{Name: t.name}}); err != nil {
@@ -38,13 +38,13 @@ func (a *cli) exportFindings(ctx context.Context, from ingest.Finder, q ingest.Q
 	return w.Close()
 }
 
-// toolCount is how many of the findings asked for are of a tool.
+// toolCount is the number of selected findings that come from a tool.
 type toolCount struct {
 	name     string
 	findings int
 }
 
-// countByTool returns the tools in the order in which they come first. One that is asked for is not counted.
+// countByTool returns the tools in the order of their first findings. If q selects one tool, its findings are not counted.
 func countByTool(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) (list []toolCount, err error) {
 	if q.Tool != "" {
 		return []toolCount{{q.Tool, cmp.Or(limit, math.MaxInt)}}, nil
@@ -67,9 +67,9 @@ func countByTool(ctx context.Context, from ingest.Finder, q ingest.Query, limit 
 	return list, nil
 }
 
-// export writes the findings of a tool, at most n.
+// export writes the findings of a tool, at most as many as were counted.
 func (t toolCount) export(ctx context.Context, w *sarif.Writer, from ingest.Finder, q ingest.Query) error {
-	q.Tool = t.name // no name asks for those of all tools
+	q.Tool = t.name // which is empty for findings without a tool, and then selects all
 	for f, err := range ingest.All(ctx, from, q) {
 		if t.findings == 0 {
 			break
@@ -88,8 +88,7 @@ func (t toolCount) export(ctx context.Context, w *sarif.Writer, from ingest.Find
 	return nil
 }
 
-// findingOf returns a stored finding. Where an agent has sent one that is not what the schema says, the columns of the
-// store stand in.
+// findingOf returns a stored finding. If its JSON does not match the schema, the columns of the store are used.
 func findingOf(f ingest.Finding) *report.Finding {
 	var out report.Finding
 	if json.Unmarshal(f.Raw, &out) != nil {

@@ -19,7 +19,7 @@ func (a *cli) findingsCommand() *cobra.Command {
 	var severities []string
 	var minSeverity, data, tenant string
 	var limit int
-	cmd := a.verb("findings", "what the ingest store holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	cmd := a.verb("findings", "list the findings in the ingest store", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if limit < 0 {
 			return Usagef("--limit %d is negative; 0 means all", limit)
 		}
@@ -48,15 +48,15 @@ func (a *cli) findingsCommand() *cobra.Command {
 		return a.printFindings(ctx, from, q, limit)
 	})
 	f := cmd.Flags()
-	f.StringSliceVar(&severities, "severity", nil, "only these: critical, high, medium, low, info")
+	f.StringSliceVar(&severities, "severity", nil, "only these severities: critical, high, medium, low, info")
 	f.StringVar(&minSeverity, "min-severity", "", "this severity or worse")
-	f.StringVar(&q.Tool, "tool", "", "only of this tool")
-	f.StringVar(&q.Rule, "rule", "", "only of this rule")
-	f.StringVar(&q.PathPrefix, "path", "", "only in files whose path begins so")
-	f.StringVar(&q.ReportID, "report", "", "only those last seen by this report")
-	f.IntVar(&limit, "limit", 0, "at most so many (default: all)")
-	f.StringVar(&data, "data", "", "directory of the ingest store (default: that of --state-dir)")
-	f.StringVar(&tenant, "tenant", localTenant, "tenant, when a store is read directly")
+	f.StringVar(&q.Tool, "tool", "", "only findings of this tool")
+	f.StringVar(&q.Rule, "rule", "", "only findings of this rule")
+	f.StringVar(&q.PathPrefix, "path", "", "only findings in files whose path begins with this")
+	f.StringVar(&q.ReportID, "report", "", "only findings last seen by this report")
+	f.IntVar(&limit, "limit", 0, "maximum number of findings (default: all)")
+	f.StringVar(&data, "data", "", "directory of the ingest store (default: ingest in --state-dir)")
+	f.StringVar(&tenant, "tenant", localTenant, "tenant, if a store is read directly")
 	cmd.Example = "  {agent} findings --min-severity high --tool gitleaks\n  {agent} findings -o json | jq length\n  {agent} findings -o sarif > findings.sarif"
 	return cmd
 }
@@ -87,7 +87,7 @@ func (emptyFinder) Findings(context.Context, ingest.Query) (*ingest.Page, error)
 	return &ingest.Page{}, nil
 }
 
-// printFindings prints a table, or one JSON array, as the findings come.
+// printFindings prints a table, or one JSON array item by item.
 func (a *cli) printFindings(ctx context.Context, from ingest.Finder, q ingest.Query, limit int) error {
 	list := &jsonList{w: a.out}
 	t := a.newFindingsTable()
@@ -138,7 +138,7 @@ func (t *table) finding(f ingest.Finding) {
 	t.row(f.Severity, f.Tool, f.Rule, where, title)
 }
 
-// suppressed says whether somebody chose to ignore the finding.
+// suppressed reports whether the finding was suppressed in its source.
 func suppressed(f ingest.Finding) bool {
 	var raw struct {
 		Suppression *report.Suppression `json:"suppression"`
@@ -154,7 +154,7 @@ func (a *cli) findingsTable(list []ingest.Finding) error {
 	return t.flush()
 }
 
-// serverError gives what a server did not do its exit code.
+// serverError gives an error of the server its exit code.
 func serverError(err error) error {
 	var e *ingest.Error
 	if errors.As(err, &e) && (e.Unavailable() || e.Unauthorized()) {

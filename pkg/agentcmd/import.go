@@ -35,19 +35,19 @@ func (a *cli) importCommand() *cobra.Command {
 			return &importer{files: files, asset: asset, root: root, cfg: a.cfg}, nil
 		})
 	})
-	cmd.Flags().StringVar(&asset, "asset", "", "what was scanned, e.g. a repository's URL (default: the file's name)")
-	cmd.Flags().StringVar(&root, "root", "", "directory that was scanned: paths below it become relative")
+	cmd.Flags().StringVar(&asset, "asset", "", "the scanned asset, such as the URL of a repository (default: the name of the file)")
+	cmd.Flags().StringVar(&root, "root", "", "the scanned directory: paths below it become relative")
 	cmd.Example = "  {agent} import results.sarif\n  semgrep scan --sarif | {agent} import - --asset https://example.com/app.git"
 	o.flags(cmd)
 	return cmd
 }
 
-// sarifFiles are the files of an import, by the ID of their job. The ID is made of the content, so that a file
-// imported again is the same report.
+// sarifFiles are the files of an import, by the ID of their job. The ID is derived from the content, so that a file that
+// is imported again is the same report.
 type sarifFiles struct {
 	specs []job.Spec
 	open  map[string]*os.File
-	bad   map[string]error // of files that cannot be read: their jobs fail, the others go on
+	bad   map[string]error // errors of unreadable files, whose jobs fail
 	temp  []string
 }
 
@@ -73,7 +73,7 @@ func (s *sarifFiles) add(path string, a *cli) error {
 	if _, err := io.Copy(h, f); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}
-	// The name is part of it: the same bytes under two names are two reports, of two assets.
+	// The name is part of the ID: the same bytes under two names are two reports, about two assets.
 	fmt.Fprintf(h, "\x00%s", filepath.Base(path))
 	id := fmt.Sprintf("import-%x", h.Sum(nil)[:12])
 	if s.open[id] != nil { // named twice
@@ -91,7 +91,7 @@ func (s *sarifFiles) file(path string, a *cli) (*os.File, error) {
 			return nil, err
 		}
 		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-			return nil, errors.Join(fmt.Errorf("%s is no regular file", path), err, f.Close())
+			return nil, errors.Join(fmt.Errorf("%s is not a regular file", path), err, f.Close())
 		}
 		return f, nil
 	}
@@ -102,7 +102,7 @@ func (s *sarifFiles) file(path string, a *cli) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without a name it is gone with the process, however that ends. Where a system does not allow that, close removes it.
+	// Without a name, the file disappears with the process. If the system does not allow that, close removes it.
 	if os.Remove(f.Name()) != nil {
 		s.temp = append(s.temp, f.Name())
 	}
@@ -123,7 +123,7 @@ func (s *sarifFiles) file(path string, a *cli) (*os.File, error) {
 	return f, nil
 }
 
-// close ends the import's files; errors of closing what was only read say nothing.
+// close closes the files. They were only read, so that errors do not matter.
 func (s *sarifFiles) close() {
 	for _, f := range s.open {
 		_ = f.Close()
@@ -133,7 +133,7 @@ func (s *sarifFiles) close() {
 	}
 }
 
-// importer is the scanner whose results exist already.
+// importer is a scanner whose results are already there.
 type importer struct {
 	files       *sarifFiles
 	asset, root string
@@ -158,7 +158,7 @@ func (i *importer) Scan(ctx context.Context, req scan.Request, open scan.OpenFun
 		if err != nil {
 			return nil, err
 		}
-		opt.Timestamp = st.ModTime().UTC() // the same file gives the same report
+		opt.Timestamp = st.ModTime().UTC() // not now, so that the same file is the same report
 	}
 	asset := i.asset
 	if asset == "" {

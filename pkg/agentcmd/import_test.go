@@ -112,7 +112,7 @@ func TestImportOfMissingFiles(t *testing.T) {
 	t.Parallel()
 	dir := files(t, map[string]string{"good.sarif": results(2)})
 	s := newHome(t).run("import", "-o", "json", filepath.Join(dir, "none.sarif"), dir, filepath.Join(dir, "good.sarif")).want(ExitRuntime).summary()
-	if len(s.Jobs) != 3 || !strings.Contains(s.Jobs[0].Error, "no such file") || !strings.Contains(s.Jobs[1].Error, "no regular file") || s.Created != 2 {
+	if len(s.Jobs) != 3 || !strings.Contains(s.Jobs[0].Error, "no such file") || !strings.Contains(s.Jobs[1].Error, "not a regular file") || s.Created != 2 {
 		t.Errorf("%+v", s)
 	}
 }

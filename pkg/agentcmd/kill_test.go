@@ -14,8 +14,12 @@ import (
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
-// severalParts makes parts small, so that a report has several.
-const severalParts = "chunk: {upload_delay_ms: -1, min_findings_for_chunking: 10, max_findings_per_chunk: 10, max_concurrent_uploads: 1}"
+// severalParts is plainConfig with small parts, so that a report has several, which are uploaded one after the other, a
+// delay apart.
+func severalParts(delay string) string {
+	return strings.Replace(plainConfig, "upload_delay: -1", "workers: 1, upload_delay: "+delay, 1) +
+		"chunk: {min_findings_for_chunking: 10, max_findings_per_chunk: 10}\n"
+}
 
 // An agent is killed at ten points of the path of a report. Whatever was submitted arrives once; what was not is nowhere.
 func TestKillNineAtTenPoints(t *testing.T) {
@@ -71,16 +75,14 @@ func TestKillNineAtTenPoints(t *testing.T) {
 	} {
 		t.Run(c.point, func(t *testing.T) {
 			t.Parallel()
-			config := severalParts
+			config := ""
 			switch c.config {
 			case "fake":
 				config = scanners(t, fake(t, "good", scantest.Results(3)), fake(t, "slow", scantest.Results(3), scantest.Hang()))
-			case "big":
-				config = ""
 			}
 			v := &victim{home: newHome(t, config), t: t, srv: ingesttest.New(t)}
 			if c.config == "" {
-				write(t, v.config, strings.Replace(plainConfig, "chunk: {upload_delay_ms: -1}", severalParts, 1))
+				write(t, v.config, severalParts("-1"))
 			}
 			v.url = v.srv.URL
 			c.kill(v)

@@ -20,7 +20,7 @@ func TestKillNineAnywhere(t *testing.T) {
 	t.Parallel()
 	const imports, n = 12, 45
 	v := &victim{home: newHome(t), t: t, srv: ingesttest.New(t)}
-	write(t, v.config, strings.Replace(plainConfig, "chunk: {upload_delay_ms: -1}", severalParts, 1))
+	write(t, v.config, severalParts("-1"))
 	v.url = v.srv.URL
 	dir, killed := t.TempDir(), 0
 	for i := range imports {
@@ -75,7 +75,7 @@ func TestKillNineOfTheServer(t *testing.T) {
 	first := serve()
 	const n = 300
 	user := newHome(t)
-	write(t, user.config, strings.Replace(plainConfig, "chunk: {upload_delay_ms: -1}", strings.Replace(severalParts, "-1", "20", 1), 1))
+	write(t, user.config, severalParts("20ms"))
 	write(t, filepath.Join(filepath.Dir(user.state), "a.sarif"), results(n))
 	agent := user.start("--server", "http://"+addr, "--token-file", user.token(ingesttest.Token), "import", "-o", "json", "a.sarif")
 	until(t, "some parts at the server", func() bool { return stats().Parts >= 3 })

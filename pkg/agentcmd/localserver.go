@@ -16,7 +16,7 @@ import (
 // localTenant owns the reports that the agent's own ingest server accepts.
 const localTenant = "local"
 
-// localServer is an ingest server on a loopback port, so that an agent works before there is a platform.
+// localServer is an ingest server on a loopback port, with which an agent works without a platform.
 type localServer struct {
 	url, token string
 	store      *server.Store

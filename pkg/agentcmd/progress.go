@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	progressAfter = 2 * time.Second  // nothing is shown of what is over sooner
+	progressAfter = 2 * time.Second  // until the first update
 	progressLive  = time.Second      // between two updates on a terminal
 	progressPlain = 10 * time.Second // between two lines elsewhere
 )
 
-// progress shows on standard error what a one-shot command does: one line that is rewritten on a terminal, a plain
-// line now and then elsewhere.
+// progress shows on standard error the progress of a one-shot command: one line that is rewritten on a terminal, or a new
+// line from time to time.
 type progress struct {
 	a     *cli
 	agent *agent.Agent
@@ -71,13 +71,13 @@ func (p *progress) stop() {
 	}
 }
 
-// progressLine says in one line what runs, how many findings there are, and how far the uploads are.
+// progressLine describes the running jobs, their findings and the uploads.
 func progressLine(s agent.Status, total int, elapsed time.Duration) string {
 	var parts []string
 	for _, j := range s.Jobs {
 		text := fmt.Sprintf("%s: %s", j.Scanner, j.Phase)
 		if j.Findings > 0 {
-			text += fmt.Sprintf(", %d findings", j.Findings)
+			text += ", " + count(j.Findings, "finding")
 		}
 		parts = append(parts, text)
 	}
@@ -85,7 +85,7 @@ func progressLine(s agent.Status, total int, elapsed time.Duration) string {
 		parts = append(parts, "new jobs wait: "+s.Resource.ThrottleReason)
 	}
 	if p := s.Pipeline; p.QueueParts > 0 {
-		text := fmt.Sprintf("uploading: %d parts done, %d to go", p.PartsUploaded, p.QueueParts)
+		text := fmt.Sprintf("uploading: %s done, %d to go", count(p.PartsUploaded, "part"), p.QueueParts)
 		if p.PausedUntil != nil {
 			text += ", paused: " + p.PauseReason
 		}

@@ -19,10 +19,10 @@ func (a *cli) runCommand() *cobra.Command {
 (agent.job_source: server), scans, and uploads.
 
 A job is a JSON file NAME.json: {"scanner": "gitleaks", "target": "/srv/app"}. Write it under another name and
-rename it. It is moved to active/ while it runs, and to failed/ with its reason when it failed.
+rename it. It is moved to active/ while it runs, and to failed/ with the reason if it failed.
 
-The first SIGTERM or SIGINT takes no more jobs and lets running ones end; the second stops the scanners, gives their
-jobs back and leaves what is not uploaded in the store; the third exits at once.`
+After the first SIGTERM or SIGINT the daemon takes no more jobs and lets running ones end; after the second it stops
+the scanners, returns their jobs, and keeps in the store what is not uploaded; after the third it exits at once.`
 	cmd.Example = "  {agent} run --config agent.yaml\n  {agent} status"
 	return cmd
 }
@@ -49,8 +49,8 @@ func (a *cli) daemon(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer a.onSignals(
-		step{"taking no more jobs, running ones may end. Again to stop their scanners", cancel},
-		step{"stopping scanners; what is not uploaded stays in the store. Again to exit at once", func() { cancel(); e.agent.Abort() }},
+		step{"taking no more jobs, running ones continue. Again to stop their scanners", cancel},
+		step{"stopping scanners; reports that are not uploaded stay in the store. Again to exit at once", func() { cancel(); e.agent.Abort() }},
 		step{"exit", func() { os.Exit(ExitRuntime) }},
 	)()
 	addr, err := e.serveStatus()

@@ -93,8 +93,8 @@ func (a *cli) loadOneShot(cmd *cobra.Command, o *oneShot) error {
 	if c.Agent.Wait == 0 {
 		c.Agent.Wait = -1 // zero would be the default of the agent
 	}
-	if !a.file.IsSet("chunk.upload_delay_ms") {
-		c.Chunk.UploadDelayMs = -1
+	if !a.file.IsSet("pipeline.upload_delay") {
+		c.Pipeline.UploadDelay = -1
 	}
 	if !a.file.IsSet("agent.retry_delay") {
 		c.Agent.RetryDelay = 2 * time.Second

@@ -23,7 +23,7 @@ type scannerInfo struct {
 	Installed bool       `json:"installed"`
 	Path      string     `json:"path,omitempty"`
 	Version   string     `json:"version,omitempty"`
-	Database  *time.Time `json:"database,omitempty"` // of what it knows
+	Database  *time.Time `json:"database,omitempty"` // when the database of the scanner was made
 	Problem   string     `json:"database_problem,omitempty"`
 	Defined   string     `json:"defined"` // built in, or the file
 	Remarks   string     `json:"remarks,omitempty"`
@@ -36,20 +36,20 @@ const (
 )
 
 func (a *cli) scannersCommand() *cobra.Command {
-	cmd := a.verb("scanners", "the scanners of the table: installed or not, version, age of the database", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	cmd := a.verb("scanners", "list the scanners: version, age of the database, path", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		s, err := a.newScanner(nil)
 		if err != nil {
 			return err
 		}
 		return a.printScanners(a.listScanners(ctx, s))
 	})
-	cmd.Long = `Lists every scanner of the table: whether it is installed, where, in which version, how old the database is that it
-has, and where it is defined: built in, or in a file.
+	cmd.Long = `Lists every scanner: its version and path if it is installed, the age of its database, and where it is defined: built
+in, part of the program, or in a file.
 
-A definition is looked for in the configuration file (scanners), then in the directory of definitions
-(agent.scanners_dir, default scanners in --state-dir), then among the built-in ones.`
+Definitions in the configuration file (scanners) take precedence over the directory of definitions
+(agent.scanners_dir, by default scanners in --state-dir), and that over the built-in ones.`
 	cmd.Example = "  {agent} scanners\n  {agent} scanners show gitleaks\n  {agent} scanners show custom > {state}/scanners/my-linter.yaml"
-	show := a.verb("show NAME", "print a definition as YAML, to be copied and changed; custom is one to begin with", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+	show := a.verb("show NAME", "print a definition as YAML, to copy and change; custom is a template", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
 		if _, err := a.newScanner(nil); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (a *cli) listScanners(ctx context.Context, s *scanner) []scannerInfo {
 	return list
 }
 
-// databaseOf returns the date of what an installed scanner knows, or why it cannot be told; nothing for one without.
+// databaseOf returns the date of an installed scanner's database, or why it is unknown, or nothing if there is none.
 func databaseOf(ctx context.Context, r *scan.Runner, name string) (*time.Time, string) {
 	t, err := r.DatabaseTime(ctx, name)
 	switch {
@@ -142,7 +142,7 @@ func (a *cli) printScanners(list []scannerInfo) error {
 	return t.flush()
 }
 
-// ageText is a time span as people say it of a database.
+// ageText returns the age of a database in words.
 func ageText(d time.Duration) string {
 	switch hours := int(d.Hours()); {
 	case hours < 1:

@@ -180,7 +180,7 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorLooksAtTheInstallation(t *testing.T) {
 	h := withoutScanners(t)
-	if got := h.doctor(ExitOK); got["scanners"].Status != findingWarn || !strings.Contains(got["state directory"].Detail, "first run makes it") {
+	if got := h.doctor(ExitOK); got["scanners"].Status != findingWarn || !strings.Contains(got["state directory"].Detail, "first run creates it") {
 		t.Errorf("before the first run: %+v", got)
 	}
 	if err := os.MkdirAll(h.state, 0o755); err != nil {

@@ -140,8 +140,8 @@ func (a *cli) statusCommand() *cobra.Command {
 		}
 		return nil
 	})
-	cmd.Long = "Asks the daemon of --state-dir. One line when all is well; otherwise the reasons, and exit code 2."
-	cmd.Flags().StringVar(&addr, "addr", "", "unix socket or loopback host:port of the daemon (default: that of --state-dir)")
+	cmd.Long = "Asks the daemon of --state-dir for its status. It is one line if all is well; otherwise the reasons follow, and the exit code is 2."
+	cmd.Flags().StringVar(&addr, "addr", "", "unix socket or loopback host:port of the daemon (default: the socket in --state-dir)")
 	return cmd
 }
 

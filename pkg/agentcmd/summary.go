@@ -17,12 +17,12 @@ import (
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
-// summary is what a one-shot command did; its JSON is what -o json prints.
+// summary is the outcome of a one-shot command. -o json prints it.
 type summary struct {
 	Jobs       []*jobSummary           `json:"jobs"`
 	Severities map[report.Severity]int `json:"findings_by_severity"`
 	Findings   int                     `json:"findings"`
-	Suppressed int                     `json:"suppressed"` // of these; --fail-on leaves them out
+	Suppressed int                     `json:"suppressed"` // of the findings; --fail-on ignores them
 
 	Parts       int64 `json:"parts_uploaded"`
 	BytesRaw    int64 `json:"bytes_raw"`
@@ -30,7 +30,7 @@ type summary struct {
 	BytesSent   int64 `json:"bytes_sent"`
 	Created     int   `json:"findings_created"`
 	Updated     int   `json:"findings_updated"`
-	Left        int64 `json:"reports_left"`   // in the store, for the next time
+	Left        int64 `json:"reports_left"`   // in the store, for the next run
 	Dead        int   `json:"reports_failed"` // refused by the server: dead letters
 	Retries     int64 `json:"upload_retries"`
 
@@ -40,13 +40,13 @@ type summary struct {
 	LastError  string        `json:"last_upload_error,omitempty"`
 
 	mu    sync.Mutex
-	worst []ingest.Finding // of this run, as the ingest store has them
+	worst []ingest.Finding // the most severe findings of this run, from the ingest store
 	begun time.Time
 	byID  map[string]*jobSummary
 	open  map[report.Severity]int // findings that nothing suppresses
 }
 
-// jobSummary is one job of it.
+// jobSummary is the outcome of one job.
 type jobSummary struct {
 	Scanner     string   `json:"scanner"`
 	Target      string   `json:"target"`
@@ -57,7 +57,7 @@ type jobSummary struct {
 	Findings    int      `json:"findings"`
 	Suppressed  int      `json:"suppressed"`
 	Quarantined int      `json:"quarantined"`
-	Known       bool     `json:"uploaded_before"` // the same content is upstream already: nothing was sent
+	Known       bool     `json:"uploaded_before"` // the receiver has the same content already: nothing was sent
 	Partial     bool     `json:"partial"`
 	PeakMemory  int64    `json:"peak_memory,omitempty"`
 	DurationMS  int64    `json:"scanner_duration_ms,omitempty"`
@@ -65,8 +65,8 @@ type jobSummary struct {
 	Rejected    []string `json:"rejected,omitempty"`
 	Error       string   `json:"error,omitempty"`
 
-	Cause   scan.Cause    `json:"cause,omitempty"`   // of a scan that failed
-	Process *scan.Process `json:"process,omitempty"` // how the scanner ended and what it used; of a failed one, too
+	Cause   scan.Cause    `json:"cause,omitempty"`   // why the scan failed
+	Process *scan.Process `json:"process,omitempty"` // how the scanner ended and what it used, also if it failed
 }
 
 func newSummary(specs []job.Spec) *summary {
@@ -79,7 +79,7 @@ func newSummary(specs []job.Spec) *summary {
 	return s
 }
 
-// add notes how a job ended; one that is tried again replaces its entry.
+// add records how a job ended. A job that is tried again replaces its entry.
 func (s *summary) add(r agent.JobResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *summary) add(r agent.JobResult) {
 	s.Suppressed += res.Sarif.Suppressed
 }
 
-// used notes what the processes of a scanner used; p is nil where it was not started.
+// used records what the processes of a scanner used. p is nil if it was not started.
 func (s *summary) used(j *jobSummary, p *scan.Process) {
 	if p == nil {
 		return
@@ -134,7 +134,7 @@ func (s *summary) failed(_ *pipeline.QueueItem, err error) {
 	s.LastError = err.Error()
 }
 
-// finish takes the last numbers from the agent.
+// finish records the final numbers of the agent.
 func (s *summary) finish(a *agent.Agent, source *job.List) {
 	st := a.Pipeline().GetStats()
 	s.mu.Lock()
@@ -153,10 +153,10 @@ func (s *summary) finish(a *agent.Agent, source *job.List) {
 	s.DurationMS = s.Duration.Milliseconds()
 }
 
-// worstShown is how many findings the summary lists.
+// worstShown is the number of findings that the summary lists.
 const worstShown = 10
 
-// fetchWorst takes the most severe findings of this run's reports from the ingest store.
+// fetchWorst reads the most severe findings of this run from the ingest store.
 func (s *summary) fetchWorst(ctx context.Context, from ingest.Finder) error {
 	for _, j := range s.Jobs {
 		if j.ReportID == "" {
@@ -173,7 +173,7 @@ func (s *summary) fetchWorst(ctx context.Context, from ingest.Finder) error {
 	return nil
 }
 
-// exit turns the outcome into the error that main exits with.
+// exit returns the error with which the outcome ends the program.
 func (s *summary) exit(err error, failOn report.Severity, interrupted bool) error {
 	var left *agent.LeftError
 	jobsFailed := slices.ContainsFunc(s.Jobs, func(j *jobSummary) bool { return j.Error != "" })
@@ -183,7 +183,7 @@ func (s *summary) exit(err error, failOn report.Severity, interrupted bool) erro
 	case interrupted:
 		return &ExitError{ExitRuntime, errors.New("interrupted")}
 	case jobsFailed || s.Dead > 0:
-		return &ExitError{ExitRuntime, nil} // the summary says which
+		return &ExitError{ExitRuntime, nil} // the summary names them
 	case s.Left > 0:
 		return &ExitError{ExitUnavailable, err}
 	}
@@ -272,7 +272,7 @@ func (a *cli) printSummary(s *summary, e *engine) error {
 
 func mustExpand(path string) string {
 	p, err := expandHome(path)
-	if err != nil { // no home directory: then it is not the state directory either
+	if err != nil { // there is no home directory
 		return path
 	}
 	return p

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *cli) validateCommand() *cobra.Command {
-	cmd := a.plainVerb("validate [FILE]", "check a configuration file and the environment, all problems at once", cobra.MaximumNArgs(1), func(_ context.Context, args []string) error {
+	cmd := a.plainVerb("validate [FILE]", "check a configuration file and the environment, and print all problems", cobra.MaximumNArgs(1), func(_ context.Context, args []string) error {
 		if len(args) == 1 {
 			a.flags.config = args[0]
 		}

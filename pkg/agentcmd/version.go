@@ -28,7 +28,7 @@ func (a *cli) version() versionInfo {
 }
 
 func (a *cli) versionCommand() *cobra.Command {
-	return a.plainVerb("version", "version, commit, Go and dependencies", cobra.NoArgs, func(context.Context, []string) error {
+	return a.plainVerb("version", "print version, commit, Go and dependencies", cobra.NoArgs, func(context.Context, []string) error {
 		v := a.version()
 		if a.json() {
 			return a.printJSON(v)

@@ -17,7 +17,7 @@ import (
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
-// newWatcher makes what the watch section asks for.
+// newWatcher returns the watcher that the section watch configures.
 func (a *cli) newWatcher(sink event.Sink) (*watch.Watcher, error) {
 	c := a.cfg.Watch
 	c.Sink = sink
@@ -28,7 +28,7 @@ func (a *cli) newWatcher(sink event.Sink) (*watch.Watcher, error) {
 	return w, nil
 }
 
-// watchHost watches until the function it returns is called, which waits for the last look.
+// watchHost watches in the background until the returned function is called, which blocks until the watcher has stopped.
 func (e *engine) watchHost() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -44,27 +44,27 @@ func (e *engine) watchHost() (stop func()) {
 
 func (a *cli) watchCommand() *cobra.Command {
 	var once, dryRun bool
-	cmd := a.verb("watch", "look at processes and directories as the watch section says", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	cmd := a.verb("watch", "check processes and directories against the section watch", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if a.cfg.Watch.Empty() {
-			return &ExitError{ExitConfig, errors.New("there is nothing to watch: the configuration has no watch.rules, watch.dirs or watch.orphans")}
+			return &ExitError{ExitConfig, errors.New("nothing to watch: the configuration has no watch.rules, watch.dirs or watch.orphans")}
 		}
 		if dryRun {
 			a.cfg.Watch.Enforce = false
 		}
 		return a.watch(ctx, once)
 	})
-	cmd.Long = `Looks at the processes and directories that the watch section of the configuration is about, and says what is over a
-limit. Only with watch.enforce is a process ended or a file removed; each of that is in the audit log, which is why a
-daemon with the same state directory must not run then. It watches by itself, and 'status' says what it did.
+	cmd.Long = `Checks the processes and directories that the section watch of the configuration describes, and prints those over a
+limit. Only with watch.enforce is a process ended or a file removed. That is recorded in the audit log, so that no daemon
+with the same state directory may run at the same time; a daemon watches by itself, and 'status' shows the results.
 
-A limit of CPU is passed only after some time (cpu_for): one look alone says "pending".`
+A limit of CPU is exceeded only after some time (cpu_for): a single look prints "pending".`
 	cmd.Example = "  {agent} watch --once --dry-run --config agent.yaml\n  {agent} watch --once -o json"
-	cmd.Flags().BoolVar(&once, "once", false, "take one look, and end; otherwise it goes on until Ctrl-C")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done, whatever watch.enforce says")
+	cmd.Flags().BoolVar(&once, "once", false, "look once instead of until Ctrl-C")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be done, even with watch.enforce")
 	return cmd
 }
 
-// watch takes looks and prints them.
+// watch looks once, or until a signal, and prints each look.
 func (a *cli) watch(ctx context.Context, once bool) (err error) {
 	sink := event.Nop
 	if a.cfg.Watch.Enforce {
@@ -101,7 +101,7 @@ func (a *cli) watch(ctx context.Context, once bool) (err error) {
 	}
 }
 
-// ownAuditLog opens the audit log, which a daemon has open already when it runs.
+// ownAuditLog opens the audit log, which fails while a daemon has it open.
 func (a *cli) ownAuditLog() (*audit.Logger, error) {
 	c := a.cfg.Audit
 	c.Output, c.RemoteEndpoint = a.errw, ""
@@ -158,7 +158,7 @@ func (a *cli) printLook(l *watch.Look) error {
 	return t.flush()
 }
 
-// limitText is a limit, or what was measured, in its unit.
+// limitText returns a limit or a measured value in its unit.
 func limitText(reason watch.Reason, v float64) string {
 	switch reason {
 	case watch.Memory:

@@ -95,7 +95,7 @@ func TestWatchConfiguration(t *testing.T) {
 	h := newHome(t)
 	h.run("watch", "--once").want(ExitConfig, "nothing to watch")
 	h = newHome(t, "watch:\n  rules:\n    - {pattern: a, max_age: 1s}\n    - {pattern: '.*',\n       max_age: 1ms}\n  dirs: [{path: cache}]")
-	h.run("validate", h.config).want(ExitConfig, `:8: watch: rules.1.pattern: ".*" matches every process`, ":8: watch: rules.1.max_age: 1ms", `watch: dirs.0.path: "cache" is not absolute`)
+	h.run("validate", h.config).want(ExitConfig, `:8: watch.rules.1.pattern: ".*" matches every process`, ":8: watch.rules.1.max_age: 1ms", `watch.dirs.0.path: "cache" is not absolute`)
 }
 
 func TestWatchGoesOnUntilItIsAskedToEnd(t *testing.T) {

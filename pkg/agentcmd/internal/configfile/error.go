@@ -76,19 +76,31 @@ func (f *File) locate(text string) problem {
 			break
 		}
 		name := strings.TrimPrefix(key+"."+m[1], ".")
-		known, isSetting := f.keys[plain(name)]
-		if _, isSet := f.places[plain(name)]; !isSetting && !isSet && key != "" {
+		if key != "" && len(f.known(name)) <= len(plain(key)) {
 			break // another word before a colon
 		}
-		key, rest = cmp.Or(known, name), rest[len(m[0]):]
+		key, rest = cmp.Or(f.keys[plain(name)], name), rest[len(m[0]):]
 	}
-	for outer := plain(key); outer != ""; outer = outer[:max(strings.LastIndex(outer, "."), 0)] {
+	for outer := plain(key); outer != ""; outer = parent(outer) {
 		if at, ok := f.places[outer]; ok {
 			return problem{at, key + ": " + rest}
 		}
 	}
 	return problem{place{}, key + ": " + rest}
 }
+
+// known returns the plain spelling of the innermost setting, or element of a list, that name is or is within.
+func (f *File) known(name string) string {
+	for outer := plain(name); outer != ""; outer = parent(outer) {
+		if _, ok := f.places[outer]; ok || f.keys[outer] != "" {
+			return outer
+		}
+	}
+	return ""
+}
+
+// parent returns a key without its last element.
+func parent(key string) string { return key[:max(strings.LastIndex(key, "."), 0)] }
 
 // flatten takes joined errors apart. Text that was added before a joined error is repeated before each of its errors,
 // unless it is a *config.FieldError, which names its setting in full.
