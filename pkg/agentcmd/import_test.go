@@ -37,8 +37,8 @@ func TestImportAccountsForEveryResult(t *testing.T) {
 		{name: "empty", text: "", fails: "the file is empty"},
 		{name: "no-sarif", text: "hello, I am a log", fails: "no JSON object"},
 		{name: "other-json", text: `{"a":1}`, fails: "sarif: "},
-		{name: "version-1", text: `{"version":"1.0.0","runs":[]}`, fails: `version "1.0.0", only 2.1.0 is read`},
-		{name: "version-2.0", text: `{"version":"2.0.0","runs":[]}`, fails: `version "2.0.0", only 2.1.0 is read`},
+		{name: "version-1", text: `{"version":"1.0.0","runs":[]}`, fails: `version "1.0.0", want 2.1.0`},
+		{name: "version-2.0", text: `{"version":"2.0.0","runs":[]}`, fails: `version "2.0.0", want 2.1.0`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
