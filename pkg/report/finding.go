@@ -1,6 +1,9 @@
 package report
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Severity is the severity of a finding.
 type Severity string
@@ -18,21 +21,9 @@ const (
 func Severities() []Severity { return []Severity{Critical, High, Medium, Low, Info} }
 
 // Rank orders severities from 4 for Critical to 0 for Info. It returns -1 for any other value.
-func (s Severity) Rank() int {
-	switch s {
-	case Critical:
-		return 4
-	case High:
-		return 3
-	case Medium:
-		return 2
-	case Low:
-		return 1
-	case Info:
-		return 0
-	}
-	return -1
-}
+func (s Severity) Rank() int { return slices.Index(ranks[:], s) }
+
+var ranks = [...]Severity{Info, Low, Medium, High, Critical}
 
 // Values of Finding.Type.
 const (

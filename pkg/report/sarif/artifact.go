@@ -22,7 +22,7 @@ const (
 
 // baseIDs reads originalUriBaseIds.
 func (h *header) baseIDs(r *run) error {
-	_, err := h.w.object(func(key string) error {
+	return h.w.object(func(key string) error {
 		var a artifact
 		if err := h.decode("URI base", &a); err != nil {
 			return err
@@ -37,7 +37,6 @@ func (h *header) baseIDs(r *run) error {
 		r.bases[key] = artifact{URI: a.URI, BaseID: a.BaseID}
 		return h.hold(len(key) + len(a.URI) + len(a.BaseID))
 	})
-	return err
 }
 
 // artifact reads the location of the next artifact, for results that refer to it by index only.
@@ -47,7 +46,7 @@ func (h *header) artifact(r *run) error {
 			h.warn.addf("artifacts from %d of run %d on dropped because of max_header_bytes", len(r.artifacts), len(h.runs)-1)
 		}
 		h.full = true
-		return h.skip()
+		return h.w.skip()
 	}
 	var j struct {
 		Location artifact `json:"location"`

@@ -79,7 +79,7 @@ func (f *File) Findings(emit func(*report.Finding) error) (Summary, error) {
 			rd.sum.Unknown++
 		}
 	}
-	_, err = rd.w.object(rd.topMember)
+	err = rd.w.object(rd.topMember)
 	var end *inputError
 	var stop emitError
 	switch {
@@ -105,29 +105,23 @@ func (r *run) failed() bool {
 
 func (rd *reader) topMember(key string) error {
 	if key != "runs" {
-		return rd.skip()
+		return rd.w.skip()
 	}
-	_, err := rd.w.array(func() error {
-		rd.runAt++
-		rd.index = 0
-		if rd.runAt >= len(rd.runs) {
-			return &inputError{rd.w.offset(), errNewRun, true}
-		}
-		_, err := rd.w.object(func(key string) error {
-			if key != "results" {
-				return rd.skip()
-			}
-			_, err := rd.w.array(rd.result)
-			return err
-		})
-		return err
-	})
-	return err
+	return rd.w.array(rd.run)
 }
 
-func (rd *reader) skip() error {
-	_, _, err := rd.w.skip()
-	return err
+func (rd *reader) run() error {
+	rd.runAt++
+	rd.index = 0
+	if rd.runAt >= len(rd.runs) {
+		return &inputError{rd.w.offset(), errNewRun, true}
+	}
+	return rd.w.object(func(key string) error {
+		if key != "results" {
+			return rd.w.skip()
+		}
+		return rd.w.array(rd.result)
+	})
 }
 
 // result reads the next result. It returns only errors that end the walk.

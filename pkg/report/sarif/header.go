@@ -42,7 +42,7 @@ func (f *File) readHeader() error {
 		return err
 	}
 	h := &header{File: f, w: newWalker(r, f.lim.MaxResultBytes)}
-	_, err = h.w.object(h.topMember)
+	err = h.w.object(h.topMember)
 	var end *inputError // a fatal one: decode reports the others
 	switch {
 	case errors.As(err, &end):
@@ -91,15 +91,15 @@ func (h *header) topMember(key string) error {
 		return h.text(&h.version)
 	case "runs":
 		h.hasRuns = true
-		kind, err := h.w.array(h.run)
-		if err == nil && kind != '[' {
+		err := h.w.array(h.run)
+		if err == nil && h.w.kind != '[' {
 			h.warn.addf("runs is not an array")
 		}
 		return err
 	case "inlineExternalProperties":
 		h.warn.addf("inlineExternalProperties is not supported")
 	}
-	return h.skip()
+	return h.w.skip()
 }
 
 func (h *header) run() error {
@@ -108,8 +108,8 @@ func (h *header) run() error {
 	}
 	r := &run{Run: Run{ResultsUnknown: true}}
 	h.runs = append(h.runs, r)
-	kind, err := h.w.object(func(key string) error { return h.runMember(r, key) })
-	if err == nil && kind != '{' {
+	err := h.w.object(func(key string) error { return h.runMember(r, key) })
+	if err == nil && h.w.kind != '{' {
 		h.warn.addf("run %d is not an object", len(h.runs)-1)
 	}
 	return err
@@ -124,23 +124,23 @@ func (h *header) runMember(r *run, key string) error {
 	case "originalUriBaseIds":
 		return h.baseIDs(r)
 	case "invocations":
-		return h.each(func() error { return h.invocation(r) })
+		return h.w.array(func() error { return h.invocation(r) })
 	case "properties":
 		return h.properties(r)
 	case "versionControlProvenance":
-		return h.each(func() error { return h.versionControl(r) })
+		return h.w.array(func() error { return h.versionControl(r) })
 	case "artifacts":
-		return h.each(func() error { return h.artifact(r) })
+		return h.w.array(func() error { return h.artifact(r) })
 	case "externalPropertyFileReferences":
 		h.warn.addf("run %d refers to external property files, which are not supported", len(h.runs)-1)
 	}
-	return h.skip()
+	return h.w.skip()
 }
 
 // count counts the results without decoding them.
 func (h *header) count(r *run) error {
-	kind, n, err := h.w.skip()
-	if kind != '[' {
+	err := h.w.skip()
+	if kind := h.w.kind; kind != '[' {
 		if kind != 0 && kind != 'n' {
 			h.warn.addf("run %d: results is not an array", len(h.runs)-1)
 		}
@@ -150,23 +150,12 @@ func (h *header) count(r *run) error {
 		h.warn.addf("run %d has results twice: both are read", len(h.runs)-1)
 	}
 	r.ResultsUnknown = false
-	r.Results += n
-	h.results += n
+	r.Results += h.w.elements
+	h.results += h.w.elements
 	if err != nil {
 		return err
 	}
 	return checkLimit("max_results", h.results, h.lim.MaxResults)
-}
-
-// each calls f for each element of the next value. If it is not an array, it has no elements.
-func (h *header) each(f func() error) error {
-	_, err := h.w.array(f)
-	return err
-}
-
-func (h *header) skip() error {
-	_, _, err := h.w.skip()
-	return err
 }
 
 // text reads a string into s, truncated to 1 KiB. Any other value leaves s unchanged.

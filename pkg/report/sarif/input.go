@@ -59,18 +59,18 @@ func (in *input) encoding(head []byte) error {
 		in.utf16 = binary.LittleEndian
 	case has("\x00{"):
 		in.utf16 = binary.BigEndian
-	case has("\x1f\x8b"):
-		return &EncodingError{"gzip"}
-	case has("\x28\xb5\x2f\xfd"):
-		return &EncodingError{"zstd"}
-	case has("PK\x03\x04"):
-		return &EncodingError{"zip"}
-	case has("BZh"):
-		return &EncodingError{"bzip2"}
-	case has("\xfd7zX"):
-		return &EncodingError{"xz"}
+	}
+	for name, magic := range compressed {
+		if has(magic) {
+			return &EncodingError{name}
+		}
 	}
 	return nil
+}
+
+// compressed holds the first bytes of files in common compression formats.
+var compressed = map[string]string{
+	"gzip": "\x1f\x8b", "zstd": "\x28\xb5\x2f\xfd", "zip": "PK\x03\x04", "bzip2": "BZh", "xz": "\xfd7zX",
 }
 
 // findJSON sets the banner, which ends before the first brace that is followed by a key or a closing brace.

@@ -23,7 +23,7 @@ const (
 )
 
 func (h *header) invocation(r *run) error {
-	_, err := h.w.object(func(key string) error {
+	return h.w.object(func(key string) error {
 		switch key {
 		case "executionSuccessful":
 			var v *bool
@@ -37,13 +37,12 @@ func (h *header) invocation(r *run) error {
 		case "endTimeUtc":
 			return h.time(&r.EndTime, time.Time.After)
 		case "toolExecutionNotifications", "toolConfigurationNotifications":
-			return h.each(func() error { return h.notification(r) })
+			return h.w.array(func() error { return h.notification(r) })
 		case "ruleConfigurationOverrides":
-			return h.each(func() error { return h.override(r) })
+			return h.w.array(func() error { return h.override(r) })
 		}
-		return h.skip()
+		return h.w.skip()
 	})
-	return err
 }
 
 // time reads a time into t, unless t is set and better prefers it.
@@ -58,7 +57,7 @@ func (h *header) time(t *time.Time, better func(new, old time.Time) bool) error 
 
 func (h *header) notification(r *run) error {
 	if len(r.Notifications) == maxNotifications {
-		return h.skip()
+		return h.w.skip()
 	}
 	var j notificationJSON
 	if err := h.decode("notification", &j); err != nil || j.Level != "error" {
@@ -71,7 +70,7 @@ func (h *header) notification(r *run) error {
 
 func (h *header) override(r *run) error {
 	if len(r.overrides) == maxOverrides {
-		return h.skip()
+		return h.w.skip()
 	}
 	var o override
 	err := h.decode("rule configuration override", &o)

@@ -29,20 +29,13 @@ func severityOf(score, level, kind, findingType string) report.Severity {
 	if s := severityOfScore(score); s != "" {
 		return s
 	}
-	switch level {
-	case "error":
+	if level == "" && findingType == report.TypeSecret {
 		return report.High
-	case "note":
-		return report.Low
-	case "none":
-		return report.Info
-	case "":
-		if findingType == report.TypeSecret {
-			return report.High
-		}
 	}
-	return report.Medium
+	return cmp.Or(severityOfLevel[level], report.Medium)
 }
+
+var severityOfLevel = map[string]report.Severity{"error": report.High, "note": report.Low, "none": report.Info}
 
 // severityOfScore returns the severity for a number of up to 10 or a word. It returns "" for any other text, and for 0.
 func severityOfScore(s string) report.Severity {

@@ -25,16 +25,15 @@ type asset struct {
 
 // properties reads the properties that a Writer put into a run.
 func (h *header) properties(r *run) error {
-	_, err := h.w.object(func(name string) error {
+	return h.w.object(func(name string) error {
 		if name != assetName {
-			return h.skip()
+			return h.w.skip()
 		}
 		var a struct{ Type, Value text }
 		err := h.decode("asset", &a)
 		r.asset = asset{truncate(string(a.Type), maxTagLength), truncate(string(a.Value), maxURI)}
 		return err
 	})
-	return err
 }
 
 // supplementOf returns the members in which want differs from got, the finding that a reader makes of want's result. It

@@ -13,12 +13,12 @@ type component struct {
 }
 
 func (h *header) toolOf(r *run) error {
-	_, err := h.w.object(func(key string) error {
+	err := h.w.object(func(key string) error {
 		switch key {
 		case "driver":
 			return h.component(&r.Tool, func(c rule) { r.driver = append(r.driver, c) })
 		case "extensions":
-			return h.each(func() error {
+			return h.w.array(func() error {
 				var t report.Tool
 				var c component
 				err := h.component(&t, func(rule rule) { c.rules = append(c.rules, rule) })
@@ -27,7 +27,7 @@ func (h *header) toolOf(r *run) error {
 				return err
 			})
 		}
-		return h.skip()
+		return h.w.skip()
 	})
 	h.hasTool = h.hasTool || r.Tool.Name != ""
 	return err
@@ -36,7 +36,7 @@ func (h *header) toolOf(r *run) error {
 // component reads a tool component into t and passes its rules to add.
 func (h *header) component(t *report.Tool, add func(rule)) error {
 	var plain, semantic string
-	_, err := h.w.object(func(key string) error {
+	err := h.w.object(func(key string) error {
 		switch key {
 		case "name":
 			return h.text(&t.Name)
@@ -49,13 +49,13 @@ func (h *header) component(t *report.Tool, add func(rule)) error {
 		case "informationUri":
 			return h.text(&t.InfoURL)
 		case "rules":
-			return h.each(func() error {
+			return h.w.array(func() error {
 				r, err := h.rule()
 				add(r)
 				return err
 			})
 		}
-		return h.skip()
+		return h.w.skip()
 	})
 	t.Version = cmp.Or(semantic, plain)
 	return err

@@ -20,6 +20,10 @@ type walker struct {
 	max    int64           // bound on the bytes of a value, and of a key
 	raw    json.RawMessage // the last value
 	prefix []byte          // text that the last restart fed to the decoder
+
+	// The last value that was read by object, array or skip.
+	kind     byte // '{', '[', 'n' for null, any other byte for another scalar, and 0 if there was no value
+	elements int  // number of elements, if skip read an array
 }
 
 func newWalker(r io.Reader, maxValue int64) *walker {
@@ -41,40 +45,40 @@ func (w *walker) mark() int64 {
 }
 
 // object calls f for each member of the next value, and f reads the member's value. If the next value is not an object,
-// it is skipped. kind is its first byte.
-func (w *walker) object(f func(key string) error) (kind byte, err error) {
-	if kind, err = w.enter('{'); kind != '{' || err != nil {
-		return kind, err
+// it is skipped.
+func (w *walker) object(f func(key string) error) error {
+	if entered, err := w.enter('{'); !entered {
+		return err
 	}
 	for w.more() {
 		off := w.mark()
 		t, err := w.dec.Token()
 		if err != nil {
-			return kind, w.fail(off, err)
+			return w.fail(off, err)
 		}
 		key, ok := t.(string)
 		if !ok {
-			return kind, &inputError{off, fmt.Errorf("%v in place of a key", t), true}
+			return &inputError{off, fmt.Errorf("%v in place of a key", t), true}
 		}
 		if err := f(key); err != nil {
-			return kind, err
+			return err
 		}
 	}
-	return kind, w.leave()
+	return w.leave()
 }
 
 // array calls f for each element of the next value, and f reads the element. If the next value is not an array, it is
-// skipped. kind is its first byte.
-func (w *walker) array(f func() error) (kind byte, err error) {
-	if kind, err = w.enter('['); kind != '[' || err != nil {
-		return kind, err
+// skipped.
+func (w *walker) array(f func() error) error {
+	if entered, err := w.enter('['); !entered {
+		return err
 	}
 	for w.more() {
 		if err := f(); err != nil {
-			return kind, err
+			return err
 		}
 	}
-	return kind, w.leave()
+	return w.leave()
 }
 
 func (w *walker) more() bool {
@@ -82,23 +86,22 @@ func (w *walker) more() bool {
 	return w.dec.More()
 }
 
-// enter reads the opening bracket of the next value if it is want, and skips the value otherwise. It returns the value's
-// first byte, or 0 if there is such a bracket where no value may begin.
-func (w *walker) enter(want byte) (kind byte, err error) {
+// enter reads the opening bracket of the next value if it is want, and skips the value otherwise.
+func (w *walker) enter(want byte) (entered bool, err error) {
+	w.kind = 0
 	off := w.mark()
 	t, err := w.dec.Token()
 	if d, ok := t.(json.Delim); err == nil && ok && byte(d) == want {
 		w.open = append(w.open, want)
-		return want, nil
+		return true, nil
 	}
 	if end := w.fail(off, err); end != nil && !badJSON(err) {
-		return 0, end
+		return false, end
 	}
-	f, err := w.skipFrom(off)
-	if f.kind == want { // invalid at this place, and skipped as well
-		return 0, err
+	if err = w.skipFrom(off); w.kind == want { // a bracket where no value may begin
+		w.kind = 0
 	}
-	return f.kind, err
+	return false, err
 }
 
 // leave reads the closing bracket of the innermost object or array.
@@ -107,7 +110,8 @@ func (w *walker) leave() error {
 	if _, err := w.dec.Token(); err != nil {
 		return w.fail(off, err)
 	}
-	w.open = w.open[:len(w.open)-1]
+	last := len(w.open) - 1
+	w.kind, w.open = w.open[last], w.open[:last]
 	return nil
 }
 
@@ -129,7 +133,7 @@ func (w *walker) value() (json.RawMessage, error) {
 	if errors.Is(err, errTooLong) {
 		err = w.tooLong(w.max + 1)
 	}
-	if _, skipErr := w.skipFrom(off); skipErr != nil {
+	if skipErr := w.skipFrom(off); skipErr != nil {
 		return nil, skipErr
 	}
 	return nil, &inputError{off, err, false}
@@ -137,32 +141,32 @@ func (w *walker) value() (json.RawMessage, error) {
 
 func (w *walker) tooLong(n int64) error { return &LimitError{"max_result_bytes", n, w.max} }
 
-// skip passes over the next value. It returns '{', '[', 'n' for null or 's' for another scalar, and the number of elements
-// of an array.
-func (w *walker) skip() (kind byte, elements int, err error) {
+// skip passes over the next value.
+func (w *walker) skip() error {
+	w.kind = 0
 	off := w.mark()
 	t, err := w.dec.Token()
-	if _, composite := t.(json.Delim); err == nil && !composite {
-		if t == nil {
-			return 'n', 0, nil
+	if _, composite := t.(json.Delim); err == nil && !composite { // a scalar, which needs no restart
+		if w.kind = 's'; t == nil {
+			w.kind = 'n'
 		}
-		return 's', 0, nil // a scalar, which needs no restart
+		return nil
 	}
 	if !badJSON(err) {
-		return 0, 0, w.fail(off, err)
+		return w.fail(off, err)
 	}
-	f, err := w.skipFrom(off)
-	return f.kind, f.elements(), err
+	return w.skipFrom(off)
 }
 
 // skipFrom rewinds the input to off and skips the value there by its brackets.
-func (w *walker) skipFrom(off int64) (*framer, error) {
+func (w *walker) skipFrom(off int64) error {
 	w.src.rewind(off)
 	f, err := w.src.skip()
+	w.kind, w.elements = f.kind, f.elements()
 	if err != nil {
-		return f, w.fail(w.src.offset(), err)
+		return w.fail(w.src.offset(), err)
 	}
-	return f, w.restart()
+	return w.restart()
 }
 
 // restart sets up a new decoder behind a skipped value.
