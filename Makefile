@@ -108,6 +108,10 @@ docs: ## write docs/configuration.md and docs/scanners.md again from the code, t
 	go test ./pkg/agentcmd -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
 	go test ./pkg/agentcmd -run 'TestDocs|TestConfigurationDoc|TestScannersDoc|TestExampleConfiguration' -count=1
 
+.PHONY: api
+api: ## write the listings of the exported surface in api/ again
+	go test . -run '^TestAPI$$' -count=1 -args -update
+
 .PHONY: tools
 tools: bin/gitleaks bin/staticcheck ## build the pinned gitleaks and staticcheck into bin
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/packages.md from the table in layout_test.go")
+var update = flag.Bool("update", false, "write docs/packages.md and the listings in api/ again")
 
 // dependencies returns the packages that the given packages link, as go list names them.
 func dependencies(t *testing.T, packages ...string) []string {

@@ -56,7 +56,7 @@ func heapLimits(ctx context.Context, l limits.MemoryLimits) limits.MemoryLimits 
 
 // admission validates the section resource, by itself and with the limits, which may leave fewer slots than its budgets
 // guarantee.
-func (c *Config) admission() error {
+func (c *settings) admission() error {
 	if err := c.Resource.Validate(); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (c *Config) admission() error {
 }
 
 // warnings returns what is valid in the configuration, but probably a mistake.
-func (c *Config) warnings() (out []error) {
+func (c *settings) warnings() (out []error) {
 	if err := c.Limits.Computational.JobsBound(c.Resource); err != nil {
 		out = append(out, err)
 	}

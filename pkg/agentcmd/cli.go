@@ -27,7 +27,7 @@ type cli struct {
 		stateDir, config, output, server, tokenFile string
 		verbose                                     bool
 	}
-	cfg  *Config
+	cfg  *settings
 	file *configfile.File
 }
 

@@ -53,7 +53,7 @@ func yamlOf(path []string, text string) string {
 func noEnv(string) (string, bool) { return "", false }
 
 // get returns the value of a setting.
-func get(t *testing.T, c *Config, key string) any {
+func get(t *testing.T, c *settings, key string) any {
 	t.Helper()
 	for _, f := range leaves(c) {
 		if f.Key() == key {

@@ -29,7 +29,7 @@ import (
 // engine is an agent with everything around it: the wiring of the SDK.
 type engine struct {
 	a        *cli
-	cfg      *Config
+	cfg      *settings
 	log      *audit.Logger
 	sink     event.Sink // the audit log and the other sinks
 	agent    *agent.Agent

@@ -6,4 +6,4 @@ import "github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 var exampleApp = App{Name: "example-agent", EnvPrefix: "REDIVER_", StateDir: "~/.rediver"}.withDefaults()
 
 // leaves returns the settings of c.
-func leaves(c *Config) []configfile.Setting { return configfile.Leaves(exampleApp.settings(c)) }
+func leaves(c *settings) []configfile.Setting { return configfile.Leaves(exampleApp.settings(c)) }

@@ -137,7 +137,7 @@ func (s *sarifFiles) close() {
 type importer struct {
 	files       *sarifFiles
 	asset, root string
-	cfg         *Config
+	cfg         *settings
 }
 
 // Cost returns nothing beyond a slot: an import starts no process.

@@ -27,7 +27,7 @@ type localServer struct {
 func storePath(data string) string { return filepath.Join(data, "ingest.db") }
 
 // listenIngest opens the ingest store and a listener, and returns the handler between them.
-func listenIngest(c *IngestConfig, addr string, hc server.HandlerConfig, sink event.Sink) (_ net.Listener, _ http.Handler, _ *server.Store, err error) {
+func listenIngest(c *ingestSettings, addr string, hc server.HandlerConfig, sink event.Sink) (_ net.Listener, _ http.Handler, _ *server.Store, err error) {
 	hc.Store, err = server.OpenStore(server.StoreConfig{Path: storePath(c.Data), IncompleteAge: c.IncompleteAge, Sink: sink})
 	if err != nil {
 		return nil, nil, nil, err
@@ -46,7 +46,7 @@ func listenIngest(c *IngestConfig, addr string, hc server.HandlerConfig, sink ev
 	return l, handler, hc.Store, err
 }
 
-func startLocalServer(c *Config, sink event.Sink) (*localServer, error) {
+func startLocalServer(c *settings, sink event.Sink) (*localServer, error) {
 	token := rand.Text()
 	l, handler, store, err := listenIngest(&c.Ingest, "127.0.0.1:0", server.HandlerConfig{Tokens: map[string]string{token: localTenant}, Sink: sink}, sink)
 	if err != nil {
@@ -58,7 +58,7 @@ func startLocalServer(c *Config, sink event.Sink) (*localServer, error) {
 func (s *localServer) stop() error { return errors.Join(s.http.Stop(), s.store.Close()) }
 
 // serveIngest serves the reference ingest server until ctx ends. It prints its URL on the first line of standard output.
-func (a *cli) serveIngest(ctx context.Context, c *IngestConfig) error {
+func (a *cli) serveIngest(ctx context.Context, c *ingestSettings) error {
 	if c.Tokens == "" {
 		return Usagef("ingest: --tokens FILE is needed: one 'token tenant' pair on each line")
 	}

@@ -112,7 +112,7 @@ func (a *cli) definedIn(name string) string {
 	return builtIn
 }
 
-func (c *Config) definitionFile(name string) string {
+func (c *settings) definitionFile(name string) string {
 	return filepath.Join(c.Agent.ScannersDir, name+".yaml")
 }
 
