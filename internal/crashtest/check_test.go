@@ -25,7 +25,7 @@ func (l *ledger) check(after life) {
 		l.wrong("the store cannot be read: %v", err)
 		return
 	}
-	there, err := l.readServer(w.IngestDB) // after the store: what is uploaded there is here
+	there, err := l.readServer(w.IngestDB) // after the store, so that its uploads are here
 	if err != nil {
 		l.wrong("the server's store cannot be read: %v", err)
 		return
@@ -45,7 +45,7 @@ func (l *ledger) check(after life) {
 	for n, revisions := range store {
 		for _, r := range revisions {
 			if r.State == chunk.StateCompleted && !there.ofSize(n, r.Findings) {
-				l.wrong("report %v is said to be uploaded and is not: %+v", n, r)
+				l.wrong("report %v is stored as uploaded and was not received: %+v", n, r)
 			}
 			if final && r.State != chunk.StateCompleted && !l.recanted[n] {
 				l.wrong("report %v is left: %+v", n, r)

@@ -15,7 +15,7 @@ import (
 // readServer returns the reports that are visible at the server, each of which must be there whole and once.
 //
 // A report submitted as A, as B, and as A again is taken three times, and the first A steps aside: it then has no parts,
-// and its findings are those of the last.
+// and has the findings of the last.
 func (l *ledger) readServer(path string) (delivered, error) {
 	db, err := openRead(path)
 	if err != nil {

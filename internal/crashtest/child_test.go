@@ -47,12 +47,12 @@ func start(t *testing.T, dir, env string, orders any, hear func(line string)) *c
 		r := bufio.NewReader(out)
 		for {
 			line, err := r.ReadString('\n')
-			if err != nil { // what is behind the last newline was not told
+			if err != nil { // a line without its newline was not reported
 				break
 			}
 			hear(line[:len(line)-1])
 		}
-		_ = c.cmd.Wait() // how it ended is told by its lines
+		_ = c.cmd.Wait() // its lines show how it ended
 	}()
 	return c
 }

@@ -21,8 +21,8 @@ import (
 // diskBytes is the size of the small disk.
 const diskBytes = 16 << 20
 
-// A disk that is really full: reports are refused by an error that says why, what was accepted is delivered and its
-// space given back, and then reports are taken again.
+// A disk that is really full: reports are refused with ErrStorageFull, accepted ones are delivered and their
+// space is freed, and then reports are accepted again.
 func TestFullDisk(t *testing.T) {
 	dir := smallDisk(t, diskBytes)
 	if dir == "" {
@@ -129,20 +129,20 @@ func (d *fullDisk) fill() {
 	d.t.Fatal("the disk takes more than it has")
 }
 
-// free gives back what occupy took.
+// free releases the space that occupy took.
 func (d *fullDisk) free() {
 	if err := os.RemoveAll(d.junk); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-// refuses submits in vain, and asks for everything that needs no space.
+// refuses submits reports that are refused, and makes every call that needs no space.
 func (d *fullDisk) refuses() {
 	d.t.Helper()
 	for range 3 {
 		id, err := d.submitOne()
 		if err == nil {
-			d.accepted[id] = true // a few pages were free: that is no harm
+			d.accepted[id] = true // a few pages were free
 			continue
 		}
 		if !saysFull(err) {
@@ -183,7 +183,7 @@ func (d *fullDisk) restart() {
 	d.open()
 }
 
-// deliver uploads everything, whatever is free, and gives the space back.
+// deliver uploads everything, however little space is free, and frees the space.
 func (d *fullDisk) deliver() {
 	d.t.Helper()
 	p := pipeline.NewPipeline(&pipeline.PipelineConfig{Spool: d.m, RetryDelay: 10 * time.Millisecond, MaxRetryDelay: 50 * time.Millisecond}, d.srv.Client())
@@ -219,7 +219,7 @@ func (d *fullDisk) small() {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		var n int64
 		for _, suffix := range []string{"", "-wal"} {
-			if st, err := os.Stat(filepath.Join(d.dir, "chunks.db"+suffix)); err == nil { // what is missing takes nothing
+			if st, err := os.Stat(filepath.Join(d.dir, "chunks.db"+suffix)); err == nil { // a missing file takes nothing
 				n += st.Size()
 			}
 		}

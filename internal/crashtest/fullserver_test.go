@@ -75,7 +75,7 @@ func TestFullDiskOfServer(t *testing.T) {
 	}
 }
 
-// uploadUntilFull sends reports of one finding, takes what is left of the disk after some of them, and returns how many
+// uploadUntilFull sends reports of one finding, fills the disk after some of them, and returns how many
 // were taken, and the one that was not.
 func uploadUntilFull(t *testing.T, client *ingest.Client, junk string) (sent int, refused *part.Part) {
 	t.Helper()

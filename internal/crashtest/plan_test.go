@@ -16,7 +16,7 @@ type world struct {
 	Seed         uint64
 	DB           string // the victim's chunk store
 	IngestDB     string
-	URL          string // of the relay
+	URL          string // address of the relay
 	SmallDisk    bool   // the disk is full before MaxStorageMB is reached
 	MaxStorageMB int
 	FreeUploaded bool // Config.AutoCleanupOnUpload
@@ -26,7 +26,7 @@ type world struct {
 	Quota        int // Config.MaxTenantReports
 }
 
-// life is the orders of one victim, and what is done to it.
+// life has the orders of one victim, and the faults it meets.
 type life struct {
 	World      world
 	Number     int // from 0
@@ -43,7 +43,7 @@ type life struct {
 	Server   []serverLife  // one after the other, the last one until the end of the life
 }
 
-// serverLife is the orders of one server process, and what is done to it.
+// serverLife has the orders of one server process, and the faults it meets.
 type serverLife struct {
 	DB     string
 	Faults []ingesttest.Fault
@@ -142,7 +142,7 @@ func planFaults(r *rand.Rand, badness int) []ingesttest.Fault {
 	return faults
 }
 
-// String says what a life is, for a failure's reader.
+// String describes a life in the message of a failure.
 func (l life) String() string {
 	end := fmt.Sprintf("stop in good order after %s", l.EndAfter)
 	switch {

@@ -16,7 +16,7 @@ import (
 // name is a report: its tenant and ID.
 type name struct{ tenant, id string }
 
-// tenants are those of the agent, and under which names the server knows them. The empty one is the agent's own.
+// tenants maps the tenants of the agent to the names that the server has for them. The empty one is the agent's own.
 var tenants = map[string]string{"": "own", "alpha": "alpha", "beta": "beta"}
 
 func token(tenant string) string { return "token-of-" + tenants[tenant] }
@@ -26,7 +26,7 @@ const (
 	minFindings, maxFindings = 5, 4
 	maxPartBytes             = 256 << 10
 	maxVersions              = 3
-	bigFindings, bigNoise    = 45, 70 << 10 // of a report that a writer stores in several transactions
+	bigFindings, bigNoise    = 45, 70 << 10 // size of a report that a writer stores in several transactions
 )
 
 // shape returns how large a report is. Everything of a report follows from its ID and version, so that the parent

@@ -183,7 +183,7 @@ func (r *round) weigh(over chan struct{}) {
 	for {
 		var n int64
 		for _, suffix := range []string{"", "-wal", ".reserve"} {
-			if st, err := os.Stat(r.DB + suffix); err == nil { // what is missing takes nothing
+			if st, err := os.Stat(r.DB + suffix); err == nil { // a missing file takes nothing
 				n += st.Size()
 			}
 		}

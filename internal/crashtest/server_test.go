@@ -26,7 +26,7 @@ func TestServerProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // after that of the server
+	t.Cleanup(func() { // after the cleanup of the server
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}

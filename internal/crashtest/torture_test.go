@@ -76,6 +76,6 @@ func (s *tally) add(r *round) {
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d lives, %d victims and %d servers died, %d reports accepted, %d refused for want of room, %d recanted",
+	return fmt.Sprintf("%d lives, %d victims and %d servers died, %d reports accepted, %d refused because the store was full, %d recanted",
 		s.lives, s.died, s.servers, s.accepted, s.full, s.recanted)
 }

@@ -53,7 +53,7 @@ func (u *uploader) Upload(ctx context.Context, p *part.Part) (*part.Result, erro
 	case chance == 0:
 		panic("a bad uploader")
 	case chance < 4:
-		twice.Go(func() { _, _ = u.clients[p.TenantID].Upload(ctx, p) }) // what becomes of a copy is nobody's concern
+		twice.Go(func() { _, _ = u.clients[p.TenantID].Upload(ctx, p) }) // the result of a copy does not matter
 	}
 	res, err := u.clients[p.TenantID].Upload(ctx, p)
 	twice.Wait()

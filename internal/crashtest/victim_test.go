@@ -30,7 +30,7 @@ type victim struct {
 	accepted, completed, failed atomic.Int64 // by return values and callbacks
 }
 
-// stuck is when a victim that should have ended says what it waits for.
+// stuck is the time after which a victim that should have ended prints its goroutines.
 const stuck = 60 * time.Second
 
 // live is a victim's main function.
@@ -137,7 +137,7 @@ func (v *victim) work() {
 	others.Wait()
 }
 
-// drain delivers everything, dead letters too. What then still fails has lost its data to an operator.
+// drain delivers everything, dead letters too. Parts that still fail have lost their data to an operator.
 func (v *victim) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stuck/2)
 	defer cancel()
@@ -158,7 +158,7 @@ func (v *victim) drain() error {
 	return nil
 }
 
-// reconcile compares what the pipeline and the store count with what was seen of them.
+// reconcile compares the counts of the pipeline and the store with the observed outcomes.
 func (v *victim) reconcile() error {
 	s, err := v.m.Stats(context.Background())
 	if err != nil {
@@ -185,7 +185,7 @@ func (v *victim) reconcile() error {
 	return err
 }
 
-// left is what a store that nobody works on holds, by its own count. Whoever opens it next counts the same.
+// left is the content of an idle store by its own count. The next process that opens it counts the same.
 func left(m *chunk.Manager) string {
 	c := m.Counts()
 	text := fmt.Sprintf("%d reports, %d parts, %d bytes;", c.Queued, c.Parts, c.Bytes)

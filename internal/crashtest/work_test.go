@@ -14,7 +14,7 @@ import (
 )
 
 // submitter hands in reports of its own, one after the other, and at times takes its word back. No two submitters use
-// the same ID but for the hot one, so what the ledger is told of an ID is in order.
+// the same ID but for the hot one, so the ledger receives the events of an ID in order.
 type submitter struct {
 	v   *victim
 	g   int
@@ -25,7 +25,7 @@ func newSubmitter(v *victim, g int) *submitter {
 	return &submitter{v, g, rng(v.Seed, fmt.Sprint("submitter ", g))}
 }
 
-const submissions = 40 // of one submitter in one life
+const submissions = 40 // reports of one submitter in one life
 
 func (s *submitter) run() {
 	for i := range submissions {
@@ -98,7 +98,7 @@ func (s *submitter) options(n name) []pipeline.SubmitOption {
 	return []pipeline.SubmitOption{pipeline.WithTenantID(n.tenant), pipeline.WithPriority(s.rng.IntN(3)), pipeline.WithJobID("job")}
 }
 
-// stream hands a report in finding by finding. Some are given up half-way.
+// stream submits a report finding by finding. Some are aborted half-way.
 func (s *submitter) stream(n name, version int) error {
 	w, err := s.v.p.NewWriter(context.Background(), n.head(), s.options(n)...)
 	if err != nil {
@@ -130,7 +130,7 @@ func (s *submitter) stream(n name, version int) error {
 	return err
 }
 
-// recant does what an operator may do to a report that is not wanted any more. The ledger is told before.
+// recant calls an operator's method for a report that is no longer wanted, after it has told the ledger.
 func (s *submitter) recant(n name) {
 	ctx := context.Background()
 	store := s.v.m.Tenant(n.tenant)

@@ -8,7 +8,7 @@ import (
 )
 
 // mounter returns a command that runs one test of this binary in mount and user namespaces of its own, where it may
-// mount what nobody else sees. It needs no root where the system allows user namespaces.
+// mount a file system that only it sees. It needs no root if the system allows user namespaces.
 func mounter(test, env string) (*exec.Cmd, error) {
 	cmd := exec.Command(os.Args[0], "-test.run="+test, "-test.v", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), env)

@@ -1,4 +1,4 @@
-// Package smalldisk gives a test a file system of a few bytes, to be filled. It is for tests.
+// Package smalldisk gives a test a small file system, to be filled. It is for tests.
 package smalldisk
 
 import (
@@ -13,8 +13,8 @@ import (
 // dirEnv holds the directory that a child mounts a small file system on.
 const dirEnv = "SMALLDISK_DIR"
 
-// Dir runs the test that calls it once more, in a child with the flags, which may mount a file system, and returns "". There
-// it returns a directory on a file system of so many bytes. Where neither is possible the test is skipped, and says why.
+// Dir runs the calling test again in a child process with the given flags, and returns "". In the child, which may mount file
+// systems, it returns a directory on a file system of the given size. If that is not possible, it skips the test.
 func Dir(t *testing.T, bytes int, flags ...string) (dir string) {
 	t.Helper()
 	if dir = os.Getenv(dirEnv); dir != "" {
@@ -37,7 +37,7 @@ func Dir(t *testing.T, bytes int, flags ...string) (dir string) {
 	case errors.As(err, &exit):
 		t.Errorf("%v\n%s", err, out)
 	case err != nil:
-		t.Skipf("this system lets nobody but root mount a file system: %v", err)
+		t.Skipf("only root may mount a file system on this system: %v", err)
 	case strings.Contains(string(out), "--- SKIP"):
 		t.Skipf("%s", out)
 	default:

@@ -86,7 +86,7 @@ type DB struct {
 	Read *sql.DB // the connections that read
 
 	lock      *filelock.Lock
-	pool      *sql.DB // of the one connection that writes
+	pool      *sql.DB // has the one connection that writes
 	readStmts Statements
 	writer    *writer // nil if ReadOnly
 	closing   sync.Once
@@ -228,8 +228,8 @@ func (d *DB) FileBytes() (n int64) {
 	return n
 }
 
-// DSN returns the data source name of a file. A pragma is part of it, since an executed one would hold for one connection
-// of a pool. Every connection waits up to 5 seconds for a lock.
+// DSN returns the data source name of a file with pragmas. They are part of the name because an executed pragma applies to
+// one connection of a pool only. Every connection waits up to 5 seconds for a lock.
 func DSN(path string, pragmas ...string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

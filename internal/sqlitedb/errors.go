@@ -45,7 +45,7 @@ func IsFull(err error) bool {
 	return c == sqlite3.SQLITE_FULL || c == sqlite3.SQLITE_IOERR
 }
 
-// code returns SQLite's primary result code, 0 if err is no error of SQLite.
+// code returns SQLite's primary result code, or 0 if err is not an error of SQLite.
 func code(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code() & 0xff

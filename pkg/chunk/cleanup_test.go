@@ -28,7 +28,7 @@ func TestDataIsFreedWithTheReceipt(t *testing.T) {
 		t.Fatalf("%d blobs after all parts", n)
 	}
 	if parts := testkit.Must(m.Storage().Parts(t.Context(), "r")); len(parts) != 3 || parts[2].State != "uploaded" || parts[2].Bytes == 0 {
-		t.Errorf("what is known of the parts: %+v", parts)
+		t.Errorf("Parts = %+v", parts)
 	}
 }
 
@@ -45,7 +45,7 @@ func TestPartsAreRemovedWithTheirReport(t *testing.T) {
 	}
 }
 
-func TestNothingIsRemovedWithoutTheWord(t *testing.T) {
+func TestNothingIsRemovedUnlessConfigured(t *testing.T) {
 	m := open(t, Config{MinFindingsForChunking: 2, MaxFindingsPerChunk: 2, MaxConcurrentUploads: 9})
 	ctx, s := t.Context(), m.Storage()
 	submit(t, m, testReport("r", 6))
@@ -104,11 +104,11 @@ func TestFileShrinksAfterTheDrain(t *testing.T) {
 	drain(t, m)
 	testkit.Eventually(t, "file is small", func() bool { return m.db.FileBytes() < 1<<20+reserveBytes })
 	if s := testkit.Must(m.Stats(t.Context())); s.Reclaimed < 8<<20 {
-		t.Errorf("%d bytes given back, %+v", s.Reclaimed, s)
+		t.Errorf("Stats.Reclaimed = %d, want at least 8 MiB: %+v", s.Reclaimed, s)
 	}
 }
 
-func TestAgeRemovesWhatIsFinished(t *testing.T) {
+func TestAgeRemovesFinishedReports(t *testing.T) {
 	rec := &testkit.Recorder{}
 	cfg := split
 	cfg.RetentionHours, cfg.DeadRetentionHours, cfg.Sink = 2, 5, rec
@@ -140,7 +140,7 @@ func TestAgeRemovesWhatIsFinished(t *testing.T) {
 	}
 }
 
-func TestRetentionForEver(t *testing.T) {
+func TestRetentionWithoutLimit(t *testing.T) {
 	cfg := split
 	cfg.RetentionHours, cfg.DeadRetentionHours = -1, -1
 	m := open(t, cfg)
@@ -170,7 +170,7 @@ func TestCleanerRunsByItself(t *testing.T) {
 	})
 }
 
-func TestWhatAgedWhileNoAgentRanIsRemovedAtStart(t *testing.T) {
+func TestExpiredReportsAreRemovedAtStart(t *testing.T) {
 	cfg := split
 	m := open(t, cfg)
 	submit(t, m, testReport("r", 1))
@@ -248,7 +248,7 @@ func TestFullStoreRefusesAndLosesNothing(t *testing.T) {
 	drain(t, m)
 }
 
-func TestFinishedReportsMakeRoom(t *testing.T) {
+func TestFinishedReportsAreRemovedForNewOnes(t *testing.T) {
 	m := open(t, Config{MaxStorageMB: 8, AggressiveCleanup: true}) // data is kept until room is needed
 	for i := range 12 {
 		submit(t, m, bulky(fmt.Sprint("r", i), 1))
@@ -268,7 +268,7 @@ func TestFinishedReportsMakeRoom(t *testing.T) {
 	}
 }
 
-func TestUnsentReportsMakeRoomOnlyWhereTheConfigSaysSo(t *testing.T) {
+func TestUnsentReportsAreRemovedOnlyIfConfigured(t *testing.T) {
 	rec := &testkit.Recorder{}
 	m := open(t, Config{MaxStorageMB: 8, AggressiveCleanup: true, DropUnsent: true, Sink: rec})
 	for i := range 12 {
@@ -307,8 +307,9 @@ func TestWALStaysBounded(t *testing.T) {
 	}
 }
 
-// A reader that stays keeps the WAL from shrinking. That is said, holds nobody up, and ends with the reader.
-func TestReaderThatStaysIsSaidAndOutlived(t *testing.T) {
+// A reader that stays open keeps the write-ahead log from shrinking. An event reports it, changes continue, and the log shrinks after
+// the reader is closed.
+func TestLongReaderIsReportedAndBlocksNoChange(t *testing.T) {
 	rec := &testkit.Recorder{}
 	m := open(t, Config{MaxStorageMB: 128, AutoCleanupOnUpload: true, CleanupOnReportComplete: true, Sink: rec})
 	submit(t, m, testReport("first", 1))

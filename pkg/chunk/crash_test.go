@@ -74,7 +74,7 @@ var steps = map[string]string{
 	"stream sealed, no word": "AFTER UPDATE OF content ON reports WHEN NEW.id LIKE 'stream%'",
 }
 
-// victim uses a store until it dies: at a step, or when the parent says so.
+// victim uses a store until it dies: at a step, or when the parent kills it.
 func victim(path, step string) {
 	sqlite.MustRegisterScalarFunction("die", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
 		die()
@@ -137,7 +137,7 @@ func send(m *Manager, id string, findings int) {
 	tell("accepted %s", id)
 }
 
-// receive uploads what is due.
+// receive uploads the parts that are due.
 func receive(m *Manager, leased func()) {
 	for {
 		p, _, err := m.Next(context.Background())
@@ -200,7 +200,7 @@ func (l *ledger) run(t *testing.T, path, step string, kill func(*os.Process)) {
 	lines := bufio.NewReader(out)
 	for first := true; ; first = false {
 		line, err := lines.ReadString('\n')
-		if err != nil { // what is behind the last newline was not told
+		if err != nil { // a line without its newline was not reported
 			if !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
@@ -239,7 +239,7 @@ func findingsOf(t *testing.T, id string) int {
 	return n
 }
 
-// settle opens the store, uploads what is left, and fails unless every accepted report was received whole, and no
+// settle opens the store, uploads the rest, and fails unless every accepted report was received whole, and no
 // report in part.
 func (l *ledger) settle(t *testing.T, path string) {
 	t.Helper()

@@ -87,7 +87,7 @@ func TestKeysAreRotated(t *testing.T) {
 	}
 }
 
-// Whoever can write the file can neither change nor exchange the data of parts unseen.
+// A change or exchange of the data of parts by a program that can write the file is detected.
 func TestEncryptedDataBelongsToItsPlace(t *testing.T) {
 	m := open(t, withKeys(key(1)))
 	submit(t, m, testReport("r", 4))

@@ -27,7 +27,7 @@ func TestAnotherDestinationGetsWhatTheFirstOneHas(t *testing.T) {
 	deliver("https://b.example", 0)
 }
 
-func TestReportThatWaitsGoesToTheDestinationInForce(t *testing.T) {
+func TestWaitingReportGoesToTheCurrentDestination(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.db")
 	m := open(t, Config{DatabasePath: path, Destination: "https://a.example"})
 	submit(t, m, testReport("r", 3))

@@ -16,7 +16,7 @@ var (
 	ErrNotFound error = notFoundError{}
 	// ErrNotUploaded is returned for a request to delete data that is not uploaded yet. Drop deletes such data.
 	ErrNotUploaded = errors.New("not uploaded yet")
-	// ErrStorageFull is returned for a report for which there is no space: the store has reached its limit (the error is a
+	// ErrStorageFull is returned if there is no space for a report: the store has reached its limit (the error is a
 	// *StorageFullError), a tenant its quota (a *QuotaError), or the disk is full. Stored reports are not affected.
 	ErrStorageFull = errors.New("chunk store is full")
 )

@@ -37,8 +37,8 @@ func reasons(t *testing.T, rec *testkit.Recorder) (all []string) {
 	return all
 }
 
-// Whatever removes stored data says why, whose it was and how much: all that was stored is accounted for, once.
-func TestCleanupSaysWhyAndHowMuch(t *testing.T) {
+// Every removal of stored data is recorded with its reason, tenant and size: the sum of the events is what was stored.
+func TestCleanupReportsReasonAndBytes(t *testing.T) {
 	dead := part.Outcome{Kind: part.Dead, Err: errors.New("no")}
 	all := func(o part.Outcome) func(*testing.T, *Manager) {
 		return func(t *testing.T, m *Manager) {
@@ -124,7 +124,7 @@ func balanced(t *testing.T, rec *testkit.Recorder) {
 	}
 }
 
-func TestCleanupBySizeSaysWhyAndHowMuch(t *testing.T) {
+func TestCleanupBySizeReportsReasonAndBytes(t *testing.T) {
 	rec := &testkit.Recorder{}
 	m := open(t, Config{MaxStorageMB: 8, AggressiveCleanup: true, DropUnsent: true, MaxConcurrentUploads: 100, Sink: rec})
 	for i := range 12 {

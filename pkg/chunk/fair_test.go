@@ -155,7 +155,7 @@ func TestUrgentReportAfterAFloodMovesNoOtherTenantBehindIt(t *testing.T) {
 	}
 }
 
-func TestAPartThatIsRetriedMovesNobodyBehindNewcomersAfterARestart(t *testing.T) {
+func TestRetriedPartMovesNoTenantBehindNewOnesAfterARestart(t *testing.T) {
 	m := open(t, split)
 	for i := range 60 {
 		submit(t, m, testReport(fmt.Sprint("big", i), 1), part.Envelope{TenantID: "big"})

@@ -84,8 +84,8 @@ func TestEveryStepOfASettleMayFail(t *testing.T) {
 	}
 }
 
-// Changes that share a transaction with one that fails are made, or their callers are told.
-func TestFaultOfOneSpoilsNoOther(t *testing.T) {
+// Changes that share a transaction with one that fails are made, or their callers get an error.
+func TestFailedChangeSpoilsNoOther(t *testing.T) {
 	for _, how := range []string{"ABORT", "ROLLBACK"} {
 		m := open(t, split)
 		heal := fail(t, m, "BEFORE INSERT ON reports WHEN NEW.id LIKE 'bad%'", how)

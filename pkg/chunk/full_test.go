@@ -8,11 +8,11 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// A store that refuses reports is full, however small it is; one that holds what is uploaded already is not, for that
+// A store that refuses reports is full, however small it is; one that holds uploaded reports is not, for these
 // makes room.
 func TestFull(t *testing.T) {
 	cfg := Config{MinFindingsForChunking: 2, MaxFindingsPerChunk: 2, MaxConcurrentUploads: 100, AggressiveCleanup: true, MaxStorageMB: 16}
-	m := open(t, cfg) // which keeps what is uploaded as long as there is room
+	m := open(t, cfg) // which keeps uploaded reports while there is space
 	fill := func(id string, n int) (err error) {
 		for i := 0; err == nil && i < n; i++ {
 			_, err = m.Put(t.Context(), bulky(fmt.Sprint(id, i), 1), part.Envelope{})

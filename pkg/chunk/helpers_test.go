@@ -42,7 +42,7 @@ func open(t testing.TB, cfg Config) *Manager {
 	return m
 }
 
-// checkStore fails unless the file is sound and says what Counts says.
+// checkStore fails unless the file is intact and agrees with Counts.
 func checkStore(t testing.TB, m *Manager) {
 	t.Helper()
 	c := m.Counts()
@@ -197,7 +197,7 @@ func settle(t testing.TB, m *Manager, p *part.Part, o part.Outcome) part.Progres
 
 var uploaded = part.Outcome{Kind: part.Uploaded}
 
-// drain uploads whatever is due and returns it.
+// drain uploads the parts that are due and returns them.
 func drain(t testing.TB, m *Manager) (parts []*part.Part) {
 	t.Helper()
 	for p := next(t, m); p != nil; p = next(t, m) {
@@ -223,7 +223,7 @@ func titles(t testing.TB, parts []*part.Part) map[string]int {
 	return seen
 }
 
-// still ends the clean-ups of m, so that no change is made but those of the test.
+// still ends the clean-ups of m, so that only the test makes changes.
 func still(t testing.TB, m *Manager) {
 	m.closeOnce.Do(func() {
 		close(m.stop)

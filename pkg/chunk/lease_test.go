@@ -180,7 +180,7 @@ func TestReleasedPartComesAgainWithoutAnAttemptCounted(t *testing.T) {
 	drain(t, m)
 }
 
-func TestRetryIsDueWhenItSays(t *testing.T) {
+func TestRetryIsDueAtItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := open(t, split)
 		submit(t, m, testReport("r", 1))

@@ -66,8 +66,8 @@ func TestLimitHoldsForReportsThatComeTogether(t *testing.T) {
 	drain(t, m)
 }
 
-// What is removed to make room stays removed when it was not enough: else each report that is refused would remove
-// all of it in vain again, while everybody else waits.
+// Reports removed for a report that is refused nevertheless stay removed: otherwise each refused report would remove all of them
+// again, while other changes wait.
 func TestRefusedReportsRemoveNothingTwice(t *testing.T) {
 	cfg := split
 	cfg.AggressiveCleanup, cfg.MaxStorageMB = true, 16

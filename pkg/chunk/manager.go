@@ -37,8 +37,8 @@ import (
 //	                             ▲                                   │ Settle
 //	                             └───────────────────────────────────┘
 //
-// The database is the truth. What is in memory is rebuilt from it by NewManager and updated when a change is committed, in
-// the goroutine that writes. A lease is in memory alone, because one process has the store: a part that a process had
+// The database is authoritative. NewManager rebuilds the state in memory from it, and the goroutine that writes updates both
+// when a change is committed. A lease is in memory alone, because one process has the store: a part that a process had
 // leased when it died is due at the next start.
 type Manager struct {
 	cfg    Config
@@ -49,7 +49,7 @@ type Manager struct {
 
 	stop      chan struct{} // closed to end the cleaner
 	closeOnce sync.Once
-	closeErr  error // of Close; read after closeOnce
+	closeErr  error // result of Close; read after closeOnce
 	cleaner   sync.WaitGroup
 	freed     chan struct{} // capacity 1: there are pages to return to the file system
 

@@ -103,7 +103,7 @@ func TestOnlyTheOwnerMayRead(t *testing.T) {
 		}
 	}
 
-	open2 := filepath.Join(t.TempDir(), "old.db") // made by somebody else, readable by all
+	open2 := filepath.Join(t.TempDir(), "old.db") // made by another program, readable by all
 	if err := os.WriteFile(open2, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 }
 
 // A row that this package would never write, e.g. from a bad disk, is known as damaged and delays no other.
-func TestNonsenseInARowIsAnError(t *testing.T) {
+func TestInvalidRowIsAnError(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("bad", 4))
 	submit(t, m, testReport("good", 4))
@@ -176,13 +176,13 @@ func TestNonsenseInARowIsAnError(t *testing.T) {
 	if got != 2 {
 		t.Errorf("%d of 2 good parts uploaded", got)
 	}
-	submit(t, m, testReport("bad", 4)) // other content than what is there, as far as anybody can tell
+	submit(t, m, testReport("bad", 4)) // other content than the stored one, as far as is visible
 	if n, err := s.Drop(t.Context(), "bad"); n != 2 || err != nil {
 		t.Error(n, err)
 	}
 }
 
-func TestClosedStoreSaysSo(t *testing.T) {
+func TestClosedStoreReturnsErrClosed(t *testing.T) {
 	m := open(t, split)
 	submit(t, m, testReport("r", 4))
 	leased := next(t, m)

@@ -25,7 +25,7 @@ func TestHigherPriorityFirstThenOlder(t *testing.T) {
 	}
 }
 
-func TestHigherPriorityOvertakesWhatIsReadAhead(t *testing.T) {
+func TestHigherPriorityOvertakesTheWindow(t *testing.T) {
 	m := open(t, Config{})
 	for i := range windowSize + 20 {
 		submit(t, m, testReport(fmt.Sprint("r", i), 1))
@@ -78,10 +78,10 @@ func TestPoisonPartDelaysNoOther(t *testing.T) {
 	}
 }
 
-// The difference of these priorities is no int.
+// The difference of these priorities overflows an int.
 func TestExtremePrioritiesKeepTheirOrder(t *testing.T) {
 	m := open(t, Config{})
-	if p := next(t, m); p != nil { // from here on what is submitted is sorted in memory
+	if p := next(t, m); p != nil { // from here on new parts are sorted in memory
 		t.Fatal(p.Key)
 	}
 	for i, prio := range []int{math.MinInt, math.MaxInt, 0} {

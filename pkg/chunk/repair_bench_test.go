@@ -54,7 +54,7 @@ func inParallel(n int, jobs []func()) {
 
 const benchMB = 32
 
-// What the check adds to a start, and how long the start takes that salvages everything.
+// BenchmarkStart measures the check at the start, and a salvage of everything.
 func BenchmarkStart(b *testing.B) {
 	for _, kb := range []int{1, 16, 256} {
 		path := largeStore(b, benchMB, kb)

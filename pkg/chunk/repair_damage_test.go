@@ -17,7 +17,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// victimStore is a store as a kill leaves it, and what is in it.
+// victimStore is a store as a kill leaves it, with the expected content.
 type victimStore struct {
 	files   map[string][]byte   // by suffix
 	unsent  map[string]bool     // reports accepted and not finished, or with dead letters
@@ -85,7 +85,7 @@ func (v *victimStore) restore(t *testing.T, damage func(files map[string][]byte)
 	return path
 }
 
-// salvagedEvent returns what was said of a replaced store, nil when it was not replaced.
+// salvagedEvent returns the details of the event of a replaced store, or nil if it was not replaced.
 func salvagedEvent(t *testing.T, rec *testkit.Recorder) map[string]any {
 	t.Helper()
 	for _, e := range rec.Events(event.AgentError) {
@@ -100,8 +100,8 @@ func salvagedEvent(t *testing.T, rec *testkit.Recorder) map[string]any {
 	return nil
 }
 
-// judge opens a damaged store and fails unless each accepted report is there or said to be lost, and what is there is
-// what was accepted.
+// judge opens a damaged store and fails unless each accepted report is there or reported as lost, and the data that is there
+// is the accepted data.
 func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 	t.Helper()
 	rec := &testkit.Recorder{}
@@ -128,10 +128,10 @@ func (v *victimStore) judge(t *testing.T, path string) (missing int) {
 	if d != nil {
 		checkStore(t, m)
 		if lost := d["reports_lost"].(int64); int64(missing) > lost && d["incomplete"] == false {
-			t.Errorf("%d reports are missing, %d said to be lost: %v", missing, lost, d)
+			t.Errorf("%d reports are missing, %d reported as lost: %v", missing, lost, d)
 		}
 	} else if missing > 0 && !torn && len(there) < len(v.unsent)+len(v.done) {
-		t.Errorf("%d reports are missing and nothing is said", missing)
+		t.Errorf("%d reports are missing without an event", missing)
 	}
 	for p := next(t, m); p != nil; p = next(t, m) {
 		if sum := sha256.Sum256(p.Data); sum != p.SHA256 {

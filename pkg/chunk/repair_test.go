@@ -20,7 +20,7 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 )
 
-func TestDamagedFileIsSetAside(t *testing.T) {
+func TestDamagedFileIsReplaced(t *testing.T) {
 	valid := func(t *testing.T) []byte {
 		m := open(t, Config{})
 		for i := range 20 {
@@ -32,8 +32,8 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		return testkit.Must(os.ReadFile(m.db.Path))
 	}
 	for name, damage := range map[string]func([]byte) []byte{
-		"no database at all": func([]byte) []byte { return []byte(strings.Repeat("this is no database. ", 1000)) },
-		"cut in half":        func(b []byte) []byte { return b[:len(b)/2] },
+		"not a database": func([]byte) []byte { return []byte(strings.Repeat("not a database. ", 1000)) },
+		"cut in half":    func(b []byte) []byte { return b[:len(b)/2] },
 		"pages overwritten": func(b []byte) []byte {
 			for i := sqlitedb.PageSize; i < len(b)-2*sqlitedb.PageSize; i += 3 * sqlitedb.PageSize {
 				copy(b[i:], strings.Repeat("\xff\x00", sqlitedb.PageSize/2))
@@ -60,13 +60,13 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 			}
 			aside, _ := e[0].Details["moved_to"].(string)
 			if got, err := os.ReadFile(aside); err != nil || len(got) != len(data) {
-				t.Errorf("%d of %d bytes are set aside at %q: %v", len(got), len(data), aside, err)
+				t.Errorf("%q has %d of %d bytes of the damaged file: %v", aside, len(got), len(data), err)
 			}
 		})
 	}
 }
 
-// The check is given up when it takes too long; what it would have found is found by whoever reads it.
+// A check that takes too long is ended; the damage it would have found is found when it is read.
 func TestStartDoesNotWaitForTheCheck(t *testing.T) {
 	defer func(d time.Duration) { salvage.CheckTime = d }(salvage.CheckTime)
 	salvage.CheckTime = 0
@@ -92,7 +92,7 @@ func TestStartDoesNotWaitForTheCheck(t *testing.T) {
 	v.judge(t, path)
 }
 
-func TestEmptyDatabaseBesideItsLogIsNoNewOne(t *testing.T) {
+func TestEmptyDatabaseBesideItsLogIsNotNew(t *testing.T) {
 	v := makeVictim(t, 0)
 	for name, damage := range map[string]func(map[string][]byte){
 		"empty":   func(f map[string][]byte) { f[""] = nil },
@@ -120,7 +120,7 @@ func TestFirstPageIsNotNeeded(t *testing.T) {
 }
 
 // A power cut leaves half a commit at the end of the log: nothing that anybody was promised.
-func TestTornEndOfTheLogIsNoDamage(t *testing.T) {
+func TestTornEndOfTheLogIsNotDamage(t *testing.T) {
 	v := makeVictim(t, 0)
 	path := v.restore(t, func(f map[string][]byte) {
 		half := slices.Clone(f["-wal"][walimage.HeaderSize : walimage.HeaderSize+walimage.FrameHeaderSize+sqlitedb.PageSize]) // its salts are right, its checksum is not

@@ -10,8 +10,8 @@ import (
 	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
-// The database may not grow: what is stored can still be uploaded and freed.
-func TestFullDiskIsSaidAndEnds(t *testing.T) {
+// The database may not grow: stored reports can still be uploaded and removed.
+func TestFullDiskIsReportedAndRecoveredFrom(t *testing.T) {
 	m := open(t, Config{AutoCleanupOnUpload: true, CleanupOnReportComplete: true, MaxStorageMB: -1})
 	submit(t, m, bulky("first", 1))
 	pages := number(t, m, "PRAGMA page_count")

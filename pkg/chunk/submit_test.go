@@ -59,7 +59,7 @@ func TestReportComesBackWhole(t *testing.T) {
 	}
 }
 
-func TestSameContentAgainIsNoNewReport(t *testing.T) {
+func TestSameContentAgainIsNotStoredTwice(t *testing.T) {
 	m := open(t, split)
 	for range 3 {
 		submit(t, m, testReport("r", 6))
@@ -77,7 +77,7 @@ func TestSameContentAgainIsNoNewReport(t *testing.T) {
 	}
 }
 
-func TestReportWithoutTimestampAgainIsNoNewReport(t *testing.T) {
+func TestReportWithoutTimestampAgainIsNotStoredTwice(t *testing.T) {
 	m := open(t, split)
 	for range 2 {
 		r := testReport("r", 6)
@@ -212,7 +212,7 @@ func TestStreamedReportIsInvisibleUntilSealed(t *testing.T) {
 	}
 }
 
-func TestUnsealedReportIsSweptAtStart(t *testing.T) {
+func TestUnsealedReportIsRemovedAtStart(t *testing.T) {
 	m := open(t, Config{})
 	submit(t, m, testReport("whole", 3))
 	_ = stream(t, m, "half", 4)
@@ -224,7 +224,7 @@ func TestUnsealedReportIsSweptAtStart(t *testing.T) {
 		t.Fatal("the unfinished report is still there")
 	}
 	if n := number(t, m, "SELECT count(*) FROM blobs"); n != 1 {
-		t.Fatalf("%d blobs, want that of the whole report", n)
+		t.Fatalf("%d blobs, want 1, which belongs to the complete report", n)
 	}
 	if c := m.Counts(); c.Recovered != 1 {
 		t.Fatalf("%+v", c)

@@ -74,7 +74,7 @@ func (m *Manager) timestamp(ctx context.Context, tenant, reportID string) (time.
 // writer gathers parts and stores them in batches. The last batch and the seal are one transaction.
 type writer struct {
 	m     *Manager
-	ctx   context.Context // of NewWriter
+	ctx   context.Context // given to NewWriter
 	env   part.Envelope
 	split *part.Splitter
 	stamp time.Time

@@ -12,7 +12,7 @@ import (
 // reportUnknown is the state of a report whose state cannot be read.
 const reportUnknown = -1
 
-// copyReports copies the rows of all reports that the new store does not have, and notes what is readable of the others.
+// copyReports copies the rows of all reports that the new store does not have, and records what is readable of the others.
 func (s *salvage) copyReports() error {
 	t, err := s.table("reports")
 	if err != nil {

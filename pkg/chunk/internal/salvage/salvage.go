@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk/internal/walimage"
 )
 
-// salvage copies what is readable of a damaged store into a new one: reports whose waiting parts can all be read and match
+// salvage copies the readable part of a damaged store into a new one: reports whose waiting parts can all be read and match
 // their hashes, with everything known about them, and the rows of finished reports, which make a repeated submission of
 // the same content a no-op. Its memory use does not depend on the size of the store.
 type salvage struct {

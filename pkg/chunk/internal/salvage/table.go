@@ -94,7 +94,7 @@ type blobReader struct {
 	*table
 	ctx  context.Context
 	stmt *sql.Stmt
-	err  error // why there is no stmt
+	err  error // of the preparation; then stmt is nil
 }
 
 // maxBlobBytes is more than the data of any part has, encrypted or not.

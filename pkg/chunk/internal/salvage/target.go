@@ -18,7 +18,7 @@ type target struct {
 	pool    *sql.DB
 	conn    *sql.Conn
 	stmts   sqlitedb.Statements
-	reserve sqlitedb.Reserve // of the damaged store; released when the disk is full
+	reserve sqlitedb.Reserve // belongs to the damaged store; released when the disk is full
 	full    bool
 	pending int // bytes of the transaction; see change
 }
@@ -33,7 +33,7 @@ func newTarget(path string, r sqlitedb.Reserve) (_ *target, err error) {
 			err = errors.Join(err, t.close())
 		}
 	}()
-	for _, old := range []string{path, path + "-journal"} { // of a salvage that was interrupted
+	for _, old := range []string{path, path + "-journal"} { // left by a salvage that was interrupted
 		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return t, err
 		}
@@ -67,14 +67,14 @@ func (t *target) create(ctx context.Context) error {
 	if err := sqlitedb.Migrate(ctx, t.conn, t.path, schema.Migrations); err != nil {
 		return err
 	}
-	// The reports seen: state and name as far as they are readable, whether the report is being copied (todo), whether a part
-	// of it is unreadable (bad), and whether it is complete in the new store (kept).
+	// The reports seen: state and name as far as they are readable, whether the report is being copied (todo), whether a part is
+	// unreadable (bad), and whether it is complete in the new store (kept).
 	_, err := t.conn.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS salvage (rid INTEGER PRIMARY KEY, state INTEGER NOT NULL, tenant TEXT, id TEXT,
 		todo INTEGER NOT NULL DEFAULT 0, bad INTEGER NOT NULL DEFAULT 0, kept INTEGER NOT NULL DEFAULT 0)`)
 	return err
 }
 
-// note records a report, and whether its row was just copied. What is already recorded remains.
+// note records that a report was seen, and whether its row was just copied. Known values are kept.
 func (t *target) note(rid, state int64, tenant, id *string, copied bool) error {
 	_, err := t.change(0, `INSERT INTO salvage (rid, state, tenant, id, todo) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = max(state, excluded.state),
 		tenant = coalesce(tenant, excluded.tenant), id = coalesce(id, excluded.id), todo = max(todo, excluded.todo)`, rid, state, tenant, id, copied)
@@ -87,14 +87,14 @@ func (t *target) spoil(rid int64) error {
 	return err
 }
 
-// seenReport is what is recorded about a report.
+// seenReport is the record of a report that was seen.
 type seenReport struct {
 	state      int64
 	tenant, id string
 	todo       bool // the report is being copied
 }
 
-// known returns what is recorded about a report, or nil.
+// known returns the record of a report, or nil if it was not seen.
 func (t *target) known(rid int64) (*seenReport, error) {
 	s, err := t.prepare("SELECT state, coalesce(tenant, ''), coalesce(id, ''), todo FROM salvage WHERE rid = ?")
 	if err != nil {
@@ -144,7 +144,7 @@ func (t *target) commit() error {
 	return t.stopFull(err)
 }
 
-// stopFull turns the error of a full disk into errStopped. What is committed remains.
+// stopFull turns the error of a full disk into errStopped. Committed rows are kept.
 func (t *target) stopFull(err error) error {
 	if err == nil || !sqlitedb.IsFull(err) {
 		return err

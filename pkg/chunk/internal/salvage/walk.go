@@ -3,15 +3,13 @@ package salvage
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
 )
 
-// walker reads every readable row of a damaged table once. SQLite ends a query at the first damaged page, so the walker
-// continues behind it: it reads forward to the damage, skips it in steps that double, reads back to it from the other side,
-// and then bisects what is left.
+// walker reads every readable row of a damaged table once. SQLite ends a query at the first damaged page, so the walker reads
+// the table from both ends to the damage, and then bisects the remaining range.
 type walker struct {
 	ctx     context.Context
 	db      *sql.DB
@@ -19,72 +17,38 @@ type walker struct {
 	columns []string
 	row     func(rowid int64, values []any) error // an error ends the walk
 
-	gap    bool  // some rows could not be read
-	probes int   // queries left that may fail
-	err    error // of row
+	probes int   // queries left that may return no row
+	err    error // returned by row
 }
 
-// maxProbes bounds the queries of one walk that return no rows, bisectProbes those at one place. If the end of the table
-// cannot be read, tailRows bounds how far behind the damage the walker looks for rows.
+// maxProbes bounds the queries of one walk that return no row. If the end of the table cannot be read, tailRows bounds how
+// far behind the damage the walker looks for rows.
 const (
-	maxProbes    = 4000
-	bisectProbes = 1000
-	tailRows     = 1 << 16
+	maxProbes = 4000
+	tailRows  = 1 << 16
 )
 
 // walkTable calls row for every row. It returns whether there are rows that it could not read, or row's error.
 func walkTable(ctx context.Context, db *sql.DB, table string, columns []string, row func(int64, []any) error) (gap bool, err error) {
 	w := &walker{ctx: ctx, db: db, table: table, columns: columns, row: row, probes: maxProbes}
-	w.forward(0, math.MaxInt64)
-	return w.gap, w.err
-}
-
-// forward reads the rows between lo and hi, both excluded, and continues behind damage.
-func (w *walker) forward(lo, hi int64) {
-	for {
-		last, broken := w.read(lo, hi, "ASC")
-		if !broken || w.err != nil {
-			return
-		}
-		w.gap = true
-		start, beyond := w.skip(last, hi)
-		if w.probes <= 0 || w.err != nil {
-			return
-		}
-		first, broken := w.read(last, start, "DESC")
-		if broken && !beyond {
-			first = min(first, last+tailRows)
-		}
-		if broken {
-			w.bisect(last, first)
-		}
-		if !beyond {
-			return
-		}
-		lo = start - 1
+	lo, gap := w.read(0, math.MaxInt64, "ASC")
+	if !gap || w.err != nil {
+		return gap, w.err
 	}
-}
-
-// skip finds a row behind damage that begins after the row last. beyond is false if there is none before hi.
-func (w *walker) skip(last, hi int64) (start int64, beyond bool) {
-	for step := int64(1); step > 0 && step < hi-last && w.probes > 0; step *= 2 {
-		start = last + step
-		found, broken := w.probe(start-1, hi)
-		if found {
-			return start, true
-		}
-		if !broken { // the table ends before
-			return start, false
-		}
+	hi, broken := w.read(lo, math.MaxInt64, "DESC")
+	if hi == math.MaxInt64 {
+		hi = min(hi-tailRows, lo) + tailRows
 	}
-	return hi, false
+	if broken {
+		w.bisect(lo, hi)
+	}
+	return true, w.err
 }
 
-// bisect reads what it can between two rows that enclose damage.
+// bisect reads what it can between two rows that enclose damage, both excluded.
 func (w *walker) bisect(lo, hi int64) {
 	type span struct{ lo, hi int64 }
-	least := w.probes - bisectProbes
-	for todo := []span{{lo, hi}}; len(todo) > 0 && w.probes > max(least, 0) && w.err == nil; todo = todo[1:] { // the widest first
+	for todo := []span{{lo, hi}}; len(todo) > 0 && w.probes > 0 && w.err == nil; todo = todo[1:] { // the widest first
 		s := todo[0]
 		mid := s.lo + (s.hi-s.lo)/2
 		first, broken := w.read(s.lo, mid+1, "DESC")
@@ -138,15 +102,4 @@ func (w *walker) read(lo, hi int64, order string) (last int64, broken bool) {
 		w.probes++ // it returned rows
 	}
 	return last, q.Err() != nil
-}
-
-// probe reports whether there is a readable row between lo and hi, or damage.
-func (w *walker) probe(lo, hi int64) (found, broken bool) {
-	w.probes--
-	var id int64
-	err := w.db.QueryRowContext(w.ctx, fmt.Sprintf("SELECT rowid FROM %s WHERE rowid > ? AND rowid < ? ORDER BY rowid LIMIT 1", w.table), lo, hi).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, false
-	}
-	return err == nil, err != nil
 }

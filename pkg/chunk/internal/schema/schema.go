@@ -8,7 +8,7 @@ const (
 	ReportCompleted = 2
 	ReportFailed    = 3 // finished with dead letters
 
-	PartHeld     = 0 // of an open report
+	PartHeld     = 0 // its report is open
 	PartWaiting  = 1
 	PartUploaded = 2
 	PartDead     = 3

@@ -10,8 +10,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// The disk is full at the n-th write of a start that salvages. The start comes to its end, or says why not and
-// the next one does; and what did not fit is counted, and still in the files set aside.
+// The disk is full at the n-th write of a start that salvages. The start succeeds, or fails and the next one succeeds. Reports that
+// did not fit are counted, and still in the damaged files.
 func TestDiskFullDuringTheSalvage(t *testing.T) {
 	installFaults(t)
 	v := makeVictim(t, 60)

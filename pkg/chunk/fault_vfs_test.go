@@ -164,14 +164,14 @@ func TestEveryWriteAndSyncMayFail(t *testing.T) {
 				}
 				tried++
 				if n == 1 && submitErr == nil { // a receipt is tried once more by the store itself
-					t.Errorf("the first %s of a submit failed and nobody was told", c.name)
+					t.Errorf("SubmitReport = nil although its first %s failed", c.name)
 				}
 				checkStore(t, m)
 				want := 8
 				if settleErr == nil {
 					want -= 2
 				}
-				submit(t, m, testReport("r", 4)) // what was refused is taken now; what was taken, is no news
+				submit(t, m, testReport("r", 4)) // a refused report is stored now; a stored one is a repetition
 				if got := titles(t, drain(t, m)); len(got) != want {
 					t.Errorf("%s %d: %d of %d findings; submit: %v, settle: %v", c.name, n, len(got), want, submitErr, settleErr)
 				}

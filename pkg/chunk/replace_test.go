@@ -48,7 +48,7 @@ func TestKilledDuringTheSalvage(t *testing.T) {
 	for round := range 12 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestSalvageVictim$")
 		cmd.Env = append(os.Environ(), salvageVictimEnv+"="+path)
-		before, _ := os.Stat(path + salvage.SalvagingSuffix) // of the one that died
+		before, _ := os.Stat(path + salvage.SalvagingSuffix) // left by the process that died
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestKilledDuringTheSalvage(t *testing.T) {
 		}
 	}
 	if deaths == 0 {
-		t.Fatal("nobody was killed: the test shows nothing")
+		t.Fatal("no process was killed: the test shows nothing")
 	}
 	t.Logf("%d deaths", deaths)
 	m, err := NewManager(&Config{DatabasePath: path})
@@ -90,11 +90,11 @@ func TestKilledDuringTheSalvage(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	v.judge(t, path) // has no event of its own: the one of the salvage was said, or died with its process
+	v.judge(t, path) // has no event of its own: the salvage recorded it, or died before
 }
 
-// A process may die between any two steps of the replacement; the next one goes on, or begins anew.
-func TestInterruptedReplacementIsEnded(t *testing.T) {
+// A process may die between any two steps of the replacement; the next one continues, or begins anew.
+func TestInterruptedReplacementIsFinished(t *testing.T) {
 	stamp := "20260304T050607.000000"
 	for name, state := range map[string]func(t *testing.T, path string){
 		"half a new store": func(t *testing.T, path string) {
