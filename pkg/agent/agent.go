@@ -26,7 +26,7 @@ type Agent struct {
 
 	ran     atomic.Bool
 	jobs    sync.WaitGroup
-	scanCtx context.Context // of running scans; it outlives the context of Run until the drain is over
+	scanCtx context.Context // parent of all scans; it outlives the context of Run until the drain is over
 	abort   context.CancelCauseFunc
 }
 

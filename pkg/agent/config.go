@@ -110,7 +110,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate returns all problems of c in one error, those of Pipeline, Resource, Rebalance and Degradation included.
+// Validate returns all problems of c, Pipeline, Resource, Rebalance and Degradation in one error.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	v := config.New("agent")

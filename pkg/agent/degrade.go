@@ -18,7 +18,7 @@ const vitalsTimeout = 2 * time.Second
 type degrader struct {
 	a     *Agent
 	level *limits.Degradation // nil: always full
-	slots int                 // of the controller when the level was full last
+	slots int                 // number of slots when the level was full last
 }
 
 // gated returns a gate of the controller that asks the level, and then gate if that is not nil.
@@ -76,7 +76,7 @@ func (d *degrader) sample(ctx context.Context) {
 	}
 }
 
-// apply limits the slots of the controller to those of the level.
+// apply sets the number of slots that the level permits.
 func (d *degrader) apply(c limits.Change) {
 	if c.From == limits.LevelFull {
 		d.slots = d.a.controller.GetStatus().MaxJobs

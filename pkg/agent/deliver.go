@@ -38,12 +38,12 @@ type delivery struct {
 
 	scanned, uploaded bool // the job is acknowledged when both are true
 	err               error
-	revision          string           // of the report, once it is scanned; empty: any
+	revision          string           // revision of the report, known after the scan; empty: any
 	ended             map[string]error // uploads that ended before the scan, by revision
 }
 
 // revision returns what the keys of all parts of one revision of a report have in common. The store may still hold an
-// earlier revision, whose outcome is not that of the job.
+// earlier revision, whose outcome does not concern the job.
 func revision(partKey string) string { return partKey[:strings.LastIndexByte(partKey, '.')+1] }
 
 // inHandError refuses a job that its source has delivered again before the agent was done with it.

@@ -16,7 +16,7 @@ import (
 // disposition is what happens to a job that has no report.
 type disposition struct {
 	verb     verb
-	delay    time.Duration // of nak
+	delay    time.Duration // argument of Nak
 	severity event.Severity
 	message  string
 	returned bool // counted as returned rather than failed

@@ -84,7 +84,7 @@ func TestAbortStopsAtOnce(t *testing.T) {
 				if !errors.As(err, &unsent) || len(unsent.ReportIDs) != 1 {
 					t.Errorf("Run = %v, want an UnsentError with the report that was only in memory", err)
 				}
-				// Neither the job of the stopped scan nor that of the lost report fails.
+				// The jobs of the stopped scan and of the lost report do not fail.
 				for _, j := range jobs {
 					if c := j.Calls(sdktest.Ack, sdktest.Fail); len(c) != 0 || len(j.Calls(sdktest.Nak)) == 0 {
 						t.Errorf("%s: %+v", j.Spec().ID, j.Calls())

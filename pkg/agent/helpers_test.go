@@ -29,8 +29,8 @@ type bed struct {
 	events   sdktest.Recorder
 
 	agent  *agent.Agent
-	cancel context.CancelFunc // of the context of Run
-	err    error              // of Run
+	cancel context.CancelFunc // ends the context of Run
+	err    error              // result of Run
 	done   chan struct{}      // closed when Run has returned
 }
 

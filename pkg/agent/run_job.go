@@ -35,11 +35,11 @@ type run struct {
 	slot  *resource.Slot // nil while it waits for one
 	begun time.Time
 
-	ctx      context.Context // of the scan
+	ctx      context.Context // passed to the scan
 	cancel   context.CancelCauseFunc
 	admitted chan struct{} // closed when the job has the resources it needs, or has ended
 	accepted atomic.Bool   // the pipeline has accepted its report
-	sum      part.Summary  // of the report
+	sum      part.Summary  // returned when the report was closed
 	phase    atomic.Value  // string
 	findings atomic.Int64
 }
@@ -159,8 +159,8 @@ func (r *run) admit() (err error) {
 	}
 }
 
-// open opens the report of the job in the pipeline. Its ID is made from that of the job, so that the end of its uploads
-// can be matched to the job.
+// open opens the report of the job in the pipeline. Its ID is made from the ID of the job, so that the
+// end of its uploads can be matched to the job.
 func (r *run) open(head *report.Report) (part.Writer, error) {
 	h := *head
 	h.Metadata.ID = report.CleanID(r.spec.ID)

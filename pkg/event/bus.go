@@ -27,7 +27,7 @@ type Handler func(ctx context.Context, e Event)
 //	           dropped, counted                   recovered, counted
 type Bus struct {
 	cfg     BusConfig
-	ctx     context.Context // of the handlers
+	ctx     context.Context // passed to handlers
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 	subs    atomic.Pointer[[]*subscription] // the slice is replaced, never changed

@@ -39,7 +39,7 @@ const (
 	// DropNewest drops the new event.
 	DropNewest Policy = "drop-newest"
 	// DropLowPriority treats the three queues as one. If they are full, it drops the oldest event of the lowest priority
-	// below that of the new event, and the new event if there is none.
+	// that is lower than the new event's, and the new event if there is none.
 	DropLowPriority Policy = "drop-low-priority"
 	// Block makes Record wait for space, and drops the new event if there is none after a second. Such a Bus does not keep
 	// the promise of a Sink not to block. A handler must not record to its own Bus under this policy.

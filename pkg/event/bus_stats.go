@@ -20,7 +20,7 @@ type BusStats struct {
 	Dropped uint64 `json:"dropped"`
 	// DroppedByPriority counts the dropped events by Priority.
 	DroppedByPriority [3]uint64 `json:"dropped_by_priority"`
-	// DroppedByType counts the dropped events of up to 64 types, and those of further types as "other".
+	// DroppedByType counts the dropped events of up to 64 types. Events of further types are counted as "other".
 	DroppedByType map[Type]uint64 `json:"dropped_by_type,omitempty"`
 
 	// Calls is the number of handler calls that have ended.

@@ -67,7 +67,7 @@ func (d *Dir) recover() error {
 		switch name := e.Name(); {
 		case strings.HasSuffix(name, ".json"):
 			err = errors.Join(err, d.restore(name))
-		case strings.HasSuffix(name, ".json.tmp"): // of an interrupted Nak; the file itself is there as well
+		case strings.HasSuffix(name, ".json.tmp"): // Nak was interrupted; the job file itself exists as well
 			err = errors.Join(err, os.Remove(filepath.Join(d.path, "active", name)))
 		}
 	}

@@ -2,8 +2,8 @@ package pipeline
 
 import "slices"
 
-// blame finds parts that are the cause of failures which look like those of the receiver (no answer, overload), because
-// their content makes the receiver, or something in front of it, fail. The rule:
+// blame finds parts whose content makes the receiver, or something in front of it, fail in a way that looks like an outage
+// (no answer, overload). The rule:
 //
 //	Such a failure does not count against a durable part. A part becomes a suspect when it fails like this and the
 //	receiver then answers for another part, with fewer than gateFailures parts failing in between: the receiver was

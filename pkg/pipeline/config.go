@@ -40,8 +40,8 @@ type PipelineConfig struct {
 	MaxRetryAge time.Duration
 	// UploadTimeout is the maximum duration of one attempt. Defaults to 2 minutes.
 	UploadTimeout time.Duration
-	// UploadDelay is the pause after a part of a report that has several. Defaults to that of the Spool: 100 milliseconds
-	// for a chunk.Manager, none in memory; -1 means none.
+	// UploadDelay is the pause after a part of a report that has several. Defaults to the setting of the Spool, which is 100
+	// milliseconds for a chunk.Manager, and to none in memory; -1 means none.
 	UploadDelay time.Duration
 	// DrainTimeout is the maximum time that uploads may take after the context of Start is cancelled. Defaults to 30
 	// seconds; -1 means that they are cancelled at once.

@@ -23,7 +23,7 @@ import (
 func TestRestartContinuesWhereItStopped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	cfg := PipelineConfig{}
-	e := newEnds(&cfg) // of both pipelines
+	e := newEnds(&cfg) // counts for both pipelines
 	keys := map[string]int{}
 	var mu sync.Mutex
 	left := 17 // uploads until the first pipeline is stopped

@@ -111,7 +111,7 @@ func isGone(err error) bool {
 type failure struct {
 	permanent, unavailable, unauthorized bool
 	retryAfter                           time.Duration
-	status                               int // of HTTP; 0: unknown
+	status                               int // HTTP status; 0: unknown
 }
 
 // limited reports whether the receiver asks for fewer requests. A receiver with a server error may ask for a pause too.

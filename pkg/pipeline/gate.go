@@ -8,8 +8,8 @@ import (
 // gate pauses all uploads while the receiver is unreachable or refuses the credentials, which is not the fault of the part
 // that was tried. After a pause one upload is let through as a probe; its success opens the gate.
 //
-// If all failures were those of one part, it may be the fault of that part: it waits for the pause, but another part may
-// probe at once, so that no other part is held up by a poison part.
+// If only one part has failed, it may be the cause: it waits for the pause, but another part may probe at once, so that no
+// other part is held up by a poison part.
 type gate struct {
 	maxPause time.Duration
 
@@ -78,7 +78,7 @@ func (g *gate) answered(key string) {
 
 // setback is a failure that is not the fault of the part.
 type setback struct {
-	key    string // of the part that was tried
+	key    string // key of the part that was tried
 	reason string
 	atOnce bool          // closes the gate whatever the number of failures
 	floor  time.Duration // the minimum pause

@@ -12,7 +12,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// Retries are set in one place: the pipeline's setting rules, and that of the store is used where the pipeline's has its
+// Retries are set in one place: the pipeline's setting rules, and the store's setting is used where the pipeline has its
 // default.
 func TestRetriesComeFromOnePlace(t *testing.T) {
 	for _, c := range []struct {

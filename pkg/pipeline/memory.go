@@ -40,7 +40,7 @@ type delivery struct {
 	item  QueueItem
 	env   part.Envelope
 	size  int64 // counted against maxBytes: the report, which OnFailed may need, and its parts
-	err   error // of its encoding
+	err   error // why it could not be encoded
 	cut   bool  // a part ended only because the pipeline stops
 	inUse int   // parts leased, or 1 while it is encoded
 	prog  part.Progress
@@ -196,7 +196,7 @@ func (m *memory) next(now time.Time) (e *entry, leased *part.Part, due time.Time
 	return e, leased, time.Time{}
 }
 
-// encoded replaces the entry of a report by those of its parts. A report that could not be encoded becomes one part that
+// encoded replaces the entry of a report by entries of its parts. A report that could not be encoded becomes one part that
 // cannot be sent, so that it ends like any other.
 func (m *memory) encoded(e *entry, parts []*part.Part, err error) {
 	m.mu.Lock()

@@ -61,7 +61,7 @@ func (w *memoryWriter) Abort() error {
 	return nil
 }
 
-// release ends the reservation: the bytes are counted as those of the queue from now on, or not at all.
+// release ends the reservation: from now on the bytes are counted in the queue, or not at all.
 func (w *memoryWriter) release() {
 	w.ended = true
 	_ = w.m.write(-w.bytes) // releasing never fails

@@ -16,7 +16,7 @@ import (
 // Pipeline uploads reports in the background. Its methods may be called concurrently.
 type Pipeline struct {
 	cfg      PipelineConfig
-	cfgErr   error // of the configuration; Start and Submit return it
+	cfgErr   error // problems of cfg, which Start and Submit return
 	uploader Uploader
 	spool    Spool
 	memory   *memory // the spool, if it is the built-in one
@@ -36,7 +36,7 @@ type Pipeline struct {
 
 	lifecycle sync.RWMutex // held for reading while a report is accepted, so that none is accepted after Stop
 	phase     phase        // guarded by lifecycle
-	stopErr   error        // of the drain; set before stopped is closed
+	stopErr   error        // result of the drain; set before stopped is closed
 }
 
 type phase int
@@ -276,7 +276,7 @@ type QueueItem struct {
 	ID string
 	// Report is the submitted report. It is nil with a durable spool, which keeps only the parts.
 	Report *report.Report
-	// JobID, TenantID and Priority are those of the submission.
+	// JobID, TenantID and Priority were set when the report was submitted.
 	JobID    string
 	TenantID string
 	Priority int

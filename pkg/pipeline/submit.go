@@ -25,8 +25,8 @@ func WithPriority(n int) SubmitOption { return func(e *part.Envelope) { e.Priori
 // network. When it returns nil, the report is on disk if there is a durable Spool, and in memory otherwise. In memory, the
 // slices of the report may be reused afterwards, but the findings and assets they point to must not be changed.
 //
-// Submit fails with ErrQueueFull or the corresponding error of the Spool, with ErrStopped, with the error of the
-// configuration, or with that of report.Validate. The report is then not accepted.
+// Submit fails with ErrQueueFull or the corresponding error of the Spool, with ErrStopped, or with the problems of the
+// configuration or the report. The report is then not accepted.
 func (p *Pipeline) Submit(r *report.Report, opts ...SubmitOption) (id string, err error) {
 	return p.SubmitContext(context.Background(), r, opts...)
 }

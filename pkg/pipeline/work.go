@@ -12,7 +12,7 @@ import (
 // turn is the next step of a worker.
 type turn struct {
 	part  *part.Part // to be delivered; nil: nothing is due
-	pass  pass       // of its upload
+	pass  pass       // for its upload
 	again time.Time  // when to look for work again; zero: when woken
 	done  bool       // everything is drained
 }

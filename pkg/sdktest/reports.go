@@ -55,7 +55,7 @@ func (r *reports) merged() []*report.Report {
 	return out
 }
 
-// merge joins the parts in order. What is not a list comes from the last part. Every part repeats the assets that its
+// merge joins the parts in order. Everything except the lists comes from the last part. Every part repeats the assets that its
 // findings refer to.
 func (p *pieces) merge() *report.Report {
 	var m report.Report

@@ -13,8 +13,8 @@ import (
 // Scanner is an agent.Scanner that starts no process. Every scan returns one finding until Does is called.
 type Scanner struct {
 	mu       state
-	next     []Behaviour // of the next scans
-	usual    Behaviour   // of all others; nil: Finds(1)
+	next     []Behaviour // behaviours of the next scans
+	usual    Behaviour   // behaviour of all other scans; nil: Finds(1)
 	requests []scan.Request
 	running  int
 	most     int

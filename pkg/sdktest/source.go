@@ -18,7 +18,7 @@ type Source struct {
 	mu     state
 	jobs   []*Job // in the order of Add
 	wants  []job.Want
-	errs   []error // of the next calls of Next
+	errs   []error // results of the next calls of Next
 	ending bool
 }
 

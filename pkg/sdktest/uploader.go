@@ -110,7 +110,7 @@ func (u *Uploader) SucceedAlways() {
 	u.releaseLocked(u.held)
 }
 
-// FailNext makes the next n uploads fail with err, after those of earlier calls of FailNext and PanicNext.
+// FailNext makes the next n uploads fail with err, after those that earlier calls of FailNext and PanicNext have set.
 func (u *Uploader) FailNext(n int, err error) {
 	u.decideNext(n, func(*part.Part) error { return err })
 }
