@@ -96,20 +96,15 @@ func (a *Agent) protect(spec job.Spec, name string, f func()) {
 // the errors of a pipeline.Uploader have as well.
 func classify(err error) (event.Type, event.Severity, map[string]any) {
 	var details map[string]any
-	var status int
-	if h, ok := errors.AsType[interface {
-		error
-		HTTPStatus() int
-	}](err); ok && h.HTTPStatus() != 0 {
+	status := 0
+	var h interface{ HTTPStatus() int }
+	if errors.As(err, &h) && h.HTTPStatus() != 0 {
 		status = h.HTTPStatus()
 		details = map[string]any{"status": status}
 	}
-	u, ok := errors.AsType[interface {
-		error
-		Unauthorized() bool
-	}](err)
+	var u interface{ Unauthorized() bool }
 	switch {
-	case ok && u.Unauthorized():
+	case errors.As(err, &u) && u.Unauthorized():
 		return event.AuthFailed, event.Critical, details
 	case status == http.StatusTooManyRequests:
 		return event.RateLimited, event.Warn, details

@@ -100,9 +100,7 @@ func (r *run) complete(d *delivery, res *scan.Result) {
 func (r *run) scan() (res *scan.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			const enough = 2 << 10
-			stack := debug.Stack()
-			err = fmt.Errorf("scanner panicked: %v\n%s", p, stack[:min(len(stack), enough)])
+			err = fmt.Errorf("scanner panicked: %v\n%.2048s", p, debug.Stack())
 		}
 	}()
 	if err := r.admit(); err != nil {
@@ -126,7 +124,7 @@ func (r *run) scan() (res *scan.Result, err error) {
 func (r *run) admit() (err error) {
 	defer close(r.admitted)
 	if !r.spec.NotAfter.IsZero() && time.Now().After(r.spec.NotAfter) {
-		return &expiredError{r.spec.NotAfter}
+		return fmt.Errorf("job expired at %s", r.spec.NotAfter.UTC().Format(time.RFC3339))
 	}
 	r.phase.Store(phaseWaiting)
 	var need resource.Request
@@ -193,10 +191,4 @@ func (w *countingWriter) AddFinding(f *report.Finding) error {
 		w.r.findings.Add(1)
 	}
 	return err
-}
-
-type expiredError struct{ at time.Time }
-
-func (e *expiredError) Error() string {
-	return "job expired at " + e.at.UTC().Format(time.RFC3339)
 }

@@ -48,7 +48,7 @@ func (p *Pipeline) reportEnded(pt *part.Part, prog part.Progress, err error) {
 func (p *Pipeline) reportFailed(item *QueueItem, prog part.Progress, err error) {
 	item.LastError = err.Error()
 	if p.memory != nil && errors.Is(err, ErrStopped) {
-		p.unsent.add(item.ID)
+		p.counters.addUnsent(item.ID)
 	}
 	p.record(&part.Part{TenantID: item.TenantID, JobID: item.JobID, ReportID: item.ID}, event.Event{
 		Type: event.UploadFailed, Severity: event.Error, Message: "report could not be uploaded", Error: err.Error(),
@@ -81,9 +81,6 @@ func (p *Pipeline) recordPart(pt *part.Part, kind event.Type, s event.Severity, 
 
 // details describes a part in an event.
 func details(pt *part.Part) map[string]any {
-	if pt == nil {
-		return map[string]any{}
-	}
 	return map[string]any{"chunk_index": pt.Index, "total_chunks": pt.Total, "size": len(pt.Data), "attempt": pt.Attempt}
 }
 

@@ -32,7 +32,6 @@ type Pipeline struct {
 	abort   context.CancelFunc // ends workCtx, and with it every upload
 	ending  atomic.Int64       // parts whose outcome is being stored and reported
 	changed broadcast          // a part was settled, or a worker found nothing to do
-	unsent  unsent
 
 	lifecycle sync.RWMutex // held for reading while a report is accepted, so that none is accepted after Stop
 	phase     phase        // guarded by lifecycle
@@ -137,7 +136,7 @@ func (p *Pipeline) failRest() error {
 	for _, d := range p.memory.abandon() {
 		p.reportFailed(&d.item, d.prog, ErrStopped)
 	}
-	return p.unsent.err()
+	return p.counters.unsentError()
 }
 
 // beginDrain returns the phase before.
@@ -247,27 +246,6 @@ func (b *broadcast) notify() {
 		close(b.ch)
 		b.ch = nil
 	}
-}
-
-// unsent collects the reports that only the stop has ended.
-type unsent struct {
-	mu  sync.Mutex
-	ids []string
-}
-
-func (u *unsent) add(id string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ids = append(u.ids, id)
-}
-
-func (u *unsent) err() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.ids) == 0 {
-		return nil
-	}
-	return &UnsentError{ReportIDs: u.ids}
 }
 
 // QueueItem describes a report on its way. Each call of a callback gets its own copy.

@@ -123,7 +123,5 @@ func (e *deadPartsError) Error() string {
 
 // panicText returns the text of a recovered panic and the start of its stack.
 func panicText(r any) string {
-	const most = 2 << 10
-	stack := debug.Stack()
-	return fmt.Sprint(r) + "\n" + string(stack[:min(len(stack), most)])
+	return fmt.Sprintf("%v\n%.2048s", r, debug.Stack())
 }

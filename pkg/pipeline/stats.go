@@ -64,8 +64,24 @@ type Stats struct {
 
 // counters counts attempts.
 type counters struct {
-	mu sync.Mutex
-	s  Stats
+	mu     sync.Mutex
+	s      Stats
+	unsent []string // reports that only the stop has ended
+}
+
+func (c *counters) addUnsent(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unsent = append(c.unsent, id)
+}
+
+func (c *counters) unsentError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.unsent) == 0 {
+		return nil
+	}
+	return &UnsentError{ReportIDs: c.unsent}
 }
 
 // attempt counts an outcome. stored is the error with which it was stored.
