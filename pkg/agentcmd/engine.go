@@ -22,7 +22,6 @@ import (
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
-	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
@@ -44,8 +43,8 @@ type engine struct {
 	undo      func()               // lifts the memory limits
 	jobLimits resource.ControllerConfig
 
-	containment scan.Contained // of scanners, once there is a runner
-	watcher     *watch.Watcher // nil in one-shot commands
+	scanner *scanner       // nil in an import
+	watcher *watch.Watcher // nil in one-shot commands
 
 	closers []func() error // what is open, in the order in which it was opened
 }

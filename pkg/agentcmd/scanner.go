@@ -44,9 +44,7 @@ func (s *scanner) Cost(name, target string) scan.Cost {
 	switch own := s.own[name].(type) {
 	case nil:
 		return s.Runner.Cost(name, target)
-	case interface {
-		Cost(scanner, target string) scan.Cost
-	}:
+	case agent.Coster:
 		return own.Cost(name, target)
 	}
 	return scan.Cost{}
@@ -55,8 +53,7 @@ func (s *scanner) Cost(name, target string) scan.Cost {
 func (s *scanner) warn(req scan.Request, err error) {
 	e := event.Event{Type: event.ResourceWarning, Severity: event.Warn, TenantID: req.TenantID, JobID: req.JobID,
 		Message: "scan not started: the disk is nearly full", Error: err.Error()}
-	var limit *limits.ErrLimit
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*limits.ErrLimit](err); ok {
 		e.Details = map[string]any{"resource": "disk", "value": limit.Value, "limit": limit.Bound, "unit": "MiB", "path": s.dir}
 	}
 	s.sink.Record(e)
@@ -116,7 +113,7 @@ func (a *cli) newScanner(e *engine) (*scanner, error) {
 		return s, nil
 	}
 	e.onClose(func() error { s.closeServers(); return nil })
-	e.containment = s.Containment()
+	e.scanner = s
 	processes, dirs, err := s.Sweep()
 	if processes > 0 || dirs > 0 {
 		a.say("a killed agent left %s and %s: removed", count(processes, "scanner process"), count(dirs, "directory"))
@@ -127,7 +124,7 @@ func (a *cli) newScanner(e *engine) (*scanner, error) {
 	return s, nil
 }
 
-// serverGrace is how long the servers of scanners have to end before they are killed.
+// serverGrace is the time that the servers of scanners have to end before they are killed.
 const serverGrace = 5 * time.Second
 
 // closeServers ends the servers of scanners that were used.

@@ -25,7 +25,8 @@ type scannerInfo struct {
 	Version   string     `json:"version,omitempty"`
 	Database  *time.Time `json:"database,omitempty"` // when the database of the scanner was made
 	Problem   string     `json:"database_problem,omitempty"`
-	Defined   string     `json:"defined"` // built in, or the file
+	Defined   string     `json:"defined"`          // built in, or the file
+	Server    string     `json:"server,omitempty"` // the transport of a scanner that is a server
 	Remarks   string     `json:"remarks,omitempty"`
 }
 
@@ -75,6 +76,9 @@ func (a *cli) listScanners(ctx context.Context, s *scanner) []scannerInfo {
 		f, ok := found[name]
 		info := scannerInfo{
 			Name: name, Command: d.Command, Installed: ok, Path: f.Path, Version: f.Version, Defined: a.definedIn(name), Remarks: d.Remarks,
+		}
+		if len(d.Server.Command) > 0 {
+			info.Server = cmp.Or(d.Server.Transport, "stdio")
 		}
 		if ok {
 			info.Database, info.Problem = databaseOf(ctx, s.Runner, name)

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/rediverio/sdk/pkg/chunk"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/scan/pool"
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
@@ -34,9 +37,10 @@ type daemonStatus struct {
 	Store   chunk.Stats  `json:"store"`
 	Audit   audit.Stats  `json:"audit"`
 
-	Containment scan.Contained `json:"containment"`     // how the processes of a scanner are kept together
-	Limits      []limits.Usage `json:"limits"`          // the use of each limit, and what it refused
-	Watch       *watch.Status  `json:"watch,omitempty"` // nil: nothing is watched
+	Containment scan.Contained        `json:"containment"`       // how the processes of a scanner are kept together
+	Servers     map[string]pool.Stats `json:"servers,omitempty"` // of the scanners that have one
+	Limits      []limits.Usage        `json:"limits"`            // the use of each limit, and what it refused
+	Watch       *watch.Status         `json:"watch,omitempty"`   // nil: nothing is watched
 
 	Healthy bool     `json:"healthy"`
 	Reasons []string `json:"reasons"` // why it is not healthy, most important first
@@ -62,7 +66,7 @@ func (e *engine) serveStatus() (string, error) {
 func (e *engine) status(ctx context.Context, started time.Time) (*daemonStatus, error) {
 	s := &daemonStatus{
 		AgentID: e.cfg.Agent.ID, Version: e.a.Version, PID: os.Getpid(), Started: started, Server: e.where(),
-		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.containment, Limits: e.usage(), Reasons: []string{},
+		Agent: e.agent.Status(), Audit: e.log.Stats(), Containment: e.scanner.Containment(), Servers: e.scanner.ServerStats(), Limits: e.usage(), Reasons: []string{},
 	}
 	var err error
 	if s.Store, err = e.store.Stats(ctx); err != nil {
@@ -202,6 +206,10 @@ func (a *cli) printStatus(s *daemonStatus) error {
 			s.Store.Queued+s.Store.InProgress, s.Store.Finished, s.Store.Dead)
 		if bus := s.Agent.Bus; bus.Dropped+bus.Panics > 0 {
 			fmt.Fprintf(&b, "  events for subscribers: %d published, %d dropped, %d panics of handlers\n", bus.Published, bus.Dropped, bus.Panics)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Servers)) {
+			p := s.Servers[name]
+			fmt.Fprintf(&b, "  server of %s: %s, %d in use, %d waiting, %s\n", name, count(p.Instances, "instance"), p.InUse, p.Waiting, bytesText(p.MemoryBytes))
 		}
 		for _, w := range s.Agent.Warnings {
 			fmt.Fprintf(&b, "  warning: %s\n", w)
