@@ -29,7 +29,7 @@ func gzipped(t testing.TB, raw []byte) []byte {
 	return b.Bytes()
 }
 
-// text is n bytes that compress about as findings do.
+// text returns n bytes that compress about as well as findings.
 func text(n int) []byte {
 	r := rand.New(rand.NewPCG(1, uint64(n)))
 	b := make([]byte, 0, n+200)
@@ -71,8 +71,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A part may be larger than an encoder's window, and than a decoder accepts a window: what Compress writes, Decode reads.
-func TestRoundTripOfTheLargest(t *testing.T) {
+// A part may be larger than the encoder's window and the largest window of a decoder.
+func TestRoundTripLarge(t *testing.T) {
 	raw := text(20 << 20)
 	for _, level := range []int{3, 9} {
 		got, err := Decode(Zstd, Compress(nil, raw, level), Limits{})
@@ -92,7 +92,7 @@ func TestCompressAppends(t *testing.T) {
 	}
 }
 
-// An encoder that was used before must write the same bytes as a new one.
+// A recycled encoder must write the same bytes as a new one.
 func TestCompressIsDeterministic(t *testing.T) {
 	inputs := [][]byte{text(10), text(5000), noise(70000), text(300000), nil}
 	for _, level := range []int{1, 3, 6} { // the three encoders
@@ -115,7 +115,7 @@ func TestCompressIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestRatioIsJudgedOverTheWhole(t *testing.T) {
+func TestRatioOfTheWholeInput(t *testing.T) {
 	// Three megabytes of one letter, then noise: 7:1 as a whole, although it begins at over 1000:1.
 	raw := append(bytes.Repeat([]byte("a"), 3<<20), noise(500<<10)...)
 	packed := Compress(nil, raw, 3)
@@ -132,14 +132,14 @@ func TestRatioIsJudgedOverTheWhole(t *testing.T) {
 	}
 }
 
-// zeros is a source of n zero bytes.
+// zeros is a reader of n zero bytes.
 func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n) }
 
 type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// bombs are 64 MB of zeros, streamed, so that their frames do not say how large they are.
+// bombs are 64 MB of zeros, compressed as streams, so that their frames have no content size.
 var bombs = sync.OnceValue(func() map[string][]byte {
 	var z, g bytes.Buffer
 	zw, err := zstd.NewWriter(&z)
@@ -175,7 +175,7 @@ func TestBombs(t *testing.T) {
 				if !errors.As(err, &le) || le.Field != c.field || le.Value <= le.Bound {
 					t.Fatalf("got %v, want a LimitError of %s", err, c.field)
 				}
-				// The decoder's window and a growing buffer, which allocates up to three times what it ends at.
+				// The decoder's window and a growing buffer, which allocates up to three times its final size.
 				if n, most := after.TotalAlloc-before.TotalAlloc, uint64(96<<20); n > most {
 					t.Errorf("allocated %d MB, at most %d", n>>20, most>>20)
 				}
@@ -184,8 +184,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// A frame that claims to be large is refused as over the limit, and costs nothing.
-func TestClaimedSizeIsNotBelieved(t *testing.T) {
+// A frame that claims a large content is refused without allocating memory for it.
+func TestClaimedSizeIsUntrusted(t *testing.T) {
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0} // single segment of 2^40 bytes
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -220,7 +220,7 @@ func TestReaderStopsBomb(t *testing.T) {
 	}
 }
 
-// A stream that is a bomb as a whole is refused at its end, even when small enough to get there.
+// A stream with a ratio above the bound is refused at its end, even if it is small.
 func TestReaderRefusesSmallBomb(t *testing.T) {
 	packed := Compress(nil, make([]byte, 1<<20), 3)
 	r, err := NewReader(Zstd, bytes.NewReader(packed), Limits{})

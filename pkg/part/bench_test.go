@@ -11,7 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// usual is a report as a code scanner writes it: one repository, findings of about 700 bytes.
+// usual returns a typical report of a code scanner: one repository, and findings of about 700 bytes.
 func usual(findings int) *report.Report {
 	r := &report.Report{
 		Version: report.SchemaVersion,
@@ -33,8 +33,8 @@ func usual(findings int) *report.Report {
 	return r
 }
 
-// BenchmarkSplit sets the splitter beside the least that any sender of a report pays: encoding it once and
-// compressing it once on one CPU. "whole" is that, "split" is Split.
+// BenchmarkSplit compares Split with the minimum for any sender of a report, which is to encode and compress it once as a
+// whole on one CPU.
 func BenchmarkSplit(b *testing.B) {
 	for _, n := range []int{100, 2000, 20000} {
 		r := usual(n)
@@ -95,7 +95,7 @@ var (
 	sinkString string
 )
 
-func TestBenchReportIsUsual(t *testing.T) {
+func TestBenchReport(t *testing.T) {
 	b, err := json.Marshal(usual(1000))
 	if n := len(b) / 1000; err != nil || n < 600 || n > 900 || !bytes.Contains(b, []byte("fingerprint")) {
 		t.Errorf("%d bytes a finding, %v", n, err)

@@ -9,8 +9,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// A finding, its asset and the head are each within max_item_bytes, and too much together.
-func TestNoPartIsOverWhatAReceiverTakes(t *testing.T) {
+// A finding, its asset and the head are each within max_item_bytes, but exceed a part together.
+func TestNoPartExceedsTheBound(t *testing.T) {
 	rep := head()
 	rep.Tool.Properties = report.Properties{"rules": noise(3 << 20)}
 	var parts []*Part
@@ -52,8 +52,8 @@ func TestNoPartIsOverWhatAReceiverTakes(t *testing.T) {
 	}
 }
 
-// A report under the Min thresholds stays whole only where its head leaves room for it.
-func TestALargeHeadSplitsASmallReport(t *testing.T) {
+// A report below the Min thresholds stays whole only if there is room for it beside its head.
+func TestLargeHeadSplitsSmallReport(t *testing.T) {
 	rep := head()
 	rep.Properties = report.Properties{"note": noise(6 << 20)}
 	for i := range 4 {
@@ -71,8 +71,8 @@ func TestALargeHeadSplitsASmallReport(t *testing.T) {
 	}
 }
 
-// A head that grows while its report is written ends the report, not the receiver.
-func TestAHeadThatGrewIsAnError(t *testing.T) {
+// A head that grows too large while items are added is an error.
+func TestGrowingHeadIsAnError(t *testing.T) {
 	s, err := NewSplitter(head(), SplitConfig{MinFindings: 1}, func(*Part) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +87,8 @@ func TestAHeadThatGrewIsAnError(t *testing.T) {
 	}
 }
 
-// Bounds at their largest, with a head that takes most of a part: findings share what is left.
-func TestALargeHeadLeavesLessRoom(t *testing.T) {
+// With the largest bounds and a head that fills most of a part, findings share the remaining room.
+func TestLargeHeadLeavesLessRoom(t *testing.T) {
 	rep := head()
 	rep.Tool.Properties = report.Properties{"rules": noise(5 << 20)}
 	for i := range 6 {
@@ -101,8 +101,8 @@ func TestALargeHeadLeavesLessRoom(t *testing.T) {
 	}
 }
 
-// An item that was accepted, or held, is lost when the head cannot be encoded: so is the report, whatever follows.
-func TestABadHeadEndsTheReport(t *testing.T) {
+// If the head cannot be encoded, accepted items are lost, so the whole report fails.
+func TestInvalidHeadEndsTheReport(t *testing.T) {
 	s, err := NewSplitter(head(), SplitConfig{MinFindings: 1}, func(*Part) error { return nil })
 	if err != nil {
 		t.Fatal(err)

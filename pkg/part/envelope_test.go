@@ -8,8 +8,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// A receiver would take such a report for a part of another.
-func TestMembersOfAnEnvelopeDoNotSurviveInAReport(t *testing.T) {
+// A receiver could mistake such a report for a part of another.
+func TestEnvelopeMembersOfAReportAreDropped(t *testing.T) {
 	var r report.Report
 	const foreign = `{"version":"1.0","metadata":{"id":"mine"},"findings":[],"report_id":"other","chunk_index":7,"Is_Final":false,"kept":1}`
 	if err := json.Unmarshal([]byte(foreign), &r); err != nil {

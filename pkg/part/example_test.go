@@ -7,7 +7,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// How is a report split into parts?
+// Splitting a report into parts.
 func ExampleSplit() {
 	r := &report.Report{
 		Metadata: report.Metadata{ID: "scan-42", CoverageType: report.CoverageFull},

@@ -11,7 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// everywhere is a report in which every object has members that the model does not know.
+// everywhere is a report in which every object has unknown members.
 const everywhere = `{
  "version":"1.0", "x_report":{"deep":[1,2,{"a":null}]}, "$schema":"s",
  "metadata":{"id":"r","timestamp":"2026-08-01T00:00:00Z","x_meta":9007199254740993,
@@ -28,7 +28,7 @@ const everywhere = `{
  "properties":{"n":9007199254740993}
 }`
 
-// tree decodes JSON without losing a digit, to compare documents.
+// tree decodes JSON for comparison, with numbers as json.Number.
 func tree(t testing.TB, b []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -40,7 +40,7 @@ func tree(t testing.TB, b []byte) any {
 	return v
 }
 
-// Members that the model does not know survive splitting.
+// Unknown members survive splitting.
 func TestUnknownMembersSurviveSplitting(t *testing.T) {
 	for _, cfg := range []SplitConfig{{}, {MinFindings: 1, MaxFindings: 1}} {
 		var r report.Report
@@ -101,8 +101,8 @@ type panics struct{}
 
 func (panics) MarshalJSON() ([]byte, error) { panic("no such thing") }
 
-// A panic of a caller's type while it is encoded costs its finding alone.
-func TestAValueThatPanicsIsAnErrorOfItsFinding(t *testing.T) {
+// A panic while a value of the caller is encoded is an error of its finding only.
+func TestPanicIsAnErrorOfItsFinding(t *testing.T) {
 	cycle := map[string]any{}
 	cycle["self"] = cycle
 	for name, bad := range map[string]any{"panic": panics{}, "cycle": cycle, "channel": make(chan int)} {
@@ -123,7 +123,7 @@ func TestAValueThatPanicsIsAnErrorOfItsFinding(t *testing.T) {
 	}
 }
 
-// Encoding a finding of the model's own types allocates nothing beyond its bytes.
+// Encoding a finding of the model's own types allocates only its bytes.
 func TestEncodeDoesNotAllocate(t *testing.T) {
 	f, room := small().Findings[0], make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() {

@@ -29,7 +29,7 @@ func TestPartRefusesFlippedBytes(t *testing.T) {
 	}
 }
 
-// A part that is hostile and carries the right sum is refused too.
+// A hostile part is refused even if its hash is right.
 func TestPartRefusesBadContent(t *testing.T) {
 	var le *codec.LimitError
 	for name, c := range map[string]struct {

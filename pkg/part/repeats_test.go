@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// The set says what a map says, for hashes as they come and for such as somebody chose to lie in one place.
-func TestHashSetIsASet(t *testing.T) {
+// The set behaves like a map, for random hashes and for hashes chosen to collide.
+func TestHashSet(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for name, next := range map[string]func() uint64{
 		"random":  r.Uint64,

@@ -26,7 +26,7 @@ func small() *report.Report {
 	}
 }
 
-// BenchmarkSplitSmall is what submitting a report of 1 KB costs before it reaches a queue.
+// BenchmarkSplitSmall measures the work on a report of 1 KB before it is queued.
 func BenchmarkSplitSmall(b *testing.B) {
 	r := small()
 	b.ReportAllocs()

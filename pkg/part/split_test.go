@@ -12,8 +12,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// randomReport is a report with every kind of item: findings with, without and with a dangling asset, assets with and
-// without an ID, some of both large.
+// randomReport returns a report with every kind of item: findings with, without and with a dangling asset, and assets with
+// and without an ID, some of them large.
 func randomReport(r *rand.Rand, findings, assets, dependencies int) *report.Report {
 	text := func(most int) string {
 		if r.IntN(20) == 0 {
@@ -73,7 +73,7 @@ func mustSplit(t testing.TB, r *report.Report, cfg SplitConfig) ([]*Part, Summar
 	return parts, sum
 }
 
-// TestSplitProperties checks what Splitter promises, on random reports under random bounds.
+// TestSplitProperties checks the documented properties of Splitter for random reports and bounds.
 func TestSplitProperties(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -123,7 +123,7 @@ func checkBounds(t *testing.T, cfg SplitConfig, parts []*Part) {
 	}
 }
 
-// checkContent decodes the parts and puts the report together again.
+// checkContent decodes the parts and compares their items with the report.
 func checkContent(t *testing.T, rep *report.Report, parts []*Part, sum Summary) {
 	t.Helper()
 	var findings []*report.Finding
@@ -185,7 +185,7 @@ func checkContent(t *testing.T, rep *report.Report, parts []*Part, sum Summary) 
 
 func sameItems[T any](a, b []T) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
 
-// checkHead checks that a part can be read alone, and that only the last one claims to be complete.
+// checkHead checks that a part can be read alone, and that only the last one claims full coverage.
 func checkHead(t *testing.T, rep, d *report.Report, p *Part) {
 	t.Helper()
 	want := rep.Metadata
@@ -227,8 +227,8 @@ func checkSummary(t *testing.T, rep *report.Report, parts []*Part, sum Summary) 
 	}
 }
 
-// A caller that adds items one by one gets the parts that Split makes, whoever makes them, and gets each as soon as
-// it is full, or when Workers-1 more are.
+// A caller that adds items one by one gets the same parts as from Split, each as soon as it or Workers-1 further parts are
+// full.
 func TestSplitterStreams(t *testing.T) {
 	rep := randomReport(rand.New(rand.NewPCG(3, 3)), 500, 40, 100)
 	cfg := SplitConfig{MinFindings: 10, MaxFindings: 50, Workers: 1}
@@ -274,7 +274,7 @@ func streams(t *testing.T, rep *report.Report, cfg SplitConfig, most int, want [
 	}
 }
 
-func TestKeysNameTheContent(t *testing.T) {
+func TestKeysDependOnTheContent(t *testing.T) {
 	keys := func(change func(*report.Report)) string {
 		rep := randomReport(rand.New(rand.NewPCG(5, 5)), 100, 10, 10)
 		change(rep)

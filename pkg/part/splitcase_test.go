@@ -17,7 +17,7 @@ func head() *report.Report {
 	return &report.Report{Metadata: report.Metadata{ID: "r-1"}, Tool: &report.Tool{Name: "t"}}
 }
 
-// envelope is what a part of a split report says of itself.
+// envelope has the members that describe a part of a split report.
 type envelope struct {
 	ReportID   string `json:"report_id"`
 	ChunkIndex int    `json:"chunk_index"`
@@ -28,20 +28,20 @@ func finding(i int) *report.Finding {
 	return &report.Finding{Type: report.TypeSecret, Title: fmt.Sprint("t", i), Severity: report.High, Message: fmt.Sprint("message ", i)}
 }
 
-// noise is n characters that do not compress well.
+// noise returns n characters that do not compress well.
 func noise(n int) string {
 	r := rand.New(rand.NewPCG(9, uint64(n)))
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte('!' + r.IntN(90))
 		if b[i] == '"' || b[i] == '\\' || b[i] == '&' || b[i] == '<' || b[i] == '>' {
-			b[i] = 'x' // these grow in JSON
+			b[i] = 'x' // escaped in JSON
 		}
 	}
 	return string(b)
 }
 
-func TestBelowTheMinimumsIsOnePlainReport(t *testing.T) {
+func TestSmallReportIsOnePart(t *testing.T) {
 	rep := randomReport(rand.New(rand.NewPCG(1, 1)), DefaultMinFindings-1, DefaultMinAssets-1, DefaultMinFindings-1)
 	parts, sum := mustSplit(t, rep, SplitConfig{})
 	if len(parts) != 1 || !parts[0].Final || sum.Findings != DefaultMinFindings-1 {
@@ -65,7 +65,7 @@ func TestBelowTheMinimumsIsOnePlainReport(t *testing.T) {
 	}
 }
 
-func TestAtAMinimumItIsSplit(t *testing.T) {
+func TestReportAtAMinimumIsSplit(t *testing.T) {
 	for name, add := range map[string]func(*report.Report){
 		"findings":     func(r *report.Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), DefaultMinFindings, 0, 0) },
 		"assets":       func(r *report.Report) { *r = *randomReport(rand.New(rand.NewPCG(1, 2)), 0, DefaultMinAssets, 0) },
@@ -82,7 +82,7 @@ func TestAtAMinimumItIsSplit(t *testing.T) {
 	}
 }
 
-// An envelope is what a receiver needs to put the parts together again.
+// A receiver needs the envelope to join the parts.
 func TestSplitPartsHaveAnEnvelope(t *testing.T) {
 	rep := randomReport(rand.New(rand.NewPCG(1, 3)), 30, 0, 0)
 	parts, _ := mustSplit(t, rep, SplitConfig{MinFindings: 1, MaxFindings: 10})
@@ -101,7 +101,7 @@ func TestSplitPartsHaveAnEnvelope(t *testing.T) {
 	}
 }
 
-func TestAssetsWithoutAnIDStay(t *testing.T) {
+func TestAssetsWithoutID(t *testing.T) {
 	rep := head()
 	for i := range 250 {
 		rep.Assets = append(rep.Assets, &report.Asset{Type: "host", Value: fmt.Sprint("host-", i)})
@@ -122,7 +122,7 @@ func TestAssetsWithoutAnIDStay(t *testing.T) {
 	}
 }
 
-// One repository with many findings is the usual report: every part must name the repository.
+// In a report of one repository with many findings, every part contains the repository.
 func TestOneAssetManyFindings(t *testing.T) {
 	rep := head()
 	rep.Assets = []*report.Asset{{ID: "repo", Type: "repository", Value: "github.com/a/b"}}
@@ -186,7 +186,7 @@ func TestTenMegabytesUnderTwo(t *testing.T) {
 	}
 }
 
-func TestALargeFindingTravelsAlone(t *testing.T) {
+func TestLargeFindingIsAPart(t *testing.T) {
 	rep := head()
 	for i := range 2100 {
 		rep.Findings = append(rep.Findings, finding(i))
@@ -206,7 +206,7 @@ func TestALargeFindingTravelsAlone(t *testing.T) {
 	}
 }
 
-func TestALargeAssetTravelsAlone(t *testing.T) {
+func TestLargeAssetIsAPart(t *testing.T) {
 	rep := head()
 	for i := range 201 {
 		rep.Assets = append(rep.Assets, &report.Asset{Type: "host", Value: fmt.Sprint(i)})
@@ -219,8 +219,8 @@ func TestALargeAssetTravelsAlone(t *testing.T) {
 	}
 }
 
-// Properties of the report that would not fit beside the last findings get a part of their own.
-func TestLargePropertiesTravelAlone(t *testing.T) {
+// Properties of the report that do not fit beside the last findings get a part of their own.
+func TestLargePropertiesAreAPart(t *testing.T) {
 	rep := head()
 	rep.Properties = report.Properties{"note": noise(2<<20 - 1000)}
 	for i := range 2100 {
@@ -235,7 +235,7 @@ func TestLargePropertiesTravelAlone(t *testing.T) {
 	}
 }
 
-func TestATooLargeItemIsRefusedAlone(t *testing.T) {
+func TestTooLargeItemIsRefused(t *testing.T) {
 	var parts []*Part
 	s, err := NewSplitter(head(), SplitConfig{MinFindings: 1}, func(p *Part) error { parts = append(parts, p); return nil })
 	if err != nil {
@@ -263,7 +263,7 @@ func TestATooLargeItemIsRefusedAlone(t *testing.T) {
 	}
 }
 
-func TestATooLargeHeadIsRefused(t *testing.T) {
+func TestTooLargeHeadIsRefused(t *testing.T) {
 	rep := head()
 	rep.Tool.Properties = report.Properties{"x": strings.Repeat("x", 8<<20)}
 	var tl *report.TooLargeError
@@ -272,8 +272,8 @@ func TestATooLargeHeadIsRefused(t *testing.T) {
 	}
 }
 
-// What a receiver would take for a bomb is sent as it is.
-func TestRatioOverAHundredIsSentPlain(t *testing.T) {
+// A part that a receiver would refuse as a decompression bomb is not compressed.
+func TestHighRatioIsNotCompressed(t *testing.T) {
 	for _, n := range []int{100 << 10, 6 << 20} {
 		rep := head()
 		rep.Findings = []*report.Finding{{Type: report.TypeSecret, Title: "t", Severity: report.High, Description: strings.Repeat("a", n)}}
@@ -288,7 +288,7 @@ func TestRatioOverAHundredIsSentPlain(t *testing.T) {
 	}
 }
 
-func TestRepeatsAreToldApart(t *testing.T) {
+func TestRepeatsHaveDistinctFingerprints(t *testing.T) {
 	rep := head()
 	for i := range 3000 {
 		rep.Findings = append(rep.Findings, &report.Finding{Type: report.TypeSecret, Title: "t", Severity: report.Info, Confidence: i})
@@ -317,7 +317,7 @@ func TestRepeatsAreToldApart(t *testing.T) {
 	}
 }
 
-// The count of repeats has no small end.
+// The number of repeats is not limited to a small integer type.
 func TestManyRepeats(t *testing.T) {
 	s, err := NewSplitter(head(), SplitConfig{}, func(*Part) error { return nil })
 	if err != nil {
@@ -332,7 +332,7 @@ func TestManyRepeats(t *testing.T) {
 	}
 }
 
-func TestBadItemsAreErrors(t *testing.T) {
+func TestInvalidItemsAreErrors(t *testing.T) {
 	for name, rep := range map[string]*report.Report{
 		"null finding":    {Findings: []*report.Finding{nil}},
 		"null asset":      {Assets: []*report.Asset{nil}},
@@ -355,7 +355,7 @@ func TestBadItemsAreErrors(t *testing.T) {
 	}
 }
 
-// A failing receiver of parts ends the work: nothing more is taken.
+// After an error of emit, no more items are accepted.
 func TestEmitFails(t *testing.T) {
 	full := errors.New("disk full")
 	calls := 0
@@ -375,7 +375,7 @@ func TestEmitFails(t *testing.T) {
 	}
 }
 
-// What a reader learns at the end of its input stands in the final part.
+// A change of the head before Close is in the final part.
 func TestHeadMayChangeUntilClose(t *testing.T) {
 	rep := head()
 	rep.Metadata.CoverageType = report.CoverageFull

@@ -14,8 +14,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// Who makes the parts must not show in them.
-func TestWorkersMakeTheSameParts(t *testing.T) {
+// The number of workers has no effect on the parts.
+func TestWorkersDoNotAffectParts(t *testing.T) {
 	for seed := range uint64(10) {
 		rep := randomReport(rand.New(rand.NewPCG(seed, 21)), 700, 60, 90)
 		cfg := SplitConfig{MinFindings: 50, MaxFindings: 20, Workers: 1}
@@ -28,8 +28,8 @@ func TestWorkersMakeTheSameParts(t *testing.T) {
 	}
 }
 
-// What splitters share, they share between testing/synctest bubbles too: a user's test may split in one.
-func TestSplitsInEveryBubble(t *testing.T) {
+// Splitters can be used in different testing/synctest bubbles, as in the tests of a user.
+func TestSplitInSynctestBubbles(t *testing.T) {
 	rep := randomReport(rand.New(rand.NewPCG(2, 21)), 300, 10, 10)
 	split := func(t *testing.T) { mustSplit(t, rep, SplitConfig{MinFindings: 10, MaxFindings: 10, Workers: 8}) }
 	for range 5 {
@@ -38,7 +38,7 @@ func TestSplitsInEveryBubble(t *testing.T) {
 	}
 }
 
-// add adds findings until there is an error, and returns it.
+// add adds findings, and returns the first error.
 func add(s *Splitter, findings int) error {
 	for i := range findings {
 		if err := s.AddFinding(finding(i)); err != nil {
@@ -48,14 +48,14 @@ func add(s *Splitter, findings int) error {
 	return nil
 }
 
-// working says whether a part is being made somewhere.
+// working reports whether a goroutine is making a part.
 func working() bool {
 	stacks := make([]byte, 1<<20)
 	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*draft).make"))
 }
 
-// Whatever ends a splitter, nobody works on its parts any more, and nothing more is emitted or taken.
-func TestEveryEndWaitsForTheWorkers(t *testing.T) {
+// However a Splitter ends, its workers have ended too, and no part is emitted and no item accepted afterwards.
+func TestEndWaitsForWorkers(t *testing.T) {
 	for name, end := range map[string]func(*Splitter) error{
 		"close":             func(s *Splitter) error { _, err := s.Close(); return err },
 		"abort":             func(s *Splitter) error { s.Abort(); s.Abort(); return nil },
@@ -97,8 +97,8 @@ func endsCleanly(t *testing.T, end func(*Splitter) error, fail bool) {
 	}
 }
 
-// Once a report is known to be large, what was held of it is emitted at once.
-func TestWhatWasHeldIsEmitted(t *testing.T) {
+// When a report reaches a Min threshold, the parts made of held items are emitted at once.
+func TestHeldItemsAreEmitted(t *testing.T) {
 	emitted := 0
 	s, err := NewSplitter(head(), SplitConfig{MinFindings: 250, MaxFindings: 100, Workers: 4}, func(*Part) error { emitted++; return nil })
 	if err != nil {
@@ -113,8 +113,8 @@ func TestWhatWasHeldIsEmitted(t *testing.T) {
 	}
 }
 
-// The content of a report is its JSON: how well it was compressed does not matter.
-func TestKeysDoNotDependOnTheCompression(t *testing.T) {
+// Content and keys depend on the JSON of a report, not on its compression.
+func TestKeysDoNotDependOnCompression(t *testing.T) {
 	rep := randomReport(rand.New(rand.NewPCG(8, 8)), 300, 10, 10)
 	cfg := SplitConfig{MinFindings: 10, MaxFindings: 30}
 	want, sum := mustSplit(t, rep, cfg)
@@ -135,7 +135,7 @@ func TestKeysDoNotDependOnTheCompression(t *testing.T) {
 	}
 }
 
-// BenchmarkStream is the import of a large report, with the memory it holds. Its findings have no fingerprints.
+// BenchmarkStream measures time and memory for a large report whose findings have no fingerprints.
 func BenchmarkStream(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		b.Run(fmt.Sprint("findings=", n), func(b *testing.B) {

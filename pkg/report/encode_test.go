@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// plainType is t with every struct of the model replaced by one of the same fields and no methods, so that encoding/json
-// encodes it by itself.
+// plainType returns t with every struct of the model replaced by one of the same fields without methods, so that
+// encoding/json encodes it itself.
 func plainType(t reflect.Type) reflect.Type {
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -30,7 +30,7 @@ func plainType(t reflect.Type) reflect.Type {
 	return reflect.StructOf(fields)
 }
 
-// toPlain copies the model's value src to dst, which is of its plainType.
+// toPlain copies src, a value of the model, to dst, which has its plainType.
 func toPlain(dst, src reflect.Value) {
 	switch {
 	case dst.Type() == src.Type():
@@ -50,7 +50,7 @@ func toPlain(dst, src reflect.Value) {
 	}
 }
 
-// asEncodingJSON compares what x, a pointer into the model, encodes to with what encoding/json makes of the same fields.
+// asEncodingJSON compares the JSON of x, a pointer to a value of the model, with that of encoding/json for the same fields.
 func asEncodingJSON(t *testing.T, x any) {
 	t.Helper()
 	v := reflect.ValueOf(x).Elem()
@@ -69,7 +69,7 @@ func asEncodingJSON(t *testing.T, x any) {
 	}
 }
 
-// filler fills the model with values, those that are hard to encode among them.
+// filler fills the model with values, some of which are hard to encode.
 type filler struct {
 	r    *rand.Rand
 	text func() string
@@ -80,7 +80,7 @@ func (f *filler) fill(v reflect.Value) {
 		return // the zero value
 	}
 	switch x := v.Addr().Interface().(type) {
-	case *Extra: // has a test of its own
+	case *Extra: // tested elsewhere
 		return
 	case *time.Time:
 		*x = time.Unix(f.r.Int64N(1<<38), f.r.Int64N(2)*f.r.Int64N(1e9)).In(time.FixedZone("", f.r.IntN(4)*1800))
@@ -119,11 +119,11 @@ func (f *filler) fill(v reflect.Value) {
 	}
 }
 
-// hard are strings that differ between encoders.
+// hard are strings that encoders treat differently.
 var hard = []string{"", "plain", `"\/`, "<script>&amp;", "\x00\x1f\x7f\b\f\n\r\t", "é 世 \u2028\u2029 \ufffd", "\xff\xc3(\xed\xa0\x80", "𝄞\xf0\x9d"}
 
-// Every field of the model, also one that is added later, encodes as encoding/json would.
-func TestEncodesAsEncodingJSON(t *testing.T) {
+// Every field of the model, including a future one, is encoded as by encoding/json.
+func TestEncodesLikeEncodingJSON(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 11))
 		f := filler{r, func() string { return hard[r.IntN(len(hard))] + hard[r.IntN(len(hard))] }}
@@ -167,8 +167,8 @@ type panics struct{}
 
 func (panics) MarshalJSON() ([]byte, error) { panic("no such thing") }
 
-// What a caller's own type does while it is encoded costs its item alone.
-func TestAValueThatPanicsIsAnError(t *testing.T) {
+// A panic while a value of the caller is encoded is an error.
+func TestPanicIsAnError(t *testing.T) {
 	cycle := map[string]any{}
 	cycle["self"] = cycle
 	for name, bad := range map[string]any{"panic": panics{}, "cycle": cycle, "channel": make(chan int)} {

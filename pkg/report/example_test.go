@@ -7,7 +7,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// What happens to members that this version of the SDK does not know?
+// Members that this version of the SDK does not know survive a round trip.
 func ExampleExtra() {
 	var f report.Finding
 	if err := json.Unmarshal([]byte(`{"type":"secret","title":"t","severity":"low","blast_radius":7}`), &f); err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// everywhere is a report in which every object has members that the model does not know.
+// everywhere is a report in which every object has unknown members.
 const everywhere = `{
  "version":"1.0", "x_report":{"deep":[1,2,{"a":null}]}, "$schema":"s",
  "metadata":{"id":"r","timestamp":"2026-08-01T00:00:00Z","x_meta":9007199254740993,
@@ -25,7 +25,7 @@ const everywhere = `{
  "properties":{"n":9007199254740993}
 }`
 
-// tree decodes JSON without losing a digit, to compare documents.
+// tree decodes JSON for comparison, with numbers as json.Number.
 func tree(t testing.TB, b []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -59,8 +59,8 @@ func TestUnknownMembersSurvive(t *testing.T) {
 	}
 }
 
-// Every struct of the model must have the pair of methods that keeps unknown members.
-func TestEveryObjectKeepsExtra(t *testing.T) {
+// Every struct of the model must have the methods that preserve unknown members.
+func TestEveryObjectPreservesExtra(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var visit func(reflect.Type)
 	visit = func(typ reflect.Type) {
@@ -95,8 +95,8 @@ func TestEveryObjectKeepsExtra(t *testing.T) {
 	}
 }
 
-// A name that encoding/json takes for a field is not kept a second time.
-func TestNamesInOtherCase(t *testing.T) {
+// A member whose name differs from a field only in case is not preserved a second time.
+func TestMembersInOtherCase(t *testing.T) {
 	for _, name := range []string{"title", "Title", "TITLE", "tıtle", "\u017feverity", "SEVERITY", "ſeverity", "asset_ref"} {
 		var f Finding
 		if err := json.Unmarshal([]byte(`{"`+name+`":"high"}`), &f); err != nil {

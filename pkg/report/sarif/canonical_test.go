@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestFingerprintValuesKeepTheirText(t *testing.T) {
+func TestCanonicalFingerprints(t *testing.T) {
 	for raw, want := range map[string]string{
 		`"abc"`: "abc", `""`: "", `{"b":1,"a":2}`: `{"a":2,"b":1}`, `[1, 2]`: "[1,2]", `12`: "12",
 	} {

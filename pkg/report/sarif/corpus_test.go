@@ -16,8 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// fullCount counts the results of a file the simple way: all of it in memory. ok is false where encoding/json
-// does not read the file.
+// fullCount counts the results of a file that encoding/json decodes as a whole. ok is false if it cannot.
 func fullCount(b []byte) (n int, ok bool) {
 	var log struct {
 		Runs []struct {
@@ -34,7 +33,7 @@ func fullCount(b []byte) (n int, ok bool) {
 	return n, true
 }
 
-// check reads a file and holds what must be true of any.
+// check reads a file and checks the properties that every file must have.
 func check(t *testing.T, b []byte, opt Options) (Summary, []*report.Finding, error) {
 	t.Helper()
 	f, err := Open(bytes.NewReader(b), opt)
@@ -65,7 +64,7 @@ func check(t *testing.T, b []byte, opt Options) (Summary, []*report.Finding, err
 	return sum, got, nil
 }
 
-// corpusFiles returns all .sarif files below testdata and, with SARIF_CORPUS=dir[:dir…], there.
+// corpusFiles returns all .sarif files below testdata, and below the directories in SARIF_CORPUS=dir[:dir…].
 func corpusFiles(t testing.TB) (paths []string) {
 	t.Helper()
 	for _, dir := range append([]string{"testdata"}, filepath.SplitList(os.Getenv("SARIF_CORPUS"))...) {
@@ -82,7 +81,7 @@ func corpusFiles(t testing.TB) (paths []string) {
 	return paths
 }
 
-// smallFiles returns the contents of those that are small enough to seed a fuzz target.
+// smallFiles returns the contents of the corpus files that are small enough to seed a fuzz target.
 func smallFiles(t testing.TB) (contents [][]byte) {
 	for _, path := range corpusFiles(t) {
 		b, err := os.ReadFile(path)
@@ -96,13 +95,13 @@ func smallFiles(t testing.TB) (contents [][]byte) {
 	return contents
 }
 
-// TestEveryResultIsAccountedFor reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too. The results of
-// each file are what it opens as findings, what it suppresses, which are findings that say so, and what is quarantined;
-// and they are as many as a full decode counts. With -v it prints a table.
+// TestEveryResultIsAccountedFor reads all corpus files. The number of results of each file is the sum of its open
+// findings, suppressed findings and quarantined results, and the number that a full decode counts. With -v the test
+// prints a table.
 func TestEveryResultIsAccountedFor(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "bytes\tresults\topen\tsuppressed\tquarantined\tms\tMB allocated\t  file and what is said of it")
+	fmt.Fprintln(w, "bytes\tresults\topen\tsuppressed\tquarantined\tms\tMB allocated\t  file and remarks")
 	for _, path := range corpusFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			b, err := os.ReadFile(path)

@@ -9,7 +9,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report/sarif"
 )
 
-// How do I turn a scanner's file into findings?
+// Reading a scanner's file.
 func Example() {
 	r, err := os.Open("testdata/messages.sarif")
 	if err != nil {
@@ -26,7 +26,7 @@ func Example() {
 	for _, run := range f.Runs() {
 		fmt.Printf("%s %s: %d results\n", run.Tool.Name, run.Tool.Version, run.Results)
 	}
-	sum, err := f.Findings(func(f *report.Finding) error { // e.g. part.Writer.AddFinding
+	sum, err := f.Findings(func(f *report.Finding) error { // for example part.Writer.AddFinding
 		fmt.Printf("%-6s %s: %s\n", f.Severity, f.RuleID, f.Message)
 		return nil
 	})
@@ -42,7 +42,7 @@ func Example() {
 	// 6 findings, partial false, error <nil>
 }
 
-// How do I know that a report may not claim to be complete?
+// A truncated file gives the findings in it, and a Summary that is marked as partial.
 func ExampleFile_Findings() {
 	whole, err := os.ReadFile("testdata/suppressed.sarif")
 	if err != nil {
@@ -73,7 +73,7 @@ func ExampleFile_Findings() {
 	// unexpected EOF
 }
 
-// How do I give findings to a tool that reads SARIF?
+// Writing findings for another tool that reads SARIF.
 func ExampleWriter() {
 	w := sarif.NewWriter(os.Stdout)
 	if err := w.Begin(&report.Report{Tool: &report.Tool{Name: "my-scanner", Version: "1.0.0"}}); err != nil {

@@ -24,7 +24,7 @@ func readTestdata(t *testing.T, name string, opt Options) (Summary, []*report.Fi
 	return sum, got
 }
 
-// TestGolden compares each file of testdata with what it becomes. UPDATE=1 writes the golden files anew.
+// TestGolden compares the findings of each file in testdata with a golden file. UPDATE=1 rewrites the golden files.
 func TestGolden(t *testing.T) {
 	for _, name := range []string{"messages", "secrets", "suppressed", "rich"} {
 		opt := Options{Root: "/home/me/repo", AssetRef: "a1", AssetValue: "repo", AssetType: "repository"}
@@ -173,7 +173,7 @@ func TestSeverity(t *testing.T) {
 	}
 }
 
-func TestSecretIsHighUnlessSomebodySaysElse(t *testing.T) {
+func TestSecretIsHighByDefault(t *testing.T) {
 	for _, tc := range []struct {
 		score, level, kind string
 		want               report.Severity
@@ -184,7 +184,7 @@ func TestSecretIsHighUnlessSomebodySaysElse(t *testing.T) {
 	}
 }
 
-func TestLevelComesFromWhoSaysItFirst(t *testing.T) {
+func TestPrecedenceOfLevels(t *testing.T) {
 	const run = `{"version":"2.1.0","runs":[{"results":[{"ruleId":"A"},{"ruleId":"B"},{"ruleId":"C"},{"ruleId":"A","level":"error"},{"ruleId":"A","kind":"FAIL"},{"ruleId":"A","kind":"open"}],
 	"tool":{"driver":{"name":"t","rules":[{"id":"A","defaultConfiguration":{"level":"error"}},{"id":"B","defaultConfiguration":{"level":"note"}},{"id":"C"}]}},
 	"invocations":[{"executionSuccessful":true,"ruleConfigurationOverrides":[{"descriptor":{"index":0},"configuration":{"level":"note"}}]}]}]}`
@@ -200,7 +200,7 @@ func TestLevelComesFromWhoSaysItFirst(t *testing.T) {
 	}
 }
 
-func TestRuleOfAResult(t *testing.T) {
+func TestFindRule(t *testing.T) {
 	const in = `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"t","rules":[{"id":"A","name":"a"},{"id":"B","name":"b"},{"broken":"\u0001"}]},
 	 "extensions":[{"name":"x","rules":[{"id":"X","name":"x"}]}]},
 	 "results":[{"ruleId":"B","ruleIndex":0},{"ruleId":"A/1/2"},{"ruleIndex":1},{"ruleIndex":-1},{"ruleIndex":9},{"ruleIndex":2},{"rule":{"index":0,"toolComponent":{"name":"x"}}},

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzFile takes anything for a file. Whatever it is, nothing crashes, the numbers add up, and the findings are
-// valid and encode (see check); what encoding/json takes for SARIF has as many results here.
+// FuzzFile reads any input. It must not crash, the numbers must add up, the findings must be valid (see check), and a file
+// that encoding/json decodes must have the same number of results.
 func FuzzFile(f *testing.F) {
 	for _, b := range smallFiles(f) {
 		f.Add(b)
@@ -31,8 +31,8 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
-// plainKeys says whether encoding/json and SARIF agree on what the keys "runs" and "results" are: it takes them
-// in any case, and a second one replaces the first.
+// plainKeys reports whether encoding/json and this package find the same members "runs" and "results": encoding/json
+// ignores case, and a repeated member replaces the first one.
 func plainKeys(b []byte) bool {
 	lower := bytes.ToLower(b)
 	return bytes.Count(lower, []byte(`"runs"`)) == 1 && bytes.Count(b, []byte(`"runs"`)) == 1 &&

@@ -10,7 +10,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// log returns a SARIF file with n results of about 500 bytes, written as scanners write them.
+// log returns a typical SARIF file with n results of about 500 bytes.
 func log(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
@@ -38,7 +38,7 @@ func result(i int) []byte {
 		1+i%2, i, i%97, i%1009, 1+i%5000, 1+i%5000, i*2654435761)
 }
 
-// stream is a file of head, n repeats of unit with commas between them, and tail, that takes no memory.
+// stream is a file of head, n repeats of unit separated by commas, and tail. It is generated while it is read.
 type stream struct {
 	head, unit, tail string
 	n                int64
@@ -87,9 +87,8 @@ func (s *stream) Seek(off int64, whence int) (int64, error) {
 
 func drop(*report.Finding) error { return nil }
 
-// BenchmarkFindings reads 50 MB, both passes; BenchmarkUnmarshal decodes the same all at once into the least
-// that can be called the results. Compare B/op: the first does not depend on the size of the file but for what
-// the findings themselves take.
+// BenchmarkFindings reads 50 MB in both passes. BenchmarkUnmarshal decodes the same file as a whole into minimal structs.
+// The B/op of the first grows with the file only by the findings themselves.
 func BenchmarkFindings(b *testing.B) {
 	data := log(110_000)
 	b.SetBytes(int64(len(data)))

@@ -57,7 +57,7 @@ func TestBadResultsAreQuarantinedAlone(t *testing.T) {
 	} {
 		for _, in := range []string{file(good, bad, good), file(bad, good, good), file(good, good, bad, bad)} {
 			if bad == "" && strings.HasPrefix(in, head+",") {
-				continue // a comma at the very start takes the first result with it
+				continue // a leading comma also removes the first result
 			}
 			sum, got, err := check(t, []byte(in), Options{Limits: Limits{MaxResultBytes: 4 << 10, MaxDepth: 50}})
 			if err != nil || sum.Partial || sum.Findings != 2 || got[1].RuleID != "good" {
@@ -74,14 +74,14 @@ func TestBadResultsAreQuarantinedAlone(t *testing.T) {
 	}
 }
 
-func TestManyBadResultsInBoundedList(t *testing.T) {
+func TestRejectedListIsBounded(t *testing.T) {
 	sum, _, err := check(t, []byte(file(strings.Split(strings.Repeat("{\x01}.", 5000)+"{}", ".")...)), Options{})
 	if err != nil || sum.Quarantined != 5000 || sum.Findings != 1 || len(sum.Rejected) != maxRejected || sum.Rejected[99].Index != 99 {
 		t.Errorf("%d quarantined, %d findings, %d listed, %v", sum.Quarantined, sum.Findings, len(sum.Rejected), err)
 	}
 }
 
-func TestLongMessageIsCutAndKeptWhole(t *testing.T) {
+func TestLongMessageIsTruncatedAndPreserved(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	_, got, err := check(t, []byte(file(`{"message":{"text":"`+long+`"}}`)), Options{Limits: Limits{MaxMessageBytes: 64}})
 	if err != nil {
@@ -125,7 +125,7 @@ func TestLimitsValidate(t *testing.T) {
 	err := Limits{MaxBytes: -2, MaxDepth: 20_000, MaxResultBytes: -1}.Validate()
 	for _, want := range []string{"max_bytes: -2", "max_depth: 20000 is outside 10 to 10000", "max_result_bytes: -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not say %q", err, want)
+			t.Errorf("%v does not contain %q", err, want)
 		}
 	}
 	off := Limits{MaxBytes: -1, MaxRuns: -1, MaxRules: -1, MaxResults: -1}

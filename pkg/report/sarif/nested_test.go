@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestPlacesInFlowsAreResolved(t *testing.T) {
+func TestLocationsInFlowsAreResolved(t *testing.T) {
 	index := func(n float64) *float64 { return &n }
 	f, r := &File{root: root{spellings: []string{"/repo"}}}, &run{
 		bases:     map[string]artifact{"SRC": {URI: "file:///repo/src/"}},
@@ -38,7 +38,7 @@ func TestPlacesInFlowsAreResolved(t *testing.T) {
 	}
 }
 
-// A flow in a file is one in the finding, wherever its places are named.
+// Code flows are copied to the finding with their locations resolved.
 func TestFlowsOfAResult(t *testing.T) {
 	in := strings.Replace(file(`{"message":{"text":"m"},"analysisTarget":{"index":0},"codeFlows":[{"threadFlows":[{"locations":[{"location":{"physicalLocation":{"artifactLocation":{"index":0}}}}]}]}],`+
 		`"fixes":[{"artifactChanges":[{"artifactLocation":{"index":0}}]}],"stacks":[{"frames":[{"location":{"physicalLocation":{"artifactLocation":{"index":0}}}}]}],`+

@@ -92,7 +92,7 @@ func TestOpenReadsEncodingsAndBanners(t *testing.T) {
 	}
 }
 
-func TestUTF16Halves(t *testing.T) {
+func TestUnpairedSurrogates(t *testing.T) {
 	r := newUTF16Reader(bytes.NewReader([]byte{0x3d, 0xd8, 'a', 0, 0x00, 0xde, 0x3d, 0xd8, 0x00, 0xde, 'b', 0, 'c'}), binary.LittleEndian)
 	got, err := io.ReadAll(r)
 	if want := "\uFFFDa\uFFFD😀b\uFFFD"; string(got) != want || err != nil {

@@ -12,19 +12,19 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// spot is where a scanner found something.
+// spot is the place of a result.
 type spot struct {
 	rule, file string // file: relative to the root, with slashes
 	line       int
 }
 
-// found is what one scan finds; two are of one rule in one line.
+// found are the results of one scan. Two of them have the same rule and line.
 var found = []spot{
 	{"R1", "cmd/main.go", 10}, {"R1", "cmd/main.go", 20}, {"R2", "cmd/main.go", 10}, {"R1", "pkg/a b/x.go", 10},
 	{"R2", "pkg/ü/y.go", 7}, {"R1", "top.go", 1}, {"R2", "100%.go", 3}, {"R1", "cmd/main.go", 10},
 }
 
-// scanned writes what was found as a scanner of the tool does that calls files as uri says; more is for the run.
+// scanned returns the SARIF file of a tool with these results. uri formats a path, and more is added to the run.
 func scanned(tool string, found []spot, more string, uri func(file string) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"version":"2.1.0","runs":[{"results":[`)
@@ -39,7 +39,7 @@ func scanned(tool string, found []spot, more string, uri func(file string) strin
 	return b.String()
 }
 
-// fingerprinted returns the findings of a file by the fingerprints they have in a report.
+// fingerprinted returns the findings of a file by their fingerprints in a report.
 func fingerprinted(t *testing.T, file string, opt Options) map[string]*report.Finding {
 	t.Helper()
 	_, got, err := check(t, []byte(file), opt)
@@ -67,8 +67,8 @@ func fingerprinted(t *testing.T, file string, opt Options) map[string]*report.Fi
 	return out
 }
 
-// TestFingerprintsAreStable scans the same code in other places, with tools that write its paths in other ways and
-// in another order.
+// TestFingerprintsAreStable reads files of the same code in other directories, with paths in other forms and with
+// results in another order.
 func TestFingerprintsAreStable(t *testing.T) {
 	quoted := func(format string, escape func(string) string) func(string) string {
 		return func(file string) string { return fmt.Sprintf(format, escape(file)) }
@@ -91,7 +91,7 @@ func TestFingerprintsAreStable(t *testing.T) {
 		"file URIs":                         {scanned("x", found, "", quoted(`{"uri":"file://`+there+`/%s"}`, escaped)), there},
 		"a base below the root":             {scanned("x", found, base("file://"+there+"/"), quoted(`{"uri":"%s","uriBaseId":"SRCROOT"}`, escaped)), there},
 		"a base of another machine":         {scanned("x", found, base("file:///C:/agent/_work/1/s/"), quoted(`{"uri":"%s","uriBaseId":"SRCROOT"}`, escaped)), there},
-		"a base that nobody knows":          {scanned("x", found, "", quoted(`{"uri":"%s","uriBaseId":"%%SRCROOT%%"}`, escaped)), here},
+		"an unknown base":                   {scanned("x", found, "", quoted(`{"uri":"%s","uriBaseId":"%%SRCROOT%%"}`, escaped)), here},
 		"dots":                              {scanned("x", found, "", quoted(`{"uri":"./x/../%s"}`, escaped)), ""},
 		"backslashes":                       {scanned("x", found, "", quoted(`{"uri":"%s"}`, windows)), ""},
 		"escaped backslashes":               {scanned("x", found, "", quoted(`{"uri":"%s"}`, func(f string) string { return strings.ReplaceAll(escaped(f), "/", "%5C") })), there},
@@ -117,8 +117,8 @@ func TestFingerprintsAreStable(t *testing.T) {
 	}
 }
 
-// TestLinesThatMove holds what is promised of fingerprints when lines are added above: nothing for code and secrets,
-// but the scanner's own fingerprints; that they stay for misconfigurations and packages.
+// TestLinesThatMove checks the fingerprints after lines were added above a finding: they are unchanged for
+// misconfigurations and packages, and code and secrets keep the scanner's own fingerprints.
 func TestLinesThatMove(t *testing.T) {
 	uri := func(file string) string { return fmt.Sprintf(`{"uri":%q}`, file) }
 	at := func(rule string, line int) []spot { return []spot{{rule, "a.tf", line}} }

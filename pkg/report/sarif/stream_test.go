@@ -13,8 +13,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// TestAnyOrderAnyMix writes files with their keys in random order, and results that are good, odd or bad, and
-// compares what is read with what was written.
+// TestAnyOrderAnyMix reads files with members in random order and with good, odd and bad results, and compares the findings
+// with the results that were written.
 func TestAnyOrderAnyMix(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	bad := []string{`{"a":NaN}`, "{\"a\":\"\x02\"}", `7`, `null`, `{"ruleId":"` + strings.Repeat("y", 3000) + `"}`, `{"a":{"b"}}`}
@@ -60,7 +60,7 @@ func shuffled(rng *rand.Rand, members ...string) string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// TestTruncatedAnywhere cuts a file at every byte: what is whole before the cut is read, and the cut is said.
+// TestTruncatedAnywhere truncates a file at every byte. All complete results are read, and the summary is partial.
 func TestTruncatedAnywhere(t *testing.T) {
 	whole := log(6)
 	for n := len(head); n < len(whole); n++ {
@@ -82,7 +82,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 	}
 }
 
-// TestPiecewiseInput reads from a reader that gives one byte at a time, with bad values that must be skipped.
+// TestPiecewiseInput reads one byte at a time, with bad values that must be skipped.
 func TestPiecewiseInput(t *testing.T) {
 	in := file("{\x01}", string(result(1)), `{"big":"`+strings.Repeat("z", 5000)+`"}`, string(result(2)))
 	f, err := Open(&slow{Reader: bytes.NewReader([]byte(in))}, Options{Limits: Limits{MaxResultBytes: 1024}})
@@ -99,7 +99,7 @@ type slow struct{ *bytes.Reader }
 
 func (s *slow) Read(p []byte) (int, error) { return s.Reader.Read(p[:min(1, len(p))]) }
 
-// TestMemoryDoesNotDependOnSize reads files of 12 MB of which some part is huge: none of it stays in memory.
+// TestMemoryDoesNotDependOnSize reads files of 12 MB with one large part, which must not stay in memory.
 func TestMemoryDoesNotDependOnSize(t *testing.T) {
 	const run = `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"t"}},`
 	const rest = `"results":[{}]}]}`
@@ -124,7 +124,7 @@ func TestMemoryDoesNotDependOnSize(t *testing.T) {
 	}
 }
 
-// heapOf reads a file and returns by how much the heap grows at most.
+// heapOf reads a file and returns the maximum growth of the heap.
 func heapOf(t testing.TB, s *stream, lim Limits) (Summary, int64) {
 	heap := func() int64 {
 		var m runtime.MemStats
@@ -152,7 +152,7 @@ func heapOf(t testing.TB, s *stream, lim Limits) (Summary, int64) {
 	return sum, most - before
 }
 
-// BenchmarkHeapAt200MB says by how much the heap grows on a file of 200 MB.
+// BenchmarkHeapAt200MB measures the growth of the heap for a file of 200 MB.
 func BenchmarkHeapAt200MB(b *testing.B) {
 	unit := string(result(3))
 	s := &stream{head: head, unit: unit, tail: tail, n: 200_000_000 / int64(len(unit)+1)}
@@ -164,7 +164,7 @@ func BenchmarkHeapAt200MB(b *testing.B) {
 	}
 }
 
-func TestFramerCountsAsADecoderDoes(t *testing.T) {
+func TestFramerCountsLikeDecoder(t *testing.T) {
 	for _, in := range []string{
 		`[]`, `[ ]`, `[1]`, `["a,b"]`, `["\",",2]`, `[[1,2],{"a":[3,4]},null]`, `[[],[]]`, `[ {} , "" ]`, `[[[[]]]]`, `["\\"]`, `["\\\"]", 1]`,
 	} {

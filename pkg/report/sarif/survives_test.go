@@ -13,15 +13,15 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// survivesDoc is the page whose table says what survives.
+// survivesDoc is the page with the table of mappings.
 const survivesDoc = "../../../docs/format/sarif.md"
 
-// resultMembers are all members that SARIF 2.1.0 gives a result.
+// resultMembers are all members of a result in SARIF 2.1.0.
 var resultMembers = strings.Fields(`ruleId ruleIndex rule kind level message analysisTarget locations guid correlationGuid
 	occurrenceCount partialFingerprints fingerprints stacks codeFlows graphs graphTraversals relatedLocations suppressions
 	baselineState rank attachments hostedViewerUri workItemUris provenance fixes taxa webRequest webResponse properties`)
 
-// pick returns the value at a path like "locations[0].id", nil if there is none.
+// pick returns the value at a path such as "locations[0].id", or nil.
 func pick(v any, path string) any {
 	for _, step := range strings.Split(path, ".") {
 		name, index, list := strings.Cut(step, "[")
@@ -39,7 +39,7 @@ func pick(v any, path string) any {
 	return v
 }
 
-// decodeAny returns what v is in JSON.
+// decodeAny returns v after a round trip through JSON.
 func decodeAny(t *testing.T, v any) (out any) {
 	t.Helper()
 	b, ok := v.([]byte)
@@ -55,7 +55,7 @@ func decodeAny(t *testing.T, v any) (out any) {
 	return out
 }
 
-// inLog returns what a path of the table means in a SARIF file of one result.
+// inLog returns the path in a SARIF file of one result that a path of the table stands for.
 func inLog(log any, path string) any {
 	run := pick(log, "runs[0]")
 	if rest, ok := strings.CutPrefix(path, "run."); ok {
@@ -69,7 +69,7 @@ func inLog(log any, path string) any {
 	return pick(result, path)
 }
 
-// headOf is the head of a report of a run, as package scan makes it.
+// headOf returns the head of a run's report, as package scan makes it.
 func headOf(r Run) *report.Report {
 	head := &report.Report{Tool: &r.Tool}
 	head.Metadata.Timestamp, head.Metadata.CoverageType = r.EndTime, report.CoverageFull
@@ -79,8 +79,8 @@ func headOf(r Run) *report.Report {
 	return head
 }
 
-// TestWhatSurvives holds each row of the table to a file that has everything: it is in the finding, and in the export
-// it is what it was, unless the row says that it is resolved. No member of a result is missing from the page.
+// TestWhatSurvives checks each row of the table against a file with all members: the member is in the finding, and in the
+// export it is unchanged unless it is resolved. The page must list all members of a result.
 func TestWhatSurvives(t *testing.T) {
 	in, err := os.ReadFile("testdata/survives.sarif")
 	if err != nil {

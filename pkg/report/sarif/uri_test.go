@@ -67,7 +67,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// A run that was made elsewhere has a base for the root, and perhaps others, which are not.
+// In a run that was made elsewhere, one base corresponds to the root, and others do not.
 func TestForeignBases(t *testing.T) {
 	file := func(uri string) artifact { return artifact{URI: text(uri)} }
 	for name, tc := range map[string]struct {
@@ -78,12 +78,12 @@ func TestForeignBases(t *testing.T) {
 	}{
 		"its only base":                {map[string]artifact{"ANY": file("file:///builds/x/")}, "ANY", "a/b.go", false},
 		"a base without a place":       {map[string]artifact{"ROOTPATH": file("file:///")}, "ROOTPATH", "a/b.go", false},
-		"the one that is called root":  {map[string]artifact{"%SRCROOT%": file("file:///ci/"), "HOME": file("file:///home/u/")}, "%SRCROOT%", "a/b.go", false},
+		"the one named root":           {map[string]artifact{"%SRCROOT%": file("file:///ci/"), "HOME": file("file:///home/u/")}, "%SRCROOT%", "a/b.go", false},
 		"the other one":                {map[string]artifact{"%SRCROOT%": file("file:///ci/"), "HOME": file("file:///home/u/")}, "HOME", "/home/u/a/b.go", true},
-		"of two none is called root":   {map[string]artifact{"A": file("file:///a/"), "B": file("file:///b/")}, "A", "/a/a/b.go", true},
-		"of two both are called root":  {map[string]artifact{"ROOT1": file("file:///a/"), "ROOT2": file("file:///b/")}, "ROOT2", "/b/a/b.go", true},
+		"two, none named root":         {map[string]artifact{"A": file("file:///a/"), "B": file("file:///b/")}, "A", "/a/a/b.go", true},
+		"two, both named root":         {map[string]artifact{"ROOT1": file("file:///a/"), "ROOT2": file("file:///b/")}, "ROOT2", "/b/a/b.go", true},
 		"one is the root of the scan":  {map[string]artifact{"SRC": file("file:///repo/src/"), "TMP": file("file:///tmp/")}, "TMP", "/tmp/a/b.go", true},
-		"and what is in it is in it":   {map[string]artifact{"SRC": file("file:///repo/src/"), "TMP": file("file:///tmp/")}, "SRC", "src/a/b.go", false},
+		"a path below that root":       {map[string]artifact{"SRC": file("file:///repo/src/"), "TMP": file("file:///tmp/")}, "SRC", "src/a/b.go", false},
 		"below the only base":          {map[string]artifact{"R": file("file:///ci/"), "S": {URI: "sub/", BaseID: "R"}}, "S", "sub/a/b.go", false},
 		"no such base":                 {nil, "%SRCROOT%", "a/b.go", false},
 		"a base on a Windows machine":  {map[string]artifact{"SRCROOT": file("file:///C:/agent/_work/1/s/")}, "SRCROOT", "a/b.go", false},
@@ -97,7 +97,7 @@ func TestForeignBases(t *testing.T) {
 	}
 }
 
-// What is beside the root in the repository around it is outside.
+// A path in the repository but beside the root is outside.
 func TestBaseAboveTheRoot(t *testing.T) {
 	f, r := &File{root: root{spellings: []string{"/repo/service"}}}, &run{bases: map[string]artifact{"SRCROOT": {URI: "file:///repo/"}}}
 	f.findHome(r)
@@ -108,8 +108,8 @@ func TestBaseAboveTheRoot(t *testing.T) {
 	}
 }
 
-// A path that a symbolic link leads out of the root is marked, also where .. hides behind the link.
-func TestLinksThatLeaveTheRoot(t *testing.T) {
+// A path with a symbolic link out of the root is marked, also if .. follows the link.
+func TestLinksOutOfTheRoot(t *testing.T) {
 	dir := t.TempDir()
 	root, away := filepath.Join(dir, "root"), filepath.Join(dir, "away")
 	for _, d := range []string{filepath.Join(root, "src"), filepath.Join(away, "deep")} {
@@ -121,7 +121,7 @@ func TestLinksThatLeaveTheRoot(t *testing.T) {
 		"out": away, "src/up": "../../away", "src/self": "../src", "file": filepath.Join(away, "secret"), "src/loop": "loop", "deep": filepath.Join(away, "deep"),
 	} {
 		if err := os.Symlink(to, filepath.Join(root, filepath.FromSlash(link))); err != nil {
-			t.Skip(err) // on Windows it takes a privilege
+			t.Skip(err) // requires a privilege on Windows
 		}
 	}
 	if err := os.WriteFile(filepath.Join(away, "secret"), nil, 0o600); err != nil {
@@ -138,7 +138,7 @@ func TestLinksThatLeaveTheRoot(t *testing.T) {
 		"deep/../secret": {"secret", true}, "src/../src/a.go": {"src/a.go", false}, "": {"", false}, ".": {".", false},
 		filepath.ToSlash(root) + "/out/a.go": {"out/a.go", true}, filepath.ToSlash(root) + "/src/a.go": {"src/a.go", false},
 	} {
-		for range 2 { // the second time from memory
+		for range 2 { // the second time from the cache
 			if got, outside := f.resolve(&run{}, artifact{URI: text(uri)}); got != tc.path || outside != tc.outside {
 				t.Errorf("%q: %q outside %t, want %q %t", uri, got, outside, tc.path, tc.outside)
 			}

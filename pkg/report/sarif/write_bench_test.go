@@ -9,9 +9,8 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// BenchmarkWriter reads 10 000 results and writes their findings, as one that read them or as a store gives them back.
-// import/export is how many times as long reading takes as writing; both take turns, so that a busy machine is as busy
-// for either.
+// BenchmarkWriter reads 10,000 results and writes their findings, directly and after a round trip through JSON.
+// import/export is the ratio of the times of reading and writing, which alternate so that load affects both.
 func BenchmarkWriter(b *testing.B) {
 	data := log(10_000)
 	for _, from := range []string{"reader", "store"} {

@@ -13,7 +13,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// FuzzRoundTrip takes anything for a file: what is read of it, written and read again is what was read first.
+// FuzzRoundTrip reads any input. Its findings must be the same after they were written and read again.
 func FuzzRoundTrip(f *testing.F) {
 	for _, b := range smallFiles(f) {
 		f.Add(b)
@@ -23,8 +23,8 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { roundTrip(t, b, Options{Root: "/home/me/repo"}) })
 }
 
-// FuzzWriter takes anything for a finding, e.g. one that another agent has sent: it is written as JSON, and reading it
-// gives the same finding, but for what a reader takes from nobody.
+// FuzzWriter writes any finding, such as one from another agent. Reading it must give the same finding, except for the
+// fields that a reader does not accept from a file.
 func FuzzWriter(f *testing.F) {
 	golden, _ := filepath.Glob("testdata/*.golden.json")
 	for _, name := range golden {
@@ -67,8 +67,8 @@ func FuzzWriter(f *testing.F) {
 	})
 }
 
-// FuzzPath takes anything for a URI. Its path climbs out of the root or is absolute only where it is marked, and a path
-// written as a URI is the same path.
+// FuzzPath resolves any URI. A path that leads out of the root or is absolute must be marked, and a path must survive
+// its conversion to a URI.
 func FuzzPath(f *testing.F) {
 	for _, uri := range []string{
 		"a/b.go", "../x", "%2e%2e/x", "..%5c..%5cx", "file:///repo/../etc", "file://localhost/repo/a b", `C:\x`, "file:///C:/x", "//h/s", "a:b", "./a:b",
@@ -94,7 +94,7 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("%q of %q: %q has backslashes", uri, base, p)
 		}
 		if len(p) >= maxURI {
-			return // it was cut
+			return // truncated
 		}
 		if back, out := file.resolve(r, artifact{URI: text(uriOf(p))}); back != p || out != outside {
 			t.Errorf("%q, written as %q, is read as %q, outside %t and %t", p, uriOf(p), back, outside, out)

@@ -11,7 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// export writes findings as one run of a tool.
+// export writes findings as one run.
 func export(t testing.TB, head *report.Report, findings []*report.Finding) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -30,7 +30,7 @@ func export(t testing.TB, head *report.Report, findings []*report.Finding) []byt
 	return b.Bytes()
 }
 
-// same fails unless two findings say the same in JSON, where the order of members and null ones do not count.
+// same fails the test unless two findings have the same JSON, apart from the order of members and null values.
 func same(t testing.TB, what string, want, got *report.Finding) {
 	t.Helper()
 	x, y := generic(t, want), generic(t, got)
@@ -65,7 +65,7 @@ func generic(t testing.TB, f *report.Finding) map[string]any {
 	return p
 }
 
-// stored returns the findings as a store gives them back: through JSON.
+// stored returns the findings after a round trip through JSON, as from a store.
 func stored(t testing.TB, in []*report.Finding) (out []*report.Finding) {
 	t.Helper()
 	b, err := json.Marshal(in)
@@ -78,8 +78,8 @@ func stored(t testing.TB, in []*report.Finding) (out []*report.Finding) {
 	return out
 }
 
-// roundTrip holds that what is read, written and read again is what was read first, also by way of a store, and that
-// writing it again gives the same bytes.
+// roundTrip checks that findings are the same after they were written and read, directly and from a store, and that
+// writing them again gives the same bytes.
 func roundTrip(t *testing.T, b []byte, opt Options) (exported []byte) {
 	t.Helper()
 	_, first, err := check(t, b, opt)
@@ -110,8 +110,8 @@ func roundTrip(t *testing.T, b []byte, opt Options) (exported []byte) {
 	return exported
 }
 
-// TestRoundTrip reads, writes and reads testdata, and with SARIF_CORPUS=dir[:dir…] the files there too. With
-// SARIF_EXPORT=dir what was written is left there, for other tools to look at.
+// TestRoundTrip reads, writes and reads all corpus files. With SARIF_EXPORT=dir the exports are written to that directory,
+// for validation by other tools.
 func TestRoundTrip(t *testing.T) {
 	for _, path := range corpusFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			opt := Options{Root: "/home/me/repo", AssetRef: "a", AssetType: "repository", AssetValue: "r"}
 			out := roundTrip(t, b, opt)
-			t.Logf("%d bytes, written %d, results with a residue: %d", len(b), len(out), bytes.Count(out, []byte(`"`+supplementName+`"`)))
+			t.Logf("%d bytes, written %d, results with a supplement: %d", len(b), len(out), bytes.Count(out, []byte(`"`+supplementName+`"`)))
 			if dir := os.Getenv("SARIF_EXPORT"); dir != "" {
 				if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), out, 0o600); err != nil {
 					t.Fatal(err)

@@ -37,7 +37,7 @@ func TestWriterHoldsNoFindings(t *testing.T) {
 	}
 }
 
-// Behind the bound of rules, what a rule says stands beside the result, and comes back all the same.
+// The content of a rule beyond the bound is in the supplement of its result, and survives.
 func TestMoreRulesThanARunDescribes(t *testing.T) {
 	const most = 50
 	var in []*report.Finding
@@ -74,7 +74,7 @@ func TestMoreRulesThanARunDescribes(t *testing.T) {
 	}
 }
 
-// What a finding is about is known from the file where the reader does not say, from the run or from the result.
+// The asset of a finding is read from the run or the result, unless the reader's options set it.
 func TestAssetsSurvive(t *testing.T) {
 	about := func(kind, value string) *report.Finding {
 		return &report.Finding{Type: "x", Title: "t", Severity: report.Low, AssetRef: "a", AssetType: kind, AssetValue: value}
@@ -95,7 +95,7 @@ func TestAssetsSurvive(t *testing.T) {
 	}
 }
 
-// failing takes n bytes, and then none.
+// failing accepts n bytes and then returns errors.
 type failing struct{ n int }
 
 var errFull = errors.New("no space")
@@ -154,10 +154,10 @@ func TestWriterErrors(t *testing.T) {
 	}
 }
 
-// The residue of a finding is as little to be believed as the rest of a file.
-func TestResidueIsNotBelieved(t *testing.T) {
-	result := func(uri, residue string) string {
-		return file(fmt.Sprintf(`{"ruleId":"r","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":%q}}}],"properties":{"a":1,"rediver/finding":%s}}`, uri, residue))
+// A supplement is as untrusted as the rest of a file.
+func TestSupplementIsUntrusted(t *testing.T) {
+	result := func(uri, supplement string) string {
+		return file(fmt.Sprintf(`{"ruleId":"r","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":%q}}}],"properties":{"a":1,"rediver/finding":%s}}`, uri, supplement))
 	}
 	opt := Options{Root: "/repo", AssetRef: "ours", AssetValue: "our", AssetType: "repository"}
 	for name, c := range map[string]struct {
