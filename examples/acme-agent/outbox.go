@@ -22,8 +22,8 @@ func openOutbox(path string) (*outbox, error) {
 }
 
 // Upload implements pipeline.Uploader. It is called concurrently, and may be called again with a key that it has written
-// already: whoever reads the file drops a second line with the same key. An error of it is retried with backoff; one
-// that no retry can help is wrapped in pipeline.Permanent.
+// already: a reader of the file drops a second line with the same key. After an error the part is retried with backoff;
+// after one that is wrapped in pipeline.Permanent it is not.
 func (o *outbox) Upload(_ context.Context, pt *part.Part) (*pipeline.Result, error) {
 	r, err := pt.Report()
 	if err != nil {

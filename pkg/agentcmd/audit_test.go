@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit"
 )
 
@@ -128,11 +129,11 @@ func TestAuditTail(t *testing.T) {
 	}
 	h.run("audit", "tail", "-n", "-1").want(ExitUsage, "--lines")
 	followers := map[int]*process{19: h.start("audit", "tail", "-f", "-n", "2", "-o", "json"), 21: h.start("audit", "tail", "-f", "-n", "0", "-o", "json")}
-	until(t, "its first lines", func() bool { return strings.Count(followers[19].out.String(), "\n") == 2 })
+	testkit.Eventually(t, "its first lines", func() bool { return strings.Count(followers[19].out.String(), "\n") == 2 })
 	log(21, 1200) // over two rotations
 	for first, p := range followers {
 		// The one that begins with nothing may have begun a moment later.
-		until(t, "the last line", func() bool { return p.out.contains(`"job_id":"j-1200"`) })
+		testkit.Eventually(t, "the last line", func() bool { return p.out.contains(`"job_id":"j-1200"`) })
 		p.signal(syscall.SIGINT)
 		if code := p.wait(); code != ExitOK {
 			t.Errorf("Ctrl-C: exit %d: %s", code, p.err.String())
@@ -163,7 +164,7 @@ func TestAuditTail(t *testing.T) {
 	}
 }
 
-// Each damage, and what the operator and his script are told.
+// Each kind of damage has its verdict, exit code and message.
 func TestAuditVerify(t *testing.T) {
 	t.Parallel()
 	edit := func(t *testing.T, h *home, f func(b []byte) []byte) {

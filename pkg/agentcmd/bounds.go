@@ -67,7 +67,7 @@ func (c *settings) admission() error {
 	return err
 }
 
-// warnings returns what is valid in the configuration, but probably a mistake.
+// warnings returns the settings that are valid, but probably a mistake.
 func (c *settings) warnings() (out []error) {
 	if err := c.Limits.Computational.JobsBound(c.Resource); err != nil {
 		out = append(out, err)

@@ -136,8 +136,8 @@ func (c *agentSettings) validate(app App) error {
 	return v.Err()
 }
 
-// scanConfig returns the scanner configuration with a table of the built-in definitions, the given ones, and those of
-// the operator.
+// scanConfig returns the scanner configuration with a table of the built-in definitions, the given ones, and the
+// operator's.
 func (c *settings) scanConfig(defined []scan.Definition) (scan.Config, error) {
 	sc := c.Scan
 	own, err := scan.ReadDefinitions(c.Agent.ScannersDir)

@@ -296,7 +296,7 @@ func FuzzConfig(f *testing.F) {
 			err = c.check(exampleApp, file)
 		}
 		if err != nil && err.Error() == "" {
-			t.Error("an error without a word")
+			t.Error("Error() is empty")
 		}
 	})
 }

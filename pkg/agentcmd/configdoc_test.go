@@ -29,7 +29,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/configuration.md again")
 
-// The generated tables stand between these lines; what is around them is written by hand.
+// The generated tables stand between these lines; the text around them is written by hand.
 const (
 	referenceBegin = "<!-- generated: make docs -->\n"
 	referenceEnd   = "<!-- end of the generated part -->\n"
@@ -101,7 +101,7 @@ type structDoc struct {
 	fields map[string]string
 }
 
-// table writes the settings of a struct, then those of the structs in it.
+// table writes the settings of a struct, then a table for each struct in it.
 func (r *reference) table(v reflect.Value, path []string) {
 	r.rows(v, path, true)
 	for i := range v.NumField() {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+
+	"github.com/rediverio/sdk/internal/testkit"
 )
 
 // process is a running agent.
@@ -53,7 +55,7 @@ func (h *home) daemon(args ...string) *process {
 // says waits for a text on standard error.
 func (p *process) says(text string) {
 	p.h.t.Helper()
-	until(p.h.t, text, func() bool {
+	testkit.Eventually(p.h.t, text, func() bool {
 		if p.err.contains(text) {
 			return true
 		}
@@ -76,7 +78,7 @@ func (p *process) signal(s syscall.Signal) {
 // wait waits for the end and returns the exit code; -1 for an end by a signal.
 func (p *process) wait() int {
 	p.h.t.Helper()
-	until(p.h.t, "end of the agent", func() bool {
+	testkit.Eventually(p.h.t, "end of the agent", func() bool {
 		select {
 		case <-p.done:
 			return true

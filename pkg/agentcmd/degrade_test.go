@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
-// A daemon whose disk is under its floor, or that is paused for a drill, leaves the jobs where they are and says so.
+// A daemon whose disk is under its floor, or that is paused for a drill, leaves the jobs where they are, and its status shows it.
 func TestAPausedDaemonTakesNoJob(t *testing.T) {
 	for name, env := range map[string][2]string{
 		"full disk": {"REDIVER_LIMITS_FILE_SYSTEM_MIN_FREE_DISK_SPACE_MB=1073741824", "disk_free_mb"},
@@ -33,7 +34,7 @@ func TestAPausedDaemonTakesNoJob(t *testing.T) {
 			dropJob(t, h.state, "job", "good", t.TempDir())
 			var s *daemonStatus
 			from := time.Time{}
-			until(t, "twenty samples of a paused agent", func() bool {
+			testkit.Eventually(t, "twenty samples of a paused agent", func() bool {
 				s = d.status()
 				if from.IsZero() {
 					from = s.Agent.Resource.Metrics.Timestamp
@@ -73,12 +74,12 @@ func TestDocsNameEveryDegradationRule(t *testing.T) {
 	}
 	for _, l := range limits.Levels() {
 		if !strings.Contains(string(b), "\n| "+string(l)+" | ") {
-			t.Errorf("docs/limits.md does not say what %s is", l)
+			t.Errorf("docs/limits.md does not explain %s", l)
 		}
 	}
 }
 
-// What docs/limits.md names as metrics is in the status of a daemon: the limits by their names, the rest by its path.
+// The metrics in docs/limits.md are in the status of a daemon: limits by their names, the others by their paths.
 func TestStatusHasTheMetricsOfTheDocs(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
@@ -87,7 +88,7 @@ func TestStatusHasTheMetricsOfTheDocs(t *testing.T) {
 	srv := ingesttest.New(t)
 	d := h.daemon(h.to(srv)...)
 	dropJob(t, h.state, "job", "good", t.TempDir())
-	until(t, "a report", func() bool { return srv.Stats("").Reports == 1 })
+	testkit.Eventually(t, "a report", func() bool { return srv.Stats("").Reports == 1 })
 	have := map[string]limits.Usage{}
 	for _, u := range d.status().Limits {
 		have[u.Name] = u
@@ -140,7 +141,7 @@ func hasPath(t reflect.Type, names []string) bool {
 	return false
 }
 
-// Who sets max_concurrent_jobs and not max_goroutines is told: by validate, at the start, and in the log.
+// A max_concurrent_jobs above max_goroutines is a warning of validate, at the start, and in the log.
 func TestTheBoundOfGoroutinesIsTold(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, scanners(t))
@@ -156,7 +157,7 @@ func TestTheBoundOfGoroutinesIsTold(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), `"limit":5,"resource":"slots","unit":"jobs","value":16`) {
 		t.Errorf("%v; the audit log is\n%s", err, log)
 	}
-	// What the limits leave no room for is refused by validate, as by the daemon.
+	// validate refuses the same guarantees as the daemon: more than the limits leave room for.
 	write(t, h.config, "resource: {budgets: [{component: gitleaks, guaranteed: {slots: 6}}]}\n")
 	h.run("validate").want(ExitConfig, "together they guarantee 6 slots, more than max_concurrent_jobs (5)")
 	h = newHome(t, scanners(t))
@@ -196,7 +197,7 @@ func TestDegradationRulesFromAFile(t *testing.T) {
 	}
 }
 
-// With limits.memory.heap_guard no job begins while the heap is full of what is alive.
+// With limits.memory.heap_guard no job starts while the heap is full of live objects.
 func TestHeapGuardShutsTheGate(t *testing.T) {
 	e := &engine{heap: limits.NewHeapGuard(limits.MemoryLimits{MaxHeapSizeMB: 16})}
 	if err := e.gate(); err != nil {

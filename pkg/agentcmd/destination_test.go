@@ -8,7 +8,7 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 )
 
-// What was tried on the agent's own server first is not kept from the platform's.
+// Receipts of the agent's own server do not count for the platform's: a report goes to both.
 func TestImportGoesToEachServerOnce(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)

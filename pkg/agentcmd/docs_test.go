@@ -146,7 +146,7 @@ func parses(line string) error {
 
 var flagUsage = regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`)
 
-// TestDocsNameEveryVerbAndFlag: a verb or a flag that no page names is one that nobody finds.
+// TestDocsNameEveryVerbAndFlag holds docs/commands.md to all verbs and flags there are.
 func TestDocsNameEveryVerbAndFlag(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(repoRoot, "docs", "commands.md"))
 	if err != nil {
@@ -234,7 +234,7 @@ func declared(t *testing.T) (names map[string]map[string]bool, tests map[string]
 			}
 			f, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
 			if err != nil {
-				return nil // somebody is at it: the compiler will say
+				return nil // the compiler reports it
 			}
 			pkg := f.Name.Name
 			if names[pkg] == nil {

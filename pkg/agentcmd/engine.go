@@ -46,7 +46,7 @@ type engine struct {
 	scanner *scanner       // nil in an import
 	watcher *watch.Watcher // nil in one-shot commands
 
-	closers []func() error // what is open, in the order in which it was opened
+	closers []func() error // in the order in which the parts were opened
 }
 
 // newEngine wires an agent. build gives it a source and a scanner. If it fails, everything is closed.

@@ -49,7 +49,7 @@ func tools(h *home) (names []string) {
 	return names
 }
 
-// What a scanner said goes through the chunk store, an upload and the ingest store, out as SARIF, and through all of it
+// A scanner's output goes through the chunk store, an upload and the ingest store, out as SARIF, and through all of it
 // again into another store, and is the same. SARIF_CORPUS=dir[:dir…] are more files to try.
 func TestExportedFindingsAreTheSame(t *testing.T) {
 	t.Parallel()

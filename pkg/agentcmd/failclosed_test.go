@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
-// With audit.fail_closed no job begins while the audit log fails, the status says so, and it goes on by itself.
+// With audit.fail_closed no job starts while the audit log fails, the status shows it, and jobs resume when the log works again.
 func TestNoJobBeginsThatTheAuditLogWouldNotTake(t *testing.T) {
 	t.Parallel()
 	srv := ingesttest.New(t)
@@ -21,17 +22,17 @@ func TestNoJobBeginsThatTheAuditLogWouldNotTake(t *testing.T) {
 	h.env = append(h.env, "REDIVER_RESOURCE_SAMPLE_INTERVAL=50ms")
 	d := h.daemon(h.to(srv)...)
 	dropJob(t, h.state, "before", "good", t.TempDir())
-	until(t, "a report", func() bool { return srv.Stats("").Reports == 1 })
+	testkit.Eventually(t, "a report", func() bool { return srv.Stats("").Reports == 1 })
 
 	moved := filepath.Join(t.TempDir(), "moved.log")
 	if err := os.Rename(h.auditFile(), moved); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(h.auditFile(), 0o700); err != nil { // into which nobody can write a line
+	if err := os.Mkdir(h.auditFile(), 0o700); err != nil { // a directory cannot be opened as a log
 		t.Fatal(err)
 	}
 	dropFile(t, h.state, "rubbish", `{{{`) // of which the log wants to tell
-	until(t, "a log that fails", func() bool { return shut(d.status()) })
+	testkit.Eventually(t, "a log that fails", func() bool { return shut(d.status()) })
 	dropJob(t, h.state, "meanwhile", "good", t.TempDir())
 	for range 5 { // of which each takes longer than a sample
 		s := d.status()
@@ -43,7 +44,7 @@ func TestNoJobBeginsThatTheAuditLogWouldNotTake(t *testing.T) {
 	if err := os.Remove(h.auditFile()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the job that waited", func() bool { return srv.Stats("").Reports == 2 })
+	testkit.Eventually(t, "the job that waited", func() bool { return srv.Stats("").Reports == 2 })
 	if shut(d.status()) {
 		t.Error("the status still tells of a failing log")
 	}

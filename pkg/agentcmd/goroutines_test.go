@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
@@ -23,7 +24,7 @@ func TestMaxGoroutinesBoundsJobs(t *testing.T) {
 	for i := range jobs + 1 {
 		dropJob(t, h.state, fmt.Sprint("job", i), "hangs", t.TempDir())
 	}
-	until(t, "running jobs", func() bool { return len(d.status().Agent.Jobs) == jobs })
+	testkit.Eventually(t, "running jobs", func() bool { return len(d.status().Agent.Jobs) == jobs })
 	running := fewestGoroutines(t, d)
 	if s := d.status().Agent; len(s.Jobs) != jobs || s.Resource.MaxJobs != jobs {
 		t.Errorf("%d jobs run of at most %d, want %d", len(s.Jobs), s.Resource.MaxJobs, jobs)
@@ -38,7 +39,7 @@ func TestMaxGoroutinesBoundsJobs(t *testing.T) {
 func fewestGoroutines(t *testing.T, d *process) int {
 	t.Helper()
 	fewest, samples, last := 1<<30, 0, time.Time{}
-	until(t, "samples", func() bool {
+	testkit.Eventually(t, "samples", func() bool {
 		m := d.status().Agent.Resource.Metrics
 		if m.Timestamp.After(last) && m.NumGoroutines > 0 {
 			fewest, last = min(fewest, m.NumGoroutines), m.Timestamp

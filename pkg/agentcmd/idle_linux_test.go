@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 )
 
@@ -22,7 +23,7 @@ func TestIdleAgentTakesNoCPU(t *testing.T) {
 	h := newHome(t)
 	write(t, h.config, "") // all defaults
 	d := h.daemon(h.to(ingesttest.New(t))...)
-	until(t, "two samples of the host", func() bool { return d.status().Agent.Resource.Metrics.CPUSource != "" })
+	testkit.Eventually(t, "two samples of the host", func() bool { return d.status().Agent.Resource.Metrics.CPUSource != "" })
 
 	before, began := cpuTime(t, d.cmd.Process.Pid), time.Now()
 	time.Sleep(*idleFor)

@@ -16,7 +16,7 @@ func files(t *testing.T, content map[string]string) (dir string) {
 	return dir
 }
 
-// Every result of every file is a finding or is set aside with a reason, whatever is wrong with it; a file that is
+// Every result of every file is a finding or is quarantined with a reason; a file that is
 // none fails by itself.
 func TestImportAccountsForEveryResult(t *testing.T) {
 	good := `{"ruleId":"a","level":"error","message":{"text":"m"}}`
@@ -168,7 +168,7 @@ func TestFindingsAreFiltered(t *testing.T) {
 	}{
 		{nil, 9}, {[]string{"--severity", "high"}, 3}, {[]string{"--severity", "high,medium"}, 6}, {[]string{"--min-severity", "medium"}, 6},
 		{[]string{"--tool", "handmade"}, 9}, {[]string{"--tool", "other"}, 0}, {[]string{"--path", "src/file1"}, 1}, {[]string{"--rule", "rule-0"}, 2},
-		{[]string{"--limit", "4"}, 4}, {[]string{"--tenant", "somebody"}, 0},
+		{[]string{"--limit", "4"}, 4}, {[]string{"--tenant", "other"}, 0},
 	} {
 		if got := h.found(c.args...); len(got) != c.want {
 			t.Errorf("%v: %d findings, want %d", c.args, len(got), c.want)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rediverio/sdk/internal/testkit"
 )
 
 // The ingest server by itself: its address is the first line, and another user's agent sends to it.
@@ -16,7 +18,7 @@ func TestIngestServer(t *testing.T) {
 	data := filepath.Join(filepath.Dir(h.state), "data")
 	args := []string{"ingest", "--listen", "127.0.0.1:0", "--data", data, "--tokens", tokens}
 	srv := h.start(args...)
-	until(t, "an address", func() bool { return srv.out.contains("\n") })
+	testkit.Eventually(t, "an address", func() bool { return srv.out.contains("\n") })
 	url := strings.TrimSpace(srv.out.String())
 	if !strings.HasPrefix(url, "http://127.0.0.1:") || strings.HasSuffix(url, ":0") {
 		t.Fatalf("first line %q", url)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
@@ -128,7 +129,7 @@ func (v *victim) diesUnsealed() {
 	path := v.file(bigReport())
 	p := v.start(v.flags("import", path)...)
 	wal := filepath.Join(v.state, "chunks.db-wal")
-	until(v.t, "parts on disk", func() bool {
+	testkit.Eventually(v.t, "parts on disk", func() bool {
 		st, err := os.Stat(wal)
 		return err == nil && st.Size() > 2<<20
 	})
@@ -154,9 +155,9 @@ func (v *victim) diesDraining() {
 	v.srv.Fail(ingesttest.Fault{Hang: true})
 	d := v.daemon(v.flags()...)
 	v.job("slow", "slow")
-	until(v.t, "a scanner that runs", func() bool { return len(d.status().Agent.Jobs) == 1 })
+	testkit.Eventually(v.t, "a scanner that runs", func() bool { return len(d.status().Agent.Jobs) == 1 })
 	v.job("good", "good")
-	until(v.t, "an upload under way", func() bool { return v.srv.Pending() == 0 })
+	testkit.Eventually(v.t, "an upload under way", func() bool { return v.srv.Pending() == 0 })
 	d.signal(syscall.SIGTERM)
 	d.says("taking no more jobs")
 	d.signal(syscall.SIGKILL)
@@ -168,7 +169,7 @@ func (v *victim) diesDraining() {
 	write(v.t, v.config, plainConfig+scanners(v.t, fake(v.t, "good", scantest.Results(3)), fake(v.t, "slow", scantest.Results(3))))
 }
 
-// What is imported from standard input lies on disk meanwhile, and no longer than the agent lives.
+// Standard input is copied to a file for an import, which does not outlive the agent.
 func TestKilledImportLeavesNoCopy(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -197,5 +198,5 @@ func TestRestartEndsLeftScanners(t *testing.T) {
 	p.signal(syscall.SIGKILL)
 	p.wait()
 	h.daemon().end()
-	until(t, "the end of the scanner", func() bool { return !slow.alive() })
+	testkit.Eventually(t, "the end of the scanner", func() bool { return !slow.alive() })
 }

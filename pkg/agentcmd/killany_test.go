@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/ingest/server"
@@ -57,7 +58,7 @@ func TestKillNineOfTheServer(t *testing.T) {
 	addr := strings.TrimPrefix(deadAddress(t), "http://")
 	serve := func() *process {
 		p := ingester.start("ingest", "--listen", addr, "--data", data, "--tokens", tokens)
-		until(t, "an address", func() bool { return p.out.contains("http://" + addr) })
+		testkit.Eventually(t, "an address", func() bool { return p.out.contains("http://" + addr) })
 		return p
 	}
 	stats := func() *ingest.Stats {
@@ -78,7 +79,7 @@ func TestKillNineOfTheServer(t *testing.T) {
 	write(t, user.config, severalParts("20ms"))
 	write(t, filepath.Join(filepath.Dir(user.state), "a.sarif"), results(n))
 	agent := user.start("--server", "http://"+addr, "--token-file", user.token(ingesttest.Token), "import", "-o", "json", "a.sarif")
-	until(t, "some parts at the server", func() bool { return stats().Parts >= 3 })
+	testkit.Eventually(t, "some parts at the server", func() bool { return stats().Parts >= 3 })
 	first.signal(syscall.SIGKILL)
 	first.wait()
 	if st := stats(); st.Reports != 0 || st.Findings != 0 {

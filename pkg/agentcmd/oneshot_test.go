@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
@@ -44,7 +45,7 @@ func TestScanIsInterrupted(t *testing.T) {
 	h.daemon().end() // which ends the scanner
 }
 
-// What takes longer than two seconds says what it does, in plain lines where there is no terminal.
+// A command that takes longer than two seconds shows progress, in plain lines without a terminal.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
@@ -61,11 +62,11 @@ func TestFindingsBesideADaemon(t *testing.T) {
 	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
 	d := h.daemon()
 	dropJob(t, h.state, "one", "good", t.TempDir())
-	until(t, "three findings", func() bool { return len(h.found()) == 3 })
+	testkit.Eventually(t, "three findings", func() bool { return len(h.found()) == 3 })
 	d.end()
 }
 
-// What a job file says of itself is not trusted: its ID is mapped, and nothing is made outside of the state directory.
+// The ID in a job file is not trusted: it is mapped, and nothing is created outside of the state directory.
 func TestHostileJobFiles(t *testing.T) {
 	t.Parallel()
 	srv := ingesttest.New(t)
@@ -81,9 +82,9 @@ func TestHostileJobFiles(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(h.state, "jobs", "link.json")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "three failed jobs", func() bool { return len(h.jobFiles("failed")) == 6 })
-	until(t, "two reports", func() bool { return srv.Stats("").Reports == 2 })
-	until(t, "no job", func() bool { return len(d.status().Agent.Jobs) == 0 })
+	testkit.Eventually(t, "three failed jobs", func() bool { return len(h.jobFiles("failed")) == 6 })
+	testkit.Eventually(t, "two reports", func() bool { return srv.Stats("").Reports == 2 })
+	testkit.Eventually(t, "no job", func() bool { return len(d.status().Agent.Jobs) == 0 })
 	for _, f := range srv.Findings("") {
 		if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`).MatchString(f.ReportID) {
 			t.Errorf("report ID %q", f.ReportID)

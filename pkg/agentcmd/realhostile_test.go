@@ -15,7 +15,7 @@ import (
 func hostile() map[string]map[string]string {
 	goModule := "module sample\n\ngo 1.21\n"
 	goFlaw := "// Command sample assigns.\npackage main\n\nfunc main() {\n\tn := 1\n\tn = n\n\tprintln(n)\n}\n"
-	key := "AK" + "IA" + "QYLPMN5HHHFPZAM2" // in two pieces, so that nobody takes it for a leak
+	key := "AK" + "IA" + "QYLPMN5HHHFPZAM2" // in two pieces, so that it is not reported as a leak
 	return map[string]map[string]string{
 		"gitleaks":      {"a.env": "aws_key=" + key + "\n", ".gitleaks.toml": "title = \"none\"\n[[rules]]\nid = \"none\"\nregex = '''nothing-is-like-this'''\n"},
 		"staticcheck":   {"go.mod": goModule, "main.go": goFlaw, "staticcheck.conf": "checks = [\"-all\"]\n"},
@@ -28,7 +28,7 @@ func hostile() map[string]map[string]string {
 }
 
 // TestRealIsolation: a target that tries to silence its scanner does not, and does where it is allowed to. The second
-// half shows that the first says something.
+// half shows that the first is not empty for another reason.
 func TestRealIsolation(t *testing.T) {
 	if !*real {
 		t.Skip("runs programs that make scanners installs")

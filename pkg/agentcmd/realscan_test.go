@@ -91,7 +91,7 @@ func TestRealScanners(t *testing.T) {
 				t.Error("nothing was found: that the same was found says nothing")
 			}
 			if !same || job.Partial || job.Error != "" || job.Quarantined > 0 {
-				t.Errorf("alone %d results, through the agent %d, %d set aside, partial %v, error %q, warnings %q\n%s",
+				t.Errorf("alone %d results, through the agent %d, %d quarantined, partial %v, error %q, warnings %q\n%s",
 					alone.results, job.Results, job.Quarantined, job.Partial, job.Error, job.Warnings, alone.difference(ours))
 			}
 		})
@@ -102,7 +102,7 @@ func TestRealScanners(t *testing.T) {
 	t.Logf("each scanner alone, and through the agent, with cold caches both times:\n%s", &table)
 }
 
-// TestEslintLockFile: whoever installs takes the packages from where npm is configured to, and they are the pinned ones.
+// TestEslintLockFile: the packages come from the registry that npm is configured for, in the pinned versions.
 func TestEslintLockFile(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(repoRoot, "tools", "eslint", "package-lock.json"))
 	if err != nil {

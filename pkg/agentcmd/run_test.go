@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/report"
@@ -67,8 +68,8 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 	dropJob(t, h.state, "early", "good", t.TempDir()) // before the daemon is there
 	d := h.daemon(h.to(srv)...)
 	dropJob(t, h.state, "one", "good", t.TempDir())
-	until(t, "two reports", func() bool { return srv.Stats("").Reports == 2 })
-	until(t, "job files gone", func() bool { return len(h.jobFiles("")) == 0 && len(h.jobFiles("active")) == 0 })
+	testkit.Eventually(t, "two reports", func() bool { return srv.Stats("").Reports == 2 })
+	testkit.Eventually(t, "job files gone", func() bool { return len(h.jobFiles("")) == 0 && len(h.jobFiles("active")) == 0 })
 	if r := h.run("status").want(ExitOK, "well", "2 completed, 0 failed", "queue 0 reports"); strings.Count(r.out, "\n") != 1 {
 		t.Errorf("more than a line when all is well: %q", r.out)
 	}
@@ -77,7 +78,7 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 	dropJob(t, h.state, "unknown", "no-such-scanner", t.TempDir())
 	dropFile(t, h.state, "typo", `{"scaner":"good","target":"/"}`)
 	dropFile(t, h.state, "rubbish", `{{{`)
-	until(t, "failed jobs", func() bool { return len(h.jobFiles("failed")) == 8 })
+	testkit.Eventually(t, "failed jobs", func() bool { return len(h.jobFiles("failed")) == 8 })
 	for name, want := range map[string]string{"bad": "exit code 7 is not declared", "unknown": "no-such-scanner", "typo": "scaner", "rubbish": "invalid character"} {
 		b, err := os.ReadFile(filepath.Join(h.state, "jobs", "failed", name+".reason"))
 		if err != nil || !strings.Contains(string(b), want) {
@@ -89,7 +90,7 @@ func TestDaemonWorksThroughJobFiles(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	dropJob(t, h.state, "two", "good", t.TempDir())
-	until(t, "a job after those that failed", func() bool { return srv.Stats("").Reports == 3 })
+	testkit.Eventually(t, "a job after those that failed", func() bool { return srv.Stats("").Reports == 3 })
 	d.end()
 	d.says("stopped: 3 jobs completed, 2 failed, 0 reports kept")
 	h.run("status").want(ExitUnavailable, "no agent answers")
@@ -103,7 +104,7 @@ func TestDaemonSignals(t *testing.T) {
 		d := h.daemon()
 		dropJob(t, h.state, "slow", "slow", t.TempDir())
 		d.h = h
-		until(t, "a scanner that runs", func() bool { s := d.status(); return len(s.Agent.Jobs) == 1 && s.Agent.Jobs[0].Phase == "scanning" })
+		testkit.Eventually(t, "a scanner that runs", func() bool { s := d.status(); return len(s.Agent.Jobs) == 1 && s.Agent.Jobs[0].Phase == "scanning" })
 		return h, d
 	}
 	t.Run("one", func(t *testing.T) {
@@ -133,7 +134,7 @@ func TestDaemonSignals(t *testing.T) {
 			t.Errorf("exit %d\n%s", code, d.err.String())
 		}
 		if back := h.jobFiles(""); len(back) != 1 || back[0] != "slow.json" || len(h.jobFiles("active"))+len(h.jobFiles("failed")) != 0 {
-			t.Errorf("the job was not given back: %v, active %v, failed %v", back, h.jobFiles("active"), h.jobFiles("failed"))
+			t.Errorf("the job was not returned to its source: %v, active %v, failed %v", back, h.jobFiles("active"), h.jobFiles("failed"))
 		}
 	})
 	t.Run("three", func(t *testing.T) {
@@ -155,7 +156,7 @@ func TestDaemonSignals(t *testing.T) {
 		// The next daemon ends what the last one could not, and finds the job.
 		write(t, h.config, plainConfig+scanners(t, fake(t, "slow", scantest.Results(3))))
 		next := h.daemon()
-		until(t, "the job done", func() bool { return next.status().Agent.JobsCompleted == 1 })
+		testkit.Eventually(t, "the job done", func() bool { return next.status().Agent.JobsCompleted == 1 })
 		next.end()
 	})
 }
@@ -174,7 +175,7 @@ func TestQueueOfARunningDaemon(t *testing.T) {
 		t.Errorf("queue: %v", q)
 	}
 	dropJob(t, h.state, "one", "good", t.TempDir())
-	until(t, "a dead letter", func() bool { q := h.queue(); return len(q) == 1 && q[0]["state"] == "failed" })
+	testkit.Eventually(t, "a dead letter", func() bool { q := h.queue(); return len(q) == 1 && q[0]["state"] == "failed" })
 	h.run("queue", "show", "one").want(ExitOK, "dead", "413")
 	h.run("queue", "show", "two").want(ExitRuntime, "report two")
 	h.run("status").want(ExitRuntime, "1 dead letter: example-agent queue list")
@@ -185,7 +186,7 @@ func TestQueueOfARunningDaemon(t *testing.T) {
 	h.run("queue", "export", "two").want(ExitRuntime, "report two")
 	h.run("queue", "rekey").want(ExitOK, "0 parts")
 	h.run("queue", "retry", "one").want(ExitOK, "one: 1 part due again")
-	until(t, "the report", func() bool { return srv.Stats("").Reports == 1 && len(h.queue()) == 0 })
+	testkit.Eventually(t, "the report", func() bool { return srv.Stats("").Reports == 1 && len(h.queue()) == 0 })
 	d.end()
 }
 
@@ -234,9 +235,9 @@ func TestDaemonWithServerCommands(t *testing.T) {
 			return false
 		}
 	}
-	until(t, "the good command complete", ended("cmd-good", "/complete"))
-	until(t, "the bad command failed", ended("cmd-bad", "/fail"))
-	until(t, "the unknown command failed", ended("cmd-other", "/fail"))
+	testkit.Eventually(t, "the good command complete", ended("cmd-good", "/complete"))
+	testkit.Eventually(t, "the bad command failed", ended("cmd-bad", "/fail"))
+	testkit.Eventually(t, "the unknown command failed", ended("cmd-other", "/fail"))
 	if st := srv.Stats(""); st.Reports != 1 || st.Findings != 3 {
 		t.Errorf("server: %+v", st)
 	}
@@ -253,7 +254,7 @@ func TestDaemonHeartbeat(t *testing.T) {
 	srv, h := ingesttest.New(t), newHome(t)
 	h.env = []string{"REDIVER_AGENT_HEARTBEAT_INTERVAL=1s"}
 	d := h.daemon(h.to(srv)...)
-	until(t, "a heartbeat", func() bool {
+	testkit.Eventually(t, "a heartbeat", func() bool {
 		return slices.ContainsFunc(srv.Requests(), func(r ingesttest.Request) bool { return strings.HasSuffix(r.Path, "/heartbeat") })
 	})
 	d.end()

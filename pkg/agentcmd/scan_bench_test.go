@@ -13,7 +13,7 @@ import (
 )
 
 // BenchmarkScanOverhead runs a scanner by itself and through the agent, in turns, and reports how much longer the agent
-// takes: the median of the ratios of wall time and of CPU time, that of the scanner included in both, and what is added
+// takes: the median of the ratios of wall time and of CPU time, with the scanner included in both, and what is added
 // in milliseconds. The scanner computes for about as long as the name says on an idle machine and reports 100 findings.
 func BenchmarkScanOverhead(b *testing.B) {
 	dir := b.TempDir()

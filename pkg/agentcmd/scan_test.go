@@ -12,7 +12,7 @@ import (
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
-// One scanner of a command goes wrong in every way there is; the other one goes on, and the reason is told.
+// One of two scanners fails in each possible way. The other one continues, and the summary has the reason.
 func TestScanBearsBadScanners(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -82,7 +82,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// The summary says what the scanner needed: the kernel tells the peak of one that is larger than the agent.
+// The summary has the peak memory of a scanner that is larger than the agent.
 func TestScanTellsPeakMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("not every system tells it")
@@ -96,7 +96,7 @@ func TestScanTellsPeakMemory(t *testing.T) {
 	}
 }
 
-// What is missing is told by name: the scanner's executable, the target, and every scanner.
+// An error names the missing executable, the missing target, and the scanners that are not installed.
 func TestScanWithoutScannerOrTarget(t *testing.T) {
 	t.Parallel()
 	gone := fake(t, "gone")

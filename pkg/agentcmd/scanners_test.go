@@ -90,7 +90,7 @@ func TestScannersShow(t *testing.T) {
 	h.run("scanners", "shwo").want(ExitUsage)
 }
 
-// A scanner that nobody asked for is left out where the target is nothing for it.
+// Without --scanner, a scanner that has nothing to do in the target is skipped.
 func TestScanLeavesOutWhatDoesNotFit(t *testing.T) {
 	h := withoutScanners(t)
 	h.honest("honest")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/scan"
 )
 
@@ -36,7 +37,7 @@ func newScript(t *testing.T, name, before, after string) *script {
 // ready waits until it runs.
 func (s *script) ready() {
 	s.t.Helper()
-	until(s.t, "a scanner that runs", func() bool {
+	testkit.Eventually(s.t, "a scanner that runs", func() bool {
 		_, err := os.Stat(s.pid)
 		return err == nil
 	})
@@ -50,5 +51,5 @@ func (s *script) alive() bool {
 		s.t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "cmdline"))
-	return err == nil && len(b) > 0 // it is empty when somebody has still to ask for the exit code
+	return err == nil && len(b) > 0 // it is empty for a zombie
 }

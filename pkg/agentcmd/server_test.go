@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
@@ -47,7 +48,7 @@ func TestServerRecovers(t *testing.T) {
 	}
 }
 
-// deadAddress is an address at which nobody listens.
+// deadAddress returns an address without a listener.
 func deadAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +59,7 @@ func deadAddress(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// What a server that is down did not take is kept, and the next command delivers it.
+// Reports for a server that is down are kept, and the next command delivers them.
 func TestServerDownThenUp(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
@@ -130,18 +131,18 @@ func TestWrongToken(t *testing.T) {
 	}
 }
 
-// A daemon reads the token file again when the server refuses its token: nobody has to restart it.
+// A daemon reads the token file again when the server refuses its token, without a restart.
 func TestTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	srv := ingesttest.New(t)
 	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
 	d := h.daemon("--server", srv.URL, "--token-file", h.token("this-token-was-revoked"))
 	dropJob(t, h.state, "one", "good", t.TempDir())
-	until(t, "a pause", func() bool { return d.status().Agent.Pipeline.PausedUntil != nil })
+	testkit.Eventually(t, "a pause", func() bool { return d.status().Agent.Pipeline.PausedUntil != nil })
 	h.run("status").want(ExitRuntime, "credentials refused")
 	h.token(ingesttest.Token)
-	until(t, "the report", func() bool { return srv.Stats("").Reports == 1 })
-	until(t, "a daemon that is well", func() bool { return d.status().Agent.Pipeline.PausedUntil == nil })
+	testkit.Eventually(t, "the report", func() bool { return srv.Stats("").Reports == 1 })
+	testkit.Eventually(t, "a daemon that is well", func() bool { return d.status().Agent.Pipeline.PausedUntil == nil })
 	if log, err := os.ReadFile(filepath.Join(h.state, "audit.log")); err != nil || !strings.Contains(string(log), `"auth_failed"`) || strings.Contains(string(log), ingesttest.Token) {
 		t.Errorf("audit log: %v\n%s", err, log)
 	}

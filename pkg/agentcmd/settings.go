@@ -83,7 +83,7 @@ type serverSettings struct {
 	MaxRetryAfter time.Duration
 }
 
-// ingestSettings configures the ingest server: that of the verb ingest, and the agent's own.
+// ingestSettings configures the ingest server, both of the verb ingest and within the agent.
 type ingestSettings struct {
 	// Listen is the host:port of the verb ingest. Defaults to 127.0.0.1:8080.
 	Listen string

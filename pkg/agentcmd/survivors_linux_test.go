@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/scan"
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
@@ -69,15 +70,15 @@ func TestNoScannerOutlivesTheAgentsRestart(t *testing.T) {
 		}
 		dropJob(t, h.state, "tree", "tree", t.TempDir())
 		scans := filepath.Join(h.state, "scans", "*")
-		until(t, "a scan", func() bool {
+		testkit.Eventually(t, "a scan", func() bool {
 			dirs, err := filepath.Glob(scans)
 			return err == nil && len(dirs) > 0
 		})
 		switch i / 4 % 3 { // at any moment: that is the point of this test
 		case 0:
-			until(t, "all processes", func() bool { return len(tokened(t, token)) >= treeSize })
+			testkit.Eventually(t, "all processes", func() bool { return len(tokened(t, token)) >= treeSize })
 		case 1:
-			until(t, "a process", func() bool { return len(tokened(t, token)) > 0 })
+			testkit.Eventually(t, "a process", func() bool { return len(tokened(t, token)) > 0 })
 		case 2:
 			time.Sleep(time.Duration(mathrand.IntN(20)) * time.Millisecond)
 		}
@@ -124,10 +125,10 @@ func TestAgentsDoNotSweepEachOther(t *testing.T) {
 		first.env = []string{"REDIVER_SCAN_CONTAINMENT=" + level}
 		d := first.daemon()
 		dropJob(t, first.state, "tree", "tree", t.TempDir())
-		until(t, "all processes", func() bool { return len(tokened(t, token)) >= treeSize })
+		testkit.Eventually(t, "all processes", func() bool { return len(tokened(t, token)) >= treeSize })
 		newHome(t).daemon().end()
 		if left := tokened(t, token); len(left) != treeSize {
-			t.Errorf("%s: another agent ended what is not its own: %q is left", level, left)
+			t.Errorf("%s: another agent ended processes that are not its own: %q is left", level, left)
 		}
 		d.signal(syscall.SIGTERM)
 		d.says("taking no more jobs")
@@ -139,7 +140,7 @@ func TestAgentsDoNotSweepEachOther(t *testing.T) {
 	}
 }
 
-// The level in force is told at the start, by status, and with each scan; one that is not to be had is an error.
+// The level in force is in the first event, in status, and with each scan; one that is not available is an error.
 func TestContainmentIsTold(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, scanners(t, fake(t, "good", scantest.Results(3))))
@@ -150,7 +151,7 @@ func TestContainmentIsTold(t *testing.T) {
 	}
 	h.run("status", "--verbose").want(ExitOK, "scanners are contained by: group")
 	dropJob(t, h.state, "good", "good", t.TempDir())
-	until(t, "a completed job", func() bool { return d.status().Agent.JobsCompleted == 1 })
+	testkit.Eventually(t, "a completed job", func() bool { return d.status().Agent.JobsCompleted == 1 })
 	d.end()
 	log, err := os.ReadFile(filepath.Join(h.state, "audit.log"))
 	if err != nil {

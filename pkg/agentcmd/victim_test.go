@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
 )
 
@@ -24,7 +25,7 @@ type victim struct {
 	url string // of srv, or of what stands before it
 }
 
-// flags are those of every command of the victim.
+// flags returns the flags of every command of the victim.
 func (v *victim) flags(args ...string) []string {
 	return append([]string{"--server", v.url, "--token-file", v.token(ingesttest.Token)}, args...)
 }
@@ -54,7 +55,7 @@ func (v *victim) file(text string) string {
 	return path
 }
 
-// front puts a proxy before the server; stop is called with each upload before it goes on and after it was answered, and
+// front puts a proxy before the server; stop is called with each upload before it is forwarded and after it was answered, and
 // keeps the answer back when it returns true.
 func (v *victim) front(stop func(answered bool) bool) {
 	to, err := url.Parse(v.srv.URL)
@@ -112,7 +113,7 @@ func (v *victim) job(name, scanner string) {
 func (v *victim) recover(reports int64) {
 	v.t.Helper()
 	d := v.daemon(v.flags()...)
-	until(v.t, fmt.Sprintf("%d reports at the server", reports), func() bool {
+	testkit.Eventually(v.t, fmt.Sprintf("%d reports at the server", reports), func() bool {
 		return v.srv.Stats("").Reports >= reports && len(v.queue()) == 0
 	})
 	d.end()

@@ -12,11 +12,12 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/watch"
 )
 
-// watched has a process that is nobody's child, and a directory over its size, both watched; more goes into the watch section.
+// watched has an orphaned process, and a directory over its size, both watched; more goes into the watch section.
 func watched(t *testing.T, more string) (h *home, running func() bool, dir string) {
 	t.Helper()
 	n, err := rand.Int(rand.Reader, big.NewInt(1<<40))
@@ -52,7 +53,7 @@ func TestWatchOnce(t *testing.T) {
 	h, running, dir := watched(t, "  enforce: true")
 	big := filepath.Join(dir, "big")
 	var look watch.Look
-	until(t, "the process is too old", func() bool {
+	testkit.Eventually(t, "the process is too old", func() bool {
 		h.run("watch", "--once", "--dry-run", "-o", "json").want(ExitOK).decode(&look)
 		return len(look.Findings) == 1
 	})
@@ -79,8 +80,8 @@ func TestDaemonWatches(t *testing.T) {
 	t.Parallel()
 	h, running, _ := watched(t, "  enforce: true\n  interval: 1s")
 	d := h.daemon()
-	until(t, "the daemon ends the process", func() bool { return !running() })
-	until(t, "its status says so", func() bool {
+	testkit.Eventually(t, "the daemon ends the process", func() bool { return !running() })
+	testkit.Eventually(t, "a status with the watch", func() bool {
 		s := d.status()
 		return s.Watch != nil && s.Watch.Enforce && s.Watch.Stopped == 1 && s.Watch.Freed >= 2<<20
 	})
@@ -102,7 +103,7 @@ func TestWatchGoesOnUntilItIsAskedToEnd(t *testing.T) {
 	t.Parallel()
 	h, _, _ := watched(t, "  interval: 1s")
 	p := h.start("watch")
-	until(t, "two looks", func() bool { return strings.Count(p.out.String(), "dry run: ") >= 2 })
+	testkit.Eventually(t, "two looks", func() bool { return strings.Count(p.out.String(), "dry run: ") >= 2 })
 	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != ExitOK {
 		t.Errorf("exit %d: %s", code, p.err.String())

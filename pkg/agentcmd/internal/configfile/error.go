@@ -67,7 +67,7 @@ func (f *File) Report(section string, err error) {
 var leadingName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.]*): `)
 
 // locate returns the problem that text describes. The names before it become the key of the innermost setting that they
-// name, and its place that of the setting, or of the innermost one around it that is in the file.
+// name. Its place is the setting, or the innermost one around it that is in the file.
 func (f *File) locate(text string) problem {
 	key, rest := "", text
 	for {

@@ -19,7 +19,7 @@ import (
 // MaxBytes bounds the size of a configuration file.
 const MaxBytes = 1 << 20
 
-// File records where each setting of a configuration was given, and what is wrong with it.
+// File records the place of each setting of a configuration, and the problems.
 type File struct {
 	err    Error
 	keys   map[string]string // of all settings, by their plain spelling
