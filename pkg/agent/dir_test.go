@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
@@ -36,15 +36,12 @@ func TestAgentRunsTheJobsOfADirectory(t *testing.T) {
 		}
 	}
 	// The broken file is the newest and may be read after the last upload.
-	var failed []string
-	for ctx := limit(t); len(failed) < 2 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
-		failed, err = filepath.Glob(filepath.Join(dir, "failed", "*.json"))
-	}
+	testkit.Eventually(t, "two files in failed/", func() bool {
+		failed, err := filepath.Glob(filepath.Join(dir, "failed", "*.json"))
+		return err == nil && len(failed) == 2
+	})
 	b.cancel()
 	must(t, b.end(t))
-	if err != nil || len(failed) != 2 {
-		t.Errorf("files in failed/: %v, %v; want two", failed, err)
-	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "active", "*")); len(left) != 0 {
 		t.Errorf("files in active/: %v, want none", left)
 	}

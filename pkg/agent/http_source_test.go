@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/ingesttest"
@@ -43,17 +45,17 @@ func (s *site) command(t testing.TB, kind, payload string) string {
 }
 
 // asked waits until a request was answered whose path has this ending.
-func (s *site) asked(t testing.TB, ending string) ingesttest.Request {
+func (s *site) asked(t testing.TB, ending string) (found ingesttest.Request) {
 	t.Helper()
-	for ctx := limit(t); ctx.Err() == nil; time.Sleep(time.Millisecond) {
-		for _, r := range s.server.Requests() {
-			if strings.HasSuffix(r.Path, ending) && r.Status == 200 {
-				return r
-			}
+	testkit.Eventually(t, "request for "+ending, func() bool {
+		all := s.server.Requests()
+		i := slices.IndexFunc(all, func(r ingesttest.Request) bool { return strings.HasSuffix(r.Path, ending) && r.Status == 200 })
+		if i >= 0 {
+			found = all[i]
 		}
-	}
-	t.Fatalf("no request for %s in %+v", ending, s.server.Requests())
-	return ingesttest.Request{}
+		return i >= 0
+	})
+	return found
 }
 
 func TestCommandsOfAServerAreDone(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/scan/pool"
 	"github.com/rediverio/sdk/pkg/watch"
@@ -56,15 +57,10 @@ func (l *life) watchedHost() {
 		c.Enforce = enforce
 		w, err := watch.New(c)
 		must(l.t, err)
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		testkit.Eventually(l.t, "finding of a process that is old enough", func() bool {
 			look, err := w.Once(l.t.Context())
 			must(l.t, err)
-			if len(look.Findings) == 1 {
-				break
-			}
-			if time.Now().After(deadline) {
-				l.t.Fatal("the process is still too young")
-			}
-		}
+			return len(look.Findings) == 1
+		})
 	}
 }

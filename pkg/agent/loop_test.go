@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/sdktest"
@@ -113,10 +114,7 @@ func TestJobWaitsOnWhenSlotsBecomeFewer(t *testing.T) {
 	must(t, b.scanner.WaitRunning(limit(t), 1))
 	b.scanner.SetCost(4, 0)
 	second := b.source.Add(job.Spec{})[0]
-	waiting := func() bool { return b.agent.Controller().GetStatus().PendingJobs == 1 }
-	for ctx := limit(t); !waiting() && ctx.Err() == nil; {
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Eventually(t, "a waiting job", func() bool { return b.agent.Controller().GetStatus().PendingJobs == 1 })
 	b.agent.Controller().SetMaxConcurrentJobs(2)
 	close(hold)
 	must(t, b.source.WaitEnded(limit(t)))

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/report"
@@ -93,10 +94,9 @@ func TestLearnedMemoryBoundsTheNumberOfScans(t *testing.T) {
 	}
 	const fit = 3
 	host.bytes.Store(fit*cost.MemoryBytes + cost.MemoryBytes/2)
-	for wait := limit(t); b.agent.Status().Resource.Metrics.MemoryAvailableBytes != host.bytes.Load(); {
-		must(t, wait.Err())
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Eventually(t, "sample of the new memory", func() bool {
+		return b.agent.Status().Resource.Metrics.MemoryAvailableBytes == host.bytes.Load()
+	})
 	scanner.most.Store(0)
 	jobs := make([]*sdktest.Job, 0, 10)
 	for range 10 {

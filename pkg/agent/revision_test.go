@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/agent"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/part"
@@ -35,9 +36,7 @@ func TestEndOfAnEarlierRevisionDoesNotEndTheJob(t *testing.T) {
 			return nil, nil
 		})
 	})
-	for b.agent.Status().JobsCompleted == 0 || !asked.Load() {
-		time.Sleep(5 * time.Millisecond)
-	}
+	testkit.Eventually(t, "end of the scan during the first upload", func() bool { return b.agent.Status().JobsCompleted > 0 && asked.Load() })
 	close(old)
 	must(t, b.source.WaitEnded(limit(t)))
 	if got := verbs(j.Calls()); got != "ack" {

@@ -138,9 +138,7 @@ func TestStopLeavesTheRestInTheStore(t *testing.T) {
 	<-entered
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Stop(context.Background()) }()
-	for !p.isDraining() {
-		time.Sleep(time.Millisecond)
-	}
+	<-p.drain
 	if _, err := p.Submit(testReport("late", 1)); !errors.Is(err, ErrStopped) {
 		t.Errorf("Submit after Stop = %v, want ErrStopped", err)
 	}

@@ -194,9 +194,6 @@ func (p *Pipeline) isDraining() bool {
 	}
 }
 
-// QueueLength returns the number of reports that wait and of which no part is being uploaded.
-func (p *Pipeline) QueueLength() int { return int(p.spool.Counts().Queued) }
-
 // Flush waits until every accepted report has ended and its callback has returned. It fails with the error of ctx, or with
 // ErrStopped if the pipeline was stopped before.
 func (p *Pipeline) Flush(ctx context.Context) error {
