@@ -1,5 +1,4 @@
-// Package tail makes the end of what a program has written fit to be shown and kept: few lines, none of them long, nothing in
-// them that moves a cursor.
+// Package tail returns the end of a program's output as a few short lines that are safe to store and to print on a terminal.
 package tail
 
 import (
@@ -11,16 +10,17 @@ import (
 )
 
 const (
-	// Bytes is how much is read from the end.
-	Bytes    = 16 << 10
-	lines    = 20  // kept of them
-	lineSize = 500 // bytes kept of a line
+	// Bytes is the number of bytes that are read from the end of a file.
+	Bytes = 16 << 10
+
+	maxLines = 20
+	lineSize = 500 // bytes
 )
 
-// ansi matches the escape sequences by which programs colour text, move the cursor and set window titles.
+// ansi matches escape sequences, which set colours, move the cursor or change the title of a window.
 var ansi = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\^_])")
 
-// File returns the last lines of a text file, as Lines does; none when it cannot be read.
+// File returns the last lines of a text file in the form of Lines, or nil if the file cannot be read.
 func File(path string) []string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -39,23 +39,23 @@ func File(path string) []string {
 	return Lines(string(b), cut)
 }
 
-// Lines returns the last lines of text, without escape sequences, control characters and empty lines; cut says that its first
-// line lacks its beginning.
+// Lines returns the last 20 lines of text, without escape sequences, control characters and empty lines. If cut is set, the
+// text does not begin with the start of a line, and its first line is dropped.
 func Lines(text string, cut bool) []string {
 	all := strings.FieldsFunc(ansi.ReplaceAllString(text, ""), func(r rune) bool { return r == '\n' || r == '\r' })
 	if cut && len(all) > 1 {
 		all = all[1:]
 	}
-	out := make([]string, 0, lines)
+	out := make([]string, 0, maxLines)
 	for _, line := range all {
 		if line = Line(line); line != "" {
 			out = append(out, line)
 		}
 	}
-	return out[max(0, len(out)-lines):]
+	return out[max(0, len(out)-maxLines):]
 }
 
-// Line cleans one line.
+// Line returns line without characters that are not printable, and truncated to 500 bytes.
 func Line(line string) string {
 	line = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {

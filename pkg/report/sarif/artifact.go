@@ -80,7 +80,7 @@ func (f *File) resolve(r *run, a artifact) (p string, outside bool) {
 	if inside, ok := f.root.below(full); ok {
 		return truncate(inside, maxURI), f.root.escapes(inside)
 	}
-	if below, ok := f.root.below(dir + "/x"); ok { // a path that climbs from there
+	if below, ok := f.root.below(dir + "/x"); ok { // rel may begin with ".."
 		rel = path.Dir(below) + "/" + rel
 	} else if dir != "" && dir != r.home {
 		rel = full

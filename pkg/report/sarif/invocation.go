@@ -11,6 +11,7 @@ type override struct {
 	Configuration configuration `json:"configuration"`
 }
 
+// notificationJSON is an error or a remark of the tool itself.
 type notificationJSON struct {
 	Level      text       `json:"level"`
 	Message    message    `json:"message"`
@@ -81,6 +82,7 @@ func (h *header) override(r *run) error {
 	return h.hold(len(o.Descriptor.ID) + 128)
 }
 
+// versionControlJSON is an element of versionControlProvenance.
 type versionControlJSON struct {
 	RepositoryURI text `json:"repositoryUri"`
 	RevisionID    text `json:"revisionId,omitempty"`

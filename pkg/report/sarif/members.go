@@ -2,6 +2,8 @@ package sarif
 
 import (
 	"bytes"
+	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/rediverio/sdk/internal/jsonx"
 	"github.com/rediverio/sdk/pkg/report"
@@ -44,4 +46,19 @@ func assign[M ~map[string]V, V any](m *M, name string, value V) {
 		*m = M{}
 	}
 	(*m)[name] = value
+}
+
+// encode returns v as JSON in one line of valid UTF-8, without the escapes that HTML needs.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if !utf8.Valid(out) { // encoding/json does not check this in raw JSON
+		out = bytes.ToValidUTF8(out, []byte("\uFFFD"))
+	}
+	return out, nil
 }

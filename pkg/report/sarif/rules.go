@@ -32,10 +32,12 @@ type ruleJSON struct {
 	Relationships        []relationship     `json:"relationships"`
 }
 
+// configuration is the reporting configuration of a rule.
 type configuration struct {
 	Level text `json:"level"`
 }
 
+// relationship relates a rule to a taxon, such as a CWE.
 type relationship struct {
 	Target taxon  `json:"target"`
 	Kinds  []text `json:"kinds"`

@@ -26,6 +26,19 @@
 // high.
 package sarif
 
+// The files in layers, from the bottom up:
+//
+//	errors, limits, text, members, uri       small helpers
+//	utf16, input, framer, source, walker     bytes to JSON values, and skipping of invalid ones
+//	root, artifact, cwe, severity, …         one part of SARIF each
+//	header, tool, rules, invocation          the first pass, which fills a run
+//	result, location, nested, …, finding     a result to a finding
+//	findings                                 the second pass
+//	original, write_…                        a finding to a result
+//	writer                                   the output file
+//
+// The Writer reads each result back by finding, to record in a supplement what a reader would not restore.
+
 import (
 	"io"
 	"slices"

@@ -6,6 +6,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
+// locationOut is a location as it is written.
 type locationOut struct {
 	ID               json.RawMessage   `json:"id,omitempty"`
 	PhysicalLocation *physicalOut      `json:"physicalLocation,omitempty"`

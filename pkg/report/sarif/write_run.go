@@ -137,6 +137,7 @@ type idJSON struct {
 	ID text `json:"id"`
 }
 
+// runOut has the members of a run that follow its results.
 type runOut struct {
 	Tool struct {
 		Driver componentOut `json:"driver"`

@@ -2,13 +2,10 @@ package sarif
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rediverio/sdk/pkg/report"
 )
@@ -119,19 +116,4 @@ func (w *Writer) print(s string) {
 	if w.err == nil {
 		_, w.err = w.w.WriteString(s)
 	}
-}
-
-// encode returns v as JSON in one line of valid UTF-8, without the escapes that HTML needs.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !utf8.Valid(out) { // encoding/json does not check this in raw JSON
-		out = bytes.ToValidUTF8(out, []byte("\uFFFD"))
-	}
-	return out, nil
 }
