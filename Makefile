@@ -104,7 +104,8 @@ scanners: bin/gitleaks bin/gosec bin/staticcheck bin/npm/.installed ## run four 
 	go test ./pkg/agentcmd -run '^TestReal(Isolation|Scanners)$$' -count=1 -timeout 60m -v -args -real
 
 .PHONY: docs
-docs: ## write docs/configuration.md and docs/scanners.md again from the code, then check all of the documentation
+docs: ## write docs/configuration.md, docs/scanners.md and docs/packages.md again from the code, then check all of the documentation
+	go test . -run '^TestPackagesDoc$$' -count=1 -args -update
 	go test ./pkg/agentcmd -run 'TestConfigurationDoc|TestScannersDoc' -count=1 -args -update
 	go test ./pkg/agentcmd -run 'TestDocs|TestConfigurationDoc|TestScannersDoc|TestExampleConfiguration' -count=1
 

@@ -76,7 +76,7 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 	e.log.Start()
 	e.onClose(e.log.Stop)
-	sink := event.Tee(append([]event.Sink{e.log}, a.sinks()...)...)
+	sink := a.sink(e.log)
 	bus, err := event.NewBus(event.BusConfig{})
 	if err != nil {
 		return nil, err
@@ -118,16 +118,19 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	return e, nil
 }
 
-// sinks returns the sinks of events besides the audit log.
-func (a *cli) sinks() []event.Sink {
+// sink returns the sink of all events: the audit log, unless it is nil, and those of the App.
+func (a *cli) sink(log *audit.Logger) event.Sink {
 	out := slices.Clone(a.Sinks)
+	if log != nil {
+		out = slices.Insert(out, 0, event.Sink(log))
+	}
 	switch {
 	case a.Logger != nil:
 		out = append(out, event.Slog(a.Logger))
 	case a.flags.verbose:
 		out = append(out, event.Slog(slog.Default()))
 	}
-	return out
+	return event.Tee(out...)
 }
 
 // onClose adds a step that close takes.

@@ -37,8 +37,7 @@ func (a *cli) daemon(ctx context.Context) error {
 			return err
 		}
 		degradation := e.cfg.Limits.DegradationConfig()
-		c.Scanner, c.FlushTimeout = s, -1
-		c.Heartbeat, c.HeartbeatInterval = e.heartbeat(s), max(e.cfg.Agent.HeartbeatInterval, 0)
+		c.Scanner, c.Heartbeat, c.HeartbeatInterval = s, e.heartbeat(s), max(e.cfg.Agent.HeartbeatInterval, 0)
 		c.Degradation, c.Vitals, c.Rebalance = &degradation, e.vitals, e.cfg.Limits.Rebalancing
 		c.Source, err = a.jobSource(ctx, e)
 		return err

@@ -30,7 +30,7 @@ func TestScanBearsBadScanners(t *testing.T) {
 		{name: "hangs", cause: scan.CauseTimeout, does: []scantest.Behaviour{scantest.Hang(), scantest.Stderr("looking around\n")}, config: "scan: {timeout: 2s, grace: 100ms}",
 			says: []string{"by its time limit of 2s", "looking around"}},
 		{name: "hangs-and-ignores-term", cause: scan.CauseTimeout, does: []scantest.Behaviour{scantest.Hang(), scantest.IgnoreTerm(), scantest.Fork(2)},
-			config: "scan: {timeout: 500ms, grace: 100ms}", says: []string{"by its time limit of 500ms"}},
+			config: "scan: {timeout: 3s, grace: 100ms}", says: []string{"by its time limit of 3s"}},
 		{name: "prints-a-lot", cause: scan.CauseOutput, does: []scantest.Behaviour{scantest.Flood(64 << 20), scantest.NoReport(), scantest.Hang()},
 			config: "scan: {max_output_bytes: 1048576, max_log_bytes: 1048576, grace: 100ms}", says: []string{"over 1048576 bytes"}},
 	} {

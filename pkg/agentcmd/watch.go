@@ -66,16 +66,14 @@ A limit of CPU is exceeded only after some time (cpu_for): a single look prints 
 
 // watch looks once, or until a signal, and prints each look.
 func (a *cli) watch(ctx context.Context, once bool) (err error) {
-	sink := event.Nop
+	var log *audit.Logger
 	if a.cfg.Watch.Enforce {
-		log, err := a.ownAuditLog()
-		if err != nil {
+		if log, err = a.ownAuditLog(); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, log.Stop()) }()
-		sink = log
 	}
-	w, err := a.newWatcher(sink)
+	w, err := a.newWatcher(a.sink(log))
 	if err != nil {
 		return err
 	}
