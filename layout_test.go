@@ -95,7 +95,7 @@ var rooms = map[string][]string{
 
 	"pkg/ingest/internal/wire": {"pkg/report"},
 
-	"pkg/ingest/server": {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/part", "pkg/report", "pkg/event", "internal/codec", "internal/filelock", sqlite, timex},
+	"pkg/ingest/server": {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/report", "pkg/event", "internal/codec", "internal/config", "internal/fair", "internal/filelock", "internal/jsonx", "internal/sqlitedb"},
 
 	// level 2
 	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -64,6 +65,10 @@ func TestFailedChangesOfAGroupAreUndoneAlone(t *testing.T) {
 			_, err := tx.Exec("INSERT INTO t VALUES (100)")
 			return errors.Join(err, errors.New("refused"))
 		},
+		"and rolls back the transaction": func(tx *sqlitedb.Tx) error {
+			_, err := tx.Exec("ROLLBACK")
+			return errors.Join(err, errors.New("refused"))
+		},
 		"by a panic": func(tx *sqlitedb.Tx) error {
 			_, _ = tx.Exec("INSERT INTO t VALUES (100)")
 			panic("a fault of the caller")
@@ -114,6 +119,38 @@ func TestBeforeCommitIsPartOfEveryTransaction(t *testing.T) {
 	}
 	if rows := count(t, d); rows != 2 || committed != 1 {
 		t.Errorf("%d rows, %d AfterCommit calls; want 2, 1", rows, committed)
+	}
+}
+
+func TestQueuesTakeTurns(t *testing.T) {
+	d := open(t, sqlitedb.Config{GroupChanges: 2})
+	release := block(t, d)
+	var mu sync.Mutex
+	var order []string
+	var all sync.WaitGroup
+	add := func(queue string, n int) {
+		c := insert(n)
+		c.Turn = queue
+		all.Go(func() {
+			err := d.Do(context.Background(), c)
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, queue)
+			if err != nil {
+				t.Errorf("Do(insert %d) = %v, want nil", n, err)
+			}
+		})
+	}
+	for n := range 20 {
+		add("many", n)
+	}
+	testkit.Eventually(t, "20 changes wait", func() bool { return d.Waiting() == 20 })
+	add("one", 100)
+	testkit.Eventually(t, "21 changes wait", func() bool { return d.Waiting() == 21 })
+	release()
+	all.Wait()
+	if at := slices.Index(order, "one"); at > 6 { // the results of a group arrive in any order
+		t.Errorf("the change of the other queue was made after %d changes, want it in the first transaction", at)
 	}
 }
 

@@ -21,10 +21,16 @@ func (w *writer) transact(group []*pending) {
 		return
 	}
 	// Without savepoints a transaction takes a fifth less time. They are used only after a change has failed that has
-	// written something.
+	// written something. If SQLite rolled the whole transaction back, savepoints do not help either: each change is made alone.
 	spoiled, err := w.try(group, false)
 	if spoiled && len(group) > 1 {
-		_, err = w.try(group, true)
+		spoiled, err = w.try(group, true)
+	}
+	if spoiled && len(group) > 1 {
+		for i := range group {
+			w.transact(group[i : i+1])
+		}
+		return
 	}
 	for _, p := range group {
 		if p.err == nil && p.panicked == nil {
@@ -33,8 +39,8 @@ func (w *writer) transact(group []*pending) {
 	}
 }
 
-// try applies the changes and commits. It returns spoiled, and commits nothing, when a change without a savepoint has
-// failed after it wrote something.
+// try applies the changes and commits. It returns spoiled, and commits nothing, when a change that has failed after it wrote
+// something cannot be undone alone.
 func (w *writer) try(group []*pending, savepoints bool) (spoiled bool, err error) {
 	t := &Tx{w: w}
 	for _, p := range group {
@@ -55,7 +61,7 @@ func (w *writer) try(group []*pending, savepoints bool) (spoiled bool, err error
 		t.change = p
 		if savepoints {
 			if err := t.applyAlone(); err != nil {
-				return false, err
+				return true, err
 			}
 		} else if t.apply(); p.err != nil || p.panicked != nil {
 			if t.dirty {

@@ -66,7 +66,7 @@ func (a *cli) serveIngest(ctx context.Context, c *ingestSettings) error {
 	if err != nil {
 		return &ExitError{ExitConfig, err}
 	}
-	sink := event.SinkFunc(func(e event.Event) { a.say("ingest: %s (%s): %v", e.Message, e.Error, e.Details["aside"]) })
+	sink := event.SinkFunc(func(e event.Event) { a.say("ingest: %s (%s): %v", e.Message, e.Error, e.Details["renamed_to"]) })
 	l, handler, store, err := listenIngest(c, c.Listen, server.HandlerConfig{Tokens: tokens, Admins: c.Admins}, sink)
 	if err != nil {
 		return err

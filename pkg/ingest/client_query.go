@@ -21,9 +21,16 @@ func (c *Client) Check(ctx context.Context, fingerprints []string) (*CheckResult
 	return &out, c.json(ctx, http.MethodPost, c.cfg.Paths.Check, wire.CheckRequest{Fingerprints: fingerprints}, &out)
 }
 
-// Heartbeat reports to the receiver that the agent is alive.
+// Heartbeat reports the state of the agent to the receiver, which keeps the last one of each agent.
 func (c *Client) Heartbeat(ctx context.Context, h Heartbeat) error {
 	return c.json(ctx, http.MethodPost, c.cfg.Paths.Heartbeat, h, nil)
+}
+
+// Agents returns the last heartbeat of each agent of the token's tenant.
+func (c *Client) Agents(ctx context.Context) ([]AgentState, error) {
+	var out []AgentState
+	err := c.json(ctx, http.MethodGet, c.cfg.Paths.Heartbeat, nil, &out)
+	return out, err
 }
 
 // Stats returns the numbers of the token's tenant, or of all tenants if the tenant is an administrator.

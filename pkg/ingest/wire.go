@@ -74,6 +74,18 @@ type Heartbeat struct {
 	CPUPercent    float64  `json:"cpu_percent,omitempty"`
 	MemoryPercent float64  `json:"memory_percent,omitempty"`
 	ActiveJobs    int      `json:"active_jobs,omitempty"`
+
+	// WaitingJobs is the number of jobs that the agent holds and has not started, PendingReports the number of reports
+	// that are not completely uploaded.
+	WaitingJobs    int   `json:"waiting_jobs,omitempty"`
+	PendingReports int64 `json:"pending_reports,omitempty"`
+}
+
+// AgentState is the last heartbeat that a receiver has of an agent.
+type AgentState struct {
+	Agent      string    `json:"agent"`
+	ReceivedAt time.Time `json:"received_at"`
+	Heartbeat  Heartbeat `json:"heartbeat"`
 }
 
 // Command is a piece of work that a server offers to an agent.

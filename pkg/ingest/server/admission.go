@@ -8,63 +8,65 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/rediverio/sdk/internal/fair"
 )
 
-// admission bounds the memory of all requests together, and shares it among the tenants: what one of them sends
-// leaves room for the others.
+// admission bounds the memory of all requests and divides it between the tenants, so that a tenant that sends much leaves
+// room for the others.
 type admission struct {
-	max      int64
-	requests int // of one tenant
+	max      int64 // bytes of all tenants
+	requests int   // of one tenant
 
-	mu       sync.Mutex
-	inFlight int64 // bytes
-	tenants  map[string]*share
-	decoders int // free
-	waiting  fair[chan struct{}]
+	mu       sync.Mutex // guards the following
+	inFlight int64      // bytes
+	tenants  map[string]*usage
+	decoders int // free decoders
+	waiting  fair.Queue[chan struct{}]
 }
 
-// share is what one tenant has in flight.
-type share struct {
+// usage is what one tenant has in flight.
+type usage struct {
 	bytes    int64
 	requests int
 }
 
-// busyError says that there is no room now: 429, and soon there is again.
+// busyError is returned while there is no room for a request.
 type busyError struct{ reason string }
 
 func (e *busyError) Error() string { return e.reason }
 
-// room is what one request holds.
-type room struct {
+// reservation is the memory that one request holds.
+type reservation struct {
 	a      *admission
 	tenant string
 	bytes  int64
 }
 
-// reserve makes room for a request of n bytes. A tenant with nothing in flight gets what is free, any other only half
-// of what the other tenants leave, so that there is some for one more.
-func (a *admission) reserve(tenant string, n int64) (*room, error) {
+// reserve reserves n bytes for a request. A tenant with nothing in flight gets what is free. Any other gets at most half of
+// what the other tenants leave, so that there is room for one more tenant.
+func (a *admission) reserve(tenant string, n int64) (*reservation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := a.tenants[tenant]
-	if s == nil {
-		s = &share{}
+	u := a.tenants[tenant]
+	if u == nil {
+		u = &usage{}
 	}
 	switch {
-	case s.requests >= a.requests:
-		return nil, &busyError{fmt.Sprintf("%d requests of this tenant are under way", s.requests)}
-	case a.inFlight+n > a.max, s.bytes > 0 && s.bytes+n > (a.max-a.inFlight+s.bytes)/2:
-		return nil, &busyError{fmt.Sprintf("too many bytes in flight: %d of this tenant, %d of all", s.bytes, a.inFlight)}
+	case u.requests >= a.requests:
+		return nil, &busyError{fmt.Sprintf("%d requests of this tenant are being served", u.requests)}
+	case a.inFlight+n > a.max, u.bytes > 0 && u.bytes+n > (a.max-a.inFlight+u.bytes)/2:
+		return nil, &busyError{fmt.Sprintf("too many bytes in flight: %d of this tenant, %d of all tenants", u.bytes, a.inFlight)}
 	}
-	a.tenants[tenant] = s
-	s.requests++
-	s.bytes += n
+	a.tenants[tenant] = u
+	u.requests++
+	u.bytes += n
 	a.inFlight += n
-	return &room{a, tenant, n}, nil
+	return &reservation{a, tenant, n}, nil
 }
 
-// resize changes what is held to n bytes, where there is room for it.
-func (r *room) resize(n int64) bool {
+// resize changes the reservation to n bytes and reports whether there was room for it.
+func (r *reservation) resize(n int64) bool {
 	r.a.mu.Lock()
 	defer r.a.mu.Unlock()
 	more := n - r.bytes
@@ -77,29 +79,29 @@ func (r *room) resize(n int64) bool {
 	return true
 }
 
-func (r *room) release() {
+// release ends the reservation. It must be called once.
+func (r *reservation) release() {
 	r.resize(0)
 	r.a.mu.Lock()
 	defer r.a.mu.Unlock()
-	s := r.a.tenants[r.tenant]
-	if s.requests--; s.requests == 0 {
+	u := r.a.tenants[r.tenant]
+	if u.requests--; u.requests == 0 {
 		delete(r.a.tenants, r.tenant)
 	}
 }
 
-// decoder waits for one of the decoders, which are given to the tenants in turn. done gives it back, and may be
-// called twice.
+// decoder waits for a decoder. Tenants take turns. The caller returns the decoder by done, which may be called more than once.
 func (a *admission) decoder(ctx context.Context, tenant string) (done func(), err error) {
 	turn := make(chan struct{})
 	a.mu.Lock()
-	a.waiting.push(tenant, turn)
-	a.next()
+	a.waiting.Push(tenant, turn)
+	a.assignLocked()
 	a.mu.Unlock()
 	done = sync.OnceFunc(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.decoders++
-		a.next()
+		a.assignLocked()
 	})
 	select {
 	case <-turn:
@@ -107,18 +109,18 @@ func (a *admission) decoder(ctx context.Context, tenant string) (done func(), er
 	case <-ctx.Done():
 	}
 	a.mu.Lock()
-	gone := a.waiting.remove(tenant, func(c chan struct{}) bool { return c == turn })
+	removed := a.waiting.Remove(tenant, func(c chan struct{}) bool { return c == turn })
 	a.mu.Unlock()
-	if !gone { // its turn came meanwhile
+	if !removed { // the decoder was assigned meanwhile
 		done()
 	}
 	return nil, ctx.Err()
 }
 
-// next hands out what is free; the caller holds mu.
-func (a *admission) next() {
+// assignLocked assigns the free decoders. The caller holds mu.
+func (a *admission) assignLocked() {
 	for a.decoders > 0 {
-		turn, ok := a.waiting.pop()
+		turn, ok := a.waiting.Pop()
 		if !ok {
 			return
 		}
@@ -127,47 +129,41 @@ func (a *admission) next() {
 	}
 }
 
-// sizeError says that a body is over its bound.
-type sizeError struct{ max int64 }
+// errIncompleteBody is returned if a body ends early or arrives too slowly. The client may send the request again.
+var errIncompleteBody = errors.New("body is incomplete")
 
-func (e *sizeError) Error() string { return fmt.Sprintf("body is over the bound of %d bytes", e.max) }
-
-// errCut says that the body ended early or came too slowly. The sender did nothing wrong that a repeat would not mend.
-var errCut = errors.New("body did not arrive whole")
-
-// body reads a request's body whole, before any decoder is taken, so that a slow sender holds memory but blocks
-// nobody. The caller releases the memory.
-func (h *handler) body(w http.ResponseWriter, r *http.Request, t *Tenant, limit int64) (body []byte, held *room, err error) {
-	if r.ContentLength > limit {
-		return nil, nil, &sizeError{limit}
-	}
+// body reads the whole body of a request before a decoder is used, so that a slow client holds memory but delays no other
+// client. The caller releases the memory.
+func (h *handler) body(w http.ResponseWriter, r *http.Request, t *Tenant, limit int64) (body []byte, held *reservation, err error) {
+	tooLarge := func(n int64) error { return &limitError{"bytes of the body", int(limit), int(n)} }
 	n := r.ContentLength
+	if n > limit {
+		return nil, nil, tooLarge(n)
+	}
 	if n < 0 {
 		n = limit
 	}
 	if held, err = h.admission.reserve(t.name, n); err != nil {
 		return nil, nil, err
 	}
-	taken := held
-	defer func() {
-		if err != nil {
-			taken.release()
-		}
-	}()
-	// A server without deadlines (a test's recorder) returns an error that changes nothing.
+	// A server without deadlines (the recorder of a test) returns an error, which has no effect.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.limits.BodyTimeout))
 	body, err = readBody(io.LimitReader(r.Body, limit+1), r.ContentLength)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errCut, err)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: %w", errIncompleteBody, err)
+	case int64(len(body)) > limit:
+		err = tooLarge(int64(len(body)))
 	}
-	if int64(len(body)) > limit {
-		return nil, nil, &sizeError{limit}
+	if err != nil {
+		held.release()
+		return nil, nil, err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, held, nil
 }
 
-// readBody trusts the announced length only for the first allocation, and for little.
+// readBody uses the announced length for a small first allocation only, since the client may never send that much.
 func readBody(r io.Reader, announced int64) ([]byte, error) {
 	buf := make([]byte, 0, min(max(announced, 0)+1, 512<<10))
 	for {

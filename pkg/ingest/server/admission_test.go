@@ -5,52 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest"
 )
 
-func TestFairQueueServesTenantsInTurn(t *testing.T) {
-	var q fair[int]
-	for i := range 5 {
-		q.push("a", i)
-	}
-	q.push("b", 10)
-	q.push("c", 20)
-	q.push("c", 21)
-	if !q.remove("a", func(i int) bool { return i == 3 }) || q.remove("a", func(i int) bool { return i == 3 }) || !q.remove("b", func(int) bool { return true }) {
-		t.Error("remove")
-	}
-	var got []int
-	for {
-		x, ok := q.pop()
-		if !ok {
-			break
-		}
-		got = append(got, x)
-	}
-	if want := []int{0, 20, 1, 21, 2, 4}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	if len(q.waiting) != 0 || len(q.order) != 0 {
-		t.Errorf("left %+v", q)
-	}
-}
-
 func newAdmission(maxBytes int64, requests, decoders int) *admission {
-	return &admission{max: maxBytes, requests: requests, decoders: decoders, tenants: map[string]*share{}}
+	return &admission{max: maxBytes, requests: requests, decoders: decoders, tenants: map[string]*usage{}}
 }
 
 // However much one tenant has in flight, others find room, and what is released is all there again.
 func TestFloodOfOneTenantLeavesRoom(t *testing.T) {
 	a := newAdmission(1000, 100, 1)
-	var rooms []*room
+	var rooms []*reservation
 	flood := func(tenant string) (n int64) {
 		for {
 			r, err := a.reserve(tenant, 10)
@@ -108,20 +80,11 @@ func TestDecodersGoRoundTheTenants(t *testing.T) {
 		})
 	}
 	waiting := func(n int) {
-		for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		testkit.Eventually(t, fmt.Sprint(n, " requests wait for a decoder"), func() bool {
 			a.mu.Lock()
-			got := 0
-			for _, w := range a.waiting.waiting {
-				got += len(w)
-			}
-			a.mu.Unlock()
-			if got == n {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d wait, want %d", got, n)
-			}
-		}
+			defer a.mu.Unlock()
+			return a.waiting.Len() == n
+		})
 	}
 	for range 50 {
 		wait("flood")
@@ -142,22 +105,6 @@ func TestDecodersGoRoundTheTenants(t *testing.T) {
 	if a.decoders != 1 {
 		t.Errorf("%d decoders free, want 1", a.decoders)
 	}
-}
-
-// Operations of a tenant that waits behind a flood are in the next transaction.
-func TestCommitsGoRoundTheTenants(t *testing.T) {
-	s := newStore(t)
-	s.writer.Lock()
-	for i := range 3 * maxGroupOps {
-		s.queue.ops.push("flood", &op{size: int64(i)})
-	}
-	s.queue.ops.push("b", &op{size: -1})
-	group := s.takeGroup()
-	s.writer.Unlock()
-	if !slices.ContainsFunc(group, func(o *op) bool { return o.size == -1 }) {
-		t.Error("the other tenant waits for another transaction")
-	}
-	s.queue.ops = fair[*op]{}
 }
 
 // While one tenant keeps sending as much as it is let, another one's parts go through without a refusal.

@@ -9,19 +9,19 @@ import (
 // auditBatch is one request to the audit path.
 type auditBatch struct {
 	agent string
-	key   string // of the request; the last one's is known again
+	key   string // idempotency key of the request; the store knows the key of the last request
 	after struct {
-		auditMark      // the line that the sender believes to be the last one here
-		given     bool // it says so
+		auditMark      // the last line here, according to the sender
+		given     bool // the request names it
 	}
 	lines []auditLine
 	size  int64
 }
 
-// auditAnswer is the answer to it.
+// auditAnswer is the answer to a batch.
 type auditAnswer struct {
 	Status     string `json:"status"`
-	Seq        uint64 `json:"seq"` // the last line stored, and its chain value
+	Seq        uint64 `json:"seq"` // the last stored line, and its chain value
 	Chain      string `json:"chain"`
 	Stored     int    `json:"stored"`
 	Duplicates int    `json:"duplicates"`
@@ -29,20 +29,20 @@ type auditAnswer struct {
 	broken []auditBreak
 }
 
-// auditBreak is a line that does not go on from the one stored before it.
+// auditBreak is a line whose chain value does not continue the stored line before it.
 type auditBreak struct{ before, seq uint64 }
 
-// altered says that no number is missing in between: one of the two lines was changed.
+// altered reports whether no line is missing in between, so that one of the two lines was changed.
 func (b auditBreak) altered() bool { return b.before+1 == b.seq }
 
-// AuditBehindError says that the lines do not go on from what is stored; the sender may have those in between.
+// AuditBehindError is returned for lines that do not continue the stored log, if the sender may have the lines in between.
 type AuditBehindError struct{ Have uint64 }
 
 func (e *AuditBehindError) Error() string {
-	return fmt.Sprintf("the audit log is here up to line %d: go on from there", e.Have)
+	return fmt.Sprintf("audit log is stored up to line %d: send the lines after it", e.Have)
 }
 
-// AuditForkError says that a line contradicts what is stored: the agent's log was written anew, or changed.
+// AuditForkError is returned for a line that contradicts the stored log: the log of the agent was replaced or changed.
 type AuditForkError struct {
 	Agent string
 	Seq   uint64 // the line
@@ -50,7 +50,7 @@ type AuditForkError struct {
 }
 
 func (e *AuditForkError) Error() string {
-	return fmt.Sprintf("line %d of the audit log of %q is another one here, where it goes up to %d", e.Seq, wire.Clip(e.Agent, 64), e.Have)
+	return fmt.Sprintf("line %d of the audit log of %q differs from the stored log, which ends with line %d", e.Seq, wire.Clip(e.Agent, 64), e.Have)
 }
 
 // auditLog is the row of an agent's log.
@@ -60,12 +60,12 @@ type auditLog struct {
 	breaks int
 }
 
-// maxAuditLogs bounds how many agents of one tenant may send.
+// maxAuditLogs is the maximum number of audit logs of one tenant.
 const maxAuditLogs = 10_000
 
-// putAudit stores what is new of a batch, all or nothing. It takes lines in any order: what comes late goes into its gap.
+// putAudit stores the new lines of a batch, all or none. Batches may arrive in any order: late lines fill the gap.
 func (t *Tenant) putAudit(b *auditBatch) (a *auditAnswer, err error) {
-	err = t.store.write(t.name, b.size, func(tx *tx) error {
+	err = t.write(b.size, func(tx *tx) error {
 		a = &auditAnswer{Status: "accepted"}
 		tenant, err := tx.tenantID(t.name)
 		if err != nil {
@@ -141,8 +141,8 @@ func (t *tx) putAuditLines(log *auditLog, b *auditBatch, a *auditAnswer) error {
 	return nil
 }
 
-// knowsAuditHead reports whether the sender has the last line that is stored: what comes is of the same log then, even
-// where it does not go on from it. It returns an error for one that has another history, or lines that are missing here.
+// knowsAuditHead reports whether the sender has the last stored line: then its lines belong to the same log, even if they do not
+// continue the chain. It returns an error if the sender has another history, or lines that are missing here.
 func (t *tx) knowsAuditHead(log *auditLog, b *auditBatch) (bool, error) {
 	after := b.after
 	if !after.given {
@@ -162,7 +162,7 @@ func (t *tx) knowsAuditHead(log *auditLog, b *auditBatch) (bool, error) {
 	return found && after.seq == log.head.seq, err
 }
 
-// putOldAuditLine takes a line from before the last one: one that is stored, or one that was missing.
+// putOldAuditLine accepts a line before the last stored line: a duplicate, or a line that was missing.
 func (t *tx) putOldAuditLine(log *auditLog, b *auditBatch, l *auditLine, a *auditAnswer) error {
 	fork := &AuditForkError{b.agent, l.seq, log.head.seq}
 	var chain string
@@ -185,7 +185,7 @@ func (t *tx) putOldAuditLine(log *auditLog, b *auditBatch, l *auditLine, a *audi
 	if err != nil {
 		return err
 	}
-	if joined { // there is nothing between it and the line before it
+	if joined { // no line is missing before it
 		return fork
 	}
 	below := auditMark{chain: auditGenesis}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -9,39 +8,27 @@ import (
 
 	"github.com/rediverio/sdk/internal/codec"
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// audit takes lines of an agent's audit log.
-func (h *handler) audit(w http.ResponseWriter, r *http.Request, t *Tenant) {
+// audit accepts lines of an agent's audit log.
+func (h *handler) audit(w http.ResponseWriter, r *http.Request, t *Tenant) error {
 	a, err := h.acceptAudit(w, r, t)
-	var behind *AuditBehindError
-	var fork *AuditForkError
-	agent := wire.Clip(r.Header.Get(wire.HeaderAgent), 256)
-	switch {
-	case errors.As(err, &behind):
-		h.refuse(w, r, t.name, http.StatusConflict, ingest.CodeAuditBehind, err.Error(), map[string]any{"seq": behind.Have})
-	case errors.As(err, &fork):
-		h.refuse(w, r, t.name, http.StatusConflict, ingest.CodeAuditForked, err.Error(), map[string]any{"seq": fork.Have, "line": fork.Seq})
-		h.sink.Record(event.Event{Type: event.ValidationError, Severity: event.Critical, TenantID: t.name, AgentID: agent,
-			Message: "an agent's audit log is another one than before", Error: err.Error(), Details: map[string]any{"seq": fork.Seq, "have": fork.Have}})
-		t.reject()
-	case err != nil:
-		h.fail(w, r, t, err)
-	default:
-		h.tellBreaks(t, agent, a.broken)
-		status := http.StatusCreated
-		if a.Stored == 0 {
-			status = http.StatusOK
-		}
-		reply(w, status, a)
+	if err != nil {
+		return err
 	}
+	h.recordBreaks(t, agentOf(r), a.broken)
+	status := http.StatusCreated
+	if a.Stored == 0 {
+		status = http.StatusOK
+	}
+	reply(w, status, a)
+	return nil
 }
 
-// tellBreaks says that lines are stored which do not go on from those before them.
-func (h *handler) tellBreaks(t *Tenant, agent string, broken []auditBreak) {
+// recordBreaks records that stored lines do not continue the lines before them.
+func (h *handler) recordBreaks(t *Tenant, agent string, broken []auditBreak) {
 	for _, b := range broken[:min(len(broken), 10)] {
 		e := event.Event{Type: event.ValidationError, Severity: event.Warn, TenantID: t.name, AgentID: agent,
 			Message: "lines of an agent's audit log are missing", Details: map[string]any{"after_seq": b.before, "seq": b.seq}}
@@ -62,7 +49,7 @@ func (h *handler) acceptAudit(w http.ResponseWriter, r *http.Request, t *Tenant)
 		return nil, err
 	}
 	defer held.release()
-	if a, err := t.repeatedAudit(b); a != nil || err != nil {
+	if a, err := t.resentAudit(b); a != nil || err != nil {
 		return a, err
 	}
 	done, err := h.admission.decoder(r.Context(), t.name)
@@ -83,7 +70,7 @@ func (h *handler) acceptAudit(w http.ResponseWriter, r *http.Request, t *Tenant)
 	return t.putAudit(b)
 }
 
-// checkAgent bounds the names under which logs are stored.
+// checkAgent checks the name of an agent whose data is stored under it.
 func checkAgent(agent string) error {
 	if agent == "" || len(agent) > report.MaxIDLen || strings.ContainsFunc(agent, wire.NotTokenRune) {
 		return fmt.Errorf("agent %q: want 1 to %d printable ASCII characters", wire.Clip(agent, 64), report.MaxIDLen)
@@ -108,27 +95,38 @@ func readAuditHeader(header http.Header) (*auditBatch, error) {
 	seq, chain, _ := strings.Cut(after, ":")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if err != nil || chain != "" && len(chain) != len(auditGenesis) {
-		return nil, fmt.Errorf("%s %q: want a number, and a chain value where it is known", wire.HeaderAfter, wire.Clip(after, 100))
+		return nil, fmt.Errorf("%s %q: want a number and, if known, a chain value", wire.HeaderAfter, wire.Clip(after, 100))
 	}
 	b.after.seq, b.after.chain, b.after.given = n, chain, true
 	return b, nil
 }
 
-// repeatedAudit answers a request that came before, as after a lost answer, without decoding it.
-func (t *Tenant) repeatedAudit(b *auditBatch) (a *auditAnswer, err error) {
-	if b.key == "" {
-		return nil, nil
+// auditLines answers with the lines of one agent, or without an agent with the last line of each agent's log.
+func (h *handler) auditLines(w http.ResponseWriter, r *http.Request, t *Tenant) error {
+	q := r.URL.Query()
+	agent := q.Get("agent")
+	if agent == "" {
+		heads, err := t.AuditHeads(r.Context())
+		return replyOr(w, heads, err)
 	}
-	err = t.store.write(t.name, 0, func(tx *tx) error {
-		a = &auditAnswer{Status: "accepted"}
-		var id int64
-		found, err := tx.get("SELECT l.id, seq, chain, last_lines FROM audit_log l JOIN tenant t ON t.id = l.tenant WHERE name = ? AND agent = ? AND last_key = ?",
-			[]any{t.name, b.agent, b.key}, &id, &a.Seq, &a.Chain, &a.Duplicates)
-		if err != nil || !found {
-			a = nil
-			return err
-		}
-		return tx.exec("UPDATE audit_log SET repeated = repeated + last_lines WHERE id = ?", id)
-	})
-	return a, err
+	after, err := number(q, "after")
+	if err != nil {
+		return err
+	}
+	limit, err := number(q, "limit")
+	if err != nil {
+		return err
+	}
+	page, err := t.AuditLines(r.Context(), agent, after, int(limit))
+	if err != nil {
+		return err
+	}
+	if page.Next > 0 {
+		w.Header().Set(wire.HeaderCursor, strconv.FormatUint(page.Next, 10))
+	}
+	w.Header().Set(wire.HeaderHead, fmt.Sprintf("%d:%s", page.Head.Seq, page.Head.Chain))
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Length", strconv.Itoa(len(page.Data)))
+	_, _ = w.Write(page.Data) // a client that has gone misses the answer alone
+	return nil
 }

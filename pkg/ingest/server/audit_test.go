@@ -134,7 +134,7 @@ func TestARewrittenAuditLogIsRefused(t *testing.T) {
 		}
 		wantAudit(t, s.Tenant("a"), "one", 0, log...)
 	}
-	if aside, err := s.Tenant("a").SetAsideAudit("one"); err != nil || aside == "" {
+	if aside, err := s.Tenant("a").ArchiveAudit("one"); err != nil || aside == "" {
 		t.Fatal(aside, err)
 	} else {
 		wantAudit(t, s.Tenant("a"), aside, 0, log...)

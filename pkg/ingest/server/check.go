@@ -9,14 +9,8 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest"
 )
 
-// Check says which fingerprints the tenant has visible findings for, on any asset.
+// Check reports for which fingerprints the tenant has visible findings, on any asset.
 func (t *Tenant) Check(ctx context.Context, fingerprints []string) (*ingest.CheckResult, error) {
-	st, err := t.store.read.PrepareContext(ctx, `SELECT 1 FROM tenant t JOIN finding f ON f.tenant = t.id
-		WHERE t.name = ? AND f.ident >= ? AND f.ident <= ? LIMIT 1`)
-	if err != nil {
-		return nil, fmt.Errorf("check fingerprints: %w", err)
-	}
-	defer st.Close()
 	out := &ingest.CheckResult{Existing: []string{}, Missing: []string{}}
 	for _, fp := range fingerprints {
 		from := identOf(fp, "")
@@ -25,7 +19,9 @@ func (t *Tenant) Check(ctx context.Context, fingerprints []string) (*ingest.Chec
 			from[i], to[i] = 0, 0xff
 		}
 		var one int
-		switch err := st.QueryRowContext(ctx, t.name, from[:], to[:]).Scan(&one); {
+		err := t.store.db.Row(ctx, `SELECT 1 FROM tenant t JOIN finding f ON f.tenant = t.id
+			WHERE t.name = ? AND f.ident >= ? AND f.ident <= ? LIMIT 1`, []any{t.name, from[:], to[:]}, &one)
+		switch {
 		case err == nil:
 			out.Existing = append(out.Existing, fp)
 		case errors.Is(err, sql.ErrNoRows):

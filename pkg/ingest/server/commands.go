@@ -11,14 +11,14 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// maxCommands bounds how many commands of one tenant may wait.
+// maxCommands is the maximum number of pending commands of one tenant.
 const maxCommands = 10_000
 
-// AddCommand queues a command for the tenant's agents and returns it with its ID, status and time. Its type must
-// be set; an empty ID is assigned.
+// AddCommand queues a command for the tenant's agents and returns it with its ID, status and time. Its type must be set; an
+// empty ID is assigned. It returns a *ConflictError if the ID exists.
 func (t *Tenant) AddCommand(cmd ingest.Command) (*ingest.Command, error) {
 	if cmd.Type == "" || len(cmd.Type) > 64 {
-		return nil, &badRequest{fmt.Errorf("type %q: want 1 to 64 bytes", wire.Clip(cmd.Type, 64))}
+		return nil, badRequestf("type %q: want 1 to 64 bytes", wire.Clip(cmd.Type, 64))
 	}
 	if cmd.ID == "" {
 		cmd.ID = report.NewID("cmd")
@@ -27,9 +27,9 @@ func (t *Tenant) AddCommand(cmd ingest.Command) (*ingest.Command, error) {
 		return nil, err
 	}
 	if len(cmd.Payload) > 0 && !json.Valid(cmd.Payload) {
-		return nil, &badRequest{fmt.Errorf("payload is no JSON")}
+		return nil, badRequestf("payload is not JSON")
 	}
-	err := t.store.write(t.name, int64(len(cmd.Payload)), func(tx *tx) error {
+	err := t.write(int64(len(cmd.Payload)), func(tx *tx) error {
 		tenant, err := tx.tenantID(t.name)
 		if err != nil {
 			return err
@@ -66,40 +66,32 @@ func (t *tx) addCommand(tenant int64, cmd ingest.Command) error {
 
 // Commands returns the tenant's pending commands that have not expired, highest priority and then oldest first.
 func (t *Tenant) Commands(ctx context.Context, limit int) ([]ingest.Command, error) {
-	rows, err := t.store.read.QueryContext(ctx, `SELECT id, type, priority, payload, status, created, expires FROM command
+	cmds, err := list(ctx, t.store, `SELECT id, type, priority, payload, status, created, expires FROM command
 		WHERE tenant = (SELECT id FROM tenant WHERE name = ?) AND status = 'pending' AND (expires = 0 OR expires > ?)
-		ORDER BY priority DESC, created LIMIT ?`, t.name, t.store.now().UnixMilli(), limit)
+		ORDER BY priority DESC, created LIMIT ?`, []any{t.name, t.store.now().UnixMilli(), limit}, t.scanCommand)
 	if err != nil {
 		return nil, fmt.Errorf("list commands: %w", err)
 	}
-	defer rows.Close()
-	out := []ingest.Command{}
-	for rows.Next() {
-		c := ingest.Command{TenantID: t.name}
-		var payload []byte
-		var created, expires int64
-		if err := rows.Scan(&c.ID, &c.Type, &c.Priority, &payload, &c.Status, &created, &expires); err != nil {
-			return nil, fmt.Errorf("list commands: %w", err)
-		}
-		c.Payload, c.CreatedAt = payload, time.UnixMilli(created).UTC()
-		if expires != 0 {
-			c.ExpiresAt = time.UnixMilli(expires).UTC()
-		}
-		out = append(out, c)
-	}
-	return out, rows.Err()
+	return cmds, nil
 }
 
-// errNoCommand says that the tenant has no such command.
-type errNoCommand struct{ id string }
+func (t *Tenant) scanCommand(scan scanFunc) (ingest.Command, error) {
+	c := ingest.Command{TenantID: t.name}
+	var payload []byte
+	var created, expires int64
+	err := scan(&c.ID, &c.Type, &c.Priority, &payload, &c.Status, &created, &expires)
+	c.Payload, c.CreatedAt = payload, time.UnixMilli(created).UTC()
+	if expires != 0 {
+		c.ExpiresAt = time.UnixMilli(expires).UTC()
+	}
+	return c, err
+}
 
-func (e *errNoCommand) Error() string { return fmt.Sprintf("no command %q", wire.Clip(e.id, 64)) }
-
-// setCommand moves a command to a later state. The same move again is harmless; a move back, or one by another
-// agent than the one that took it, is a conflict.
+// setCommand moves a command to a later state. The same move again has no effect. A move to an earlier state, or by an agent
+// other than the one that acknowledged the command, is a conflict.
 func (t *Tenant) setCommand(id, state, agent string, result []byte) error {
 	order := map[string]int{ingest.CommandPending: 0, ingest.CommandAcknowledged: 1, ingest.CommandRunning: 2, ingest.CommandCompleted: 3, ingest.CommandFailed: 3}
-	return t.store.write(t.name, int64(len(result)), func(tx *tx) error {
+	return t.write(int64(len(result)), func(tx *tx) error {
 		var tenant int64
 		if _, err := tx.get("SELECT id FROM tenant WHERE name = ?", []any{t.name}, &tenant); err != nil {
 			return err
@@ -110,7 +102,7 @@ func (t *Tenant) setCommand(id, state, agent string, result []byte) error {
 		case err != nil:
 			return err
 		case !found:
-			return &errNoCommand{id}
+			return &notFoundError{fmt.Sprintf("no command %q", wire.Clip(id, 64))}
 		case have != ingest.CommandPending && holder != agent:
 			return &ConflictError{fmt.Sprintf("command %s is %s by another agent", wire.Clip(id, 64), have)}
 		case have == state:

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 )
@@ -63,7 +62,7 @@ func TestDamagedStoreIsSetAside(t *testing.T) {
 			if len(told) != 1 || told[0].Severity != event.Critical || told[0].Error == "" {
 				t.Fatalf("events %+v", told)
 			}
-			if kept, err := os.ReadFile(fmt.Sprint(told[0].Details["aside"])); err != nil || len(kept) == 0 {
+			if kept, err := os.ReadFile(fmt.Sprint(told[0].Details["renamed_to"])); err != nil || len(kept) == 0 {
 				t.Errorf("what was set aside: %d bytes, %v", len(kept), err)
 			}
 		})
@@ -98,7 +97,7 @@ func TestEveryStartOfADamagedStoreSucceeds(t *testing.T) {
 func TestTwoServersOnOneFileAreRefused(t *testing.T) {
 	s := newStore(t)
 	_, err := OpenStore(StoreConfig{Path: s.cfg.Path})
-	if held := new(filelock.HeldError); !errors.As(err, &held) || held.PID != os.Getpid() || !strings.Contains(err.Error(), s.cfg.Path) {
+	if held := new(LockedError); !errors.As(err, &held) || held.PID != os.Getpid() || !strings.Contains(err.Error(), s.cfg.Path) {
 		t.Errorf("%v", err)
 	}
 	mustPut(t, s, "a", split(t, sample("r", 3), 10)[0])

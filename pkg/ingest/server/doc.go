@@ -1,9 +1,9 @@
-// Package server is the receiving side of the ingest protocol: an [NewHandler] over a SQLite [Store], so that every agent
-// can be run, tested and demonstrated without the platform.
+// Package server is the receiving side of the ingest protocol: an http.Handler over a SQLite [Store], made by [NewHandler], so that every
+// agent can be run, tested and demonstrated without the platform.
 //
-//	ingest.Client ──HTTP──► handler ──► bounded decode ──► Store.put ──► one transaction
-//	                        token → tenant                  known part: same answer, or 409
-//	                                                        last part: the report becomes visible
+//	ingest.Client ──HTTP──► handler ──► bounded decode ──► Tenant.put ──► one transaction
+//	                        token → tenant                   known part: same answer, or 409
+//	                                                         last part: the report becomes visible
 //
 // # What the receiver promises
 //

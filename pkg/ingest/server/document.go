@@ -3,20 +3,18 @@ package server
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 
 	"github.com/rediverio/sdk/internal/codec"
 )
 
-// document is one part, read once: the findings keep their JSON as it came, beside the few columns that are
-// asked for later.
+// document is one decoded part. Its findings keep their JSON as it was received, beside the few columns that queries use.
 type document struct {
 	ReportID   string
 	ChunkIndex *int
 	Tool       string
 	findings   []row
 	items      []item // assets and dependencies
-	problems   []any  // strings; what was not taken, and why; bounded
+	problems   []any  // strings; the items that were skipped, and why; at most maxProblems
 	skipped    int
 	rawBytes   int64
 	rawSHA     [32]byte // of the JSON
@@ -25,7 +23,7 @@ type document struct {
 // row is one finding.
 type row struct {
 	ident                          [20]byte // fingerprint, then asset: see identOf
-	sum                            int64    // of everything below, to know an unchanged finding
+	sum                            int64    // hash of the following, by which an unchanged finding is recognized
 	rank, line                     int
 	rule, path, title, fingerprint string
 	asset, assetRef                string
@@ -45,23 +43,12 @@ const (
 	itemDependency = "dependency"
 )
 
-// The bounds of what is kept of one finding beside its JSON, and of what is said of one part.
 const (
-	maxColumn   = 1024 // bytes
-	maxProblems = 50
+	maxColumn   = 1024 // bytes of each column beside the JSON of a finding
+	maxProblems = 50   // in the answer to one part
 )
 
-// limitError says that a part has too many of something.
-type limitError struct {
-	what     string
-	max, got int
-}
-
-func (e *limitError) Error() string {
-	return fmt.Sprintf("%s: %d is over the bound %d", e.what, e.got, e.max)
-}
-
-// readDocument decodes one part: a report, or {"report": …} around one. Its members may come in any order.
+// readDocument decodes one part: a report, or {"report": …} around one. Its members may be in any order.
 func readDocument(encoding string, data []byte, lim Limits) (*document, error) {
 	raw, err := codec.Decode(encoding, data, lim.codec())
 	if err != nil {
@@ -71,16 +58,16 @@ func readDocument(encoding string, data []byte, lim Limits) (*document, error) {
 	if err := p.object(true); err != nil {
 		return nil, err
 	}
-	if p.peek(); p.at < len(raw) {
-		return nil, errors.New("there is more behind the JSON object")
+	if p.Peek(); p.Pos() < len(raw) {
+		return nil, errors.New("JSON object is followed by other text")
 	}
 	p.doc.rawBytes, p.doc.rawSHA = int64(len(raw)), sha256.Sum256(raw)
 	p.finish()
 	return &p.doc, nil
 }
 
-// identOf is what a finding is known by within its tenant. The fingerprint's hash comes first, so that one index
-// serves both the upsert and the question whether a fingerprint is known.
+// identOf returns the identity of a finding within its tenant. The hash of the fingerprint comes first, so that one index
+// serves both the update of findings and the check of fingerprints.
 func identOf(fingerprint, asset string) (id [20]byte) {
 	f, a := sha256.Sum256([]byte(fingerprint)), sha256.Sum256([]byte(asset))
 	copy(id[:identPrefix], f[:])

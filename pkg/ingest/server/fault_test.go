@@ -13,13 +13,22 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// execute runs a statement on the writer's connection.
+// onCommit makes every commit from now on call hook, and fail if it returns 1.
+func onCommit(t testing.TB, s *Store, hook func() int32) {
+	t.Helper()
+	err := s.Tenant("").write(0, func(tx *tx) error {
+		return tx.Raw(func(c any) error { c.(sqlite.HookRegisterer).RegisterCommitHook(hook); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// execute runs a statement on the connection that writes.
 func execute(t testing.TB, s *Store, text string) {
 	t.Helper()
-	s.writer.Lock()
-	defer s.writer.Unlock()
-	if _, err := s.writer.conn.ExecContext(t.Context(), text); err != nil {
-		t.Fatal(err)
+	if err := s.Tenant("").write(0, func(tx *tx) error { return tx.exec(text) }); err != nil {
+		t.Fatalf("%s: %v", text, err)
 	}
 }
 
@@ -92,19 +101,13 @@ func TestEveryCommitMayFail(t *testing.T) {
 	for n := range parts {
 		s := newStore(t)
 		s.cfg.IncompleteAge = -1 // a sweep would be one of the commits
-		commits := 0
-		err := s.writer.conn.Raw(func(c any) error {
-			c.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
-				if commits++; commits == n+1 {
-					return 1
-				}
-				return 0
-			})
-			return nil
+		commits := -1            // the first one registers the hook
+		onCommit(t, s, func() int32 {
+			if commits++; commits == n+1 {
+				return 1
+			}
+			return 0
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		failed := 0
 		for _, p := range parts {
 			for {
@@ -161,7 +164,7 @@ func TestPanicOfOneWriteStopsNoOther(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer func() { _ = recover() }()
-		_ = s.write("a", 0, func(*tx) error { close(held); <-hold; panic("a bug") })
+		_ = s.Tenant("a").write(0, func(*tx) error { close(held); <-hold; panic("a bug") })
 	})
 	<-held
 	for i := range 4 {

@@ -46,26 +46,3 @@ func FuzzReadChunk(f *testing.F) {
 		}
 	})
 }
-
-// The scanner takes what encoding/json takes, and nothing else.
-func FuzzScanner(f *testing.F) {
-	for _, s := range []string{`{"a":[1,-0.5e+3,true,false,null,"\u00e9\\\n"],"b":{}}`, `[]`, ` {} `, `01`, `-`, `1.`, `1e`, `"\ud800"`, `"\x"`, "\"\t\"", `[1,]`, `{,}`,
-		`{"a":1,}`, `{"a"}`, `{1:2}`, `tru`, `nulll`, `"`, `[`, `{"a":`, "\xff", "\"\xff\"", `[1 2]`, ``} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		s := scanner{text: data}
-		value, err := s.value()
-		s.peek()
-		ours := err == nil && s.at == len(data)
-		if want := json.Valid(data); ours != want {
-			t.Fatalf("%q: valid %v, encoding/json says %v (%v)", data, ours, want, err)
-		}
-		var want string
-		if ours && value[0] == '"' && json.Unmarshal(value, &want) == nil {
-			if got, err := text(value); got != want || err != nil {
-				t.Fatalf("%q: %q, %v; want %q", data, got, err, want)
-			}
-		}
-	})
-}

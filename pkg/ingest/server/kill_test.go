@@ -78,13 +78,13 @@ func TestVictim(t *testing.T) {
 	}
 	switch step {
 	case atCommit:
-		err = s.writer.conn.Raw(func(c any) error {
-			c.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 { die(); return 0 })
-			return nil
+		commits := 0
+		onCommit(t, s, func() int32 {
+			if commits++; commits > 1 { // the first one registers the hook
+				die()
+			}
+			return 0
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	case answered:
 	default:
 		execute(t, s, fmt.Sprintf("CREATE TEMP TRIGGER die %s BEGIN SELECT die(); END", strings.Replace(step, " ON ", " ON main.", 1)))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -8,17 +9,19 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rediverio/sdk/internal/jsonx"
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// parser reads a document in one pass. What it keeps of it are slices of its text.
+// parser reads a document in one pass. The document that it builds refers to slices of the text.
 type parser struct {
-	scanner
+	*jsonx.Scanner
+	text     []byte
 	max      int
 	doc      document
-	refs     map[string]string
-	fallback string // the asset of findings that name none
+	refs     map[string]string // values of assets by their IDs
+	fallback string            // asset of findings without one
 
 	current  row // the finding being read
 	severity string
@@ -26,7 +29,7 @@ type parser struct {
 }
 
 func newParser(raw []byte, maxItems int) *parser {
-	p := &parser{scanner: scanner{text: raw}, max: maxItems, refs: map[string]string{}}
+	p := &parser{Scanner: jsonx.NewScanner(raw), text: raw, max: maxItems, refs: map[string]string{}}
 	f := &p.current
 	p.fields = []field{
 		{name: "title", str: &f.title}, {name: "severity", str: &p.severity}, {name: "rule_id", str: &f.rule},
@@ -36,9 +39,9 @@ func newParser(raw []byte, maxItems int) *parser {
 	return p
 }
 
-// object reads the members of a report; outer says that it may be the wrapper around one.
+// object reads the members of a report. If outer is set, the report may be inside a member named report.
 func (p *parser) object(outer bool) error {
-	return p.members(func(name []byte) (err error) {
+	return p.Members(func(name []byte) (err error) {
 		if string(name) == "report" && outer {
 			err = p.object(false)
 		} else {
@@ -60,24 +63,24 @@ func (p *parser) member(name string) error {
 	case "dependencies":
 		return p.list(name, p.dependency)
 	case "report_id":
-		return p.into(&p.doc.ReportID)
+		return p.decode(&p.doc.ReportID)
 	case "chunk_index":
-		return p.into(&p.doc.ChunkIndex)
+		return p.decode(&p.doc.ChunkIndex)
 	case "tool":
 		var tool struct{ Name string }
-		err := p.into(&tool)
+		err := p.decode(&tool)
 		p.doc.Tool = wire.Clip(tool.Name, maxColumn)
 		return err
 	case "metadata":
 		return p.metadata()
 	}
-	_, err := p.value()
+	_, err := p.Value()
 	return err
 }
 
-// into decodes one of the small values.
-func (p *parser) into(v any) error {
-	value, err := p.value()
+// decode decodes a small value into v.
+func (p *parser) decode(v any) error {
+	value, err := p.Value()
 	if err != nil {
 		return err
 	}
@@ -92,43 +95,37 @@ func (p *parser) metadata() error {
 		}
 		Scope struct{ Name string }
 	}
-	if err := p.into(&m); err != nil {
+	if err := p.decode(&m); err != nil {
 		return err
 	}
-	if p.doc.ReportID == "" {
-		p.doc.ReportID = m.ID
-	}
-	p.fallback = m.Branch.RepositoryURL
-	if p.fallback == "" {
-		p.fallback = m.Scope.Name
-	}
+	p.doc.ReportID = cmp.Or(p.doc.ReportID, m.ID)
+	p.fallback = cmp.Or(m.Branch.RepositoryURL, m.Scope.Name)
 	return nil
 }
 
-// list reads an array, or null, element by element. An element that is not what the schema says is put aside
-// with the reason, and the others go on.
-func (p *parser) list(name string, take func() (bad, err error)) error {
-	switch p.peek() {
+// list reads an array or null. An element that does not match the schema is skipped and recorded as a problem.
+func (p *parser) list(name string, read func() (bad, err error)) error {
+	switch p.Peek() {
 	case 'n':
-		_, err := p.value()
+		_, err := p.Value()
 		return err
 	case '[':
 	default:
 		return errors.New("want an array")
 	}
 	n := 0
-	return p.elements(func() (err error) {
+	return p.Elements(func() (err error) {
 		if n == p.max {
 			return &limitError{name + " of one part", p.max, n + 1}
 		}
-		bad := errNoObject
-		if p.peek() == '{' {
-			bad, err = take()
+		bad := errNotObject
+		if p.Peek() == '{' {
+			bad, err = read()
 		} else {
-			_, err = p.value()
+			_, err = p.Value()
 		}
 		if err == nil && bad != nil {
-			p.skip(fmt.Sprintf("%s[%d]: %v", name, n, bad))
+			p.problem(fmt.Sprintf("%s[%d]: %v", name, n, bad))
 			if name == "findings" {
 				p.doc.skipped++
 			}
@@ -138,9 +135,7 @@ func (p *parser) list(name string, take func() (bad, err error)) error {
 	})
 }
 
-var errNoObject = errors.New("want an object")
-
-func (p *parser) skip(problem string) {
+func (p *parser) problem(problem string) {
 	if len(p.doc.problems) < maxProblems {
 		p.doc.problems = append(p.doc.problems, wire.Clip(problem, 200))
 	}
@@ -148,11 +143,11 @@ func (p *parser) skip(problem string) {
 
 func (p *parser) finding() (bad, err error) {
 	p.current, p.severity = row{}, ""
-	f, start := &p.current, p.at
-	if bad, err = p.pick(p.fields); bad != nil || err != nil {
+	f, start := &p.current, p.Pos()
+	if bad, err = p.readFields(p.fields); bad != nil || err != nil {
 		return bad, err
 	}
-	f.data = p.text[start:p.at:p.at]
+	f.data = p.text[start:p.Pos():p.Pos()]
 	if f.fingerprint == "" {
 		var whole report.Finding
 		if err := json.Unmarshal(f.data, &whole); err != nil {
@@ -169,8 +164,8 @@ func (p *parser) finding() (bad, err error) {
 
 func (p *parser) asset() (bad, err error) {
 	var id, kind, value string
-	start := p.at
-	bad, err = p.pick([]field{{name: "id", str: &id}, {name: "type", str: &kind}, {name: "value", str: &value}})
+	start := p.Pos()
+	bad, err = p.readFields([]field{{name: "id", str: &id}, {name: "type", str: &kind}, {name: "value", str: &value}})
 	if bad != nil || err != nil {
 		return bad, err
 	}
@@ -186,8 +181,8 @@ func (p *parser) asset() (bad, err error) {
 
 func (p *parser) dependency() (bad, err error) {
 	var v [5]string
-	start := p.at
-	bad, err = p.pick([]field{{name: "name", str: &v[0]}, {name: "version", str: &v[1]}, {name: "purl", str: &v[2]},
+	start := p.Pos()
+	bad, err = p.readFields([]field{{name: "name", str: &v[0]}, {name: "version", str: &v[1]}, {name: "purl", str: &v[2]},
 		{name: "ecosystem", str: &v[3]}, {name: "path", str: &v[4]}})
 	if bad != nil || err != nil {
 		return bad, err
@@ -201,21 +196,16 @@ func (p *parser) dependency() (bad, err error) {
 
 func (p *parser) add(kind, name, identity string, start int) {
 	sum := sha256.Sum256([]byte(identity))
-	p.doc.items = append(p.doc.items, item{kind, sum[:16], wire.Clip(name, maxColumn), p.text[start:p.at:p.at]})
+	p.doc.items = append(p.doc.items, item{kind, sum[:16], wire.Clip(name, maxColumn), p.text[start:p.Pos():p.Pos()]})
 }
 
-// finish resolves what needs the whole document, since assets may come after findings.
+// finish resolves the assets of findings, which may follow the findings in the document.
 func (p *parser) finish() {
 	h := sha256.New()
 	var sum [sha256.Size]byte
 	for i := range p.doc.findings {
 		f := &p.doc.findings[i]
-		if f.asset == "" {
-			f.asset = p.refs[f.assetRef]
-		}
-		if f.asset == "" {
-			f.asset = p.fallback
-		}
+		f.asset = cmp.Or(f.asset, p.refs[f.assetRef], p.fallback)
 		f.ident = identOf(f.fingerprint, f.asset)
 		f.asset = wire.Clip(f.asset, maxColumn)
 		h.Reset()

@@ -10,25 +10,20 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// incoming is one part as it arrived.
+// incoming is one part of a report in a request.
 type incoming struct {
-	key        string // empty: derived, for clients that know of none
+	key        string // empty for clients that send none
 	sha        [32]byte
-	size       int64 // compressed
+	size       int64 // compressed, in bytes
 	reportID   string
 	idx, total int
-	chunk      bool // came through the chunk path
+	chunk      bool // received on the chunk path
 	jobID      string
-	submitted  int64 // when the agent accepted the report, in Unix milliseconds; 0: unknown
+	submitted  int64 // when the agent accepted the report, in Unix milliseconds; 0 if unknown
 	doc        *document
 }
 
-// ConflictError says that a part contradicts what is stored already.
-type ConflictError struct{ Reason string }
-
-func (e *ConflictError) Error() string { return e.Reason }
-
-// fullKey is the part's key, or one that names its report, place and bytes. No key of part.Key has a slash.
+// fullKey returns the part's key, or one made of its report, index and hash. No key of part.Key contains a slash.
 func (in *incoming) fullKey() string {
 	if in.key != "" {
 		return in.key
@@ -36,8 +31,8 @@ func (in *incoming) fullKey() string {
 	return fmt.Sprintf("%s/%d/%d/%x", in.reportID, in.total, in.idx, in.sha)
 }
 
-// revision names the report and its content, so that the parts of two reports with one ID never mix. Only keys
-// made by part.Key tell the content.
+// revision returns a name for the report and its content, so that the parts of two reports with the same ID are never
+// mixed. keyed is false if the key was not made by part.Key and does not identify the content.
 func (in *incoming) revision() (rev string, keyed bool) {
 	rev, ok := strings.CutSuffix(in.key, fmt.Sprintf(".%d", in.idx))
 	hash, ok2 := strings.CutPrefix(rev, in.reportID+".")
@@ -47,43 +42,36 @@ func (in *incoming) revision() (rev string, keyed bool) {
 	return fmt.Sprintf("%s/%d", in.reportID, in.total), false
 }
 
-// put stores a part, and makes its report visible when it is the last one.
+// put stores a part. The last part of a report makes the report visible.
 func (t *Tenant) put(in *incoming) (*wire.Answer, error) {
 	var a *wire.Answer
-	err := t.store.write(t.name, in.doc.rawBytes, func(tx *tx) (err error) {
-		a, err = t.putTx(tx, in)
+	err := t.write(in.doc.rawBytes, func(tx *tx) (err error) {
+		a, err = tx.putPart(t.name, in)
 		return err
 	})
 	return a, err
 }
 
-func (t *Tenant) putTx(tx *tx, in *incoming) (*wire.Answer, error) {
-	tenant, err := tx.tenantID(t.name)
+func (t *tx) putPart(name string, in *incoming) (*wire.Answer, error) {
+	tenant, err := t.tenantID(name)
 	if err != nil {
 		return nil, err
 	}
-	if a, err := tx.repeat(tenant, in); a != nil || err != nil {
+	if a, err := t.resent(tenant, in); a != nil || err != nil {
 		return a, err
 	}
-	rep, err := tx.reportFor(tenant, in)
+	rep, err := t.reportFor(tenant, in)
 	if err != nil {
 		return nil, err
 	}
-	from, to, err := tx.stage(tenant, rep, in.doc)
+	from, to, err := t.stage(tenant, rep, in.doc)
 	if err != nil {
 		return nil, err
 	}
-	return tx.finishPart(tenant, rep, in, from, to)
+	return t.finishPart(tenant, rep, in, from, to)
 }
 
-func (t *tx) tenantID(name string) (id int64, err error) {
-	if found, err := t.get("SELECT id FROM tenant WHERE name = ?", []any{name}, &id); found || err != nil {
-		return id, err
-	}
-	return t.insert("INSERT INTO tenant (name) VALUES (?)", name)
-}
-
-// reportRow is the state of a report before the part at hand.
+// reportRow is the state of a report.
 type reportRow struct {
 	id              int64
 	total, received int
@@ -92,11 +80,11 @@ type reportRow struct {
 	submitted       int64
 }
 
-// reportFor finds or makes the row of the report that the part belongs to.
+// reportFor returns the report that the part belongs to, which it creates if necessary.
 //
-// Parts whose keys do not tell one revision of a report from the next share one as long as it is incomplete: there a
-// part replaces the one in its place. After that each is visible at once, as a report of its own, since nobody
-// could say which of those to come belong together.
+// Parts whose keys do not distinguish the revisions of a report share one row until it is complete, in which a part replaces
+// the stored part of the same index. After that each part becomes a report of its own and is visible at once, since it is
+// unknown which of the following parts belong together.
 func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
 	rev, keyed := in.revision()
 	r := &reportRow{reportID: in.reportID}
@@ -111,7 +99,7 @@ func (t *tx) reportFor(tenant int64, in *incoming) (*reportRow, error) {
 	case !keyed && completed != 0:
 		return t.newReport(tenant, in.fullKey(), in, 1)
 	case r.total != in.total:
-		return nil, &ConflictError{fmt.Sprintf("report %s has %d parts, this one says %d", in.reportID, r.total, in.total)}
+		return nil, &ConflictError{fmt.Sprintf("report %s has %d parts, but total_chunks of this part is %d", in.reportID, r.total, in.total)}
 	case !keyed:
 		return r, t.removePart(tenant, r, in.idx)
 	}
@@ -126,7 +114,7 @@ func (t *tx) newReport(tenant int64, rev string, in *incoming, total int) (r *re
 	return r, err
 }
 
-// removePart makes room for another part in the same place of an incomplete report.
+// removePart removes the part of an index from an incomplete report.
 func (t *tx) removePart(tenant int64, r *reportRow, idx int) error {
 	err := t.exec(`DELETE FROM content WHERE id IN (SELECT c.id FROM part p
 		CROSS JOIN content c ON c.id >= p.content_from AND c.id < p.content_to WHERE p.report = ? AND p.idx = ?)`, r.id, idx)
@@ -141,7 +129,7 @@ func (t *tx) removePart(tenant int64, r *reportRow, idx int) error {
 	return t.exec("UPDATE tenant SET parts = parts - ? WHERE id = ?", n, tenant)
 }
 
-// finishPart records the part with the rows of content that it brought, and its answer.
+// finishPart stores the row of the part, with its range of rows in content, and its answer.
 func (t *tx) finishPart(tenant int64, r *reportRow, in *incoming, from, to int64) (*wire.Answer, error) {
 	a := &wire.Answer{ReportID: in.reportID, Status: "accepted", Errors: in.doc.problems}
 	id := report.CleanID(in.fullKey())

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// maxPageBytes ends a page early, so that its JSON stays well under DefaultMaxResponseBytes.
+// maxPageBytes bounds the JSON of a page, which ends early rather than exceed the default limit of a client.
 const maxPageBytes = 8 << 20
 
 // Findings returns one page of the tenant's visible findings.
@@ -23,12 +24,12 @@ func (t *Tenant) Findings(ctx context.Context, q ingest.Query) (*ingest.Page, er
 	if err := q.Validate(); err != nil {
 		return nil, fmt.Errorf("findings: %w", err)
 	}
-	orDefault(&q.Limit, ingest.DefaultPageLimit)
+	config.Default(&q.Limit, ingest.DefaultPageLimit)
 	page := &pageBuilder{limit: q.Limit, Page: ingest.Page{Findings: []ingest.Finding{}}}
-	// One range of the index (tenant, severity, id) after the other, so that a page costs the same wherever it is.
+	// The ranges of the index (tenant, severity, id) are read one by one, so that every page takes the same time.
 	rank, before, _ := wire.ParseCursor(q.Cursor) // validated
 	for ; rank >= 0 && page.Next == ""; rank-- {
-		if wants(q, severityOf(rank)) {
+		if selects(q, severityOf(rank)) {
 			if err := t.findings(ctx, q, rank, before, page); err != nil {
 				return nil, fmt.Errorf("findings: %w", err)
 			}
@@ -38,26 +39,26 @@ func (t *Tenant) Findings(ctx context.Context, q ingest.Query) (*ingest.Page, er
 	return &page.Page, nil
 }
 
-func wants(q ingest.Query, s report.Severity) bool {
+func selects(q ingest.Query, s report.Severity) bool {
 	return s.Rank() >= q.MinSeverity.Rank() && (len(q.Severities) == 0 || slices.Contains(q.Severities, s))
 }
 
 type pageBuilder struct {
 	ingest.Page
 	limit, size int
-	last        string // cursor behind the last finding
+	last        string // cursor of the last finding
 }
 
-// findings adds those of one severity.
+// findings adds the findings of one severity to page.
 func (t *Tenant) findings(ctx context.Context, q ingest.Query, rank int, before int64, page *pageBuilder) error {
 	condition, args := where(q)
-	args = append([]any{t.name, rank, before}, args...)
-	rows, err := t.store.read.QueryContext(ctx, `SELECT c.id, c.title, c.tool, c.rule, c.path, c.line, c.asset,
+	args = append(append([]any{t.name, rank, before}, args...), page.limit-len(page.Findings)+1)
+	rows, err := t.store.db.Query(ctx, `SELECT c.id, c.title, c.tool, c.rule, c.path, c.line, c.asset,
 			c.fingerprint, r.report_id, f.first_seen, f.last_seen, f.seen, c.data
 		FROM content c CROSS JOIN finding f ON f.tenant = c.tenant AND f.ident = c.ident AND f.content = c.id
 		CROSS JOIN report r ON r.id = f.report
 		WHERE c.tenant = (SELECT id FROM tenant WHERE name = ?) AND c.severity = ? AND c.id < ?`+condition+`
-		ORDER BY c.id DESC LIMIT `+strconv.Itoa(page.limit-len(page.Findings)+1), args...)
+		ORDER BY c.id DESC LIMIT ?`, args...)
 	if err != nil {
 		return err
 	}
@@ -82,13 +83,13 @@ func (t *Tenant) findings(ctx context.Context, q ingest.Query, rank int, before 
 	return rows.Err()
 }
 
-// severityOf is the inverse of Severity.Rank, for 0 to 4.
+// severityOf returns the severity of a rank from 0 to 4.
 func severityOf(rank int) report.Severity {
 	all := report.Severities()
 	return all[len(all)-1-rank]
 }
 
-// where is the rest of the condition.
+// where returns the conditions of q other than its severities.
 func where(q ingest.Query) (text string, args []any) {
 	add := func(cond string, arg ...any) {
 		text, args = text+" AND "+cond, append(args, arg...)
@@ -108,6 +109,7 @@ func where(q ingest.Query) (text string, args []any) {
 	return text, args
 }
 
+// parseQuery reads the parameters of a request for findings.
 func parseQuery(v url.Values) (ingest.Query, error) {
 	q := ingest.Query{
 		MinSeverity: report.Severity(v.Get("min_severity")), Tool: v.Get("tool"), Rule: v.Get("rule"),

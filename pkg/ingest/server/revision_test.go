@@ -241,7 +241,7 @@ func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.Exec("DROP TABLE audit_log; DROP TABLE audit_line; ALTER TABLE part DROP COLUMN raw_sha256; DROP INDEX report_by_name; ALTER TABLE report DROP COLUMN submitted; ALTER TABLE content DROP COLUMN known; PRAGMA user_version = 1")
+	_, err = db.Exec("DROP TABLE agent; DROP TABLE audit_log; DROP TABLE audit_line; ALTER TABLE part DROP COLUMN raw_sha256; DROP INDEX report_by_name; ALTER TABLE report DROP COLUMN submitted; ALTER TABLE content DROP COLUMN known; PRAGMA user_version = 1")
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,21 +1,14 @@
 package server
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-)
-
-// schemaVersion is kept in user_version; migrations[i] leads from version i to i+1.
-const schemaVersion = 4
-
-// What a part brings is only appended, to content and staged_item. It becomes visible when its report's last part
-// is in: then finding gets a row for each, in the order of its index, so that each page of it is written once.
+// migrations is the schema: migrations[i] leads from version i to i+1.
 //
-//	content  what one report says of one finding; severity sameAsBefore: what is visible already;
-//	         known: the finding was visible when this came, and so it stays
-//	finding  what is visible: for each (tenant, fingerprint, asset) the content of the last report
-//	part     knows which rows of content it brought
+// The items of a part are appended to content and staged_item. They become visible when the last part of the report has
+// arrived: then each finding gets a row in the table finding, in the order of its index, so that each page is written once.
+//
+//	content  a finding as one report describes it. Severity unchanged stands for the content that is visible already.
+//	         known is set if the finding was visible when the content arrived; findings stay visible.
+//	finding  the visible findings: for each (tenant, fingerprint, asset) the content of the last report
+//	part     the parts that were accepted, each with its range of rows in content
 var migrations = []string{`
 CREATE TABLE tenant (
 	id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -66,35 +59,11 @@ CREATE TABLE audit_log ( -- of one agent; its last line is the high-water mark
 	lines INTEGER NOT NULL DEFAULT 0, repeated INTEGER NOT NULL DEFAULT 0, breaks INTEGER NOT NULL DEFAULT 0,
 	last_key TEXT NOT NULL DEFAULT '', last_lines INTEGER NOT NULL DEFAULT 0, touched INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (tenant, agent));
-CREATE TABLE audit_line ( -- follows: its chain value goes on from the line stored before it
+CREATE TABLE audit_line ( -- follows: its chain value continues the line stored before it
 	log INTEGER NOT NULL, seq INTEGER NOT NULL, chain TEXT NOT NULL, follows INTEGER NOT NULL, data BLOB NOT NULL,
 	PRIMARY KEY (log, seq)) WITHOUT ROWID;
+`, `
+CREATE TABLE agent ( -- its last heartbeat
+	tenant INTEGER NOT NULL, name TEXT NOT NULL, seen INTEGER NOT NULL, heartbeat BLOB NOT NULL,
+	PRIMARY KEY (tenant, name)) WITHOUT ROWID;
 `}
-
-// VersionError says that a store was written by a later version of this package.
-type VersionError struct {
-	Path        string
-	Found, Know int
-}
-
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("store %s has schema version %d, this program knows up to %d: use a newer one", e.Path, e.Found, e.Know)
-}
-
-func migrate(ctx context.Context, conn *sql.Conn, path string) error {
-	var v int
-	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
-	}
-	if v > schemaVersion {
-		return &VersionError{path, v, schemaVersion}
-	}
-	for ; v < schemaVersion; v++ {
-		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
-		if _, err := conn.ExecContext(ctx, script); err != nil {
-			_, _ = conn.ExecContext(ctx, "ROLLBACK") // the first error is the one to tell
-			return fmt.Errorf("migrate store %s to version %d: %w", path, v+1, err)
-		}
-	}
-	return nil
-}

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// DefaultShutdownTimeout is how long Serve lets running requests end.
+// DefaultShutdownTimeout is how long Serve waits for running requests to end.
 const DefaultShutdownTimeout = 10 * time.Second
 
-// NewServer returns an http.Server for h whose timeouts and header bound suit the protocol. A caller may set TLS
-// and more before it is used.
+// NewServer returns an http.Server for h with timeouts and a header limit that suit the protocol. The caller may configure TLS
+// before it uses the server.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		// No ReadTimeout and WriteTimeout: the handler sets a deadline for each body, and a large report's last
-		// part may take its time.
+		// ReadTimeout and WriteTimeout are not set: the handler sets a deadline for each body, and the last part of a large
+		// report may take long.
 	}
 }
 
-// Serve serves h on l until ctx ends, then takes no more requests, lets the running ones end within
-// DefaultShutdownTimeout, cuts what is left, and returns nil for an orderly end. It closes l. Close the Store
-// after it.
+// Serve serves h on l until ctx ends. Then it accepts no more requests, waits up to DefaultShutdownTimeout for running requests and
+// closes the connections that are left, in which case it returns an error. It closes l. The Store can be closed after Serve
+// has returned.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := NewServer(h)
 	served := make(chan error, 1)

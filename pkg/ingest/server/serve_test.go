@@ -83,7 +83,7 @@ func TestHandlerTellsTheSink(t *testing.T) {
 
 func TestHandlerConfigProblemsAreAllNamed(t *testing.T) {
 	_, err := NewHandler(HandlerConfig{Tokens: map[string]string{"secret1": "a b"}, Admins: []string{"?"}, Limits: Limits{MaxParts: -1, MaxRatio: -1}})
-	for _, want := range []string{"store is nil", "7 characters", `tenant "a b"`, "admins", "max_parts", "max_ratio"} {
+	for _, want := range []string{"ingest.store: is nil", "7 characters", `tenant "a b"`, "ingest.admins", "ingest.limits.max_parts", "ingest.limits.max_ratio"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// stage appends what a part brings, invisible until its report is complete, and returns the range of its content.
+// stage appends the items of a part, which stay invisible until the report is complete, and returns the range of its rows in content.
 func (t *tx) stage(tenant int64, r *reportRow, doc *document) (from, to int64, err error) {
 	if _, err := t.get("SELECT coalesce(max(id), 0) + 1 FROM content", nil, &from); err != nil {
 		return 0, 0, err
@@ -26,28 +26,28 @@ func (t *tx) stage(tenant int64, r *reportRow, doc *document) (from, to int64, e
 	return from, to, nil
 }
 
-// sameAsBefore stands for the severity of content that says what is visible already. It need not be written
-// again, which makes the usual rescan cheap, and goes when its report is complete.
-const sameAsBefore = -1
+// unchanged is the severity of content that is equal to the visible content. It is stored without its columns, which makes the
+// usual rescan cheap, and deleted when its report is complete.
+const unchanged = -1
 
-// stageBatch is how many findings one statement stages, which costs half of what as many statements do.
+// stageBatch is how many findings one statement stages, in half the time of single statements.
 const stageBatch = 64
 
-// stageOne and stageMany are stageText for one finding and for a batch.
+// The statements that stage one finding and a batch.
 var stageOne, stageMany = stageText(1), stageText(stageBatch)
 
-// stageText returns the statement that stages n findings: parameters 1 and 2 are the tenant and the tool, then come
-// eleven for each finding.
+// stageText returns the statement that stages n findings. Parameters 1 and 2 are the tenant and the tool; eleven parameters
+// for each finding follow.
 func stageText(n int) string {
 	rows := strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?,?,?,?,?),", n), ",")
 	keep := ""
 	for _, column := range []string{"?2", "v.rule", "v.path", "v.line", "v.title", "v.asset", "v.fingerprint", "v.data"} {
 		keep += ", CASE WHEN f.sum = v.sum THEN NULL ELSE " + column + " END"
 	}
-	// A bare ? is numbered after the largest before it.
+	// A parameter without a number gets the number after the largest one before it.
 	return `WITH tool (name) AS (SELECT ?2), v (id, ident, sum, severity, rule, path, line, title, asset, fingerprint, data) AS (VALUES ` + rows + `)
 		INSERT OR FAIL INTO content (id, tenant, ident, sum, severity, tool, rule, path, line, title, asset, fingerprint, data, known)
-		SELECT v.id, ?1, v.ident, v.sum, CASE WHEN f.sum = v.sum THEN ` + strconv.Itoa(sameAsBefore) + ` ELSE v.severity END` + keep + `, f.sum IS NOT NULL
+		SELECT v.id, ?1, v.ident, v.sum, CASE WHEN f.sum = v.sum THEN ` + strconv.Itoa(unchanged) + ` ELSE v.severity END` + keep + `, f.sum IS NOT NULL
 		FROM v LEFT JOIN finding f ON f.tenant = ?1 AND f.ident = v.ident`
 }
 
@@ -71,7 +71,7 @@ func (t *tx) stageFindings(tenant, id int64, doc *document) error {
 	return nil
 }
 
-// complete makes a staged report visible, in the transaction of its last part, and fills in the numbers of a.
+// complete makes a staged report visible, in the transaction of its last part, and sets the numbers of a.
 func (t *tx) complete(tenant int64, r *reportRow, a *wire.Answer) error {
 	if err := t.completeFindings(tenant, r, a); err != nil {
 		return err

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/ingest"
 )
 
@@ -14,29 +16,26 @@ const selectStats = `SELECT name, reports, (SELECT count(*) FROM report r WHERE 
 
 // Stats returns the tenant's numbers.
 func (t *Tenant) Stats(ctx context.Context) (*ingest.Stats, error) {
-	s := &ingest.Stats{}
-	err := scanStats(s, t.store.read.QueryRowContext(ctx, selectStats+" WHERE name = ?", t.name).Scan)
+	s := ingest.Stats{}
+	err := t.store.db.Row(ctx, selectStats+" WHERE name = ?", []any{t.name}, columns(&s)...)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("stats: %w", err)
 	}
 	s.Tenant = t.name
 	s.Rejected += t.store.pendingRejected()[t.name]
-	return s, nil
+	return &s, nil
 }
 
 // Stats returns the sums over all tenants, and the numbers of each.
 func (s *Store) Stats(ctx context.Context) (*ingest.Stats, error) {
-	rows, err := s.read.QueryContext(ctx, selectStats)
+	all, err := list(ctx, s, selectStats, nil, func(scan scanFunc) (one ingest.Stats, err error) {
+		return one, scan(columns(&one)...)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("stats: %w", err)
 	}
-	defer rows.Close()
 	sum := &ingest.Stats{Tenants: map[string]ingest.Stats{}}
-	for rows.Next() {
-		var one ingest.Stats
-		if err := scanStats(&one, rows.Scan); err != nil {
-			return nil, fmt.Errorf("stats: %w", err)
-		}
+	for _, one := range all {
 		sum.Tenants[one.Tenant] = one
 	}
 	for name, n := range s.pendingRejected() {
@@ -45,73 +44,68 @@ func (s *Store) Stats(ctx context.Context) (*ingest.Stats, error) {
 		sum.Tenants[name] = one
 	}
 	for _, one := range sum.Tenants {
-		addStats(sum, &one)
+		from := counters(&one)
+		for i, n := range counters(sum) {
+			*n += *from[i]
+		}
 	}
-	return sum, rows.Err()
+	return sum, nil
 }
 
+// counters returns the numbers of s in the order of selectStats.
 func counters(s *ingest.Stats) []*int64 {
 	return []*int64{&s.Reports, &s.Incomplete, &s.Parts, &s.Findings, &s.Duplicates, &s.Repeated, &s.Rejected,
 		&s.Assets, &s.Dependencies, &s.Bytes, &s.RawBytes}
 }
 
-func scanStats(s *ingest.Stats, scan func(...any) error) error {
+// columns returns where a row of selectStats is stored.
+func columns(s *ingest.Stats) []any {
 	into := []any{&s.Tenant}
-	for _, f := range counters(s) {
-		into = append(into, f)
+	for _, n := range counters(s) {
+		into = append(into, n)
 	}
-	return scan(into...)
+	return into
 }
 
-func addStats(s, o *ingest.Stats) {
-	from := counters(o)
-	for i, f := range counters(s) {
-		*f += *from[i]
-	}
-}
-
-// reject counts a refused request. The number goes to disk with a later write, so that nobody can make the store
-// write by sending rubbish.
+// reject counts a refused request. The number is written with a later write, so that invalid requests cannot cause writes.
 func (t *Tenant) reject() {
-	r := &t.store.rejected
-	r.Lock()
-	defer r.Unlock()
-	r.n[t.name]++
+	s := t.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rejected[t.name]++
 }
 
 func (s *Store) pendingRejected() map[string]int64 {
-	r := &s.rejected
-	r.Lock()
-	defer r.Unlock()
-	out := make(map[string]int64, len(r.n))
-	for name, n := range r.n {
-		out[name] = n
-	}
-	return out
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.rejected)
 }
 
-// flushRejected writes the counts of reject; the caller holds the writer. It returns what it wrote, to be
-// forgotten when that is committed.
-func (t *tx) flushRejected() (counts map[string]int64, err error) {
-	counts = t.s.pendingRejected()
+// writeRejected adds the numbers of reject to every transaction.
+func (s *Store) writeRejected(inner *sqlitedb.Tx) error {
+	counts := s.pendingRejected()
+	t := &tx{Tx: inner}
 	for name, n := range counts {
 		id, err := t.tenantID(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := t.exec("UPDATE tenant SET rejected = rejected + ? WHERE id = ?", n, id); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return counts, nil
+	if len(counts) > 0 {
+		inner.AfterCommit(func() { s.forgetRejected(counts) })
+	}
+	return nil
 }
 
 func (s *Store) forgetRejected(counts map[string]int64) {
-	s.rejected.Lock()
-	defer s.rejected.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for name, n := range counts {
-		if s.rejected.n[name] -= n; s.rejected.n[name] == 0 {
-			delete(s.rejected.n, name)
+		if s.rejected[name] -= n; s.rejected[name] == 0 {
+			delete(s.rejected, name)
 		}
 	}
 }

@@ -2,147 +2,172 @@ package server
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"sync"
 	"time"
 
+	"github.com/rediverio/sdk/internal/config"
 	"github.com/rediverio/sdk/internal/filelock"
+	"github.com/rediverio/sdk/internal/sqlitedb"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
-// StoreConfig says where a Store lies. Path is required; any other zero field means its default.
+// StoreConfig describes a Store. Path is required; any other zero field means its default.
 type StoreConfig struct {
-	Path string // the SQLite file; its directory is made with mode 0700, the file has 0600
+	// Path is the SQLite file. It is created with mode 0600, in a directory of mode 0700, if there is none.
+	Path string
 
-	// ReadOnly opens an existing store for questions alone, also while another process serves it.
+	// ReadOnly opens an existing store for queries alone, also while another process serves it.
 	ReadOnly bool
 
-	// IncompleteAge is how long a report may stay without a new part before its parts are forgotten; they are
-	// taken again when they come again. Default DefaultIncompleteAge, -1 for ever.
+	// IncompleteAge is how long a report may remain without a new part before its parts are deleted; they are accepted
+	// again when they are sent again. Defaults to DefaultIncompleteAge; -1 keeps them forever.
 	IncompleteAge time.Duration
 
-	// MaxBytes is the most that the SQLite file may take; past it, parts are refused until there is room. Its WAL
-	// comes on top. Default and -1: no limit but the disk's.
+	// MaxBytes is the maximum size of the SQLite file in bytes, at least 1 MiB. A full store refuses parts until it is
+	// opened with a higher limit. The write-ahead log takes up to 16 MiB more. Zero and -1 mean no limit.
 	MaxBytes int64
 
-	Sink event.Sink // is told when a damaged store was set aside; nil: nobody
+	// Sink records faults of the database and the replacement of a damaged one. May be nil.
+	Sink event.Sink
 }
 
 // DefaultIncompleteAge is the default of StoreConfig.IncompleteAge.
 const DefaultIncompleteAge = 7 * 24 * time.Hour
 
-// Validate returns every problem of the configuration in one error.
-func (c StoreConfig) Validate() error {
-	var errs []error
-	if c.Path == "" {
-		errs = append(errs, errors.New("path is empty"))
-	}
-	if c.IncompleteAge < 0 && c.IncompleteAge != -1 {
-		errs = append(errs, fmt.Errorf("incomplete_age: %s is under 0 and not -1", c.IncompleteAge))
-	}
-	if c.MaxBytes != 0 && c.MaxBytes != -1 && c.MaxBytes < minStoreBytes {
-		errs = append(errs, fmt.Errorf("max_bytes: %d is under %d and not -1", c.MaxBytes, minStoreBytes))
-	}
-	return errors.Join(errs...)
-}
-
-// minStoreBytes is what a store needs to hold anything.
+// minStoreBytes is the size of a store that can hold anything.
 const minStoreBytes = 1 << 20
 
-// Store keeps what a handler takes, in one SQLite file. It has no goroutine: whoever writes commits for all that
-// wait with it. All methods may be called concurrently. Data is reached through Tenant alone.
-type Store struct {
-	cfg  StoreConfig
-	read *sql.DB
-	now  func() time.Time
-
-	queue struct {
-		sync.Mutex
-		ops fair[*op]
+// Validate returns every problem of the configuration in one error.
+func (c StoreConfig) Validate() error {
+	v := config.New("ingest")
+	if c.Path == "" {
+		v.Addf("path", "is empty")
 	}
-	lead     chan struct{} // held by the one write that commits for those that wait
-	rejected struct {
-		sync.Mutex
-		n map[string]int64 // by tenant, not yet in the database
+	config.RangeOrOff(v, "incomplete_age", c.IncompleteAge, 0, math.MaxInt64)
+	if c.MaxBytes != 0 {
+		config.RangeOrOff(v, "max_bytes", c.MaxBytes, minStoreBytes, math.MaxInt64)
 	}
-	writer struct { // the one that holds it commits; taken before queue and rejected
-		sync.Mutex
-		lock   *filelock.Lock // of the file, against a second process
-		db     *sql.DB
-		conn   *sql.Conn // nil when closed or read-only
-		stmts  map[string]*sql.Stmt
-		swept  time.Time
-		closed bool
-	}
+	return v.Err()
 }
 
-// ErrStoreClosed is returned by what is called after Close.
-var ErrStoreClosed = errors.New("store is closed")
+// Errors of a Store. They can be tested with errors.Is and errors.As.
+var (
+	// ErrStoreClosed is returned by every write after Close.
+	ErrStoreClosed = sqlitedb.ErrClosed
 
-// OpenStore opens the store at cfg.Path, and makes it where there is none. Close it.
+	// ErrReadOnly is returned by every write to a store that was opened with StoreConfig.ReadOnly.
+	ErrReadOnly = sqlitedb.ErrReadOnly
+)
+
+// LockedError is returned by OpenStore if another process has the store open for writing.
+type LockedError = filelock.HeldError
+
+// SchemaError is returned by OpenStore if a newer version of this package wrote the store.
+type SchemaError = sqlitedb.SchemaError
+
+// Store keeps what a handler accepts in one SQLite file. Writes that wait at the same time share one transaction; tenants
+// take turns. All methods may be called concurrently. The data of a tenant is reached through Tenant alone.
+type Store struct {
+	cfg StoreConfig
+	db  *sqlitedb.DB
+	now func() time.Time
+
+	mu       sync.Mutex       // guards the following
+	rejected map[string]int64 // refused requests by tenant that are not in the database yet
+	swept    time.Time        // when no abandoned report was left
+}
+
+// OpenStore opens the store at cfg.Path and creates it if there is none. A damaged store is renamed, which is recorded as an
+// event, and a new one begins empty. The caller must close the Store.
 func OpenStore(cfg StoreConfig) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	orDefault(&cfg.IncompleteAge, DefaultIncompleteAge)
-	s := &Store{cfg: cfg, now: time.Now, lead: make(chan struct{}, 1)}
-	s.rejected.n = map[string]int64{}
-	if err := s.open(context.Background()); err != nil {
-		_ = s.Close() // the first error is the one to tell
-		return nil, err
+	config.Default(&cfg.IncompleteAge, DefaultIncompleteAge)
+	cfg.Sink = event.OrNop(cfg.Sink)
+	s := &Store{cfg: cfg, now: time.Now, rejected: map[string]int64{}}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("ingest store: %w", err)
 	}
 	return s, nil
 }
 
-// Close waits for writes under way and closes the store. It may be called twice.
-func (s *Store) Close() error {
-	w := &s.writer
-	w.Lock()
-	defer w.Unlock()
-	var errs []error
-	if w.conn != nil {
-		if len(s.pendingRejected()) > 0 {
-			s.commit(nil)
-		}
-		for _, stmt := range w.stmts { // an open one would keep the WAL file from being removed
-			errs = append(errs, stmt.Close())
-		}
-		errs = append(errs, w.conn.Close())
+func (s *Store) open() (err error) {
+	cfg := sqlitedb.Config{
+		Path: s.cfg.Path, ReadOnly: s.cfg.ReadOnly, Migrations: migrations, Pragmas: []string{"cache_size(-8192)"}, CheckTime: 2 * time.Second,
+		BeforeCommit: s.writeRejected, OnFault: s.databaseFailed,
 	}
-	for _, db := range []*sql.DB{s.read, w.db} {
-		if db != nil && !w.closed {
-			errs = append(errs, db.Close())
-		}
+	if s.cfg.MaxBytes > 0 {
+		cfg.Pragmas = append(cfg.Pragmas, fmt.Sprintf("max_page_count(%d)", s.cfg.MaxBytes/sqlitedb.PageSize))
 	}
-	w.conn, w.stmts, w.closed = nil, nil, true
-	return errors.Join(append(errs, w.lock.Release())...)
+	_, noLock := os.Stat(s.cfg.Path + ".lock") // a file without one is not ours to rename, whatever it holds
+	if s.db, err = sqlitedb.Open(cfg); err == nil || noLock != nil || cfg.ReadOnly || !sqlitedb.IsCorrupt(err) {
+		return err
+	}
+	renamed := s.cfg.Path + ".corrupt-" + s.now().UTC().Format("20060102T150405.000000000")
+	s.cfg.Sink.Record(event.Event{Timestamp: s.now(), Type: event.AgentError, Severity: event.Critical,
+		Message: "ingest store is damaged: it is renamed and a new one begins empty", Error: err.Error(),
+		Details: map[string]any{"path": s.cfg.Path, "renamed_to": renamed}})
+	cfg.Prepare = func() error { return sqlitedb.Rename(s.cfg.Path, renamed) }
+	s.db, err = sqlitedb.Open(cfg)
+	return err
 }
 
-// Tenant returns the door to one tenant's data. A tenant that nobody wrote to is empty.
+func (s *Store) databaseFailed(operation string, err error) {
+	s.cfg.Sink.Record(event.Event{Timestamp: s.now(), Type: event.AgentError, Severity: event.Error,
+		Message: "ingest store cannot be written", Error: err.Error(), Details: map[string]any{"path": s.cfg.Path, "operation": operation}})
+}
+
+// Close waits for the writes under way and closes the store. It may be called more than once.
+func (s *Store) Close() error {
+	var err error
+	if !s.cfg.ReadOnly && !s.db.Closed() && len(s.pendingRejected()) > 0 {
+		err = s.db.Do(context.Background(), sqlitedb.Change{Apply: func(*sqlitedb.Tx) error { return nil }})
+	}
+	return errors.Join(err, s.db.Close())
+}
+
+// Tenant returns a handle on one tenant's data. A tenant that has sent nothing has no data.
 func (s *Store) Tenant(name string) *Tenant { return &Tenant{s, name} }
 
-// Tenants returns the names of all tenants that wrote, in alphabetical order.
+// Tenants returns the names of all tenants that have sent something, in alphabetical order.
 func (s *Store) Tenants(ctx context.Context) ([]string, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT name FROM tenant ORDER BY name")
+	names, err := list(ctx, s, "SELECT name FROM tenant ORDER BY name", nil, func(scan scanFunc) (name string, err error) {
+		return name, scan(&name)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list tenants: %w", err)
 	}
-	defer rows.Close()
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("list tenants: %w", err)
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+	return names, nil
 }
 
-// Tenant is one tenant's part of a Store. No call through it sees or changes another tenant's data.
+// Tenant is one tenant's part of a Store. No method reads or changes the data of another tenant.
 type Tenant struct {
 	store *Store
 	name  string
+}
+
+// scanFunc copies the columns of the current row, as sql.Rows.Scan does.
+type scanFunc func(into ...any) error
+
+// list returns the rows of a query. It is empty but not nil if there are none.
+func list[T any](ctx context.Context, s *Store, query string, args []any, read func(scanFunc) (T, error)) ([]T, error) {
+	rows, err := s.db.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []T{}
+	for rows.Next() {
+		one, err := read(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, rows.Err()
 }

@@ -38,7 +38,7 @@ func mustPut(t testing.TB, s *Store, tenant string, p *part.Part) *wire.Answer {
 
 func count(t testing.TB, s *Store, table string) (n int) {
 	t.Helper()
-	if err := s.read.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
+	if err := s.db.Read.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -90,7 +90,7 @@ func TestStoreSurvivesReopening(t *testing.T) {
 	if n := len(findings(t, ro.Tenant("a"), ingest.Query{})); n != 30 {
 		t.Errorf("%d findings read-only", n)
 	}
-	if _, err := put(t, ro, "a", parts[0]); !errors.Is(err, errReadOnly) {
+	if _, err := put(t, ro, "a", parts[0]); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("put read-only: %v", err)
 	}
 }
@@ -111,14 +111,14 @@ func TestStoreModes(t *testing.T) {
 
 func TestNewerAndForeignStoresAreRefused(t *testing.T) {
 	s := newStore(t)
-	if err := s.write("", 0, func(tx *tx) error { return tx.exec("PRAGMA user_version = 99") }); err != nil {
+	if err := s.Tenant("").write(0, func(tx *tx) error { return tx.exec("PRAGMA user_version = 99") }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, err := OpenStore(StoreConfig{Path: s.cfg.Path})
-	if v := new(VersionError); !errors.As(err, &v) || v.Found != 99 || v.Know != schemaVersion || !strings.Contains(err.Error(), "99") {
+	if v := new(SchemaError); !errors.As(err, &v) || v.Have != 99 || v.Max != len(migrations) || !strings.Contains(err.Error(), "99") {
 		t.Errorf("newer: %v", err)
 	}
 	foreign := filepath.Join(t.TempDir(), "x.db")
@@ -261,31 +261,9 @@ func TestConcurrentWritersShareCommits(t *testing.T) {
 	}
 }
 
-func TestFailedWriteTakesNothingElseBack(t *testing.T) {
-	s := newStore(t)
-	p := split(t, sample("r1", 5), 10)[0]
-	bad := errors.New("bad")
-	group := []*op{
-		{done: make(chan struct{}), run: func(tx *tx) error { _, err := tx.tenantID("first"); return err }},
-		{done: make(chan struct{}), run: func(tx *tx) error { _, _ = tx.tenantID("second"); return bad }},
-		{done: make(chan struct{}), run: func(tx *tx) error { _, err := tx.tenantID("third"); return err }},
-	}
-	s.writer.Lock()
-	s.commit(group)
-	s.writer.Unlock()
-	if group[0].err != nil || !errors.Is(group[1].err, bad) || group[2].err != nil {
-		t.Errorf("errors %v, %v, %v", group[0].err, group[1].err, group[2].err)
-	}
-	names, err := s.Tenants(t.Context())
-	if err != nil || len(names) != 2 || names[0] != "first" || names[1] != "third" {
-		t.Errorf("tenants %v, %v", names, err)
-	}
-	mustPut(t, s, "a", p)
-}
-
 func TestStoreErrorIsTransient(t *testing.T) {
 	store, url := newServer(t, nil)
-	if err := store.write("", 0, func(tx *tx) error { return tx.exec("DROP TABLE content") }); err != nil {
+	if err := store.Tenant("").write(0, func(tx *tx) error { return tx.exec("DROP TABLE content") }); err != nil {
 		t.Fatal(err)
 	}
 	_, err := newClient(t, url, tokenA).Upload(t.Context(), split(t, sample("r", 3), 10)[0])

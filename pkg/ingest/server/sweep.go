@@ -1,43 +1,58 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	"github.com/rediverio/sdk/internal/sqlitedb"
 )
 
-// sweepEvery is how often a write looks for abandoned reports.
-const sweepEvery = time.Minute
+// sweepInterval is how often a write looks for abandoned reports.
+const sweepInterval = time.Minute
 
-// Sweep forgets every report that got no part for age, with all that it staged. It returns how many. A store
-// does so by itself, after StoreConfig.IncompleteAge, while it is written to.
+// Sweep deletes every report that has received no part for age, with everything that it staged, and returns their number.
+// A store that is written to does so by itself, after StoreConfig.IncompleteAge.
 func (s *Store) Sweep(age time.Duration) (reports int, err error) {
-	err = s.write("", 0, func(t *tx) error {
-		for reports = 0; ; {
-			swept, err := t.sweepOne(age)
-			if err != nil || !swept {
-				return err
-			}
-			reports++
+	for {
+		swept, err := s.sweepOne(age)
+		if err != nil || !swept {
+			return reports, err
 		}
-	})
-	return reports, err
+		reports++
+	}
 }
 
-// sweepSometimes sweeps one abandoned report after a commit, so that no writer waits long. An error is only put
-// off: nothing waits for the room.
-func (s *Store) sweepSometimes() {
-	w, now := &s.writer, s.now()
-	if s.cfg.IncompleteAge < 0 || now.Sub(w.swept) < sweepEvery && now.After(w.swept) {
+// sweepIfDue deletes at most one abandoned report after a write, so that no writer waits long. An error delays the sweep:
+// nothing depends on the space.
+func (s *Store) sweepIfDue() {
+	s.mu.Lock()
+	since := s.now().Sub(s.swept)
+	due := s.cfg.IncompleteAge >= 0 && (since >= sweepInterval || since < 0)
+	if due {
+		s.swept = s.now() // concurrent writers do not sweep, too
+	}
+	s.mu.Unlock()
+	if !due {
 		return
 	}
-	var swept bool
-	err := s.inTransaction(func(t *tx) (err error) {
-		swept, err = t.sweepOne(s.cfg.IncompleteAge)
-		return err
-	})
-	if err != nil || !swept {
-		w.swept = now
+	if swept, err := s.sweepOne(s.cfg.IncompleteAge); err == nil && swept {
+		s.mu.Lock()
+		s.swept = time.Time{} // there may be more
+		s.mu.Unlock()
 	}
+}
+
+func (s *Store) sweepOne(age time.Duration) (swept bool, err error) {
+	err = s.db.Do(context.Background(), sqlitedb.Change{Apply: func(inner *sqlitedb.Tx) (err error) {
+		t := &tx{inner, s.now()}
+		swept, err = t.sweepOne(age)
+		return err
+	}})
+	if err != nil {
+		return false, fmt.Errorf("sweep abandoned report: %w", err)
+	}
+	return swept, nil
 }
 
 func (t *tx) sweepOne(age time.Duration) (swept bool, err error) {
@@ -54,7 +69,7 @@ func (t *tx) sweepOne(age time.Duration) (swept bool, err error) {
 		"DELETE FROM report WHERE id = ?",
 	} {
 		if err := t.exec(q, id); err != nil {
-			return false, fmt.Errorf("sweep report: %w", err)
+			return false, err
 		}
 	}
 	return true, nil

@@ -13,27 +13,27 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// The bounds of a tokens file.
+// The limits of a tokens file.
 const (
-	minTokenLen   = 8 // bytes; shorter ones can be guessed
+	minTokenLen   = 8 // bytes; shorter tokens can be guessed
 	maxTokenLen   = 512
 	maxTenantLen  = 128
 	maxTokensFile = 16 << 20 // bytes
 )
 
-// TokensError says that others than the owner can read a tokens file.
+// TokensError is returned for a tokens file that users other than its owner can read.
 type TokensError struct {
 	Path string
 	Mode fs.FileMode
 }
 
 func (e *TokensError) Error() string {
-	return fmt.Sprintf("tokens file %s has mode %04o: others can read it, chmod 600 it", e.Path, e.Mode.Perm())
+	return fmt.Sprintf("tokens file %s has mode %04o: other users can read it, run chmod 600", e.Path, e.Mode.Perm())
 }
 
-// LoadTokens reads a tokens file: one token and its tenant a line, apart by spaces; empty lines and those that
-// begin with # are left out. A file that its group or the world can read is refused (not on Windows, whose modes
-// say nothing of it), and so is a token that comes twice. Errors name the line and never a token.
+// LoadTokens reads a tokens file. Each line has a token and its tenant, separated by spaces; empty lines and lines that begin with
+// # are ignored. It returns a *TokensError if the group or other users can read the file, except on Windows, where modes do not
+// show that. A repeated token is an error. Errors contain line numbers, never tokens.
 func LoadTokens(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -48,7 +48,7 @@ func LoadTokens(path string) (map[string]string, error) {
 		return nil, &TokensError{path, info.Mode()}
 	}
 	if info.Size() > maxTokensFile {
-		return nil, fmt.Errorf("load tokens: %s has %d bytes, the bound is %d", path, info.Size(), maxTokensFile)
+		return nil, fmt.Errorf("load tokens: %s has %d bytes, the limit is %d", path, info.Size(), maxTokensFile)
 	}
 	tokens, err := parseTokens(f)
 	if err != nil {
@@ -69,7 +69,7 @@ func parseTokens(r io.Reader) (map[string]string, error) {
 		}
 		fields := strings.Fields(line)
 		if len(fields) != 2 {
-			errs = append(errs, fmt.Errorf("line %d has %d words: want a token and a tenant", n, len(fields)))
+			errs = append(errs, fmt.Errorf("line %d has %d words, want a token and a tenant", n, len(fields)))
 			continue
 		}
 		token, tenant := fields[0], fields[1]
@@ -80,7 +80,7 @@ func parseTokens(r io.Reader) (map[string]string, error) {
 			errs = append(errs, fmt.Errorf("line %d: %w", n, err))
 		}
 		if first, dup := lineOf[token]; dup {
-			errs = append(errs, fmt.Errorf("line %d has the token of line %d", n, first))
+			errs = append(errs, fmt.Errorf("line %d repeats the token of line %d", n, first))
 			continue
 		}
 		tokens[token], lineOf[token] = tenant, n
@@ -89,7 +89,7 @@ func parseTokens(r io.Reader) (map[string]string, error) {
 		errs = append(errs, err)
 	}
 	if len(tokens) == 0 && len(errs) == 0 {
-		errs = append(errs, errors.New("it has no token"))
+		errs = append(errs, errors.New("no token"))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -99,7 +99,7 @@ func parseTokens(r io.Reader) (map[string]string, error) {
 
 func checkToken(token string) error {
 	if len(token) < minTokenLen || len(token) > maxTokenLen || strings.ContainsFunc(token, wire.NotTokenRune) {
-		return fmt.Errorf("has %d characters: want %d to %d printable ASCII ones", len(token), minTokenLen, maxTokenLen)
+		return fmt.Errorf("has %d characters, want %d to %d printable ASCII characters", len(token), minTokenLen, maxTokenLen)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func TestLoadTokens(t *testing.T) {
 	}
 	write("verysecret1 a\nverysecret1 b\nverysecret2\nverysecret3 a/../b\nshort1 c\n", 0o600)
 	_, err = LoadTokens(path)
-	for _, want := range []string{"line 2 has the token of line 1", "line 3 has 1 words", "line 4: tenant", "line 5: token has 6"} {
+	for _, want := range []string{"line 2 repeats the token of line 1", "line 3 has 1 words", "line 4: tenant", "line 5: token has 6"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
