@@ -12,17 +12,23 @@ import (
 // Config describes how reports are split, and where and for how long they are kept. A zero number means its default. The
 // booleans have no default of their own: DefaultConfig sets the first three.
 type Config struct {
-	// A report with fewer findings than MinFindingsForChunking (default 2000), fewer assets than MinAssetsForChunking
-	// (default 200) and fewer bytes of JSON than MinSizeForChunking (default 5 MiB) is not split.
+	// MinFindingsForChunking is the number of findings from which a report is split. Defaults to 2000.
 	MinFindingsForChunking int
-	MinAssetsForChunking   int
-	MinSizeForChunking     int64
 
-	// MaxFindingsPerChunk, MaxAssetsPerChunk and MaxChunkSizeBytes bound a part of a split report. They default to 500
-	// findings, 100 assets and 2 MiB of JSON before compression.
+	// MinAssetsForChunking is the number of assets from which a report is split. Defaults to 200.
+	MinAssetsForChunking int
+
+	// MinSizeForChunking is the size in bytes of JSON from which a report is split. Defaults to 5 MiB.
+	MinSizeForChunking int64
+
+	// MaxFindingsPerChunk is the maximum number of findings in a part. Defaults to 500.
 	MaxFindingsPerChunk int
-	MaxAssetsPerChunk   int
-	MaxChunkSizeBytes   int64
+
+	// MaxAssetsPerChunk is the maximum number of assets in a part. Defaults to 100.
+	MaxAssetsPerChunk int
+
+	// MaxChunkSizeBytes is the maximum size of a part in bytes of JSON before compression. Defaults to 2 MiB.
+	MaxChunkSizeBytes int64
 
 	// CompressionLevel is the zstd level of the parts, from 1 to 9. Defaults to 3.
 	CompressionLevel int
@@ -72,18 +78,20 @@ type Config struct {
 	// event of severity CRITICAL. It requires AggressiveCleanup.
 	DropUnsent bool
 
-	// MaxTenantMB and MaxTenantReports bound what one tenant has stored and not uploaded: MiB of data, and number of
-	// reports. Zero means no limit.
-	MaxTenantMB      int
+	// MaxTenantMB is the maximum size in MiB of the stored data of one tenant that is not uploaded. Zero means no limit.
+	MaxTenantMB int
+
+	// MaxTenantReports is the maximum number of reports of one tenant that are not uploaded. Zero means no limit.
 	MaxTenantReports int
 
 	// Destination names the receiver, for example by its URL. A report that was uploaded to another Destination is uploaded
 	// again; the same content for the same Destination is not.
 	Destination string
 
-	// KeyFile is a file with the keys that encrypt the data of parts at rest; see ReadKeyFile. The first key encrypts, all
-	// keys decrypt. Metadata of a part – IDs of report, tenant and job, tool, counts, errors – is not encrypted. Empty means
-	// no encryption.
+	// KeyFile is a file with the keys that encrypt the data of parts at rest. Only its owner may be able to access it. It
+	// has one key on each line, 32 bytes in base64; empty lines and lines that begin with # are ignored. The first key
+	// encrypts, all keys decrypt. Metadata of a part – IDs of report, tenant and job, tool, counts, errors – is not
+	// encrypted. Empty means no encryption.
 	KeyFile string
 
 	// Keys returns the keys instead of KeyFile, for example from a key management service. It is called by NewManager.

@@ -132,7 +132,7 @@ func TestKeyFile(t *testing.T) {
 		if err := os.Chmod(path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		keys, err := ReadKeyFile(path)
+		keys, err := readKeyFile(path)
 		if c.want == "" && (err != nil || len(keys) != 2 || keys[0] != key(1) || keys[1] != key(2)) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%.20q: %v, want %q", c.text, err, c.want)
 		}

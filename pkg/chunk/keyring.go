@@ -27,7 +27,7 @@ func newKeyring(c Config) (*keyring, error) {
 		if err != nil {
 			return nil, err
 		}
-		source = func() ([]Key, error) { return ReadKeyFile(path) }
+		source = func() ([]Key, error) { return readKeyFile(path) }
 	}
 	r := &keyring{byID: map[string]cipher.AEAD{}}
 	if source == nil {

@@ -52,9 +52,8 @@ const (
 	maxKeys    = 100
 )
 
-// ReadKeyFile reads keys from a file that only its owner may access: one key on each line, 32 bytes in base64. The first
-// key is the current one, the others decrypt earlier data. Empty lines and lines that begin with # are ignored.
-func ReadKeyFile(path string) ([]Key, error) {
+// readKeyFile reads Config.KeyFile.
+func readKeyFile(path string) ([]Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -92,9 +92,8 @@ func (s *settlement) retry() error {
 	if s.outcome.Free {
 		attempt = 0
 	}
-	n, err := s.t.Exec("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND rid = ? AND state = ?",
+	return s.update("UPDATE parts SET due = ?, attempts = attempts + ?, error = ? WHERE pid = ? AND rid = ? AND state = ?",
 		s.outcome.Due.UnixMilli(), attempt, errText(s.outcome.Err), s.pid, s.rid, schema.PartWaiting)
-	return s.changed(n, err)
 }
 
 // finish stores the final state of the part, and of its report if this was the last part.
@@ -114,9 +113,9 @@ func (s *settlement) finish(state int) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.t.Exec("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ? AND state = ?",
+	err = s.update("UPDATE reports SET done = ?, dead = ?, result = ?, state = ?, finished = ?, dest = ? WHERE rid = ? AND state = ?",
 		prog.Done, prog.Dead, string(sums), newState, finished, cfg.Destination, s.rid, schema.ReportPending)
-	if err := s.changed(n, err); err != nil {
+	if err != nil {
 		return err
 	}
 	if newState == schema.ReportCompleted && cfg.CleanupOnReportComplete {
@@ -126,12 +125,9 @@ func (s *settlement) finish(state int) error {
 		_, err := s.t.Exec("DELETE FROM parts WHERE rid = ?", s.rid)
 		return err
 	}
-	n, err = s.t.Exec("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
+	err = s.update("UPDATE parts SET state = ?, attempts = attempts + 1, error = ? WHERE pid = ? AND state = ?",
 		state, errText(s.outcome.Err), s.pid, schema.PartWaiting)
-	if err := s.changed(n, err); err != nil {
-		return err
-	}
-	if state == schema.PartUploaded && cfg.AutoCleanupOnUpload {
+	if err == nil && state == schema.PartUploaded && cfg.AutoCleanupOnUpload {
 		s.freed = s.size
 		_, err = s.t.Exec("DELETE FROM blobs WHERE pid = ?", s.pid)
 	}
@@ -154,7 +150,7 @@ func (s *settlement) advance(uploaded bool) error {
 		var sums string
 		err := s.t.Row("SELECT done, dead, result FROM reports WHERE rid = ?", []any{s.rid}, &prog.Done, &prog.Dead, &sums)
 		if isNoRows(err) {
-			return s.changed(0, nil)
+			return s.notFound()
 		}
 		if err != nil {
 			return err
@@ -170,12 +166,17 @@ func (s *settlement) advance(uploaded bool) error {
 	return nil
 }
 
-// changed returns ErrNotFound for an update of no row.
-func (s *settlement) changed(n int64, err error) error {
+// update runs a statement and returns ErrNotFound if it changed no row.
+func (s *settlement) update(query string, args ...any) error {
+	n, err := s.t.Exec(query, args...)
 	if err == nil && n == 0 {
-		err = fmt.Errorf("settle part %s: %w", s.part.Key, ErrNotFound)
+		err = s.notFound()
 	}
 	return err
+}
+
+func (s *settlement) notFound() error {
+	return fmt.Errorf("settle part %s: %w", s.part.Key, ErrNotFound)
 }
 
 // committed updates the counts and records the event.
@@ -183,42 +184,38 @@ func (s *settlement) committed() {
 	m, o, p := s.m, s.outcome, s.part
 	m.mu.Lock()
 	m.endLeaseLocked(s.pid, s.lease)
-	switch {
-	case o.Kind == part.Retry:
+	if o.Kind == part.Retry {
 		m.window.putBack(o.Due)
-	default:
-		m.counts.Parts--
-		m.counts.Bytes -= s.size
-		reports, bytes := int64(0), int64(0)
-		if o.Kind == part.Uploaded {
-			bytes = s.size
-		}
-		if s.progress.Finished {
-			reports = 1
-			if s.progress.Dead > 0 {
-				m.counts.Failed++
-			} else {
-				m.counts.Completed++
-			}
-		}
-		m.bookLocked(p.TenantID, -reports, -bytes)
+		m.mu.Unlock()
+		return
 	}
+	m.counts.Parts--
+	m.counts.Bytes -= s.size
+	reports, bytes := int64(0), int64(0)
+	if o.Kind == part.Uploaded {
+		bytes = s.size
+	}
+	if s.progress.Finished {
+		reports = 1
+		if s.progress.Dead > 0 {
+			m.counts.Failed++
+		} else {
+			m.counts.Completed++
+		}
+	}
+	m.bookLocked(p.TenantID, -reports, -bytes)
 	m.mu.Unlock()
 	if s.freed > 0 {
 		m.wakeCleaner()
 	}
 	e := event.Event{
-		TenantID: p.TenantID, JobID: p.JobID, ReportID: p.ReportID,
+		Type: event.ChunkUploaded, TenantID: p.TenantID, JobID: p.JobID, ReportID: p.ReportID,
+		Message: fmt.Sprintf("chunk %d/%d uploaded", p.Index+1, p.Total),
 		Details: map[string]any{"chunk_index": p.Index, "total_chunks": p.Total, "size": len(p.Data), "attempt": p.Attempt},
 	}
-	switch o.Kind {
-	case part.Uploaded:
-		e.Type, e.Message = event.ChunkUploaded, fmt.Sprintf("chunk %d/%d uploaded", p.Index+1, p.Total)
-	case part.Dead:
+	if o.Kind == part.Dead {
 		e.Type, e.Severity, e.Error = event.ChunkFailed, event.Error, errText(o.Err)
 		e.Message = fmt.Sprintf("chunk %d/%d became a dead letter", p.Index+1, p.Total)
-	default:
-		return
 	}
 	m.events.Record(e)
 	if s.freed > 0 {
