@@ -25,7 +25,7 @@ func TestTail(t *testing.T) {
 		{"title and cursor", "\x1b]0;title\x07a\x1b[2K\x1b[1;1Hb\n\n\n", []string{"ab"}},
 		{"progress", "10%\r20%\r30%\n", []string{"10%", "20%", "30%"}},
 		{"controls", "a\x00\x08\tb\x7f\u202ec\xff\n", []string{"a bc"}},
-		{"last maxLines only", long.String(), nil},
+		{"last lines only", long.String(), nil},
 		{"one endless line", strings.Repeat("é", Bytes), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestTail(t *testing.T) {
 			}
 			got := File(path)
 			switch tt.name {
-			case "last maxLines only":
+			case "last lines only":
 				if len(got) != maxLines || got[maxLines-1] != "line 4999" || got[0] != "line 4980" {
 					t.Errorf("got %q", got)
 				}
@@ -61,7 +61,7 @@ func FuzzLastLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, cut bool) {
 		got := Lines(text, cut)
 		if len(got) > maxLines {
-			t.Errorf("%d maxLines", len(got))
+			t.Errorf("Lines returned %d lines, want at most 20", len(got))
 		}
 		for _, l := range got {
 			if l == "" || len(l) > lineSize+3 || !utf8.ValidString(l) || strings.ContainsFunc(l, unicode.IsControl) {

@@ -94,10 +94,7 @@ func (s *Splitter) AddAsset(a *report.Asset) error {
 	if a == nil {
 		return fmt.Errorf("asset %d is null", s.sum.Assets)
 	}
-	if err := s.encode("asset", s.sum.Assets, a); err != nil {
-		return err
-	}
-	if err := s.fits("asset", s.sum.Assets, -1); err != nil {
+	if err := s.encode("asset", s.sum.Assets, -1, a); err != nil {
 		return err
 	}
 	if a.ID != "" {
@@ -121,14 +118,11 @@ func (s *Splitter) AddFinding(f *report.Finding) error {
 		s.stamped.Fingerprint = s.repeats.fingerprint(f)
 		f = &s.stamped
 	}
-	if err := s.encode("finding", s.sum.Findings, f); err != nil {
-		return err
-	}
 	asset := -1
 	if i, ok := s.byID[f.AssetRef]; ok && f.AssetRef != "" {
 		asset = i
 	}
-	if err := s.fits("finding", s.sum.Findings, asset); err != nil {
+	if err := s.encode("finding", s.sum.Findings, asset, f); err != nil {
 		return err
 	}
 	s.sum.Findings++
@@ -141,10 +135,7 @@ func (s *Splitter) AddDependency(d *report.Dependency) error {
 	if d == nil {
 		return fmt.Errorf("dependency %d is null", s.sum.Dependencies)
 	}
-	if err := s.encode("dependency", s.sum.Dependencies, d); err != nil {
-		return err
-	}
-	if err := s.fits("dependency", s.sum.Dependencies, -1); err != nil {
+	if err := s.encode("dependency", s.sum.Dependencies, -1, d); err != nil {
 		return err
 	}
 	s.sum.Dependencies++
@@ -181,8 +172,9 @@ func (s *Splitter) Abort() {
 
 var errEnded = errors.New("splitter has ended")
 
-// encode puts the item's JSON into scratch.
-func (s *Splitter) encode(kind string, n int, item any) (err error) {
+// encode puts the JSON of the n-th item of a kind into scratch. asset is the index of the asset that must be in the same
+// part, or -1.
+func (s *Splitter) encode(kind string, n, asset int, item any) (err error) {
 	if s.err != nil {
 		return s.err
 	}
@@ -194,5 +186,5 @@ func (s *Splitter) encode(kind string, n int, item any) (err error) {
 	if int64(len(b)) > s.cfg.MaxItemBytes {
 		return tooLarge(fmt.Sprintf("%s %d", kind, n), int64(len(b)), s.cfg.MaxItemBytes, itemBound)
 	}
-	return nil
+	return s.fits(kind, n, asset)
 }

@@ -39,6 +39,17 @@ func (t taxon) cwe() string {
 	return cweOf(string(t.ID))
 }
 
+// appendCWEs appends the weaknesses that taxa and tags name.
+func appendCWEs[T ~string](list []string, taxa []taxon, tags []T) []string {
+	for _, t := range taxa {
+		list = appendCWE(list, t.cwe())
+	}
+	for _, tag := range tags {
+		list = appendCWE(list, cweOf(string(tag)))
+	}
+	return list
+}
+
 // appendCWE appends id unless it is empty or in the list already.
 func appendCWE(list []string, id string) []string {
 	if id == "" || len(list) == maxCWEs || slices.Contains(list, id) {

@@ -98,12 +98,7 @@ func properties(fd *report.Finding, res *resultJSON) (tags []string, severity st
 		fd.AssetValue, _ = a["value"].(string)
 		fd.AssetType, _ = a["type"].(string)
 	}
-	list, _ := fd.Properties["tags"].([]any)
-	for _, tag := range list {
-		if s, ok := tag.(string); ok {
-			tags = append(tags, s)
-		}
-	}
+	tags = tagsIn(fd.Properties)
 	switch v := fd.Properties["security-severity"].(type) {
 	case string:
 		severity = v
@@ -117,6 +112,17 @@ func properties(fd *report.Finding, res *resultJSON) (tags []string, severity st
 		}
 	}
 	return tags, severity, supplement
+}
+
+// tagsIn returns the strings in the property "tags".
+func tagsIn(p report.Properties) (tags []string) {
+	list, _ := p["tags"].([]any)
+	for _, tag := range list {
+		if s, ok := tag.(string); ok {
+			tags = append(tags, s)
+		}
+	}
+	return tags
 }
 
 // setProperty sets a property unless the scanner did.

@@ -85,9 +85,7 @@ func (j *ruleJSON) rule() rule {
 	for _, rel := range j.Relationships {
 		r.cwes = appendCWE(r.cwes, rel.Target.cwe())
 	}
-	for _, tag := range j.Properties.Tags {
-		r.cwes = appendCWE(r.cwes, cweOf(string(tag)))
-	}
+	r.cwes = appendCWEs(r.cwes, nil, j.Properties.Tags)
 	return r
 }
 

@@ -20,13 +20,7 @@ func (f *File) typed(fd *report.Finding, r *run, res *resultJSON, rule *rule, se
 	case report.TypeMisconfiguration:
 		fd.Misconfiguration = &report.Misconfiguration{PolicyID: fd.RuleID, PolicyName: fd.RuleName}
 	}
-	v := report.Vulnerability{CWEIDs: slices.Clone(rule.cwes)}
-	for _, t := range res.Taxa {
-		v.CWEIDs = appendCWE(v.CWEIDs, t.cwe())
-	}
-	for _, tag := range fd.Tags {
-		v.CWEIDs = appendCWE(v.CWEIDs, cweOf(tag))
-	}
+	v := report.Vulnerability{CWEIDs: appendCWEs(slices.Clone(rule.cwes), res.Taxa, fd.Tags)}
 	if v.CVEID = cveOf(fd.RuleID); v.CVEID != "" {
 		v.CVSSScore, _ = score(severity)
 		v.Package, v.AffectedVersion, v.FixedVersion = packageOf(fd.Message)

@@ -120,13 +120,7 @@ func unwrap(name string, raw json.RawMessage) (list json.RawMessage) {
 // tagsOf returns the tags that the rule must have, so that together with those in the result's properties they are the
 // finding's.
 func tagsOf(f *report.Finding, bag report.Properties) []string {
-	var own []text
-	list, _ := bag["tags"].([]any)
-	for _, tag := range list {
-		if s, ok := tag.(string); ok {
-			own = append(own, text(s))
-		}
-	}
+	own := tagsIn(bag)
 	for n := max(0, len(f.Tags)-len(own)); n < len(f.Tags); n++ {
 		if slices.Equal(distinct(slices.Clone(f.Tags[:n]), own, 2*maxTags), f.Tags) {
 			return f.Tags[:n]
@@ -138,9 +132,7 @@ func tagsOf(f *report.Finding, bag report.Properties) []string {
 // helpOf returns the reference that becomes the rule's helpUri: the finding's first one, unless it comes from the result.
 func helpOf(f *report.Finding, o original) string {
 	var items []text
-	if json.Unmarshal(o.raw("workItemUris", '['), &items) != nil {
-		items = nil
-	}
+	_ = json.Unmarshal(o.raw("workItemUris", '['), &items) // a text accepts any value
 	own := distinct(nil, append([]text{text(o.text("hostedViewerUri"))}, items...), maxReferences)
 	if len(f.References) == 0 || slices.Equal(own, f.References) || !isURI(f.References[0]) || strings.Contains(f.References[0], "…") {
 		return ""

@@ -71,19 +71,11 @@ func weaknessesOf(f *report.Finding, o original, tags []string) (out []relations
 	if f.Vulnerability == nil || len(f.Vulnerability.CWEIDs) == 0 {
 		return nil
 	}
-	var implied []string
-	for _, tag := range tags {
-		implied = appendCWE(implied, cweOf(tag))
-	}
 	var taxa []taxon
-	if json.Unmarshal(o.raw("taxa", '['), &taxa) == nil {
-		for _, t := range taxa {
-			implied = appendCWE(implied, t.cwe())
-		}
+	if json.Unmarshal(o.raw("taxa", '['), &taxa) != nil {
+		taxa = nil
 	}
-	for _, tag := range f.Tags {
-		implied = appendCWE(implied, cweOf(tag))
-	}
+	implied := appendCWEs(appendCWEs(nil, nil, tags), taxa, f.Tags)
 	if slices.Equal(implied, f.Vulnerability.CWEIDs) {
 		return nil
 	}
