@@ -98,7 +98,9 @@ var rooms = map[string][]string{
 	"pkg/ingest/server": {"pkg/ingest", "pkg/ingest/internal/wire", "pkg/report", "pkg/event", "internal/codec", "internal/config", "internal/fair", "internal/filelock", "internal/jsonx", "internal/sqlitedb"},
 
 	// level 2
-	"pkg/limits": {"pkg/event", "pkg/resource", "internal/diskspace", timex},
+	"pkg/limits": {"pkg/event", "pkg/resource", "internal/config", "internal/diskspace"},
+
+	"pkg/limits/transport": {"pkg/limits", timex},
 
 	"pkg/scan": {"internal/config", "pkg/part", "pkg/report", "pkg/report/sarif", "pkg/event", "internal/proc", "internal/tail", yaml, "pkg/scan/pool", "internal/config"},
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/rediverio/sdk/pkg/resource"
 )
@@ -29,8 +28,8 @@ func (a *Agent) component(scanner string) string {
 // its guaranteed slot back only when its job is known; so jobs are taken while all slots are in use as well, and wait for
 // their component. There are never more waiting jobs than slots.
 func (a *Agent) awaitPlace(ctx context.Context) error {
-	tick := time.NewTicker(cmp.Or(a.cfg.Resource.SampleInterval, resource.DefaultSampleInterval))
-	defer tick.Stop()
+	sampled, cancel := a.controller.Subscribe()
+	defer cancel()
 	for {
 		s := a.controller.GetStatus()
 		if _, waiting := a.status.inHand(); waiting < s.MaxJobs {
@@ -43,7 +42,7 @@ func (a *Agent) awaitPlace(ctx context.Context) error {
 		}
 		select {
 		case <-a.status.ended:
-		case <-tick.C: // a sample or the rebalancing may have changed the state
+		case <-sampled: // a sample or the rebalancing may have changed the state
 		case <-ctx.Done():
 			return ctx.Err()
 		}

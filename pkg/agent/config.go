@@ -39,9 +39,9 @@ type Config struct {
 	// Degradation reduces the work of the agent while its host is in trouble; see limits.Limits.DegradationConfig. If nil,
 	// the agent is never degraded.
 	Degradation *limits.DegradationConfig
-	// Vitals, if set, adds measurements to those by which Degradation is decided. It is called once per sample, by one
+	// Signals, if set, adds measurements to those by which Degradation is decided. It is called once per sample, by one
 	// goroutine, and must return when ctx ends.
-	Vitals func(ctx context.Context, v limits.Vitals)
+	Signals func(ctx context.Context, s limits.Signals)
 
 	// PollWait is the maximum time that Source waits for a job. Defaults to 30 seconds.
 	PollWait time.Duration

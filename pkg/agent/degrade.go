@@ -1,17 +1,15 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/limits"
-	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// vitalsTimeout bounds one call of Config.Vitals.
-const vitalsTimeout = 2 * time.Second
+// signalsTimeout bounds one call of Config.Signals.
+const signalsTimeout = 2 * time.Second
 
 // degrader keeps the agent at the degradation level that its host requires. Its fields are owned by the goroutine that
 // calls sample.
@@ -34,17 +32,15 @@ func (d *degrader) gated(gate func() error) func() error {
 	}
 }
 
-// run samples in intervals until ctx ends.
-func (d *degrader) run(ctx context.Context) {
-	if d.level == nil {
-		return
-	}
-	tick := time.NewTicker(cmp.Or(d.a.cfg.Resource.SampleInterval, resource.DefaultSampleInterval))
-	defer tick.Stop()
+// followSamples updates the degradation level and the guarantees after each sample of the controller, until ctx ends.
+func (a *Agent) followSamples(ctx context.Context) {
+	sampled, cancel := a.controller.Subscribe()
+	defer cancel()
 	for {
 		select {
-		case <-tick.C:
-			d.sample(ctx)
+		case <-sampled:
+			a.degrader.sample(ctx)
+			a.rebalancer.Observe(time.Now())
 		case <-ctx.Done():
 			return
 		}
@@ -56,15 +52,15 @@ func (d *degrader) sample(ctx context.Context) {
 	if d.level == nil {
 		return
 	}
-	v := limits.Vitals{}
-	v.Host(d.a.controller.GetMetrics())
+	v := limits.Signals{}
+	v.AddHost(d.a.controller.GetMetrics())
 	p := d.a.pipeline.GetStats()
 	v[limits.MetricQueue] = float64(p.QueueLength + p.InProgress)
-	if d.a.cfg.Vitals != nil {
-		d.a.protect(job.Spec{}, "Vitals", func() {
-			ctx, cancel := context.WithTimeout(ctx, vitalsTimeout)
+	if d.a.cfg.Signals != nil {
+		d.a.protect(job.Spec{}, "Signals", func() {
+			ctx, cancel := context.WithTimeout(ctx, signalsTimeout)
 			defer cancel()
-			d.a.cfg.Vitals(ctx, v)
+			d.a.cfg.Signals(ctx, v)
 		})
 	}
 	if ctx.Err() != nil {

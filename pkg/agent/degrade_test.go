@@ -29,7 +29,7 @@ func newTroubled(t *testing.T, edit ...func(*agent.Config)) *troubled {
 	b.start(t, append([]func(*agent.Config){func(c *agent.Config) {
 		d := limits.Limits{}.DegradationConfig()
 		c.Degradation = &d
-		c.Vitals = func(_ context.Context, v limits.Vitals) {
+		c.Signals = func(_ context.Context, v limits.Signals) {
 			v[limits.MetricDiskFree], v[limits.MetricStore] = float64(b.mb.Load()), float64(b.store.Load())
 		}
 		c.Resource.MaxConcurrentJobs = 8
@@ -96,7 +96,7 @@ func TestPausedAgentTakesNoJob(t *testing.T) {
 func TestAgentThatStartsPausedTakesNoJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTroubled(t, func(c *agent.Config) {
-			c.Vitals = func(_ context.Context, v limits.Vitals) { v[limits.MetricDiskFree] = 1 }
+			c.Signals = func(_ context.Context, v limits.Signals) { v[limits.MetricDiskFree] = 1 }
 		})
 		b.source.Add(job.Spec{})
 		time.Sleep(time.Hour)
@@ -173,7 +173,7 @@ func TestDegradationKeepsTheGateOfTheConfiguration(t *testing.T) {
 		var shut atomic.Bool
 		shut.Store(true)
 		b := newTroubled(t, func(c *agent.Config) {
-			c.Vitals = func(context.Context, limits.Vitals) { panic("no vitals") }
+			c.Signals = func(context.Context, limits.Signals) { panic("no signals") }
 			c.Resource.Gate = func() error {
 				if shut.Load() {
 					return errors.New("shut")

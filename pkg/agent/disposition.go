@@ -34,7 +34,7 @@ const (
 // dispose decides what happens to a job whose scan has ended with err. cause is the cause of the end of its context.
 func (r *run) dispose(cause, err error) disposition {
 	retryDelay := max(r.a.cfg.RetryDelay, 0)
-	var degraded *limits.ErrDegraded
+	var degraded *limits.DegradedError
 	switch {
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, job.ErrCanceled):
 		return disposition{none, 0, event.Error, "job failed", false}

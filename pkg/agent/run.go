@@ -49,11 +49,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	var background sync.WaitGroup
 	backCtx, stopBackground := context.WithCancel(live)
 	a.degrader.sample(backCtx) // before the first job: a host in trouble gets none
-	background.Go(func() { a.degrader.run(backCtx) })
+	background.Go(func() { a.followSamples(backCtx) })
 	background.Go(func() { a.heartbeats(backCtx) })
-	if err := a.rebalancer.Start(backCtx); err != nil {
-		a.problem(job.Spec{}, "budgets are not rebalanced", err)
-	}
 	err = a.takeJobs(ctx)
 	ended := err == io.EOF
 	if ended || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -64,7 +61,6 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	err = errors.Join(err, a.finishUploads(ctx, ended))
 	stopBackground()
 	background.Wait()
-	a.rebalancer.Stop()
 	a.status.setPhase(PhaseStopped)
 	a.recordStop(time.Since(begun), err)
 	return err

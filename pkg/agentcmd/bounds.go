@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/limits"
 	"github.com/rediverio/sdk/pkg/resource"
 )
@@ -19,8 +18,8 @@ func (e *engine) gate() error {
 	return e.heap.Err()
 }
 
-// vitals adds the states of the store, the audit log and the heap to the measurements by which degradation is decided.
-func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
+// signals adds the chunk store, the audit log and the heap to the signals of the degradation.
+func (e *engine) signals(ctx context.Context, v limits.Signals) {
 	if s, err := e.store.Stats(ctx); err == nil && s.RoomBytes > 0 {
 		v[limits.MetricStore] = s.Full()
 	}
@@ -35,11 +34,12 @@ func (e *engine) vitals(ctx context.Context, v limits.Vitals) {
 
 // usage returns the use of each limit.
 func (e *engine) usage() []limits.Usage {
-	out := e.cfg.Limits.ControllerUsage(e.jobLimits, e.agent.Controller().GetStatus())
+	s := e.agent.Controller().GetStatus()
+	out := append(limits.ControllerUsage(e.jobLimits, s), e.cfg.Limits.Memory.Usage(s.Metrics), e.cfg.Limits.FileSystem.Usage(s.Metrics))
 	if e.heap != nil {
 		out = append(out, e.heap.Usage())
 	}
-	return append(append(out, e.transport.Usage()...), e.space.Usage())
+	return append(out, e.transport.Usage()...)
 }
 
 // heapLimits lowers the limit of the heap to its share of the memory if the configuration has such a share.
@@ -54,36 +54,8 @@ func heapLimits(ctx context.Context, l limits.MemoryLimits) limits.MemoryLimits 
 	return l.WithHeapShare(m.MemoryLimitBytes)
 }
 
-// admission validates the section resource, by itself and with the limits, which may leave fewer slots than its budgets
-// guarantee.
+// admission validates the section resource together with the limits that the controller enforces.
 func (c *settings) admission() error {
-	if err := c.Resource.Validate(); err != nil {
-		return err
-	}
-	err := c.Limits.ControllerConfig(c.Resource).Validate()
-	if bound := c.Limits.Computational.JobsBound(c.Resource); err != nil && bound != nil {
-		return fmt.Errorf("%w: %w", err, bound)
-	}
-	return err
-}
-
-// warnings returns the settings that are valid, but probably a mistake.
-func (c *settings) warnings() (out []error) {
-	if err := c.Limits.Computational.JobsBound(c.Resource); err != nil {
-		out = append(out, err)
-	}
-	return out
-}
-
-// warn reports the warnings on standard error and as events.
-func (a *cli) warn(e *engine) {
-	for _, w := range e.cfg.warnings() {
-		a.say("warning: %v", w)
-		ev := event.Event{Type: event.ResourceWarning, Severity: event.Warn, Message: w.Error()}
-		var bound *limits.JobsBound
-		if errors.As(w, &bound) {
-			ev.Details = map[string]any{"resource": resource.Slots, "value": bound.Asked, "limit": bound.Jobs, "unit": "jobs"}
-		}
-		e.sink.Record(ev)
-	}
+	merged, err := c.Limits.ControllerConfig(c.Resource)
+	return errors.Join(err, merged.Validate())
 }

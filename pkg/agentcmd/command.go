@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/event"
-	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/limits/transport"
 )
 
 // Command is a verb of an agent's own.
@@ -54,15 +54,12 @@ type Env struct {
 // move its cursor or hide other text.
 func (e *Env) Print(v any, text string) error { return e.a.print(v, "%s", text) }
 
-// newEnv returns the Env of an agent whose configuration has been read. A nil transport makes one.
-func (a *cli) newEnv(sink event.Sink, transport *limits.RoundTripper) *Env {
-	if transport == nil {
-		transport = limits.Transport(a.cfg.Limits.Network, nil)
-	}
+// newEnv returns the Env of an agent whose configuration has been read.
+func (a *cli) newEnv(sink event.Sink, rt *transport.RoundTripper) *Env {
 	c := a.cfg.Agent
 	return &Env{
 		AgentID: c.ID, TenantID: c.TenantID, StateDir: c.StateDir, In: a.in, Out: a.out, Err: a.errw, JSON: a.json(),
-		HTTP: &http.Client{Transport: transport}, Sink: event.OrNop(sink), a: a,
+		HTTP: &http.Client{Transport: rt}, Sink: event.OrNop(sink), a: a,
 	}
 }
 
@@ -73,7 +70,11 @@ func (a *cli) ownCommand(c Command) *cobra.Command {
 		args, use = cobra.ArbitraryArgs, c.Name+" "+c.Args
 	}
 	cmd := a.verb(use, c.Short, args, func(ctx context.Context, args []string) error {
-		return c.Run(ctx, a.newEnv(nil, nil), args)
+		rt, err := transport.New(a.cfg.Limits.Network, nil)
+		if err != nil {
+			return err
+		}
+		return c.Run(ctx, a.newEnv(nil, rt), args)
 	})
 	cmd.Long, cmd.Example = c.Long, c.Example
 	if c.Flags != nil {

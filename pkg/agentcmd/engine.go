@@ -20,6 +20,7 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/limits"
+	"github.com/rediverio/sdk/pkg/limits/transport"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/watch"
@@ -37,10 +38,10 @@ type engine struct {
 	client   *ingest.Client // nil if there is an uploader of the agent's own and no server
 	uploader pipeline.Uploader
 
-	transport *limits.RoundTripper // of all requests
-	space     *limits.Space        // of the disk of the state directory
-	heap      *limits.HeapGuard    // nil without limits.memory.heap_guard
-	undo      func()               // lifts the memory limits
+	transport *transport.RoundTripper // of all requests
+	checkDisk func() error            // of a one-shot command; nil in the daemon, whose degradation pauses it
+	heap      *limits.HeapGuard       // nil without limits.memory.heap_guard
+	undo      func()                  // lifts the memory limits
 	jobLimits resource.ControllerConfig
 
 	scanner *scanner       // nil in an import
@@ -52,7 +53,10 @@ type engine struct {
 // newEngine wires an agent. build gives it a source and a scanner. If it fails, everything is closed.
 func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) error) (_ *engine, err error) {
 	c := a.cfg
-	e := &engine{a: a, cfg: c, undo: func() {}, transport: limits.Transport(c.Limits.Network, nil), space: limits.NewSpace(c.Limits.FileSystem, c.Agent.StateDir)}
+	e := &engine{a: a, cfg: c, undo: func() {}}
+	if e.transport, err = transport.New(c.Limits.Network, nil); err != nil {
+		return nil, err
+	}
 	memory := heapLimits(ctx, c.Limits.Memory)
 	if memory.HeapGuard {
 		e.heap = limits.NewHeapGuard(memory)
@@ -100,7 +104,9 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 
 	// 4. The agent ties source, scanner and pipeline together.
-	e.jobLimits = c.Limits.ControllerConfig(c.Resource)
+	if e.jobLimits, err = c.Limits.ControllerConfig(c.Resource); err != nil {
+		return nil, err
+	}
 	ac := agent.Config{
 		TenantID: c.Agent.TenantID, Version: a.Version, Uploader: e.uploader, Pipeline: c.Pipeline, Resource: e.jobLimits,
 		PollWait: c.Agent.PollWait, RetryDelay: c.Agent.RetryDelay, MaxAttempts: c.Agent.MaxAttempts, DrainTimeout: c.Agent.DrainTimeout,
@@ -114,7 +120,6 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 		return nil, err
 	}
 	e.undo = memory.Apply()
-	a.warn(e)
 	return e, nil
 }
 
@@ -140,7 +145,7 @@ func (e *engine) onClose(f func() error) { e.closers = append(e.closers, f) }
 // there, it starts an ingest server.
 func (e *engine) connect(ctx context.Context) (err error) {
 	if e.a.Uploader != nil {
-		if e.uploader, err = e.a.Uploader(ctx, e.a.newEnv(e.sink, e.transport)); err != nil {
+		if e.uploader, err = e.a.Uploader(ctx, e.a.newEnv(e.sink, e.transport.WithoutBreaker())); err != nil {
 			return fmt.Errorf("uploader: %w", err)
 		}
 		if c, ok := e.uploader.(io.Closer); ok {
@@ -154,7 +159,7 @@ func (e *engine) connect(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	cc.HTTPClient = &http.Client{Transport: e.transport}
+	cc.HTTPClient = &http.Client{Transport: e.transport.WithoutBreaker()} // the pipeline pauses uploads, the source its polls
 	if cc.BaseURL == "" {
 		if e.local, err = startLocalServer(e.cfg, e.sink); err != nil {
 			return err
@@ -191,7 +196,11 @@ func (a *cli) newClient() (*ingest.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cc.HTTPClient = &http.Client{Transport: limits.Transport(a.cfg.Limits.Network, nil)}
+	rt, err := transport.New(a.cfg.Limits.Network, nil)
+	if err != nil {
+		return nil, err
+	}
+	cc.HTTPClient = &http.Client{Transport: rt}
 	c, err := ingest.NewClient(cc)
 	if err != nil {
 		return nil, &ExitError{ExitConfig, err}

@@ -11,14 +11,13 @@ import (
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
-// limits.computational.max_goroutines bounds the jobs at once, and a running job takes no more than it reckons with.
-func TestMaxGoroutinesBoundsJobs(t *testing.T) {
+// The number of jobs bounds the goroutines: a running job has at most limits.GoroutinesPerJob.
+func TestJobsBoundGoroutines(t *testing.T) {
 	t.Parallel()
 	const jobs = 8
 	h := newHome(t, scanners(t, fake(t, "hangs", scantest.Hang())))
-	h.env = append(h.env, fmt.Sprintf("REDIVER_LIMITS_COMPUTATIONAL_MAX_GOROUTINES=%d", jobs*limits.GoroutinesPerJob),
-		"REDIVER_LIMITS_COMPUTATIONAL_CPU_THRESHOLD_CRIT=-1", "REDIVER_LIMITS_MEMORY_MEMORY_CRIT_THRESHOLD=-1",
-		"REDIVER_RESOURCE_SAMPLE_INTERVAL=50ms", "REDIVER_RESOURCE_MAX_CONCURRENT_JOBS=16", "REDIVER_AGENT_DRAIN_TIMEOUT=10ms")
+	h.env = append(h.env, fmt.Sprintf("REDIVER_RESOURCE_MAX_CONCURRENT_JOBS=%d", jobs),
+		"REDIVER_RESOURCE_CPU_THRESHOLD=-1", "REDIVER_RESOURCE_MEMORY_THRESHOLD=-1", "REDIVER_RESOURCE_SAMPLE_INTERVAL=50ms", "REDIVER_AGENT_DRAIN_TIMEOUT=10ms")
 	d := h.daemon(h.to(ingesttest.New(t))...)
 	idle := fewestGoroutines(t, d)
 	for i := range jobs + 1 {

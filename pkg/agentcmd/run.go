@@ -38,7 +38,7 @@ func (a *cli) daemon(ctx context.Context) error {
 		}
 		degradation := e.cfg.Limits.DegradationConfig()
 		c.Scanner, c.Heartbeat, c.HeartbeatInterval = s, e.heartbeat(s), max(e.cfg.Agent.HeartbeatInterval, 0)
-		c.Degradation, c.Vitals, c.Rebalance = &degradation, e.vitals, e.cfg.Limits.Rebalancing
+		c.Degradation, c.Signals, c.Rebalance = &degradation, e.signals, e.cfg.Limits.Rebalancing
 		c.Source, err = a.jobSource(ctx, e)
 		return err
 	})

@@ -112,6 +112,7 @@ func (a *cli) runOnce(ctx context.Context, o *oneShot, specs []job.Spec, scanner
 	e, err := a.newEngine(ctx, func(e *engine, c *agent.Config) (err error) {
 		c.Source, c.OnJob = source, sum.add
 		c.Pipeline.OnCompleted, c.Pipeline.OnFailed = sum.uploaded, sum.failed
+		e.checkDisk = func() error { return e.cfg.Limits.FileSystem.FreeSpace(e.cfg.Agent.StateDir) }
 		c.Scanner, err = scanner(e)
 		return err
 	})

@@ -21,17 +21,19 @@ import (
 // need.
 type scanner struct {
 	*scan.Runner
-	own   map[string]agent.Scanner
-	space *limits.Space // nil without an engine: then Scan must not be called
-	dir   string        // a directory on the disk that space checks
-	sink  event.Sink
+	own       map[string]agent.Scanner
+	checkDisk func() error // see engine.checkDisk
+	dir       string       // a directory on the disk that checkDisk checks
+	sink      event.Sink
 }
 
 // Scan implements agent.Scanner. A job that finds the disk nearly full is tried again later: space may be freed.
 func (s *scanner) Scan(ctx context.Context, req scan.Request, open scan.OpenFunc) (*scan.Result, error) {
-	if err := s.space.Check(); err != nil {
-		s.warn(req, err)
-		return nil, &passingError{err}
+	if s.checkDisk != nil {
+		if err := s.checkDisk(); err != nil {
+			s.warn(req, err)
+			return nil, &passingError{err}
+		}
 	}
 	if own := s.own[req.Scanner]; own != nil {
 		return own.Scan(ctx, req, open)
@@ -53,7 +55,7 @@ func (s *scanner) Cost(name, target string) scan.Cost {
 func (s *scanner) warn(req scan.Request, err error) {
 	e := event.Event{Type: event.ResourceWarning, Severity: event.Warn, TenantID: req.TenantID, JobID: req.JobID,
 		Message: "scan not started: the disk is nearly full", Error: err.Error()}
-	if limit, ok := errors.AsType[*limits.ErrLimit](err); ok {
+	if limit, ok := errors.AsType[*limits.LimitError](err); ok {
 		e.Details = map[string]any{"resource": "disk", "value": limit.Value, "limit": limit.Bound, "unit": "MiB", "path": s.dir}
 	}
 	s.sink.Record(e)
@@ -104,7 +106,7 @@ func (a *cli) newScanner(e *engine) (*scanner, error) {
 	}
 	s := &scanner{own: a.Scanners, dir: a.cfg.Agent.StateDir}
 	if e != nil {
-		sc.Sink, s.sink, s.space = e.sink, e.sink, e.space
+		sc.Sink, s.sink, s.checkDisk = e.sink, e.sink, e.checkDisk
 	}
 	if s.Runner, err = scan.NewRunner(sc); err != nil {
 		return nil, &ExitError{ExitConfig, err}

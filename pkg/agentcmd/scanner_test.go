@@ -20,15 +20,15 @@ func TestNoScanOnADiskThatIsNearlyFull(t *testing.T) {
 	var events sdktest.Recorder
 	const moreThanThereIs = 1 << 30 // MiB: a pebibyte
 	dir := t.TempDir()
-	g := &scanner{Runner: r, space: limits.NewSpace(limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}, dir), dir: dir, sink: &events}
+	g := &scanner{Runner: r, checkDisk: func() error { return limits.FileSystemLimits{MinFreeDiskSpaceMB: moreThanThereIs}.FreeSpace(dir) }, dir: dir, sink: &events}
 	_, err = g.Scan(t.Context(), scan.Request{JobID: "job", Scanner: "gitleaks", Target: t.TempDir()}, func(*report.Report) (part.Writer, error) {
 		t.Error("a report was begun")
 		return nil, errors.New("unwanted")
 	})
-	var limit *limits.ErrLimit
+	var limit *limits.LimitError
 	var passing interface{ Temporary() bool }
-	if !errors.As(err, &limit) || limit.Field != "min_free_disk_space_mb" || !errors.As(err, &passing) || !passing.Temporary() {
-		t.Fatalf("%v: want a passing ErrLimit", err)
+	if !errors.As(err, &limit) || limit.Field != "limits.file_system.min_free_disk_space_mb" || !errors.As(err, &passing) || !passing.Temporary() {
+		t.Fatalf("%v: want a passing LimitError", err)
 	}
 	warned := events.OfType(event.ResourceWarning)
 	if len(warned) != 1 || warned[0].JobID != "job" || warned[0].Details["resource"] != "disk" || warned[0].Details["unit"] != "MiB" ||

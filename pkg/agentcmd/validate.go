@@ -29,16 +29,8 @@ func (a *cli) validateCommand() *cobra.Command {
 		if _, err := a.clientConfig(); err != nil { // which reads the token
 			return err
 		}
-		warnings := []string{}
-		for _, w := range c.warnings() {
-			warnings = append(warnings, w.Error())
-		}
-		text := ""
-		for _, w := range warnings {
-			text += "warning: " + w + "\n"
-		}
-		text += cmp.Or(a.flags.config, "the default configuration") + " is valid\n"
-		return a.print(map[string]any{"valid": true, "file": a.flags.config, "warnings": warnings}, "%s", text)
+		text := cmp.Or(a.flags.config, "the default configuration") + " is valid\n"
+		return a.print(map[string]any{"valid": true, "file": a.flags.config, "warnings": []string{}}, "%s", text)
 	})
 	cmd.Example = "  {agent} validate agent.yaml"
 	return cmd

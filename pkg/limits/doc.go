@@ -1,39 +1,42 @@
-// Package limits holds the limits an operator sets for the agent itself, in four sets, and what enforces them.
+// Package limits holds the limits that an operator sets for the agent itself, and what enforces them.
 //
-// A limit that enforces nothing does not exist: each field names what holds it.
+// Every field names what enforces it; a limit that enforces nothing does not exist.
 //
-//	ComputationalLimits  thresholds and jobs of the resource controller; goroutines of a Group
-//	MemoryLimits         the Go heap of the agent; thresholds of the resource controller
-//	NetworkLimits        connections, rates, sizes and timeouts of a Transport, and its circuit breaker
+//	ComputationalLimits  thresholds and jobs of the resource controller
+//	MemoryLimits         the Go heap of the agent, thresholds of the resource controller
+//	NetworkLimits        connections, rates, sizes, timeouts and circuit breaker of package transport
 //	FileSystemLimits     free disk space
 //
-// A zero field means its default, -1 means off where the comment says so, and Validate returns all problems at
-// once. A value that is refused at run time is an *ErrLimit, which names field, value and bound; a host that
-// does not answer is an *ErrCircuitOpen.
+// A zero field means its default, -1 means off where the comment allows it, and Validate reports all problems at once. A
+// limit that is reached at run time is a *LimitError, which names the setting, the value and the bound.
 //
-// # In trouble
+// # One owner per quantity
 //
-// Where all that does not keep the host well, a Degradation finds the Level at which the agent goes on: rules over Vitals
-// bring it down, and up again when they are over. A HeapGuard keeps work from a heap that is full of what is alive.
+// The section resource of the operator's file owns the number of jobs at a time, the thresholds and the sample interval.
+// The fields of ComputationalLimits and MemoryLimits for them are for programs; Limits.ControllerConfig merges them and
+// reports conflicts.
 //
-// # Guarantees that move
+// # Degradation
 //
-// A Rebalancer asks a Policy how the guarantees of resource.ControllerConfig.Budgets should be divided: by LoadPolicy as they
-// are needed now, by PredictivePolicy as they will be.
+// If the limits do not keep the host healthy, a Degradation lowers the Level of the agent by rules over Signals, and raises
+// it again when the rules no longer apply. A HeapGuard stops new work while live objects fill the heap.
 //
-// # How near
+// # Rebalancing
 //
-// Whatever holds a limit returns its Usage: what is taken of it, what it refused, what waited for it.
+// A Rebalancer asks a Policy how the guarantees of resource.ControllerConfig.Budgets should be divided: LoadPolicy follows
+// the present demand, PredictivePolicy the expected one.
+//
+// Degradation and Rebalancer have no goroutines or clocks. Their owner calls Observe, typically with each sample of the
+// controller (resource.Controller.Subscribe).
 //
 // # Units
 //
-// Sizes are MiB where the name ends in MB, in the configuration and in the field. (The document these sets come
-// from sets max_heap_size_mb to a number of bytes; such a value is refused here.) Thresholds are fractions, 0.8 for
-// 80 percent; those of resource.ControllerConfig are percentages. Durations are time.Duration: "30s" in YAML,
-// nanoseconds in JSON.
+// Sizes are MiB where the name ends in MB. The specification of these sets gives max_heap_size_mb in bytes; such a value is
+// rejected here. Thresholds are fractions, such as 0.8 for 80 percent; those of resource.ControllerConfig are percentages.
+// Durations are time.Duration: "30s" in YAML, nanoseconds in JSON.
 //
 // # Left out
 //
-// The sets have more fields in the document they come from. docs/limits.md names each and says what limits that thing
-// here, or why there is nothing to limit.
+// The specification has more fields. docs/limits.md lists each with what limits that quantity here, or why there is nothing
+// to limit.
 package limits

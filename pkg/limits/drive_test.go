@@ -2,10 +2,6 @@ package limits
 
 import (
 	"context"
-	"errors"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"sync"
 	"testing"
@@ -64,7 +60,7 @@ func (e *events) count(t event.Type) int {
 	return e.n[t]
 }
 
-// Thresholds and intervals of l rule a controller whose own would be looser.
+// A controller enforces the thresholds and intervals of Limits.
 func TestThresholdsHoldInAController(t *testing.T) {
 	for name, c := range map[string]struct {
 		l                Limits
@@ -77,7 +73,10 @@ func TestThresholdsHoldInAController(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, sink := &host{cpu: 10, memory: 10}, &events{}
-				cfg := c.l.ControllerConfig(resource.ControllerConfig{Sampler: h, Sink: sink, MaxConcurrentJobs: 4, SampleInterval: time.Hour})
+				cfg, err := c.l.ControllerConfig(resource.ControllerConfig{Sampler: h, Sink: sink, MaxConcurrentJobs: 4})
+				if err != nil {
+					t.Fatal(err)
+				}
 				ctl := resource.NewController(&cfg)
 				if err := ctl.Start(t.Context()); err != nil {
 					t.Fatal(err)
@@ -106,36 +105,6 @@ func TestThresholdsHoldInAController(t *testing.T) {
 	}
 }
 
-// MaxConcurrentOps and MaxGoroutines both bound the jobs at once.
-func TestJobsAtOnce(t *testing.T) {
-	for _, c := range []struct {
-		l    ComputationalLimits
-		jobs int
-	}{
-		{ComputationalLimits{MaxConcurrentOps: 2, MaxGoroutines: 512}, 2},
-		{ComputationalLimits{MaxGoroutines: 3 * GoroutinesPerJob}, 3},
-		{ComputationalLimits{MaxGoroutines: 1}, 1},
-	} {
-		cfg := c.l.ControllerConfig(resource.ControllerConfig{Sampler: &host{}, MaxConcurrentJobs: 16})
-		ctl := resource.NewController(&cfg)
-		got := 0
-		for ctl.AcquireSlot(t.Context()) {
-			got++
-		}
-		var bound *JobsBound
-		if err := c.l.JobsBound(resource.ControllerConfig{MaxConcurrentJobs: 16}); !errors.As(err, &bound) || bound.Jobs != c.jobs || bound.Asked != 16 {
-			t.Errorf("%+v: %v, want %d jobs", c.l, err, c.jobs)
-		}
-		if err := c.l.JobsBound(resource.ControllerConfig{MaxConcurrentJobs: c.jobs}); err != nil {
-			t.Errorf("%+v: %v", c.l, err)
-		}
-		if got != c.jobs {
-			t.Errorf("%+v: %d jobs at once, want %d", c.l, got, c.jobs)
-		}
-		ctl.Stop()
-	}
-}
-
 var garbage []byte
 
 // With the collector's own pace off, only the limit keeps the heap small.
@@ -151,27 +120,5 @@ func TestHeapStaysUnderItsLimit(t *testing.T) {
 	garbage = nil
 	if peak > 96<<20 { // the limit is a soft one: the collector may begin late
 		t.Errorf("the heap grew to %d MiB while 400 MiB of garbage were made; the limit is 64", peak>>20)
-	}
-}
-
-func TestIdleTimeout(t *testing.T) {
-	closed := make(chan struct{}, 1)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateClosed {
-			closed <- struct{}{}
-		}
-	}
-	srv.Start()
-	defer srv.Close()
-	resp, err := (&http.Client{Transport: Transport(NetworkLimits{IdleTimeout: 10 * time.Millisecond}, nil)}).Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	select {
-	case <-closed:
-	case <-time.After(10 * time.Second):
-		t.Error("an idle connection is still open after 10s; its limit is 10ms")
 	}
 }

@@ -28,7 +28,7 @@ func TestANoisyLoadDoesNotFlap(t *testing.T) {
 		for seed := range uint64(seeds) {
 			w, n := watch5s(t, cfg), noise{r: rand.New(rand.NewPCG(seed, 7))}
 			for range hours * 720 {
-				changes += len(w.see(1, Vitals{MetricMemory: n.next(mean)}))
+				changes += len(w.see(1, Signals{MetricMemory: n.next(mean)}))
 			}
 		}
 		return float64(changes) / seeds / hours
@@ -54,8 +54,8 @@ func TestTheWayBackIsAlwaysReachable(t *testing.T) {
 		for range r.IntN(500) {
 			w.see(1, anything(r))
 		}
-		well := Vitals{}
-		for m, s := range spans {
+		well := Signals{}
+		for m, s := range metricRanges {
 			well[m] = s.reachable / 2
 			if s.lowIsBad {
 				well[m] = 1 << 40
@@ -64,7 +64,7 @@ func TestTheWayBackIsAlwaysReachable(t *testing.T) {
 		if seed%3 == 0 { // nor may a number that is not known any more hold it
 			delete(well, cfg.Rules[0].Metric)
 		}
-		most := max(cfg.SamplesDown, int(unknownFor/(5*time.Second)), int(cfg.Cooldown/(5*time.Second))) + 3*(int(max(cfg.Cooldown, 0)/(5*time.Second))+1) + 2
+		most := max(cfg.SamplesDown, int(maxUnknown/(5*time.Second)), int(cfg.Cooldown/(5*time.Second))) + 3*(int(max(cfg.Cooldown, 0)/(5*time.Second))+1) + 2
 		for _, c := range w.see(most, well) {
 			if c.To.Rank() != c.From.Rank()-1 {
 				t.Fatalf("seed %d: %s to %s: more than one step up", seed, c.From, c.To)
@@ -79,8 +79,8 @@ func TestTheWayBackIsAlwaysReachable(t *testing.T) {
 func randomConfig(r *rand.Rand) DegradationConfig {
 	c := DegradationConfig{SamplesUp: 1 + r.IntN(5), SamplesDown: 1 + r.IntN(8), Cooldown: time.Duration(r.IntN(120)) * time.Second}
 	for range 1 + r.IntN(6) {
-		m := Metrics()[r.IntN(len(spans))]
-		s := spans[m]
+		m := Metrics()[r.IntN(len(metricRanges))]
+		s := metricRanges[m]
 		rule := Rule{Metric: m, Raise: s.from + r.Float64()*(min(s.to, 1000)-s.from), Level: Levels()[1+r.IntN(3)]}
 		if rule.Clear = s.reachable + r.Float64()*(rule.Raise-s.reachable); s.lowIsBad {
 			rule.Clear = rule.Raise * (1 + r.Float64())
@@ -94,9 +94,9 @@ func randomConfig(r *rand.Rand) DegradationConfig {
 }
 
 // anything is what a broken host may show, numbers that are none with it.
-func anything(r *rand.Rand) Vitals {
-	v := Vitals{}
-	for m := range spans {
+func anything(r *rand.Rand) Signals {
+	v := Signals{}
+	for m := range metricRanges {
 		switch r.IntN(6) {
 		case 0:
 		case 1:

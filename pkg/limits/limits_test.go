@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -81,7 +80,7 @@ func fields(v reflect.Value) (fs []field) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		fs = append(fs, field{f.Tag.Get("json"), v.Field(i)})
-		if f.Tag.Get("json") == "" || f.Tag.Get("json") != f.Tag.Get("yaml") {
+		if f.Tag.Get("json") == "" || f.Tag.Get("yaml") != "-" && f.Tag.Get("json") != f.Tag.Get("yaml") {
 			panic("tags of " + f.Name)
 		}
 	}
@@ -104,28 +103,31 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 }
 
-func TestControllerConfigOnlyTightens(t *testing.T) {
-	got := DefaultLimits().ControllerConfig(resource.ControllerConfig{})
-	d := resource.DefaultControllerConfig()
-	if got.CPUThreshold != d.CPUThreshold || got.MemoryThreshold != d.MemoryThreshold || got.CPUWarning != 80 ||
-		got.MaxConcurrentJobs != d.MaxConcurrentJobs || got.SampleInterval != d.SampleInterval {
-		t.Errorf("by default: %+v", got)
+func TestControllerConfigMergesWithResource(t *testing.T) {
+	base := resource.ControllerConfig{MaxConcurrentJobs: 16, CPUThreshold: 70, CooldownDuration: time.Minute}
+	if got, err := DefaultLimits().ControllerConfig(base); err != nil || !reflect.DeepEqual(got, base) {
+		t.Errorf("ControllerConfig of the defaults = %+v, %v, want %+v", got, err, base)
 	}
 	l := Limits{
-		Computational: ComputationalLimits{CPUThresholdCrit: 0.5, CPUThresholdWarn: 0.4, MaxConcurrentOps: 1, CPUMonitorInterval: 2 * time.Second},
-		Memory:        MemoryLimits{MemoryCritThreshold: 0.6, MemoryWarnThreshold: -1, MemoryCheckInterval: time.Second},
+		Computational: ComputationalLimits{CPUThresholdCrit: 0.5, CPUThresholdWarn: 0.4, MaxConcurrentOps: 9, MaxGoroutines: 2 * GoroutinesPerJob, CPUMonitorInterval: 2 * time.Second},
+		Memory:        MemoryLimits{MemoryCritThreshold: 0.6, MemoryWarnThreshold: -1},
 	}
-	got = l.ControllerConfig(resource.ControllerConfig{CPUThreshold: -1, MaxConcurrentJobs: 9, MinConcurrentJobs: 3, CooldownDuration: time.Minute})
-	if got.CPUThreshold != 50 || got.CPUWarning != 40 || got.MaxConcurrentJobs != 1 || got.MinConcurrentJobs != 1 || got.SampleInterval != time.Second ||
-		got.MemoryThreshold != 60 || got.MemoryWarning != 55 || got.CooldownDuration != time.Minute {
-		t.Errorf("tightened: %+v", got)
+	got, err := l.ControllerConfig(resource.ControllerConfig{CooldownDuration: time.Minute})
+	if err != nil || got.CPUThreshold != 50 || got.CPUWarning != 40 || got.MaxConcurrentJobs != 2 || got.SampleInterval != 2*time.Second ||
+		got.MemoryThreshold != 60 || got.MemoryWarning != -1 || got.CooldownDuration != time.Minute {
+		t.Errorf("ControllerConfig = %+v, %v", got, err)
 	}
 	if err := got.Validate(); err != nil {
 		t.Error(err)
 	}
-	off := ComputationalLimits{CPUThresholdCrit: -1, CPUThresholdWarn: -1}.ControllerConfig(resource.ControllerConfig{CPUThreshold: -1})
-	if off.CPUThreshold != -1 || off.CPUWarning != -1 {
-		t.Errorf("off: %+v", off)
+	_, err = l.ControllerConfig(base)
+	for _, conflict := range []string{
+		"limits.computational.max_goroutines: 2 conflicts with resource.max_concurrent_jobs: 16; set one of them",
+		"limits.computational.cpu_threshold_crit: 50 conflicts with resource.cpu_threshold: 70",
+	} {
+		if err == nil || !strings.Contains(err.Error(), conflict) {
+			t.Errorf("ControllerConfig = %v, want %q in it", err, conflict)
+		}
 	}
 }
 
@@ -144,60 +146,14 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestGroup(t *testing.T) {
-	g := NewGroup(3)
-	release := make(chan struct{})
-	for range 3 {
-		if err := g.Go(func() { <-release }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var limit *ErrLimit
-	if err := g.Go(func() { t.Error("ran over budget") }); !errors.As(err, &limit) || limit.Value != 4 || limit.Bound != 3 || limit.Field != "max_goroutines" {
-		t.Errorf("the fourth of three: %v", err)
-	}
-	if u := g.Usage(); u != (Usage{Name: "computational.max_goroutines", Used: 3, Limit: 3, Refused: 1}) {
-		t.Errorf("%+v", u)
-	}
-	close(release)
-	g.Wait()
-	if s := g.Stats(); s != (GroupStats{Budget: 3, Peak: 3, Refused: 1}) {
-		t.Errorf("%+v", s)
-	}
-	if err := g.Go(func() {}); err != nil {
-		t.Errorf("after the others ended: %v", err)
-	}
-	g.Wait()
-	if NewGroup(0).budget != DefaultComputationalLimits().MaxGoroutines || NewGroup(-5).budget != 1 {
-		t.Error("budget of a group made with 0 or less")
-	}
-}
-
-func TestGroupUnderLoad(t *testing.T) {
-	g := NewGroup(4)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 500 {
-				g.Go(runtime.Gosched)
-			}
-		})
-	}
-	wg.Wait()
-	g.Wait()
-	if s := g.Stats(); s.Peak > 4 || s.Running != 0 {
-		t.Errorf("%+v", s)
-	}
-}
-
 func TestFreeSpace(t *testing.T) {
 	dir := t.TempDir()
 	if err := (FileSystemLimits{MinFreeDiskSpaceMB: 1}).FreeSpace(dir); err != nil {
 		t.Error(err)
 	}
-	var limit *ErrLimit
+	var limit *LimitError
 	err := (FileSystemLimits{MinFreeDiskSpaceMB: 1 << 30}).FreeSpace(dir)
-	if !errors.As(err, &limit) || limit.Field != "min_free_disk_space_mb" || limit.Bound != 1<<30 || limit.Value <= 0 {
+	if !errors.As(err, &limit) || limit.Field != "limits.file_system.min_free_disk_space_mb" || limit.Bound != 1<<30 || limit.Value <= 0 {
 		t.Errorf("a petabyte free: %v", err)
 	}
 	if err := (FileSystemLimits{MinFreeDiskSpaceMB: -1}).FreeSpace("/no/such/dir"); err != nil {

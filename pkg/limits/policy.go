@@ -9,56 +9,63 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// Share is what a component has and wants in one moment, as a Policy sees it.
+// Share is what a component has and wants at one moment.
 type Share struct {
 	Component string
-	Base      resource.Vector // its guarantee as it was configured
-	Least     resource.Vector // what it keeps of that in any case: by its Elasticity and its MaxLend
-	Most      resource.Vector // what its guarantee may grow to: by its MaxBorrow
-	Used      resource.Vector
-	Wanted    resource.Vector // by its requests that wait
+	Base      resource.Vector // Base is the configured guarantee.
+	Least     resource.Vector // Least is what the component keeps of Base, by its Elasticity and MaxLend.
+	Most      resource.Vector // Most is what the guarantee may grow to, by MaxBorrow.
+	Used      resource.Vector // Used is what running jobs use.
+	Wanted    resource.Vector // Wanted is what waiting requests ask for.
 }
 
-// Policy says how guarantees should be divided. It only computes: a Rebalancer asks it, from one goroutine, with times that
-// do not go back and with the same components in the same order.
+// demand returns what the component uses and waits for.
+func (s Share) demand() amounts {
+	out := s.Used.Array()
+	for d, n := range s.Wanted.Array() {
+		out[d] += n
+	}
+	return out
+}
+
+// Policy decides how guarantees should be divided. A Rebalancer calls it one call at a time, with increasing times and with
+// the same components in the same order.
 type Policy interface {
-	// Propose returns the guarantee of each share, in their order, and why; none to leave everything as it is. Each is
-	// between Least and Most, and their sum is that of Base: a proposal that is not is refused as a whole.
+	// Propose returns the guarantee of each share in their order and the reason, or nil for no change. Each guarantee must
+	// lie between Least and Most, and their sum must equal the sum of Base; otherwise the whole proposal is refused.
 	Propose(now time.Time, shares []Share) (guarantees []resource.Vector, reason string)
 }
 
-// LoadPolicy moves guarantees that are not used to where more is wanted than is guaranteed. It starts from the configured
-// guarantees each time: what was moved is its owner's again as soon as that wants it. The zero value is ready.
+// LoadPolicy moves unused guarantees to components that want more than their own. Each proposal starts from the configured
+// guarantees, so that a moved part returns to its owner as soon as the owner wants it.
 type LoadPolicy struct{}
 
-// Propose is that of Policy.
+// Propose implements Policy.
 func (LoadPolicy) Propose(_ time.Time, shares []Share) ([]resource.Vector, string) {
-	wants := make([][2]int64, len(shares))
+	demand := make([]amounts, len(shares))
 	for i, s := range shares {
-		used, wanted := s.Used.Array(), s.Wanted.Array()
-		for d := range used {
-			wants[i][d] = used[d] + wanted[d]
-		}
+		demand[i] = s.demand()
 	}
-	return divide(shares, wants)
+	return divide(shares, demand)
 }
 
-// units are the names of the fields of a resource.Vector.
-var units = [...]string{"slots", "memory_bytes"}
-
-// divide takes from those who want less than they are guaranteed, and gives to those who want more, to each by its share.
-func divide(shares []Share, wants [][2]int64) ([]resource.Vector, string) {
-	out := make([][2]int64, len(shares))
+// divide moves guarantees from components with less demand than guarantee to components with more, in proportion to what
+// each has to spare and lacks.
+func divide(shares []Share, demand []amounts) ([]resource.Vector, string) {
+	out := make([]amounts, len(shares))
 	var reasons []string
-	for d := range units {
+	for d, name := range dimensions {
 		spare, lack := make([]int64, len(shares)), make([]int64, len(shares))
 		for i, s := range shares {
-			base, want := s.Base.Array()[d], wants[i][d]
+			base, want := s.Base.Array()[d], demand[i][d]
 			out[i][d] = base
 			spare[i] = max(base-max(want, s.Least.Array()[d]), 0)
 			lack[i] = max(min(want, s.Most.Array()[d])-base, 0)
 		}
 		n := min(total(spare), total(lack))
+		if n == 0 {
+			continue
+		}
 		give, take := apportion(spare, n), apportion(lack, n)
 		var from, to []string
 		for i, s := range shares {
@@ -70,16 +77,14 @@ func divide(shares []Share, wants [][2]int64) ([]resource.Vector, string) {
 				to = append(to, s.Component)
 			}
 		}
-		if n > 0 {
-			reasons = append(reasons, fmt.Sprintf("%s: %d unused of %s to %s", units[d], n, strings.Join(from, ", "), strings.Join(to, ", ")))
-		}
+		reasons = append(reasons, fmt.Sprintf("%s: %d unused of %s to %s", name, n, strings.Join(from, ", "), strings.Join(to, ", ")))
 	}
 	vectors := make([]resource.Vector, len(out))
 	for i, v := range out {
 		vectors[i] = resource.VectorOf(v)
 	}
 	if len(reasons) == 0 {
-		return vectors, "nobody lacks what another has unused"
+		return vectors, "no component lacks what another has unused"
 	}
 	return vectors, strings.Join(reasons, "; ")
 }
@@ -91,19 +96,17 @@ func total(ns []int64) (sum int64) {
 	return sum
 }
 
-// apportion divides n, at most the sum of weights, by weight. Nobody gets more than its weight.
+// apportion divides n, at most the sum of weights, in proportion to weights. No part is larger than its weight.
 func apportion(weights []int64, n int64) []int64 {
 	parts := make([]int64, len(weights))
 	sum, rest := total(weights), n
 	for i, w := range weights {
-		if sum > 0 {
-			hi, lo := bits.Mul64(uint64(w), uint64(n))
-			q, _ := bits.Div64(hi, lo, uint64(sum))
-			parts[i] = int64(q)
-			rest -= parts[i]
-		}
+		hi, lo := bits.Mul64(uint64(w), uint64(n))
+		q, _ := bits.Div64(hi, lo, uint64(sum))
+		parts[i] = int64(q)
+		rest -= parts[i]
 	}
-	for i := 0; rest > 0; i = (i + 1) % len(parts) { // what rounding left
+	for i := 0; rest > 0; i = (i + 1) % len(parts) { // the remainder of the rounding
 		if parts[i] < weights[i] {
 			parts[i]++
 			rest--

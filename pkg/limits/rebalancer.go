@@ -1,7 +1,6 @@
 package limits
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -12,48 +11,52 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// Rebalancer asks a Policy now and then how guarantees should be divided, and gives a controller what it proposes. What a
-// component may have at most, and what it never lends, stays as it was configured: only who is entitled moves. Its
-// methods may be called concurrently, and on nil, which moves nothing.
+// Rebalancer asks a Policy how the guarantees of a controller should be divided, and applies what it proposes. Only the
+// guarantees move: the maximum of each component and the part that it never lends stay as configured. It has no goroutine:
+// its owner calls Observe, for example with each sample of the controller. Its methods may be called concurrently. The nil
+// Rebalancer moves nothing.
 type Rebalancer struct {
 	controller *resource.Controller
 	cfg        RebalanceConfig
 	policy     Policy
-	sink       event.Sink
-	base       []resource.Budget
+	outlet     *event.Outlet
+	base       []resource.Budget // as configured
 
-	mu      sync.Mutex
-	state   RebalanceState
-	cancel  context.CancelFunc // nil before Start
-	stopped bool
-	done    chan struct{}
+	run struct { // one run at a time
+		sync.Mutex
+		next      time.Time // earliest next run; zero before the first Observe
+		proposals int       // consecutive proposals that are worth a change
+	}
 
-	running int // proposals in a row that are worth it; of the one goroutine that runs
+	mu    sync.Mutex
+	state RebalanceState
 }
 
-// RebalanceState is what a Rebalancer has done.
+var _ event.SinkSetter = (*Rebalancer)(nil)
+
+// RebalanceState is the state of a Rebalancer.
 type RebalanceState struct {
 	Policy     string    `json:"policy"`
 	DryRun     bool      `json:"dry_run"`
 	Runs       int64     `json:"runs"`
-	Changes    int64     `json:"changes"`               // with DryRun, those that would have been
-	LastChange time.Time `json:"last_change,omitzero"`  // zero: none yet
-	LastReason string    `json:"last_reason,omitempty"` // of that change
-	Refused    int64     `json:"refused"`               // proposals that broke the rules
-	LastError  string    `json:"last_error,omitempty"`  // of the newest one refused
+	Changes    int64     `json:"changes"`               // Changes counts those that were made; with DryRun, those that would have been.
+	LastChange time.Time `json:"last_change,omitzero"`  // LastChange is zero before the first change.
+	LastReason string    `json:"last_reason,omitempty"` // LastReason is the reason of the last change.
+	Refused    int64     `json:"refused"`               // Refused counts the proposals that broke the rules of Policy.
+	LastError  string    `json:"last_error,omitempty"`  // LastError is the error of the last refused proposal.
 }
 
-// NewRebalancer returns a rebalancer for the budgets that c has now; sink, which may be nil, takes its budget_changed
-// events. It starts nothing. Where cfg is off it returns nil and no error. It fails when cfg is out of range, and when c has
-// no budgets. Who sets other budgets later makes a new one.
+// NewRebalancer returns a Rebalancer for the present budgets of c. It returns nil and no error if cfg is off. It fails if
+// cfg is out of range or c has no budgets. After other budgets are set on c, a new Rebalancer is needed. sink receives
+// budget_changed events and may be nil.
 func NewRebalancer(c *resource.Controller, cfg RebalanceConfig, sink event.Sink) (*Rebalancer, error) {
 	if err := cfg.Validate(); err != nil || cfg.Off() {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
-	r := &Rebalancer{controller: c, cfg: cfg, policy: cfg.policy(), sink: event.OrNop(sink), base: c.Budgets(), done: make(chan struct{})}
+	r := &Rebalancer{controller: c, cfg: cfg, policy: cfg.newPolicy(), outlet: event.NewOutlet(sink), base: c.Budgets()}
 	if len(r.base) == 0 {
-		return nil, errors.New("policy: there are no budgets to rebalance")
+		return nil, errors.New("limits.rebalancing.policy: there are no budgets to rebalance")
 	}
 	r.state = RebalanceState{Policy: cfg.Policy, DryRun: cfg.DryRun}
 	if cfg.Custom != nil {
@@ -62,37 +65,14 @@ func NewRebalancer(c *resource.Controller, cfg RebalanceConfig, sink event.Sink)
 	return r, nil
 }
 
-// Start runs the policy each Interval until ctx is done or Stop is called. It fails the second time and after Stop.
-func (r *Rebalancer) Start(ctx context.Context) error {
-	if r == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.cancel != nil || r.stopped {
-		return errors.New("rebalancer was started or stopped already")
-	}
-	ctx, r.cancel = context.WithCancel(ctx)
-	go r.loop(ctx)
-	return nil
-}
-
-// Stop ends the runs and waits for the one under way. The guarantees stay as they are. It is safe twice and before Start.
-func (r *Rebalancer) Stop() {
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	cancel := r.cancel
-	r.stopped = true
-	r.mu.Unlock()
-	if cancel != nil {
-		cancel()
-		<-r.done
+// SetDefaultSink implements event.SinkSetter.
+func (r *Rebalancer) SetDefaultSink(s event.Sink) {
+	if r != nil {
+		r.outlet.SetDefaultSink(s)
 	}
 }
 
-// State returns what was done so far.
+// State returns the present state.
 func (r *Rebalancer) State() RebalanceState {
 	if r == nil {
 		return RebalanceState{Policy: PolicyOff}
@@ -102,51 +82,58 @@ func (r *Rebalancer) State() RebalanceState {
 	return r.state
 }
 
-func (r *Rebalancer) loop(ctx context.Context) {
-	defer close(r.done)
-	tick := time.NewTicker(r.cfg.Interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			r.run(time.Now())
-		}
-	}
+func (r *Rebalancer) update(f func(*RebalanceState)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.state)
 }
 
-// settled is how many proposals in a row make a change, so that one odd moment moves nothing.
-const settled = 2
+// proposalsForChange is the number of consecutive proposals that lead to a change, so that a single unusual moment moves
+// nothing.
+const proposalsForChange = 2
 
-// run asks the policy once.
-func (r *Rebalancer) run(now time.Time) {
-	shares := r.shares()
-	proposed, reason, err := r.ask(now, shares)
-	if err == nil && proposed != nil {
-		err = legal(shares, proposed)
+// Observe runs the policy if the interval has passed since the last run. The first call only starts the interval.
+func (r *Rebalancer) Observe(now time.Time) {
+	if r == nil {
+		return
 	}
-	r.note(func(s *RebalanceState) {
+	r.run.Lock()
+	defer r.run.Unlock()
+	if r.run.next.IsZero() {
+		r.run.next = now.Add(r.cfg.Interval)
+	}
+	if now.Before(r.run.next) {
+		return
+	}
+	if r.run.next = r.run.next.Add(r.cfg.Interval); r.run.next.Before(now) {
+		r.run.next = now.Add(r.cfg.Interval)
+	}
+
+	shares := r.shares()
+	proposed, reason, err := r.propose(now, shares)
+	if err == nil && proposed != nil {
+		err = checkProposal(shares, proposed)
+	}
+	r.update(func(s *RebalanceState) {
 		s.Runs++
 		if err != nil {
 			s.Refused++
 			s.LastError = err.Error()
 		}
 	})
-	present := r.present()
-	if err != nil || proposed == nil || !r.worth(shares, present, proposed) {
-		r.running = 0
+	present := r.guarantees()
+	if err != nil || proposed == nil || !r.worthwhile(shares, present, proposed) {
+		r.run.proposals = 0
 		return
 	}
-	if r.running++; r.running < settled {
-		return
+	if r.run.proposals++; r.run.proposals >= proposalsForChange {
+		r.run.proposals = 0
+		r.change(now, present, proposed, reason)
 	}
-	r.running = 0
-	r.change(now, present, proposed, reason)
 }
 
-// ask calls the policy, whose panic is a proposal refused.
-func (r *Rebalancer) ask(now time.Time, shares []Share) (proposed []resource.Vector, reason string, err error) {
+// propose calls the policy. A panic counts as a refused proposal.
+func (r *Rebalancer) propose(now time.Time, shares []Share) (proposed []resource.Vector, reason string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("policy panicked: %v", p)
@@ -156,14 +143,22 @@ func (r *Rebalancer) ask(now time.Time, shares []Share) (proposed []resource.Vec
 	return proposed, reason, nil
 }
 
-func (r *Rebalancer) note(f func(*RebalanceState)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f(&r.state)
+// shares returns what each component has and wants now, in the order of base.
+func (r *Rebalancer) shares() []Share {
+	now := map[string]resource.BudgetStatus{}
+	for _, s := range r.controller.GetStatus().Budgets {
+		now[s.Component] = s
+	}
+	out := make([]Share, len(r.base))
+	for i, b := range r.base {
+		s := now[b.Component]
+		out[i] = Share{Component: b.Component, Base: b.Guaranteed, Least: minGuarantee(b), Most: maxGuarantee(b, r.base), Used: s.Used, Wanted: s.Wanted}
+	}
+	return out
 }
 
-// present returns the guarantees in force, in the order of base.
-func (r *Rebalancer) present() []resource.Vector {
+// guarantees returns the guarantees in force, in the order of base.
+func (r *Rebalancer) guarantees() []resource.Vector {
 	now := map[string]resource.Vector{}
 	for _, b := range r.controller.Budgets() {
 		now[b.Component] = b.Guaranteed
@@ -175,10 +170,10 @@ func (r *Rebalancer) present() []resource.Vector {
 	return out
 }
 
-// worth reports whether a part of the change is at least MinChange of what is guaranteed, or gives somebody back of its own
-// what it wants now: that may be less, for it may have been moved along with more.
-func (r *Rebalancer) worth(shares []Share, present, proposed []resource.Vector) bool {
-	for d := range units {
+// worthwhile reports whether a change moves at least MinChange of all guarantees, or returns to a component a part of its
+// own guarantee that it wants now. The latter may be less, since it may have been moved together with more.
+func (r *Rebalancer) worthwhile(shares []Share, present, proposed []resource.Vector) bool {
+	for d := range dimensions {
 		var sum, most int64
 		for i, s := range shares {
 			base, is, next := s.Base.Array()[d], present[i].Array()[d], proposed[i].Array()[d]
@@ -186,7 +181,7 @@ func (r *Rebalancer) worth(shares []Share, present, proposed []resource.Vector) 
 				return true
 			}
 			sum += base
-			most = max(most, next-is) // where one gets more, others get less
+			most = max(most, next-is) // what one component gains, others lose
 		}
 		if most > 0 && float64(most) >= math.Ceil(r.cfg.MinChange*float64(sum)) {
 			return true
@@ -195,24 +190,24 @@ func (r *Rebalancer) worth(shares []Share, present, proposed []resource.Vector) 
 	return false
 }
 
-// change puts the proposal in force, and says so.
+// change applies the proposal and records it.
 func (r *Rebalancer) change(now time.Time, present, proposed []resource.Vector, reason string) {
 	var moved []map[string]any
 	budgets := make([]resource.Budget, len(r.base))
 	for i, b := range r.base {
-		budgets[i] = entitled(b, proposed[i])
+		budgets[i] = withGuarantee(b, proposed[i])
 		if present[i] != proposed[i] {
 			moved = append(moved, map[string]any{"component": b.Component, "before": present[i], "after": proposed[i]})
 		}
 	}
-	e := event.Event{Timestamp: now, Type: event.BudgetChanged, Message: "guarantees were moved: " + reason,
-		Details: map[string]any{"policy": r.State().Policy, "reason": reason, "dry_run": r.cfg.DryRun, "budgets": moved}}
+	verb := "moved"
 	if r.cfg.DryRun {
-		e.Message = "guarantees would be moved: " + reason
+		verb = "would move"
 	} else if err := r.controller.SetBudgets(budgets...); err != nil {
-		r.note(func(s *RebalanceState) { s.Refused++; s.LastError = err.Error() })
+		r.update(func(s *RebalanceState) { s.Refused++; s.LastError = err.Error() })
 		return
 	}
-	r.note(func(s *RebalanceState) { s.Changes++; s.LastChange, s.LastReason = now, reason })
-	r.sink.Record(e)
+	r.update(func(s *RebalanceState) { s.Changes++; s.LastChange, s.LastReason = now, reason })
+	r.outlet.Record(event.Event{Timestamp: now, Type: event.BudgetChanged, Message: "guarantees " + verb + ": " + reason,
+		Details: map[string]any{"policy": r.State().Policy, "reason": reason, "dry_run": r.cfg.DryRun, "budgets": moved}})
 }

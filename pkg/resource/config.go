@@ -115,12 +115,13 @@ type ControllerConfig struct {
 // DefaultControllerConfig returns a config with the defaults filled in. Those that follow from another field or from the
 // host stay zero: the warnings, the memory reserve, the sampler.
 func DefaultControllerConfig() *ControllerConfig {
-	c := ControllerConfig{}.withDefaults()
+	c := ControllerConfig{}.WithDefaults()
 	c.CPUWarning, c.MemoryWarning = 0, 0
 	return &c
 }
 
-func (c ControllerConfig) withDefaults() ControllerConfig {
+// WithDefaults returns c with its zero fields replaced by their defaults. The memory reserve and the sampler stay as they are.
+func (c ControllerConfig) WithDefaults() ControllerConfig {
 	config.Default(&c.CPUThreshold, DefaultCPUThreshold)
 	config.Default(&c.MemoryThreshold, DefaultMemoryThreshold)
 	config.Default(&c.MemoryPressureThreshold, DefaultMemoryPressureThreshold)
@@ -143,7 +144,7 @@ func warningBelow(threshold float64) float64 {
 
 // Validate returns every field that is out of range, in one error.
 func (c ControllerConfig) Validate() error {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	v := config.New("resource")
 	config.RangeOrOff(v, "cpu_threshold", c.CPUThreshold, 1, 100)
 	config.RangeOrOff(v, "memory_threshold", c.MemoryThreshold, 1, 100)

@@ -43,6 +43,8 @@ type Controller struct {
 	starved int                // waiters that were passed MaxBypass times
 	ledger  *ledger            // nil for good if nothing is budgeted
 
+	subscribers []chan struct{}
+
 	rejected     int64
 	tally        tally
 	overReleased int64
@@ -73,7 +75,7 @@ func NewController(cfg *ControllerConfig) *Controller {
 	if invalid != nil {
 		c = ControllerConfig{Sink: c.Sink, Sampler: c.Sampler}
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	if c.Sampler == nil {
 		c.Sampler = newSystemSampler(c.DiskPaths...)
 	}

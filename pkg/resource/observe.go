@@ -25,6 +25,7 @@ func (c *Controller) sample(ctx context.Context) {
 	}
 	notes = append(notes, c.gateNotesLocked(now)...)
 	c.serveLocked()
+	c.publishLocked()
 	c.mu.Unlock()
 	for _, n := range notes {
 		c.record(n)

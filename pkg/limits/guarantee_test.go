@@ -8,8 +8,8 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// What was moved along with more is its owner's again when that wants it, also where that alone is less than MinChange.
-func TestASmallPartIsGivenBack(t *testing.T) {
+// A part that was moved together with more returns to its owner when that wants it, even if it is less than MinChange.
+func TestSmallPartReturnsToItsOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := resource.NewController(&resource.ControllerConfig{MaxConcurrentJobs: 40, Budgets: []resource.Budget{
 			{Component: "big", Guaranteed: resource.Vector{Slots: 20}, Elasticity: 1},
@@ -21,10 +21,7 @@ func TestASmallPartIsGivenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		defer r.Stop()
+		defer drive(r)()
 		big, small := crowd{c: c, component: "big"}, crowd{c: c, component: "small"}
 		defer small.set(0)
 		defer big.set(0)

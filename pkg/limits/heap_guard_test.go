@@ -28,8 +28,8 @@ func TestHeapGuardCollectsBeforeItRefuses(t *testing.T) {
 			t.Errorf("a collection helped: %v percent, %v", p, g.Err())
 		}
 		heap = 90 // again, too soon for the next collection
-		var limit *ErrLimit
-		if g.Check(); !errors.As(g.Err(), &limit) || limit.Field != "max_heap_size_mb" || limit.Value != 90 || limit.Bound != 80 {
+		var limit *LimitError
+		if g.Check(); !errors.As(g.Err(), &limit) || limit.Field != "limits.memory.max_heap_size_mb" || limit.Value != 90 || limit.Bound != 80 {
 			t.Errorf("%v", g.Err())
 		}
 		for range 5 { // whoever looks at the gate asks again

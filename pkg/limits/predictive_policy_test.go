@@ -26,7 +26,7 @@ func TestPredictivePolicyLearnsWithLateRuns(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	if proposed, _ := p.Propose(now, shares); proposed != nil {
-		t.Errorf("after a long pause it knows nothing, and proposes %v", proposed)
+		t.Errorf("after a long pause Propose = %v, want nothing", proposed)
 	}
 }
 

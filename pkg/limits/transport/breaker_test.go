@@ -1,4 +1,4 @@
-package limits
+package transport
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/limits"
 )
 
 // hosts is a base whose hosts a test turns off and on. While blocked is set, a request waits for it or its context.
@@ -78,7 +80,7 @@ func get(ctx context.Context, rt http.RoundTripper, url string) error {
 // broken returns a transport over h, whose circuit to host a is open: threshold 3, pauses 1s, 2s, 4s, 4s.
 func broken(t *testing.T, h *hosts) *RoundTripper {
 	t.Helper()
-	rt := Transport(NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 3, CircuitBreakerTimeout: 4 * time.Second}, h)
+	rt := newTransport(limits.NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 3, CircuitBreakerTimeout: 4 * time.Second}, h)
 	h.down = map[string]bool{"a": true}
 	for range 3 {
 		if err := get(t.Context(), rt, "http://a/"); !errors.Is(err, errRefused) {
@@ -94,7 +96,7 @@ func broken(t *testing.T, h *hosts) *RoundTripper {
 
 func wantOpen(t *testing.T, err error, after time.Duration) {
 	t.Helper()
-	var open *ErrCircuitOpen
+	var open *CircuitOpenError
 	if !errors.As(err, &open) || open.Host != "http://a" || open.RetryAfter() != after || !errors.Is(open.Last, errRefused) {
 		t.Errorf("%v: want an open circuit for %s", err, after)
 	}
@@ -173,8 +175,8 @@ func TestOneProbeAtOnce(t *testing.T) {
 func TestProbeWithoutAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{down: map[string]bool{"a": true}}
-		l := NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 1, MaxTotalConnections: 1}
-		rt := Transport(l, h)
+		l := limits.NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 1, MaxTotalConnections: 1}
+		rt := newTransport(l, h)
 		get(t.Context(), rt, "http://a/")
 		time.Sleep(time.Second)
 		h.set(func() { h.down["a"], h.blocked = false, make(chan struct{}) })
@@ -200,7 +202,7 @@ func TestProbeWithoutAConnection(t *testing.T) {
 func TestLateFailuresAddNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{down: map[string]bool{"a": true}, blocked: make(chan struct{})}
-		rt := Transport(NetworkLimits{CircuitBreakerEnabled: true}, h)
+		rt := newTransport(limits.NetworkLimits{CircuitBreakerEnabled: true}, h)
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() { get(t.Context(), rt, "http://a/") })
@@ -216,7 +218,7 @@ func TestLateFailuresAddNoPause(t *testing.T) {
 func TestWhatDoesNotOpenTheCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{status: 503}
-		rt := Transport(NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 1}, h)
+		rt := newTransport(limits.NetworkLimits{CircuitBreakerEnabled: true, CircuitBreakerThreshold: 1}, h)
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 5 {
@@ -247,7 +249,7 @@ func TestWhatDoesNotOpenTheCircuit(t *testing.T) {
 // A server that takes requests and never answers is silent too, and the body of a refused request is closed.
 func TestSilentServerOpensTheCircuit(t *testing.T) {
 	gone := make(chan struct{})
-	l := NetworkLimits{ReadTimeout: 20 * time.Millisecond, CircuitBreakerEnabled: true, CircuitBreakerThreshold: 2, CircuitBreakerTimeout: time.Hour}
+	l := limits.NetworkLimits{ReadTimeout: 20 * time.Millisecond, CircuitBreakerEnabled: true, CircuitBreakerThreshold: 2, CircuitBreakerTimeout: time.Hour}
 	c, url := client(t, l, func(w http.ResponseWriter, r *http.Request) { <-gone })
 	defer close(gone)
 	for range 2 {
@@ -256,7 +258,7 @@ func TestSilentServerOpensTheCircuit(t *testing.T) {
 	}
 	body := &closer{Reader: bytes.NewReader([]byte("x"))}
 	_, err := c.Post(url, "x/y", body)
-	var open *ErrCircuitOpen
+	var open *CircuitOpenError
 	if !errors.As(err, &open) || open.Failures != 2 || open.RetryAfter() <= 0 {
 		t.Errorf("%v: want an open circuit", err)
 	}
@@ -275,7 +277,7 @@ func (c *closer) Close() error { c.closed = true; return nil }
 
 func TestBreakerForgetsRatherThanGrows(t *testing.T) {
 	h := &hosts{down: map[string]bool{}}
-	rt := Transport(NetworkLimits{CircuitBreakerEnabled: true, MaxTotalConnections: 1}, h)
+	rt := newTransport(limits.NetworkLimits{CircuitBreakerEnabled: true, MaxTotalConnections: 1}, h)
 	for i := range 3 * maxCircuits {
 		host := fmt.Sprint("host", i)
 		h.down[host] = true
@@ -290,7 +292,7 @@ func TestBreakerForgetsRatherThanGrows(t *testing.T) {
 func TestBreakerUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{down: map[string]bool{}}
-		rt := Transport(NetworkLimits{CircuitBreakerEnabled: true, MaxTotalConnections: 4}, h)
+		rt := newTransport(limits.NetworkLimits{CircuitBreakerEnabled: true, MaxTotalConnections: 4}, h)
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
@@ -306,7 +308,7 @@ func TestBreakerUnderLoad(t *testing.T) {
 		}
 		wg.Wait()
 		h.set(func() { clear(h.down) })
-		time.Sleep(DefaultCircuitBreakerTimeout)
+		time.Sleep(limits.DefaultCircuitBreakerTimeout)
 		for _, url := range []string{"http://a/", "http://b/"} {
 			if err := get(t.Context(), rt, url); err != nil {
 				t.Error(err)
@@ -318,18 +320,36 @@ func TestBreakerUnderLoad(t *testing.T) {
 	})
 }
 
-// How do I learn when to ask a host again that does not answer?
-func ExampleErrCircuitOpen() {
+// How do I learn when to retry a request to a host that does not answer?
+func ExampleCircuitOpenError() {
 	srv := httptest.NewServer(nil)
-	srv.Close() // nobody answers at this address
-	l := DefaultNetworkLimits()
+	srv.Close() // nothing listens at this address now
+	l := limits.DefaultNetworkLimits()
 	l.CircuitBreakerThreshold = 1
-	c := &http.Client{Transport: Transport(l, nil)}
+	c := &http.Client{Transport: newTransport(l, nil)}
 	c.Get(srv.URL)
 	_, err := c.Get(srv.URL)
-	var open *ErrCircuitOpen
+	var open *CircuitOpenError
 	if errors.As(err, &open) {
 		fmt.Println(open.Failures, "failed; again in", open.RetryAfter().Round(time.Second))
 	}
 	// Output: 1 failed; again in 1s
+}
+
+func TestWithoutBreakerSharesTheOtherLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hosts{}
+		rt := broken(t, h)
+		plain := rt.WithoutBreaker()
+		if err := get(t.Context(), plain, "http://a/"); !errors.Is(err, errRefused) {
+			t.Errorf("request without breaker = %v, want %v", err, errRefused)
+		}
+		wantOpen(t, get(t.Context(), rt, "http://a/"), time.Second)
+		before := usageOf(t, rt.Usage(), "network.max_total_connections")
+		plain.inUse <- struct{}{}
+		if after := usageOf(t, rt.Usage(), "network.max_total_connections"); after.Used != before.Used+1 {
+			t.Errorf("connections in use = %v, want %v", after.Used, before.Used+1)
+		}
+		<-plain.inUse
+	})
 }

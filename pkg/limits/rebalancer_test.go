@@ -16,7 +16,7 @@ import (
 	"github.com/rediverio/sdk/pkg/resource"
 )
 
-// crowd keeps as many jobs of a component running or waiting as it is told.
+// crowd keeps a number of jobs of a component running or waiting.
 type crowd struct {
 	c         *resource.Controller
 	component string
@@ -48,6 +48,7 @@ type town struct {
 	day    crowd
 	night  crowd
 	events []event.Event
+	stop   func()
 }
 
 func (w *town) Record(e event.Event) { w.events = append(w.events, e) }
@@ -64,17 +65,35 @@ func newTown(t *testing.T, cfg RebalanceConfig) *town {
 	if w.r, err = NewRebalancer(w.c, cfg, w); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.r.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.stop = drive(w.r)
 	t.Cleanup(func() {
 		w.day.set(0)
 		w.night.set(0)
-		w.r.Stop()
-		w.r.Stop()
+		w.stop()
 		w.c.Stop()
 	})
 	return w
+}
+
+// drive calls r.Observe every interval until stop is called.
+func drive(r *Rebalancer) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	r.Observe(time.Now())
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(r.cfg.Interval)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				r.Observe(now)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // guaranteed are the slots of default, day and night, whose sum never changes.
@@ -105,10 +124,10 @@ func TestLoadPolicyFollowsTheLoad(t *testing.T) {
 		run(8, 8, [3]int{0, 10, 10})
 		run(14, 3, [3]int{0, 14, 6})   // day lacks 4; night has 5 to give
 		run(30, 0, [3]int{0, 14, 6})   // one more, a twentieth, is not worth a change
-		run(30, 10, [3]int{0, 10, 10}) // night is back, and so is what is its own
+		run(30, 10, [3]int{0, 10, 10}) // night is back, and gets its own guarantee back
 		run(0, 18, [3]int{0, 5, 15})
 		run(0, 0, [3]int{0, 10, 10})
-		w.r.Stop() // and so its events are all there
+		w.stop() // all events have been recorded
 		for _, b := range w.c.Budgets()[1:] {
 			if b != map[string]resource.Budget{
 				"day":   {Component: "day", Guaranteed: resource.Vector{Slots: 10}, Elasticity: 0.5},
@@ -170,7 +189,7 @@ func TestRebalancingDoesNotFlap(t *testing.T) {
 	})
 }
 
-// While demand goes up steadily, the predictive policy moves guarantees before anybody waits, the other one only then.
+// While demand goes up steadily, the predictive policy moves guarantees before a request waits, the load policy only then.
 func TestPredictivePolicyIsEarlier(t *testing.T) {
 	firstMove := func(policy string) (at time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
@@ -196,7 +215,7 @@ func TestPredictivePolicyIsEarlier(t *testing.T) {
 	}
 }
 
-// A wave of one day and one night for five days: guarantees go to and fro, at most a few changes a wave, and never
+// A wave of one day and one night for five days: guarantees move back and forth, at most a few changes a wave, and never
 // anything from what is in use.
 func TestPredictivePolicyWithAWave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -228,21 +247,21 @@ func TestDryRunChangesNothing(t *testing.T) {
 		w := newTown(t, RebalanceConfig{Policy: PolicyLoad, DryRun: true})
 		w.day.set(20)
 		time.Sleep(10 * DefaultRebalanceInterval)
-		w.r.Stop()
-		if g := w.guaranteed(t); g != [3]int{0, 10, 10} || len(w.events) == 0 || w.events[0].Details["dry_run"] != true || !strings.HasPrefix(w.events[0].Message, "guarantees would be moved") {
+		w.stop()
+		if g := w.guaranteed(t); g != [3]int{0, 10, 10} || len(w.events) == 0 || w.events[0].Details["dry_run"] != true || !strings.HasPrefix(w.events[0].Message, "guarantees would move") {
 			t.Errorf("guarantees %v, events %+v", g, w.events)
 		}
 	})
 }
 
-// propose is a policy that answers what the test says.
+// propose is a policy that calls a function.
 type propose func(shares []Share) []resource.Vector
 
 func (p propose) Propose(_ time.Time, shares []Share) ([]resource.Vector, string) {
-	return p(shares), "said"
+	return p(shares), "because"
 }
 
-// A policy of somebody else's can neither break the rules nor the process.
+// A custom policy can break neither the rules nor the process.
 func TestIllegalProposalsAreRefused(t *testing.T) {
 	of := func(slots ...int) []resource.Vector {
 		var vs []resource.Vector
@@ -252,11 +271,11 @@ func TestIllegalProposalsAreRefused(t *testing.T) {
 		return vs
 	}
 	for name, p := range map[string]propose{
-		"of 20 that are guaranteed": func([]Share) []resource.Vector { return of(0, 12, 10) },
-		"outside 5 to 20":           func([]Share) []resource.Vector { return of(0, 4, 16) },
-		"outside 5 to 16":           func([]Share) []resource.Vector { return of(0, 5, 17) },
-		"for 3 components":          func([]Share) []resource.Vector { return of(10, 10) },
-		"policy panicked: no":       func([]Share) []resource.Vector { panic("no") },
+		"22 slots in total, want 20": func([]Share) []resource.Vector { return of(0, 12, 10) },
+		"outside 5 to 20":            func([]Share) []resource.Vector { return of(0, 4, 16) },
+		"outside 5 to 16":            func([]Share) []resource.Vector { return of(0, 5, 17) },
+		"for 3 components":           func([]Share) []resource.Vector { return of(10, 10) },
+		"policy panicked: no":        func([]Share) []resource.Vector { panic("no") },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newTown(t, RebalanceConfig{Custom: p})
@@ -269,7 +288,7 @@ func TestIllegalProposalsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, RebalanceConfig{Custom: propose(func([]Share) []resource.Vector { return of(2, 8, 10) })})
 		time.Sleep(3 * DefaultRebalanceInterval)
-		if w.guaranteed(t) != [3]int{2, 8, 10} || w.r.State().LastReason != "said" {
+		if w.guaranteed(t) != [3]int{2, 8, 10} || w.r.State().LastReason != "because" {
 			t.Errorf("%+v", w.r.State())
 		}
 	})
@@ -286,23 +305,22 @@ func TestProposalsAreLegal(t *testing.T) {
 			budgets = append(budgets, resource.Budget{Component: fmt.Sprint(i), Guaranteed: vector("base", 20), Elasticity: rapid.Float64Range(0, 1).Draw(r, "elasticity"),
 				MaxLend: resource.Vector{Slots: rapid.IntRange(-1, 5).Draw(r, "lend")}, MaxBorrow: resource.Vector{Slots: rapid.IntRange(-1, 5).Draw(r, "borrow")}})
 		}
-		b := Rebalancer{base: budgets}
 		predictive := &PredictivePolicy{WarmUp: 1}
 		now := time.Unix(0, 0)
 		for range 6 {
 			var shares []Share
 			for _, x := range budgets {
-				shares = append(shares, Share{Component: x.Component, Base: x.Guaranteed, Least: least(x), Most: b.most(x), Used: vector("used", 30), Wanted: vector("wanted", 30)})
+				shares = append(shares, Share{Component: x.Component, Base: x.Guaranteed, Least: minGuarantee(x), Most: maxGuarantee(x, budgets), Used: vector("used", 30), Wanted: vector("wanted", 30)})
 			}
 			for _, p := range []Policy{LoadPolicy{}, predictive} {
 				got, reason := p.Propose(now, shares)
 				if got == nil {
 					continue
 				}
-				if err := legal(shares, got); err != nil || reason == "" {
+				if err := checkProposal(shares, got); err != nil || reason == "" {
 					r.Fatalf("%T: %v of %+v: %v", p, got, shares, err)
 				}
-				for i, s := range shares { // nobody loses what is in use, and nobody gets what it does not want
+				for i, s := range shares { // no component loses what it uses
 					for d, n := range got[i].Array() {
 						if base, used := s.Base.Array()[d], s.Used.Array()[d]; n < min(base, used) {
 							r.Fatalf("%T: %s keeps %d of %d, and uses %d", p, s.Component, n, base, used)
@@ -315,42 +333,36 @@ func TestProposalsAreLegal(t *testing.T) {
 	})
 }
 
-func TestRebalancerLifeCycle(t *testing.T) {
+func TestNewRebalancer(t *testing.T) {
 	plain := resource.NewController(nil)
 	defer plain.Stop()
 	if r, err := NewRebalancer(plain, RebalanceConfig{Policy: PolicyLoad}, nil); err == nil || r != nil {
-		t.Error("a controller without budgets is rebalanced")
+		t.Errorf("NewRebalancer without budgets = %v, %v, want an error", r, err)
 	}
 	off, err := NewRebalancer(plain, RebalanceConfig{}, nil)
-	if off != nil || err != nil || off.Start(t.Context()) != nil || off.State().Policy != PolicyOff {
-		t.Error(off, err)
+	if off.Observe(time.Now()); off != nil || err != nil || off.State().Policy != PolicyOff {
+		t.Errorf("NewRebalancer with policy off = %v, %v, want nil, nil", off, err)
 	}
-	off.Stop()
 	cfg := RebalanceConfig{Policy: "clever", Interval: 1, MinChange: math.NaN(), Lookahead: time.Second, WarmUp: -1}
 	_, err = NewRebalancer(plain, cfg, nil)
-	for _, field := range []string{"policy: \"clever\"", "interval: 1ns", "min_change: NaN", "warm_up: -1"} {
+	for _, field := range []string{"limits.rebalancing.policy: \"clever\"", "interval: 1ns", "min_change: NaN", "warm_up: -1"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("%q is not in %v", field, err)
+			t.Errorf("NewRebalancer = %v, want %q in it", err, field)
 		}
 	}
+}
+
+func TestObserveRunsOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, RebalanceConfig{Policy: PolicyLoad})
-		if err := w.r.Start(t.Context()); err == nil {
-			t.Error("started twice")
+		w.stop()
+		for range 600 { // samples that come early, late and at once
+			time.Sleep(time.Duration(rand.IntN(int(2 * time.Second))))
+			w.r.Observe(time.Now())
 		}
-		w.r.Stop()
-		runs := w.r.State().Runs
-		time.Sleep(time.Hour)
-		if w.r.State().Runs != runs {
-			t.Error("it runs after Stop")
-		}
-		fresh, err := NewRebalancer(w.c, RebalanceConfig{Policy: PolicyLoad}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fresh.Stop()
-		if fresh.Start(t.Context()) == nil {
-			t.Error("started after Stop")
+		elapsed := int64(600 * time.Second / DefaultRebalanceInterval)
+		if runs := w.r.State().Runs; runs < elapsed*8/10 || runs > elapsed*12/10 {
+			t.Errorf("Runs = %d in about %d intervals", runs, elapsed)
 		}
 	})
 }

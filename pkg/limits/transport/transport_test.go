@@ -1,4 +1,4 @@
-package limits
+package transport
 
 import (
 	"bytes"
@@ -15,13 +15,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/internal/testkit"
+	"github.com/rediverio/sdk/pkg/limits"
 )
 
+// newTransport returns New(l, base) for limits that are valid.
+func newTransport(l limits.NetworkLimits, base http.RoundTripper) *RoundTripper {
+	return testkit.Must(New(l, base))
+}
+
 // client returns a client over a real transport, and a server with the handler.
-func client(t *testing.T, l NetworkLimits, h http.HandlerFunc) (*http.Client, string) {
+func client(t *testing.T, l limits.NetworkLimits, h http.HandlerFunc) (*http.Client, string) {
 	t.Helper()
 	srv := httptest.NewServer(h)
-	c := &http.Client{Transport: Transport(l, nil)}
+	c := &http.Client{Transport: newTransport(l, nil)}
 	t.Cleanup(func() {
 		c.CloseIdleConnections()
 		srv.CloseClientConnections()
@@ -32,14 +40,14 @@ func client(t *testing.T, l NetworkLimits, h http.HandlerFunc) (*http.Client, st
 
 func wantLimit(t *testing.T, err error, field string) {
 	t.Helper()
-	var limit *ErrLimit
-	if !errors.As(err, &limit) || limit.Field != field {
-		t.Errorf("error %v, want the limit %s", err, field)
+	var limit *limits.LimitError
+	if !errors.As(err, &limit) || limit.Field != "limits.network."+field {
+		t.Errorf("error = %v, want the limit %s", err, field)
 	}
 }
 
 func TestTransportPasses(t *testing.T) {
-	c, url := client(t, DefaultNetworkLimits(), func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	c, url := client(t, limits.DefaultNetworkLimits(), func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	for range 3 {
 		resp, err := c.Post(url, "text/plain", strings.NewReader("hello"))
 		if err != nil {
@@ -56,7 +64,7 @@ func TestTransportPasses(t *testing.T) {
 
 func TestMaxTotalConnections(t *testing.T) {
 	var now, peak atomic.Int64
-	c, url := client(t, NetworkLimits{MaxTotalConnections: 2}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := client(t, limits.NetworkLimits{MaxTotalConnections: 2}, func(w http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
 		for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
 		}
@@ -79,7 +87,7 @@ func TestMaxTotalConnections(t *testing.T) {
 		t.Errorf("%d requests at once, want 2", peak.Load())
 	}
 
-	// A body that is open holds its connection; who waits for one honours its context.
+	// An open body occupies its connection; a request that waits for one honours its context.
 	a, err := c.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +112,7 @@ func TestMaxTotalConnections(t *testing.T) {
 }
 
 func TestMaxResponseSize(t *testing.T) {
-	c, url := client(t, NetworkLimits{MaxResponseSizeMB: 1}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := client(t, limits.NetworkLimits{MaxResponseSizeMB: 1}, func(w http.ResponseWriter, r *http.Request) {
 		size := 1 << 20
 		if r.URL.Path == "/over" {
 			size++
@@ -154,9 +162,9 @@ func TestMaxResponseSize(t *testing.T) {
 
 func TestReadTimeout(t *testing.T) {
 	gone := make(chan struct{})
-	c, url := client(t, NetworkLimits{ReadTimeout: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := client(t, limits.NetworkLimits{ReadTimeout: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/slow": // in all far longer than the timeout, but never that long without progress
+		case "/slow": // longer than the timeout in total, but always making progress
 			for range 10 {
 				io.WriteString(w, "x")
 				w.(http.Flusher).Flush()
@@ -197,7 +205,7 @@ func TestReadTimeout(t *testing.T) {
 
 func TestWriteTimeout(t *testing.T) {
 	gone := make(chan struct{})
-	c, url := client(t, NetworkLimits{WriteTimeout: 50 * time.Millisecond, MaxBandwidthMbps: -1}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := client(t, limits.NetworkLimits{WriteTimeout: 50 * time.Millisecond, MaxBandwidthMbps: -1}, func(w http.ResponseWriter, r *http.Request) {
 		<-gone // reads nothing
 	})
 	defer close(gone)
@@ -210,7 +218,7 @@ func TestConnectionTimeout(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}
-	c := &http.Client{Transport: Transport(NetworkLimits{ConnectionTimeout: 20 * time.Millisecond}, base)}
+	c := &http.Client{Transport: newTransport(limits.NetworkLimits{ConnectionTimeout: 20 * time.Millisecond}, base)}
 	_, err := c.Get("http://127.0.0.1:1/")
 	wantLimit(t, err, "connection_timeout")
 }
@@ -229,17 +237,17 @@ func (a *answer) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestRates(t *testing.T) {
 	for _, c := range []struct {
-		l      NetworkLimits
+		l      limits.NetworkLimits
 		window time.Duration
 		most   int64
 	}{
-		{NetworkLimits{EnableRateLimit: true, MaxRequestsPerSecond: 20}, time.Second, 20},
-		{NetworkLimits{EnableRateLimit: true, RateLimitMaxRequests: 30, RateLimitWindow: time.Minute}, time.Minute, 30},
-		{NetworkLimits{EnableRateLimit: true, RateLimitMaxRequests: 1, RateLimitWindow: time.Minute}, time.Minute, 1},
+		{limits.NetworkLimits{EnableRateLimit: true, MaxRequestsPerSecond: 20}, time.Second, 20},
+		{limits.NetworkLimits{EnableRateLimit: true, RateLimitMaxRequests: 30, RateLimitWindow: time.Minute}, time.Minute, 30},
+		{limits.NetworkLimits{EnableRateLimit: true, RateLimitMaxRequests: 1, RateLimitWindow: time.Minute}, time.Minute, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			base := &answer{}
-			rt := Transport(c.l, base)
+			rt := newTransport(c.l, base)
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			wg.Go(func() {
@@ -270,7 +278,7 @@ func TestRates(t *testing.T) {
 
 func TestBandwidth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rt := Transport(NetworkLimits{MaxBandwidthMbps: 8}, &answer{}) // 1 MB a second
+		rt := newTransport(limits.NetworkLimits{MaxBandwidthMbps: 8}, &answer{}) // 1 MB a second
 		begin := time.Now()
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://x/", bytes.NewReader(make([]byte, 10e6)))
 		resp, err := rt.RoundTrip(req)
@@ -285,9 +293,9 @@ func TestBandwidth(t *testing.T) {
 }
 
 func BenchmarkTransport(b *testing.B) {
-	l := DefaultNetworkLimits()
+	l := limits.DefaultNetworkLimits()
 	l.EnableRateLimit = false
-	rt := Transport(l, &answer{})
+	rt := newTransport(l, &answer{})
 	b.ReportAllocs()
 	for b.Loop() {
 		req, _ := http.NewRequest("GET", "http://x/", nil)
@@ -296,5 +304,27 @@ func BenchmarkTransport(b *testing.B) {
 			b.Fatal(err)
 		}
 		resp.Body.Close()
+	}
+}
+
+func TestIdleTimeout(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	resp, err := (&http.Client{Transport: newTransport(limits.NetworkLimits{IdleTimeout: 10 * time.Millisecond}, nil)}).Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	select {
+	case <-closed:
+	case <-time.After(2 * time.Minute):
+		t.Error("the idle connection was not closed, want it closed after 10ms")
 	}
 }
