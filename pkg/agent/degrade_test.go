@@ -161,7 +161,7 @@ func TestJobThatTheLevelRefusesIsReturned(t *testing.T) {
 		j := b.source.Add(job.Spec{Attempt: 99})[0]
 		e, err := b.events.WaitFor(limit(t), event.JobFailed)
 		must(t, err)
-		if e.Severity != event.Warn || e.Error != "the agent is paused: disk_free_mb 10 < 1000" || verbs(j.Calls()) != "nak" {
+		if e.Severity != event.Warn || e.Error != "agent is paused: disk_free_mb 10 < 1000" || verbs(j.Calls()) != "nak" {
 			t.Errorf("%+v, verbs %s", e, verbs(j.Calls()))
 		}
 	})
@@ -213,7 +213,7 @@ func TestQueuedJobThatTheLevelRefusesIsReturned(t *testing.T) {
 		must(t, first.WaitState(limit(t), sdktest.Acked))
 		e, err := b.events.WaitFor(limit(t), event.JobFailed)
 		must(t, err)
-		if e.Error != "the agent is minimal: store_percent 92 >= 90: no job with a reservation of 10240 MiB, over 512" || verbs(second.Calls()) != "nak" {
+		if e.Error != "agent is minimal: store_percent 92 >= 90: no jobs with a reservation of 10240 MiB, over 512" || verbs(second.Calls()) != "nak" {
 			t.Errorf("%+v, verbs %s", e, verbs(second.Calls()))
 		}
 	})

@@ -48,7 +48,7 @@ type home struct {
 const plainConfig = `
 resource: {cpu_threshold: -1, memory_threshold: -1, memory_pressure_threshold: -1, memory_reserve_bytes: -1, max_concurrent_jobs: 4}
 pipeline: {retry_delay: 20ms, max_retry_delay: 200ms, upload_delay: -1}
-limits: {file_system: {min_free_disk_space_mb: -1}, computational: {cpu_threshold_warn: -1, cpu_threshold_crit: -1}, memory: {memory_warn_threshold: -1, memory_crit_threshold: -1}}
+limits: {file_system: {min_free_disk_space_mb: -1}}
 agent: {poll_wait: 100ms, retry_delay: 20ms, heartbeat_interval: -1}
 `
 

@@ -208,11 +208,11 @@ func TestValidate(t *testing.T) {
 		"agent-id":    {"agent: {id: my host}\n", ".yaml:1:9: agent: id: ", ExitConfig},
 		"no-secrets":  {"server: {token: swordfish}\n", `unknown key "token" in server; did you mean "token_file"?`, ExitConfig},
 		"infinite":    {"resource: {cpu_threshold: .inf}\n", "resource", ExitConfig},
-		"nan":         {"limits: {computational: {cpu_threshold_warn: nan}}\n", "limits", ExitConfig},
+		"nan":         {"resource: {cpu_warning: nan}\n", "resource", ExitConfig},
 		"url":         {"server: {url: 'not a url'}\n", ".yaml:1:10: server: ", ExitConfig},
 		"ingest":      {"ingest:\n  limits:\n    max_parts: -5\n", ".yaml:3:5: ingest.limits.max_parts: -5", ExitConfig},
 		"deep-limits": {"scan:\n  sarif_limits:\n    max_depth: -5\n", ".yaml:3:5: scan: ", ExitConfig},
-		"network":     {"limits:\n  network:\n    read_timeout: -5s\n", ".yaml:3:5: limits: ", ExitConfig},
+		"network":     {"limits:\n  network:\n    read_timeout: -5s\n", ".yaml:3:5: limits.network.read_timeout: ", ExitConfig},
 	} {
 		path := filepath.Join(dir, name+".yaml")
 		write(t, path, c.text)
