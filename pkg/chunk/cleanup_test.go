@@ -41,7 +41,7 @@ func TestPartsAreRemovedWithTheirReport(t *testing.T) {
 	}
 	r := testkit.Must(m.Storage().Report(t.Context(), "r"))
 	if len(r) != 1 || r[0].State != StateCompleted || r[0].Findings != 6 || r[0].Uploaded != 3 || r[0].Finished == nil {
-		t.Errorf("%+v", r)
+		t.Errorf("report = %+v, want len(r) == 1 and r[0].State == StateCompleted and r[0].Findings == 6 and r[0].Uploaded == 3 and r[0].Finished != nil", r)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestAgeRemovesFinishedReports(t *testing.T) {
 		}
 	}
 	if e := rec.Events(event.ChunkCleanup); len(e) != 3 || e[0].Details["reason"] != byUpload || e[1].Details["reason"] != byAge || e[2].Details["reason"] != byAge {
-		t.Errorf("%+v", e)
+		t.Errorf("event = %+v, want len(e) == 3 and e[0].Details[\"reason\"] == byUpload and e[1].Details[\"reason\"] == byAge and e[2].Details[\"reason\"] == byAge", e)
 	}
 }
 
@@ -264,7 +264,7 @@ func TestFinishedReportsAreRemovedForNewOnes(t *testing.T) {
 	}
 	onDisk(t, m, 9<<20)
 	if c := m.Counts(); c.Completed != 12 || c.Dropped != 0 {
-		t.Errorf("%+v", c)
+		t.Errorf("Counts = %+v, want Completed == 12, Dropped == 0", c)
 	}
 }
 
@@ -277,7 +277,7 @@ func TestUnsentReportsAreRemovedOnlyIfConfigured(t *testing.T) {
 	}
 	c := m.Counts()
 	if c.Submitted != 12 || c.Dropped < 4 || c.Queued+c.Dropped != 12 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Submitted == 12, Dropped >= 4, Queued+Dropped == 12", c)
 	}
 	left := testkit.Must(m.Storage().Reports(t.Context(), 0))
 	if left[len(left)-1].ReportID != "r11" || left[0].ReportID != fmt.Sprint("r", c.Dropped) {

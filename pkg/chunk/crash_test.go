@@ -276,7 +276,7 @@ func (l *ledger) settle(t *testing.T, path string) {
 		}
 	}
 	if c := m.Counts(); c.Queued+c.InProgress+c.Failed != 0 {
-		t.Errorf("%+v", c)
+		t.Errorf("Counts = %+v, want Queued+InProgress+Failed == 0", c)
 	}
 }
 

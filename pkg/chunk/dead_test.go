@@ -26,27 +26,27 @@ func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
 	settle(t, m, next(t, m), dead)
 	settle(t, m, next(t, m), uploaded)
 	if prog := settle(t, m, next(t, m), dead); !prog.Finished || prog.Dead != 2 || prog.Done != 1 {
-		t.Fatalf("%+v", prog)
+		t.Fatalf("Settle = %+v, want Finished, Dead == 2, Done == 1", prog)
 	}
 	if c := m.Counts(); c.Failed != 1 || c.Parts != 0 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Failed == 1, Parts == 0", c)
 	}
 	list := testkit.Must(s.Reports(ctx, 0, StateFailed))
 	if len(list) != 1 || list[0].Dead != 2 || !strings.HasPrefix(list[0].LastError, "refused") || len(list[0].LastError) > maxErrorText || list[0].Finished == nil {
-		t.Fatalf("%+v", list)
+		t.Fatalf("reports = %+v, want len(list) == 1 and list[0].Dead == 2 and strings.HasPrefix(list[0].LastError, \"refused\") and len(list[0].LastError) <= maxErrorText and list[0].Finished != nil", list)
 	}
 	if parts := testkit.Must(s.Parts(ctx, "r")); len(parts) != 3 || parts[0].State != "dead" || parts[1].State != "uploaded" {
-		t.Fatalf("%+v", parts)
+		t.Fatalf("parts = %+v, want len(parts) == 3 and parts[0].State == \"dead\" and parts[1].State == \"uploaded\"", parts)
 	}
 	if e := rec.Events(event.ChunkFailed); len(e) != 2 || e[0].Severity != event.Error {
-		t.Errorf("%+v", e)
+		t.Errorf("event = %+v, want len(e) == 2 and e[0].Severity == event.Error", e)
 	}
 
 	if n, err := s.RetryDead(ctx, "r"); err != nil || n != 2 {
 		t.Fatal(n, err)
 	}
 	if c := m.Counts(); c.Recovered != 1 || c.Queued != 1 || c.Parts != 2 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Recovered == 1, Queued == 1, Parts == 2", c)
 	}
 	p := next(t, m)
 	if p.Attempt != 1 {
@@ -54,7 +54,7 @@ func TestDeadLettersAreListedRetriedAndDropped(t *testing.T) {
 	}
 	settle(t, m, p, uploaded)
 	if prog := settle(t, m, next(t, m), uploaded); !prog.Finished || prog.Dead != 0 || prog.Done != 3 {
-		t.Fatalf("%+v", prog)
+		t.Fatalf("Settle = %+v, want Finished, Dead == 0, Done == 3", prog)
 	}
 
 	submit(t, m, testReport("r2", 1))
@@ -92,7 +92,7 @@ func TestDeadLetterSubmittedAgainIsTriedAgain(t *testing.T) {
 				t.Fatalf("%d of 4 findings uploaded", len(got))
 			}
 			if r := testkit.Must(m.Storage().Report(t.Context(), "r")); r[len(r)-1].State != StateCompleted {
-				t.Fatalf("%+v", r)
+				t.Fatalf("report = %+v, want r[len(r)-1].State == StateCompleted", r)
 			}
 		})
 	}

@@ -30,7 +30,7 @@ func reasons(t *testing.T, rec *testkit.Recorder) (all []string) {
 		}
 		whose := e.TenantID == "acme" && e.JobID == "job" && e.ReportID != ""
 		if several := reason == byAge && !unsent; whose == several || e.Message == "" || e.Severity != want {
-			t.Errorf("%+v", e)
+			t.Errorf("event = %+v, want whose != several and e.Message != \"\" and e.Severity == want", e)
 		}
 		all = append(all, reason)
 	}
@@ -137,7 +137,7 @@ func TestCleanupBySizeReportsReasonAndBytes(t *testing.T) {
 	for i, reason := range reasons(t, rec) {
 		e := rec.Events(event.ChunkCleanup)[i]
 		if reason != bySize || e.Details["bytes_freed"].(int64) < 1<<20 || e.Details["reports"] != int64(1) {
-			t.Errorf("%+v", e)
+			t.Errorf("event = %+v, want reason == bySize and e.Details[\"bytes_freed\"].(int64) >= 1<<20 and e.Details[\"reports\"] == int64(1)", e)
 		}
 		if e.Details["unsent"] == true {
 			unsent++

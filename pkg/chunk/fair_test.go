@@ -75,7 +75,7 @@ func TestQuotaOfATenantStopsNoOther(t *testing.T) {
 	submit(t, m, testReport("fourth", 1), part.Envelope{TenantID: "other"})
 	submit(t, m, testReport("r0", 1), env) // stored already: takes nothing
 	if u := m.Tenant("greedy").Usage(); u.Reports != 3 || u.MaxReports != 3 || u.Bytes <= 0 || u.MaxBytes != 1<<20 {
-		t.Errorf("%+v", u)
+		t.Errorf("Usage = %+v, want Reports == 3, MaxReports == 3, Bytes > 0, MaxBytes == 1<<20", u)
 	}
 	drain(t, m)
 	if u := m.Tenant("greedy").Usage(); u.Reports != 0 || u.Bytes != 0 {
@@ -107,7 +107,7 @@ func TestDeadLettersCountForTheQuota(t *testing.T) {
 	half.Metadata.ID = "second"
 	var quota *QuotaError
 	if _, err := m.Put(t.Context(), half, env); !errors.As(err, &quota) {
-		t.Fatalf("%v", err)
+		t.Fatalf("Put = %v, want errors.As(err, &quota)", err)
 	}
 	if n, err := m.cleanUpAge(t.Context(), time.Now().Add(1000*time.Hour)); n != 1 || err != nil {
 		t.Fatal(n, err)

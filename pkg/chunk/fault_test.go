@@ -36,7 +36,7 @@ func TestEveryStepOfASubmitMayFail(t *testing.T) {
 				heal := fail(t, m, on, how)
 				for range 2 {
 					if _, err := m.SubmitReport(t.Context(), testReport("r", 6)); !injected(err) {
-						t.Fatalf("%v", err)
+						t.Fatalf("SubmitReport = %v, want injected(err)", err)
 					}
 					if _, err := m.SubmitReport(t.Context(), testReport("new", 6)); strings.Contains(on, "INSERT") && !injected(err) {
 						t.Fatalf("a report of a new ID: %v", err)
@@ -69,10 +69,10 @@ func TestEveryStepOfASettleMayFail(t *testing.T) {
 					p := next(t, m)
 					heal := fail(t, m, on, how)
 					if _, err := m.Settle(t.Context(), p, uploaded); !injected(err) {
-						t.Fatalf("%v", err)
+						t.Fatalf("Settle = %v, want injected(err)", err)
 					}
 					if c := m.Counts(); c.Completed != 0 || c.Queued != 1 || c.Parts != 1 {
-						t.Fatalf("%+v", c)
+						t.Fatalf("Counts = %+v, want Completed == 0, Queued == 1, Parts == 1", c)
 					}
 					heal()
 					if parts := drain(t, m); len(parts) != 1 || parts[0].Attempt != 1 {

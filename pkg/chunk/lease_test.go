@@ -17,7 +17,7 @@ func TestLeaseEndsOnce(t *testing.T) {
 	submit(t, m, testReport("r", 4))
 	p := next(t, m)
 	if prog := settle(t, m, p, uploaded); prog.Finished || prog.Done != 1 || prog.Total != 2 {
-		t.Fatalf("%+v", prog)
+		t.Fatalf("Settle = %+v, want not Finished, Done == 1, Total == 2", prog)
 	}
 	if _, err := m.Settle(t.Context(), p, uploaded); !errors.Is(err, ErrNotFound) {
 		t.Errorf("settled twice: %v", err)
@@ -26,7 +26,7 @@ func TestLeaseEndsOnce(t *testing.T) {
 		t.Errorf("never leased: %v", err)
 	}
 	if prog := settle(t, m, next(t, m), uploaded); !prog.Finished {
-		t.Fatalf("%+v", prog)
+		t.Fatalf("Settle = %+v, want Finished", prog)
 	}
 }
 
@@ -68,10 +68,10 @@ func TestUploadOfADroppedReportSettlesIntoNotFound(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	if _, err := m.Settle(t.Context(), p, uploaded); !errors.Is(err, ErrNotFound) {
-		t.Errorf("%v", err)
+		t.Errorf("Settle = %v, want errors.Is(err, ErrNotFound)", err)
 	}
 	if c := m.Counts(); c.Dropped != 1 || c.InProgress != 0 || c.Parts != 0 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Dropped == 1, InProgress == 0, Parts == 0", c)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestLateOutcomeDoesNotTouchANewReport(t *testing.T) {
 		}
 	}
 	if c := m.Counts(); c.Completed != 0 || c.Dropped != 1 || c.Queued != 1 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Completed == 0, Dropped == 1, Queued == 1", c)
 	}
 	if parts := drain(t, m); len(parts) != 1 || parts[0].ReportID != "new" {
 		t.Fatalf("%d parts of the new report uploaded", len(parts))
@@ -166,14 +166,14 @@ func TestReleasedPartComesAgainWithoutAnAttemptCounted(t *testing.T) {
 	for range 5 {
 		p := next(t, m)
 		if p == nil || p.Attempt != 1 {
-			t.Fatalf("%+v", p)
+			t.Fatalf("Next = %+v, want p != nil, Attempt == 1", p)
 		}
 		settle(t, m, p, part.Outcome{Kind: part.Released})
 	}
 	for range 5 {
 		p := next(t, m)
 		if p == nil || p.Attempt != 1 {
-			t.Fatalf("%+v", p)
+			t.Fatalf("Next = %+v, want p != nil, Attempt == 1", p)
 		}
 		settle(t, m, p, part.Outcome{Kind: part.Retry, Free: true, Due: time.Now()})
 	}
@@ -197,7 +197,7 @@ func TestRetryIsDueAtItsTime(t *testing.T) {
 			}
 			info := testkit.Must(m.Storage().Parts(t.Context(), "r"))
 			if info[0].LastError != "not now" || info[0].NextTry == nil || info[0].Attempts != attempt {
-				t.Errorf("%+v", info[0])
+				t.Errorf("reports = %+v, want info[0].LastError == \"not now\" and info[0].NextTry != nil and info[0].Attempts == attempt", info[0])
 			}
 			time.Sleep(time.Until(due))
 		}
@@ -283,7 +283,7 @@ func TestPaceDoesNotHideARetry(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if p := next(t, m); p == nil || p.ReportID != "small" {
-			t.Fatalf("%+v", p)
+			t.Fatalf("Next = %+v, want p != nil, ReportID == \"small\"", p)
 		} else {
 			settle(t, m, p, uploaded)
 		}
@@ -310,6 +310,6 @@ func TestMorePartsMayBeLeasedThanTheWindowHolds(t *testing.T) {
 	}
 	drain(t, m)
 	if c := m.Counts(); c.Completed != reports {
-		t.Errorf("%+v", c)
+		t.Errorf("Counts = %+v, want Completed == reports", c)
 	}
 }

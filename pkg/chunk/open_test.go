@@ -109,7 +109,7 @@ func TestOnlyTheOwnerMayRead(t *testing.T) {
 	}
 	open(t, Config{DatabasePath: open2})
 	if i, err := os.Stat(open2); err != nil || i.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", i.Mode(), err)
+		t.Errorf("i.Mode() = %v %v, want err == nil and i.Mode().Perm() == 0o600", i.Mode(), err)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestSecondManagerOnOneFileIsRefused(t *testing.T) {
 	submit(t, m, testReport("r", 1))
 	var held *LockedError
 	if _, err := NewManager(&Config{DatabasePath: m.db.Path}); !errors.As(err, &held) || held.PID != os.Getpid() || !strings.Contains(err.Error(), m.db.Path) {
-		t.Fatalf("%v", err)
+		t.Fatalf("error = %v, want errors.As(err, &held) and held.PID == os.Getpid() and strings.Contains(err.Error(), m.db.Path)", err)
 	}
 	if parts := drain(t, m); len(parts) != 1 {
 		t.Errorf("the first one has %d parts", len(parts))
@@ -140,7 +140,7 @@ func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 		var newer *SchemaError
 		_, err := NewManager(&Config{DatabasePath: m.db.Path})
 		if !errors.As(err, &newer) || newer.Have != 99 || newer.Max != len(schema.Migrations) || !strings.Contains(err.Error(), "99") {
-			t.Fatalf("%v", err)
+			t.Fatalf("error = %v, want errors.As(err, &newer) and newer.Have == 99 and newer.Max == len(schema.Migrations) and strings.Contains(err.Error(), \"99\")", err)
 		}
 	}
 	alter(t, m.db.Path, fmt.Sprint("PRAGMA user_version = ", len(schema.Migrations)))

@@ -53,7 +53,7 @@ func TestDamagedFileIsReplaced(t *testing.T) {
 			submit(t, m, testReport("new", 1))
 			e := rec.Events(event.AgentError)
 			if len(e) != 1 || e[0].Severity != event.Critical || e[0].Error == "" {
-				t.Fatalf("%+v", e)
+				t.Fatalf("event = %+v, want len(e) == 1 and e[0].Severity == event.Critical and e[0].Error != \"\"", e)
 			}
 			if parts := drain(t, m); int64(len(parts)) != 1+e[0].Details["reports_salvaged"].(int64) {
 				t.Errorf("%d parts in the new store: %+v", len(parts), e[0].Details)
@@ -75,10 +75,10 @@ func TestStartDoesNotWaitForTheCheck(t *testing.T) {
 	rec := &testkit.Recorder{}
 	m := open(t, Config{DatabasePath: path, Sink: rec})
 	if e := rec.Events(event.AgentError); len(e) != 1 || e[0].Severity != event.Warn || !strings.Contains(e[0].Message, "check") || e[0].Details["bytes"] == int64(0) {
-		t.Errorf("%+v", e)
+		t.Errorf("event = %+v, want len(e) == 1 and e[0].Severity == event.Warn and strings.Contains(e[0].Message, \"check\") and e[0].Details[\"bytes\"] != int64(0)", e)
 	}
 	if c := m.Counts(); c.Recovered == 0 {
-		t.Errorf("%+v", c)
+		t.Errorf("Counts = %+v, want Recovered != 0", c)
 	}
 
 	path = v.restore(t, func(f map[string][]byte) {
@@ -114,7 +114,7 @@ func TestFirstPageIsNotNeeded(t *testing.T) {
 	m := open(t, Config{DatabasePath: path, Sink: rec})
 	d := salvagedEvent(t, rec)
 	if d == nil || d["reports_salvaged"].(int64) < 45 || d["incomplete"] != true {
-		t.Errorf("%v", d)
+		t.Errorf("event details = %v, want d != nil and d[\"reports_salvaged\"].(int64) >= 45 and d[\"incomplete\"] == true", d)
 	}
 	drain(t, m)
 }
@@ -131,7 +131,7 @@ func TestTornEndOfTheLogIsNotDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := rec.Events(event.AgentError); len(e) != 1 || e[0].Severity != event.Warn || !strings.Contains(e[0].Message, "torn") {
-		t.Errorf("%+v", e)
+		t.Errorf("event = %+v, want len(e) == 1 and e[0].Severity == event.Warn and strings.Contains(e[0].Message, \"torn\")", e)
 	}
 	if missing := v.judge(t, path); missing > 0 {
 		t.Errorf("%d reports are missing", missing)
@@ -201,15 +201,15 @@ func TestOldSchemaIsSalvaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := salvagedEvent(t, rec); d == nil || d["reports_salvaged"] != int64(1) || d["incomplete"] != false {
-		t.Fatalf("%v", d)
+		t.Fatalf("event details = %v, want d != nil and d[\"reports_salvaged\"] == int64(1) and d[\"incomplete\"] == false", d)
 	}
 	m := open(t, Config{DatabasePath: path})
 	info := testkit.Must(m.Tenant("acme").Report(t.Context(), "old"))
 	if len(info) != 1 || info[0].Revision != 3 || info[0].JobID != "job" || info[0].Priority != 5 || info[0].LastError != "busy" {
-		t.Errorf("%+v", info)
+		t.Errorf("reports = %+v, want len(info) == 1 and info[0].Revision == 3 and info[0].JobID == \"job\" and info[0].Priority == 5 and info[0].LastError == \"busy\"", info)
 	}
 	if p := next(t, m); p == nil || string(p.Data) != data || p.Attempt != 3 {
-		t.Errorf("%+v", p)
+		t.Errorf("Next = %+v, want p != nil, string(Data) == data, Attempt == 3", p)
 	}
 }
 

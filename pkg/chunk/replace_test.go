@@ -117,7 +117,7 @@ func TestInterruptedReplacementIsFinished(t *testing.T) {
 			m := open(t, Config{DatabasePath: path, Sink: rec})
 			d := salvagedEvent(t, rec)
 			if d == nil || d["reports_salvaged"].(int64) < 20 {
-				t.Fatalf("%v", d)
+				t.Fatalf("event details = %v, want d != nil and d[\"reports_salvaged\"].(int64) >= 20", d)
 			}
 			if c := m.Counts(); c.Recovered < 20 {
 				t.Errorf("%d reports are back: %v", c.Recovered, d)

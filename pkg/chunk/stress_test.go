@@ -56,7 +56,7 @@ func TestCountsHoldUnderStress(t *testing.T) {
 			prog, err := m.Settle(ctx, p, part.Outcome{Kind: kind, Due: time.Now(), Err: errors.New("stress")})
 			expected(err)
 			if prog.Done+prog.Dead > prog.Total {
-				t.Errorf("%+v", prog)
+				t.Errorf("Settle = %+v, want Done+Dead <= Total", prog)
 			}
 		})
 	}

@@ -65,7 +65,7 @@ func TestSameContentAgainIsNotStoredTwice(t *testing.T) {
 		submit(t, m, testReport("r", 6))
 	}
 	if c := m.Counts(); c.Submitted != 1 || c.Parts != 3 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Submitted == 1, Parts == 3", c)
 	}
 	drain(t, m)
 	submit(t, m, testReport("r", 6)) // after it is uploaded, too
@@ -73,7 +73,7 @@ func TestSameContentAgainIsNotStoredTwice(t *testing.T) {
 		t.Fatalf("part %s is uploaded twice", p.Key)
 	}
 	if s, err := m.Stats(t.Context()); err != nil || s.Duplicates != 3 {
-		t.Fatalf("%+v %v", s, err)
+		t.Fatalf("Stats = %+v %v, want err == nil, Duplicates == 3", s, err)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestReportWithoutTimestampAgainIsNotStoredTwice(t *testing.T) {
 		time.Sleep(time.Millisecond) // so that a fresh timestamp would differ
 	}
 	if c := m.Counts(); c.Submitted != 1 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Submitted == 1", c)
 	}
 	drain(t, m)
 }
@@ -97,13 +97,13 @@ func TestOtherContentUnderTheSameIDIsDeliveredToo(t *testing.T) {
 	submit(t, m, testReport("r", 7)) // a rescan that found more, before the first was uploaded
 	infos, err := m.Storage().Report(t.Context(), "r")
 	if err != nil || len(infos) != 2 || infos[0].Revision != 1 || infos[1].Revision != 2 || infos[1].Findings != 7 {
-		t.Fatalf("%+v %v", infos, err)
+		t.Fatalf("reports = %+v %v, want err == nil and len(infos) == 2 and infos[0].Revision == 1 and infos[1].Revision == 2 and infos[1].Findings == 7", infos, err)
 	}
 	if got := titles(t, drain(t, m)); len(got) != 7 || got["finding 0 of r"] != 2 {
-		t.Fatalf("%v", got)
+		t.Fatalf("got = %v, want len(got) == 7 and got[\"finding 0 of r\"] == 2", got)
 	}
 	if c := m.Counts(); c.Completed != 2 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Completed == 2", c)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestContentThatComesBackIsSettledByItself(t *testing.T) {
 		settle(t, m, p, uploaded)
 	}
 	if c := m.Counts(); c.Completed != 3 || c.InProgress != 0 || c.Queued != 0 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Completed == 3, InProgress == 0, Queued == 0", c)
 	}
 }
 
@@ -164,7 +164,7 @@ func TestProgressIsKeptWhenSubmitOverlapsUploads(t *testing.T) {
 	}
 	for _, i := range testkit.Must(m.Storage().Reports(t.Context(), 0)) {
 		if i.State != StateCompleted || i.Uploaded != i.Parts || i.Findings != sizes[i.ReportID[1]-'0'] {
-			t.Errorf("%+v", i)
+			t.Errorf("report = %+v, want i.State == StateCompleted and i.Uploaded == i.Parts and i.Findings == sizes[i.ReportID[1]-'0']", i)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestStreamedReportIsInvisibleUntilSealed(t *testing.T) {
 		t.Fatalf("part %s of an open report is leased", p.Key)
 	}
 	if r, err := m.Storage().Reports(t.Context(), 0); err != nil || len(r) != 0 {
-		t.Fatalf("%+v %v", r, err)
+		t.Fatalf("Reports = %+v %v, want err == nil and len(r) == 0", r, err)
 	}
 	sum, err := w.Close()
 	if err != nil {
@@ -227,7 +227,7 @@ func TestUnsealedReportIsRemovedAtStart(t *testing.T) {
 		t.Fatalf("%d blobs, want 1, which belongs to the complete report", n)
 	}
 	if c := m.Counts(); c.Recovered != 1 {
-		t.Fatalf("%+v", c)
+		t.Fatalf("Counts = %+v, want Recovered == 1", c)
 	}
 }
 
@@ -318,6 +318,6 @@ func TestNewestRevisionIsKnownWhenTheFirstIsGone(t *testing.T) {
 	}
 	submit(t, m, testReport("r", 3))
 	if infos, err := m.Storage().Report(t.Context(), "r"); err != nil || len(infos) != 2 || infos[1].Findings != 3 {
-		t.Errorf("%+v %v", infos, err)
+		t.Errorf("Report = %+v %v, want err == nil and len(infos) == 2 and infos[1].Findings == 3", infos, err)
 	}
 }
