@@ -44,48 +44,45 @@ func (a *cli) auditPath(args []string) (string, error) {
 
 // auditFlags are the flags that select events.
 type auditFlags struct {
-	types            []string
-	severity         string
-	job, report, txt string
+	audit.Filter
+	types []string
 }
 
 func (o *auditFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.types, "type", nil, "only events of this type; may be repeated")
-	f.StringVar(&o.severity, "severity", "", "only events of this severity or worse: debug, info, warn, error, critical")
-	f.StringVar(&o.job, "job", "", "only events of this job")
-	f.StringVar(&o.report, "report", "", "only events of this report")
-	f.StringVar(&o.txt, "text", "", "only events with this text anywhere, in upper or lower case")
+	f.StringVar((*string)(&o.Severity), "severity", "", "only events of this severity or worse: debug, info, warn, error, critical")
+	f.StringVar(&o.JobID, "job", "", "only events of this job")
+	f.StringVar(&o.ReportID, "report", "", "only events of this report")
+	f.StringVar(&o.Text, "text", "", "only events with this text anywhere, in upper or lower case")
 }
 
-// filter returns f with the flags, or an error of usage.
-func (o *auditFlags) filter(f audit.Filter) (audit.Filter, error) {
-	f.Severity, f.JobID, f.ReportID, f.Text = event.Severity(strings.ToUpper(o.severity)), o.job, o.report, o.txt
+// complete sets the fields of the filter that the flags do not set directly, and validates it.
+func (o *auditFlags) complete() error {
+	o.Severity = event.Severity(strings.ToUpper(string(o.Severity)))
 	for _, t := range o.types {
-		f.Types = append(f.Types, event.Type(t))
+		o.Types = append(o.Types, event.Type(t))
 	}
-	if err := f.Validate(); err != nil {
-		return f, Usagef("%v", err)
+	if err := o.Validate(); err != nil {
+		return Usagef("%v", err)
 	}
-	return f, nil
+	return nil
 }
 
 func (a *cli) auditQuery() *cobra.Command {
 	var o auditFlags
-	var f audit.Filter
 	var since, until string
 	cmd := a.plainVerb("query [PATH]", "the events that match, oldest first", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		now := time.Now()
-		var err error
 		for _, w := range []struct {
 			flag, text string
 			into       *time.Time
-		}{{"--since", since, &f.Since}, {"--until", until, &f.Until}} {
-			if *w.into, err = parseWhen(w.text, now); err != nil {
+		}{{"--since", since, &o.Since}, {"--until", until, &o.Until}} {
+			var err error
+			if *w.into, err = parseWhen(w.text, time.Now()); err != nil {
 				return Usagef("%s: %v", w.flag, err)
 			}
 		}
-		if f, err = o.filter(f); err != nil {
+		if err := o.complete(); err != nil {
 			return err
 		}
 		path, err := a.auditPath(args)
@@ -93,17 +90,17 @@ func (a *cli) auditQuery() *cobra.Command {
 			return err
 		}
 		p := a.auditPrinter()
-		err = p.print(ctx, path, f)
+		err = p.print(ctx, path, o.Filter)
 		if err == nil && p.n == 0 {
-			a.say("no event matches%s", typeHint(f.Types))
+			a.say("no event matches%s", typeHint(o.Types))
 		}
 		return errors.Join(err, p.out.Flush())
 	})
 	o.add(cmd)
 	cmd.Flags().StringVar(&since, "since", "", "only events of the last 90m, 2h or 7d, or since 2026-11-21T03:00 (UTC, or with a zone)")
 	cmd.Flags().StringVar(&until, "until", "", "only events before this time, in the same forms")
-	cmd.Flags().IntVar(&f.Limit, "limit", 0, "maximum number of events (default: all)")
-	cmd.Flags().BoolVar(&f.Newest, "newest", false, "newest first")
+	cmd.Flags().IntVar(&o.Limit, "limit", 0, "maximum number of events (default: all)")
+	cmd.Flags().BoolVar(&o.Newest, "newest", false, "newest first")
 	cmd.Example = `  {agent} audit query --since 2h --severity error
   {agent} audit query --newest --limit 20 --type job_failed --type scan_failed
   {agent} audit query --job scan-1 -o json | jq .details
@@ -136,8 +133,7 @@ func (a *cli) auditTail() *cobra.Command {
 		if n < 0 || n > maxTail {
 			return Usagef("--lines %d: want 0 to %d", n, maxTail)
 		}
-		f, err := o.filter(audit.Filter{})
-		if err != nil {
+		if err := o.complete(); err != nil {
 			return err
 		}
 		path, err := a.auditPath(args)
@@ -147,7 +143,7 @@ func (a *cli) auditTail() *cobra.Command {
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		p := a.auditPrinter()
-		err = p.tail(ctx, path, f, n, follow)
+		err = p.tail(ctx, path, o.Filter, n, follow)
 		if follow && ctx.Err() != nil {
 			err = nil // Ctrl-C is the way to end it
 		}

@@ -31,8 +31,8 @@ func (p *auditPrinter) print(ctx context.Context, path string, f audit.Filter) e
 
 // skipped prints that lines were skipped because they could not be read. It returns any other error.
 func (p *auditPrinter) skipped(err error) error {
-	var s *audit.SkippedError
-	if !errors.As(err, &s) {
+	s, ok := errors.AsType[*audit.SkippedError](err)
+	if !ok {
 		return err
 	}
 	p.a.say("%s; see 'audit verify'", bare(s.Error()))

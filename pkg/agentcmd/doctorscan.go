@@ -110,8 +110,7 @@ func newTrialInfo(t *scan.Trial) trialInfo {
 
 // text describes the trial, with the reason if it went wrong.
 func (t *trialInfo) text() string {
-	took := (time.Duration(t.DurationMS) * time.Millisecond).Round(10 * time.Millisecond)
-	text := fmt.Sprintf("%s: %s (exit %d, %s", t.Name, t.Verdict, t.ExitCode, took)
+	text := fmt.Sprintf("%s: %s (exit %d, %s", t.Name, t.Verdict, t.ExitCode, msText(t.DurationMS))
 	if t.PeakMemory > 0 {
 		text += ", " + bytesText(t.PeakMemory)
 	}

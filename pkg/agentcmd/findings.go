@@ -17,13 +17,12 @@ import (
 func (a *cli) findingsCommand() *cobra.Command {
 	var q ingest.Query
 	var severities []string
-	var minSeverity, data, tenant string
+	var data, tenant string
 	var limit int
 	cmd := a.verb("findings", "list the findings in the ingest store", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if limit < 0 {
 			return Usagef("--limit %d is negative; 0 means all", limit)
 		}
-		q.MinSeverity = report.Severity(minSeverity)
 		for _, s := range severities {
 			q.Severities = append(q.Severities, report.Severity(s))
 		}
@@ -49,7 +48,7 @@ func (a *cli) findingsCommand() *cobra.Command {
 	})
 	f := cmd.Flags()
 	f.StringSliceVar(&severities, "severity", nil, "only these severities: critical, high, medium, low, info")
-	f.StringVar(&minSeverity, "min-severity", "", "this severity or worse")
+	f.StringVar((*string)(&q.MinSeverity), "min-severity", "", "this severity or worse")
 	f.StringVar(&q.Tool, "tool", "", "only findings of this tool")
 	f.StringVar(&q.Rule, "rule", "", "only findings of this rule")
 	f.StringVar(&q.PathPrefix, "path", "", "only findings in files whose path begins with this")
@@ -146,18 +145,9 @@ func suppressed(f ingest.Finding) bool {
 	return json.Unmarshal(f.Raw, &raw) == nil && raw.Suppression != nil
 }
 
-func (a *cli) findingsTable(list []ingest.Finding) error {
-	t := a.newFindingsTable()
-	for _, f := range list {
-		t.finding(f)
-	}
-	return t.flush()
-}
-
 // serverError gives an error of the server its exit code.
 func serverError(err error) error {
-	var e *ingest.Error
-	if errors.As(err, &e) && (e.Unavailable() || e.Unauthorized()) {
+	if e, ok := errors.AsType[*ingest.Error](err); ok && (e.Unavailable() || e.Unauthorized()) {
 		return &ExitError{ExitUnavailable, err}
 	}
 	return err

@@ -109,7 +109,7 @@ func bytesOrDash(n int64) string {
 	return bytesText(n)
 }
 
-func timeOrDash(ms int64) string {
+func msText(ms int64) string {
 	if ms == 0 {
 		return "-"
 	}

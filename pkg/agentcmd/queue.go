@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/internal/term"
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/control"
 	"github.com/rediverio/sdk/pkg/chunk"
@@ -19,8 +18,7 @@ import (
 func (a *cli) openQueue() (*control.Client, func() error, error) {
 	cc := a.cfg.Chunk
 	m, err := chunk.NewManager(&cc)
-	var held *filelock.HeldError
-	if errors.As(err, &held) {
+	if _, held := errors.AsType[*chunk.LockedError](err); held {
 		return control.Dial(a.cfg.Agent.StatusAddr), func() error { return nil }, nil
 	}
 	if err != nil {

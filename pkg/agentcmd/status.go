@@ -151,8 +151,7 @@ func (a *cli) statusCommand() *cobra.Command {
 
 // notRunning reports that no daemon answers. It leaves out the URL of the request, which is no address of anything.
 func (a *cli) notRunning(addr string, err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return fmt.Errorf("no agent answers on %s (%w); is '%s run' up, with the same --state-dir?", addr, err, a.Name)

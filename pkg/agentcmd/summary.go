@@ -34,10 +34,9 @@ type summary struct {
 	Dead        int   `json:"reports_failed"` // refused by the server: dead letters
 	Retries     int64 `json:"upload_retries"`
 
-	PeakMemory int64         `json:"scanner_peak_memory"` // bytes, of the largest scanner tree
-	Duration   time.Duration `json:"-"`
-	DurationMS int64         `json:"duration_ms"`
-	LastError  string        `json:"last_upload_error,omitempty"`
+	PeakMemory int64  `json:"scanner_peak_memory"` // bytes, of the largest scanner tree
+	DurationMS int64  `json:"duration_ms"`
+	LastError  string `json:"last_upload_error,omitempty"`
 
 	mu    sync.Mutex
 	worst []ingest.Finding // the most severe findings of this run, from the ingest store
@@ -88,8 +87,7 @@ func (s *summary) add(r agent.JobResult) {
 	j.Cause, j.Process = "", nil
 	if r.Err != nil {
 		j.Error = r.Err.Error()
-		var failed *scan.Error
-		if errors.As(r.Err, &failed) {
+		if failed, ok := errors.AsType[*scan.Error](r.Err); ok {
 			j.Cause = failed.Cause
 			s.used(j, failed.Process)
 		}
@@ -149,8 +147,7 @@ func (s *summary) finish(a *agent.Agent, source *job.List) {
 			j.Error = why
 		}
 	}
-	s.Duration = time.Since(s.begun)
-	s.DurationMS = s.Duration.Milliseconds()
+	s.DurationMS = time.Since(s.begun).Milliseconds()
 }
 
 // worstShown is the number of findings that the summary lists.
@@ -175,10 +172,10 @@ func (s *summary) fetchWorst(ctx context.Context, from ingest.Finder) error {
 
 // exit returns the error with which the outcome ends the program.
 func (s *summary) exit(err error, failOn report.Severity, interrupted bool) error {
-	var left *agent.LeftError
+	_, left := errors.AsType[*agent.LeftError](err)
 	jobsFailed := slices.ContainsFunc(s.Jobs, func(j *jobSummary) bool { return j.Error != "" })
 	switch {
-	case err != nil && !errors.As(err, &left):
+	case err != nil && !left:
 		return &ExitError{ExitRuntime, err}
 	case interrupted:
 		return &ExitError{ExitRuntime, errors.New("interrupted")}
@@ -187,11 +184,9 @@ func (s *summary) exit(err error, failOn report.Severity, interrupted bool) erro
 	case s.Left > 0:
 		return &ExitError{ExitUnavailable, err}
 	}
-	if failOn != "" {
-		for sev, n := range s.open {
-			if n > 0 && sev.Rank() >= failOn.Rank() {
-				return &ExitError{ExitFindings, nil}
-			}
+	for sev, n := range s.open {
+		if failOn != "" && n > 0 && sev.Rank() >= failOn.Rank() {
+			return &ExitError{ExitFindings, nil}
 		}
 	}
 	return nil
@@ -212,14 +207,18 @@ func (a *cli) printSummary(s *summary, e *engine) error {
 		case j.Partial:
 			state = "partial"
 		}
-		out.row(j.Scanner, j.Target, j.Findings, j.Quarantined, bytesOrDash(j.PeakMemory), timeOrDash(j.DurationMS), state)
+		out.row(j.Scanner, j.Target, j.Findings, j.Quarantined, bytesOrDash(j.PeakMemory), msText(j.DurationMS), state)
 	}
 	if err := out.flush(); err != nil {
 		return err
 	}
 	if len(s.worst) > 0 {
 		fmt.Fprintln(a.out)
-		if err := a.findingsTable(s.worst); err != nil {
+		t := a.newFindingsTable()
+		for _, f := range s.worst {
+			t.finding(f)
+		}
+		if err := t.flush(); err != nil {
 			return err
 		}
 		if more := s.Findings - len(s.worst); more > 0 {
@@ -250,7 +249,7 @@ func (a *cli) printSummary(s *summary, e *engine) error {
 	}
 	fmt.Fprintf(&b, "\nUploaded   %s, %s raw, %s compressed, %s sent; %d new findings, %d seen before\n",
 		count(s.Parts, "part"), bytesText(s.BytesRaw), bytesText(s.BytesStored), bytesText(s.BytesSent), s.Created, s.Updated)
-	fmt.Fprintf(&b, "Time       %s\n", s.Duration.Round(10*time.Millisecond))
+	fmt.Fprintf(&b, "Time       %s\n", msText(s.DurationMS))
 	if s.Left > 0 {
 		fmt.Fprintf(&b, "Left       %s kept in %s for the next run; %s queue list shows them%s\n", count(s.Left, "report"), e.cfg.Chunk.DatabasePath, a.called, because(s.LastError))
 	}

@@ -104,8 +104,7 @@ func (a *cli) ownAuditLog() (*audit.Logger, error) {
 	c := a.cfg.Audit
 	c.Output, c.RemoteEndpoint = a.errw, ""
 	log, err := audit.NewLogger(&c)
-	var locked *audit.LockedError
-	if errors.As(err, &locked) {
+	if _, locked := errors.AsType[*audit.LockedError](err); locked {
 		return nil, fmt.Errorf("%w; the daemon enforces watch.rules itself: use --dry-run", err)
 	}
 	if err != nil {
