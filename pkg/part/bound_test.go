@@ -32,7 +32,7 @@ func TestNoPartExceedsTheBound(t *testing.T) {
 	} {
 		var tl *report.TooLargeError
 		if !errors.As(err, &tl) || tl.Item != what || tl.Bound != maxPart || tl.Size <= maxPart || strings.Contains(err.Error(), "max_item") {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("Add of %s = %v, want a TooLargeError over %d", what, err, maxPart)
 		}
 	}
 	if err := errors.Join(s.AddFinding(large(1, "a")), s.AddFinding(large(4, "")), s.AddFinding(large(2, ""))); err != nil {
@@ -40,11 +40,11 @@ func TestNoPartExceedsTheBound(t *testing.T) {
 	}
 	sum, err := s.Close()
 	if err != nil || sum.Findings != 3 || sum.Assets != 1 {
-		t.Fatalf("%+v, %v", sum, err)
+		t.Fatalf("Close = %+v, %v; want 3 findings and 1 asset", sum, err)
 	}
 	for _, p := range parts {
 		if p.RawSize > maxPart || int64(len(p.Data)) > maxPart {
-			t.Errorf("part %d has %d bytes, %d compressed", p.Index, p.RawSize, len(p.Data))
+			t.Errorf("part %d has %d bytes, %d compressed, want at most %d", p.Index, p.RawSize, len(p.Data), maxPart)
 		}
 		if _, err := p.Report(); err != nil {
 			t.Error(err)
@@ -62,11 +62,11 @@ func TestLargeHeadSplitsSmallReport(t *testing.T) {
 	}
 	parts, sum := mustSplit(t, rep, SplitConfig{})
 	if len(parts) < 2 || sum.Findings != 4 {
-		t.Fatalf("%d parts, %+v", len(parts), sum)
+		t.Fatalf("Split = %d parts, %+v; want several parts with 4 findings", len(parts), sum)
 	}
 	for _, p := range parts {
 		if p.RawSize > maxPart {
-			t.Errorf("part %d has %d bytes", p.Index, p.RawSize)
+			t.Errorf("part %d has %d bytes, want at most %d", p.Index, p.RawSize, maxPart)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func TestGrowingHeadIsAnError(t *testing.T) {
 	s.Head().Tool = &report.Tool{Name: "t", Properties: report.Properties{"x": noise(2 << 20)}}
 	var tl *report.TooLargeError
 	if _, err := s.Close(); !errors.As(err, &tl) || tl.Bound != maxPart {
-		t.Errorf("got %v", err)
+		t.Errorf("Close = %v, want a TooLargeError over %d", err, maxPart)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestLargeHeadLeavesLessRoom(t *testing.T) {
 	}
 	parts, sum := mustSplit(t, rep, SplitConfig{MinFindings: 1, MaxBytes: MaxBytes})
 	if len(parts) != 3 || sum.Findings != 6 {
-		t.Errorf("%d parts, %+v", len(parts), sum)
+		t.Errorf("Split = %d parts, %+v; want 3 parts with 6 findings", len(parts), sum)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestInvalidHeadEndsTheReport(t *testing.T) {
 	}
 	s.Head().Tool.Properties = report.Properties{"x": math.NaN()}
 	if err := s.AddFinding(finding(0)); err == nil || !strings.Contains(err.Error(), "header") {
-		t.Errorf("got %v", err)
+		t.Errorf("AddFinding with an invalid head = %v, want an error about the header", err)
 	}
 	s.Head().Tool.Properties = nil
 	if err := s.AddFinding(finding(1)); err == nil {

@@ -28,9 +28,9 @@ func TestEnvelopeMembersOfAReportAreDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got.Extra) != 1 || string(got.Extra["kept"]) != "1" {
-		t.Errorf("extra members %s", got.Extra)
+		t.Errorf("the part has extra members %s, want only the report's own", got.Extra)
 	}
 	if len(r.Extra) != 4 {
-		t.Errorf("the caller's report was changed: %s", r.Extra)
+		t.Errorf("Split changed the caller's report: %s", r.Extra)
 	}
 }

@@ -47,7 +47,7 @@ func TestPartRefusesBadContent(t *testing.T) {
 	} {
 		p := Part{Key: "k", Encoding: c.encoding, Data: c.data, SHA256: sha256.Sum256(c.data)}
 		if _, err := p.Report(); err == nil || errors.As(err, &le) != c.limit {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("Report of a part with %s = %v, want an error", name, err)
 		}
 	}
 }

@@ -20,14 +20,14 @@ func TestHashSet(t *testing.T) {
 		for i := range 20000 {
 			h := max(next(), 1)
 			if s.add(h) == known[h] {
-				t.Fatalf("%s: hash %x, the %d-th, was known: %v", name, h, i, known[h])
+				t.Fatalf("%s: add(%x), call %d, = %v, want %v", name, h, i, known[h], !known[h])
 			}
 			known[h] = true
 		}
 	}
 	var s hashSet
 	if !s.add(0) || s.add(0) {
-		t.Error("zero is not told from an empty slot")
+		t.Error("add(0) twice did not return true, then false")
 	}
 }
 
@@ -43,7 +43,7 @@ func TestHashSetIsCompact(t *testing.T) {
 		size += uintptr(8 * cap(t.slots))
 	}
 	if size > 13*n {
-		t.Errorf("%d hashes take %d bytes", n, size)
+		t.Errorf("%d hashes use %d bytes", n, size)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestSplitProperties(t *testing.T) {
 			t.Error("the second run made other parts")
 		}
 		if after, err := json.Marshal(rep); err != nil || string(before) != string(after) {
-			t.Errorf("the caller's report was changed: %v", err)
+			t.Errorf("Split changed the caller's report: %v", err)
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d, %+v", seed, cfg)
@@ -105,7 +105,7 @@ func checkBounds(t *testing.T, cfg SplitConfig, parts []*Part) {
 	t.Helper()
 	for i, p := range parts {
 		if p.Index != i || p.Total != len(parts) || p.Final != (i == len(parts)-1) {
-			t.Errorf("part %d of %d says index %d, total %d, final %v", i, len(parts), p.Index, p.Total, p.Final)
+			t.Errorf("part %d of %d has index %d, total %d, final %v", i, len(parts), p.Index, p.Total, p.Final)
 		}
 		items := p.Findings + p.Dependencies
 		if p.Oversize && (items > 1 || p.RawSize <= cfg.MaxBytes) {
@@ -146,19 +146,19 @@ func checkContent(t *testing.T, rep *report.Report, parts []*Part, sum Summary) 
 		}
 		checkHead(t, rep, d, p)
 		if len(d.Findings) != p.Findings || len(d.Assets) != p.Assets || len(d.Dependencies) != p.Dependencies {
-			t.Errorf("part %d holds %d, %d, %d items and says %d, %d, %d", i, len(d.Findings), len(d.Assets),
+			t.Errorf("part %d contains %d, %d, %d items, but its fields are %d, %d, %d", i, len(d.Findings), len(d.Assets),
 				len(d.Dependencies), p.Findings, p.Assets, p.Dependencies)
 		}
 		here := map[string]bool{}
 		for _, a := range d.Assets {
 			if here[a.Value] {
-				t.Errorf("part %d holds asset %s twice", i, a.Value)
+				t.Errorf("part %d contains asset %s twice", i, a.Value)
 			}
 			here[a.Value], here["id "+a.ID], assets[a.Value] = true, true, a
 		}
 		for _, f := range d.Findings {
 			if ids[f.AssetRef] && !here["id "+f.AssetRef] {
-				t.Errorf("part %d: finding %s references asset %s, which is not there", i, f.ID, f.AssetRef)
+				t.Errorf("part %d: finding %s references asset %s, which is not in the part", i, f.ID, f.AssetRef)
 			}
 			if fingerprints[f.Fingerprint] || len(f.Fingerprint) != 64 {
 				t.Errorf("finding %s: fingerprint %q is not new", f.ID, f.Fingerprint)
@@ -179,7 +179,7 @@ func checkContent(t *testing.T, rep *report.Report, parts []*Part, sum Summary) 
 		}
 	}
 	if len(assets) != len(rep.Assets) {
-		t.Errorf("%d assets of %d", len(assets), len(rep.Assets))
+		t.Errorf("the parts contain %d assets, want %d", len(assets), len(rep.Assets))
 	}
 }
 
@@ -202,7 +202,7 @@ func checkHead(t *testing.T, rep, d *report.Report, p *Part) {
 		t.Errorf("part %d: tool %q, report %q", p.Index, p.Tool, p.ReportID)
 	}
 	if d.Extra != nil {
-		t.Errorf("part %d: its envelope shows: %v", p.Index, d.Extra)
+		t.Errorf("part %d: Report has the members of the envelope: %v", p.Index, d.Extra)
 	}
 }
 
@@ -223,7 +223,7 @@ func checkSummary(t *testing.T, rep *report.Report, parts []*Part, sum Summary) 
 	if sum.Parts != len(parts) || sum.Findings != len(rep.Findings) || sum.Assets != len(rep.Assets) ||
 		sum.Dependencies != len(rep.Dependencies) || sum.RawBytes != raw || sum.DataBytes != data ||
 		sum.Oversize != oversize || severities != len(rep.Findings) {
-		t.Errorf("the summary does not add up: %+v", sum)
+		t.Errorf("the sums over the parts differ from the summary %+v", sum)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestKeysDependOnTheContent(t *testing.T) {
 	}
 	same := keys(func(*report.Report) {})
 	if got := keys(func(*report.Report) {}); got != same {
-		t.Errorf("same report, other keys: %s and %s", same, got)
+		t.Errorf("keys of the same report differ: %s and %s", same, got)
 	}
 	seen := map[string]string{same: "nothing"}
 	for name, change := range map[string]func(*report.Report){

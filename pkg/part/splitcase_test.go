@@ -57,11 +57,11 @@ func TestSmallReportIsOnePart(t *testing.T) {
 	}
 	for _, name := range []string{"report_id", "chunk_index", "is_final"} {
 		if members[name] != nil {
-			t.Errorf("a plain report has %s", name)
+			t.Errorf("the JSON of a single part has the member %s", name)
 		}
 	}
 	if d, err := parts[0].Report(); err != nil || d.Metadata.CoverageType != report.CoverageFull {
-		t.Errorf("its coverage is %q, %v", d.Metadata.CoverageType, err)
+		t.Errorf("coverage = %q, %v; want full", d.Metadata.CoverageType, err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestReportAtAMinimumIsSplit(t *testing.T) {
 		rep := head()
 		add(rep)
 		if parts, _ := mustSplit(t, rep, SplitConfig{}); len(parts) < 2 {
-			t.Errorf("%s: one part", name)
+			t.Errorf("%s: Split = one part, want several", name)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func TestSplitPartsHaveAnEnvelope(t *testing.T) {
 		}
 	}
 	if len(parts) != 3 {
-		t.Errorf("30 findings, 10 a part: %d parts", len(parts))
+		t.Errorf("Split of 30 findings with 10 in a part = %d parts", len(parts))
 	}
 }
 
@@ -118,7 +118,7 @@ func TestAssetsWithoutID(t *testing.T) {
 		}
 	}
 	if len(seen) != 250 || len(parts) != 3 {
-		t.Errorf("%d of 250 assets in %d parts", len(seen), len(parts))
+		t.Errorf("%d parts contain %d assets, want 250", len(parts), len(seen))
 	}
 }
 
@@ -168,7 +168,7 @@ func TestSBOMOnly(t *testing.T) {
 		}
 	}
 	if next != 55000 {
-		t.Errorf("%d components of 55000", next)
+		t.Errorf("the parts contain %d components, want 55000", next)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestTenMegabytesUnderTwo(t *testing.T) {
 	parts, sum := mustSplit(t, rep, SplitConfig{})
 	checkBounds(t, SplitConfig{}.withDefaults(), parts)
 	if len(parts) < 5 || len(parts) > 7 || sum.Oversize != 0 {
-		t.Errorf("10 MB in %d parts, %d oversize", len(parts), sum.Oversize)
+		t.Errorf("Split of 10 MB = %d parts, %d of them oversize", len(parts), sum.Oversize)
 	}
 }
 
@@ -252,11 +252,11 @@ func TestTooLargeItemIsRefused(t *testing.T) {
 	} {
 		var tl *report.TooLargeError
 		if !errors.As(err, &tl) || tl.Item != name || tl.Bound != DefaultMaxItemBytes || tl.Size < 8<<20 {
-			t.Errorf("%s: got %v", name, err)
+			t.Errorf("Add of %s = %v, want a TooLargeError", name, err)
 		}
 	}
 	if err := s.AddFinding(finding(1)); err != nil {
-		t.Fatalf("after a refusal: %v", err)
+		t.Fatalf("AddFinding after a refused item = %v", err)
 	}
 	if sum, err := s.Close(); err != nil || sum.Findings != 2 || sum.Assets != 0 || len(parts) != 1 {
 		t.Errorf("%+v, %v", sum, err)
@@ -268,7 +268,7 @@ func TestTooLargeHeadIsRefused(t *testing.T) {
 	rep.Tool.Properties = report.Properties{"x": strings.Repeat("x", 8<<20)}
 	var tl *report.TooLargeError
 	if _, _, err := Split(rep, SplitConfig{}); !errors.As(err, &tl) || !strings.Contains(tl.Item, "tool") {
-		t.Errorf("got %v", err)
+		t.Errorf("Split with a head of 8 MiB = %v, want a TooLargeError of the tool", err)
 	}
 }
 
@@ -343,7 +343,7 @@ func TestInvalidItemsAreErrors(t *testing.T) {
 	} {
 		rep.Metadata.ID = "r"
 		if _, _, err := Split(rep, SplitConfig{}); err == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("%s: no error, want one", name)
 		}
 	}
 	if _, _, err := Split(nil, SplitConfig{}); err == nil {
@@ -351,7 +351,7 @@ func TestInvalidItemsAreErrors(t *testing.T) {
 	}
 	var ide *report.IDError
 	if _, _, err := Split(&report.Report{}, SplitConfig{}); !errors.As(err, &ide) {
-		t.Errorf("no ID: %v", err)
+		t.Errorf("NewSplitter without an ID = %v, want an IDError", err)
 	}
 }
 
@@ -368,10 +368,10 @@ func TestEmitFails(t *testing.T) {
 		err = errors.Join(err, s.AddFinding(finding(i)))
 	}
 	if !errors.Is(err, full) {
-		t.Errorf("got %v", err)
+		t.Errorf("AddFinding after emit failed = %v, want the error of emit", err)
 	}
 	if _, err := s.Close(); !errors.Is(err, full) || calls != 1 {
-		t.Errorf("close after %d calls: %v", calls, err)
+		t.Errorf("Close after %d calls of emit = %v, want the error of emit", calls, err)
 	}
 }
 
@@ -399,14 +399,14 @@ func TestHeadMayChangeUntilClose(t *testing.T) {
 
 func TestSplitConfigValidate(t *testing.T) {
 	if err := (SplitConfig{}).Validate(); err != nil {
-		t.Errorf("zero config: %v", err)
+		t.Errorf("Validate of the zero config = %v", err)
 	}
 	err := SplitConfig{MinFindings: -1, MinAssets: -1, MinBytes: -1, MaxFindings: -1, MaxAssets: -1, MaxBytes: 1 << 40,
 		MaxItemBytes: -1, CompressionLevel: 10, Workers: 65}.Validate()
 	for _, name := range []string{"min_findings: -1", "min_assets", "min_bytes", "max_findings", "max_assets",
 		"max_bytes: 1099511627776 is outside 1 to 7340032", "max_item_bytes", "compression_level: 10", "workers: 65"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%q is not in: %v", name, err)
+			t.Errorf("Validate = %v, want %q in it", err, name)
 		}
 	}
 }

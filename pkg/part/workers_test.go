@@ -22,7 +22,7 @@ func TestWorkersDoNotAffectParts(t *testing.T) {
 		want, wantSum := mustSplit(t, rep, cfg)
 		for _, cfg.Workers = range []int{2, 3, 64} {
 			if got, sum := mustSplit(t, rep, cfg); !reflect.DeepEqual(got, want) || !reflect.DeepEqual(sum, wantSum) {
-				t.Fatalf("seed %d: %d workers made other parts", seed, cfg.Workers)
+				t.Fatalf("seed %d: parts of %d workers differ from those of one", seed, cfg.Workers)
 			}
 		}
 	}
@@ -106,10 +106,10 @@ func TestHeldItemsAreEmitted(t *testing.T) {
 	}
 	defer s.Abort()
 	if err := add(s, 249); err != nil || emitted != 0 {
-		t.Fatalf("below the minimum: %d parts, %v", emitted, err)
+		t.Fatalf("below the minimum %d parts were emitted, want 0; error %v", emitted, err)
 	}
 	if err := add(s, 1); err != nil || emitted != 2 {
-		t.Errorf("at the minimum: %d parts, %v", emitted, err)
+		t.Errorf("at the minimum %d parts were emitted, want 2; error %v", emitted, err)
 	}
 }
 

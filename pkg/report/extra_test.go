@@ -83,7 +83,7 @@ func TestEveryObjectPreservesExtra(t *testing.T) {
 		}
 		out, err := json.Marshal(v.Interface())
 		if err != nil || !bytes.Contains(out, []byte(`"x_unknown":[1]`)) {
-			t.Errorf("%s loses what it does not know: %s, %v", typ, out, err)
+			t.Errorf("round trip of %s lost unknown members: %s, %v", typ, out, err)
 		}
 		for i := range typ.NumField() {
 			visit(typ.Field(i).Type)
@@ -91,7 +91,7 @@ func TestEveryObjectPreservesExtra(t *testing.T) {
 	}
 	visit(reflect.TypeFor[Report]())
 	if len(seen) < 12 {
-		t.Errorf("saw only %d types", len(seen))
+		t.Errorf("found only %d types", len(seen))
 	}
 }
 
@@ -104,7 +104,7 @@ func TestMembersInOtherCase(t *testing.T) {
 		}
 		taken := f.Title != "" || f.Severity != "" || f.AssetRef != ""
 		if kept := len(f.Extra) > 0; kept == taken {
-			t.Errorf("%q: taken %v, kept %v", name, taken, kept)
+			t.Errorf("%q: decoded into the field = %v, into Extra = %v", name, taken, kept)
 		}
 	}
 }
@@ -112,7 +112,7 @@ func TestMembersInOtherCase(t *testing.T) {
 func TestBadExtraIsAnError(t *testing.T) {
 	for _, raw := range []string{"", "{", "1,2", `"`} {
 		if b, err := json.Marshal(Finding{Extra: Extra{"x": json.RawMessage(raw)}}); err == nil {
-			t.Errorf("%q was written: %s", raw, b)
+			t.Errorf("Marshal with the invalid member %q = %s, want an error", raw, b)
 		}
 	}
 }
@@ -120,11 +120,11 @@ func TestBadExtraIsAnError(t *testing.T) {
 func TestPropertiesDecode(t *testing.T) {
 	var p Properties
 	if err := json.Unmarshal([]byte(`null`), &p); err != nil || p != nil {
-		t.Errorf("null: %v, %v", p, err)
+		t.Errorf("Unmarshal of null = %v, %v; want nil", p, err)
 	}
 	for _, bad := range []string{`[]`, `"x"`, `3`} {
 		if err := json.Unmarshal([]byte(bad), &p); err == nil {
-			t.Errorf("%s was taken for an object", bad)
+			t.Errorf("Unmarshal of %s into Properties returned no error", bad)
 		}
 	}
 }

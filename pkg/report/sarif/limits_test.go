@@ -29,10 +29,10 @@ func TestLimitsRefuseTheFile(t *testing.T) {
 		_, err := Open(strings.NewReader(tc.in), Options{Limits: tc.lim})
 		var lim *LimitError
 		if !errors.As(err, &lim) || lim.Setting != tc.setting || lim.Value <= lim.Bound {
-			t.Errorf("%s: %v", tc.setting, err)
+			t.Errorf("Open over %s = %v, want a LimitError", tc.setting, err)
 		}
 		if _, err := Open(strings.NewReader(tc.in), Options{}); errors.As(err, &lim) {
-			t.Errorf("%s: defaults refuse as well: %v", tc.setting, err)
+			t.Errorf("Open with default limits = %v; the file is only over %s", err, tc.setting)
 		}
 	}
 }
@@ -136,6 +136,6 @@ func TestLimitsValidate(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := Open(strings.NewReader(one), Options{Limits: Limits{MaxRuns: -3}}); err == nil {
-		t.Error("Open takes limits that Validate refuses")
+		t.Error("Open with invalid limits returned no error")
 	}
 }
