@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Class says what a sender may conclude from the status of an answer.
+// Class is the conclusion that a sender draws from the status of an answer.
 type Class int
 
 const (

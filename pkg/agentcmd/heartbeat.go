@@ -20,7 +20,8 @@ func (e *engine) heartbeat(s *scanner) func(context.Context, agent.Status) error
 		return e.client.Heartbeat(ctx, ingest.Heartbeat{
 			Name: e.cfg.Agent.ID, Status: heartbeatStatus(st), Version: e.a.Version, Hostname: host, Scanners: s.names(),
 			UptimeSeconds: int64(time.Since(started).Seconds()), TotalScans: st.JobsCompleted + st.JobsFailed, Errors: st.JobsFailed,
-			CPUPercent: st.Resource.Metrics.CPUPercent, MemoryPercent: st.Resource.Metrics.MemoryPercent, ActiveJobs: len(st.Jobs) - st.JobsWaiting,
+			CPUPercent: st.Resource.Metrics.CPUPercent, MemoryPercent: st.Resource.Metrics.MemoryPercent, ActiveJobs: len(st.Jobs) - st.JobsWaiting, WaitingJobs: st.JobsWaiting,
+			PendingReports: st.Pipeline.QueueLength + st.Pipeline.InProgress,
 		})
 	}
 }

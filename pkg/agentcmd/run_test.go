@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -248,14 +247,15 @@ func TestDaemonWithServerCommands(t *testing.T) {
 	d.end()
 }
 
-// A daemon reports its status to the server.
+// A daemon reports its status to the server, which lists it.
 func TestDaemonHeartbeat(t *testing.T) {
 	t.Parallel()
 	srv, h := ingesttest.New(t), newHome(t)
 	h.env = []string{"REDIVER_AGENT_HEARTBEAT_INTERVAL=1s"}
 	d := h.daemon(h.to(srv)...)
 	testkit.Eventually(t, "a heartbeat", func() bool {
-		return slices.ContainsFunc(srv.Requests(), func(r ingesttest.Request) bool { return strings.HasSuffix(r.Path, "/heartbeat") })
+		agents := testkit.Must(srv.Client().Agents(t.Context()))
+		return len(agents) == 1 && agents[0].Heartbeat.Status == "idle"
 	})
 	d.end()
 }

@@ -9,18 +9,32 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with one request. The zero Fault serves it as usual, so that a script can let some
-// pass. Delay may be combined with all others, which exclude each other.
+// Fault is a failure of one request. The zero Fault serves the request, so that a script can let requests pass. Delay may be
+// combined with any other field; the others exclude each other.
 type Fault struct {
-	Path       string        // only a request whose path ends so; others pass and do not use the fault up
-	Delay      time.Duration // before anything else, or until the client is gone
-	Status     int           // answer with this and nothing stored
-	RetryAfter string        // the header, with Status
-	Body       string        // with Status; empty: the protocol's error object
-	Cut        bool          // close the connection after half of the body was read, nothing stored
-	Hang       bool          // no answer until the client is gone or the test ends, nothing stored
-	LoseAnswer bool          // store the part, then close the connection instead of answering
-	CutAnswer  bool          // store the part, then close the connection in the middle of the answer
+	// Path restricts the fault to requests whose path ends with it. Other requests are served, and the fault waits.
+	Path string
+
+	// Delay is how long the server waits before anything else, or until the client has gone.
+	Delay time.Duration
+
+	// Status is the status of the answer; nothing is stored. RetryAfter and Body are its header and body. An empty Body
+	// means the error object of the protocol.
+	Status     int
+	RetryAfter string
+	Body       string
+
+	// Cut closes the connection after half of the body was read; nothing is stored.
+	Cut bool
+
+	// Hang does not answer until the client has gone or the test ends; nothing is stored.
+	Hang bool
+
+	// LoseAnswer stores the part and closes the connection instead of answering.
+	LoseAnswer bool
+
+	// CutAnswer stores the part and closes the connection in the middle of the answer.
+	CutAnswer bool
 }
 
 type script struct {
@@ -28,28 +42,28 @@ type script struct {
 	faults []Fault
 }
 
-// Fail puts faults behind those already waiting: each is used by one request, in the order of arrival.
+// Fail appends faults to the script. Each applies to one request, in the order of arrival.
 func (s *Server) Fail(faults ...Fault) {
 	s.script.Lock()
 	defer s.script.Unlock()
 	s.script.faults = append(s.script.faults, faults...)
 }
 
-// Pending returns how many faults wait to be used.
+// Pending returns the number of faults that have not been applied.
 func (s *Server) Pending() int {
 	s.script.Lock()
 	defer s.script.Unlock()
 	return len(s.script.faults)
 }
 
-// Heal drops the faults that wait.
+// Heal removes the faults that have not been applied.
 func (s *Server) Heal() {
 	s.script.Lock()
 	defer s.script.Unlock()
 	s.script.faults = nil
 }
 
-// next takes the first waiting fault if it is for this path.
+// next returns the first fault, and removes it, if it applies to path.
 func (s *script) next(path string) (f Fault) {
 	s.Lock()
 	defer s.Unlock()
@@ -59,7 +73,7 @@ func (s *script) next(path string) (f Fault) {
 	return f
 }
 
-// faulty serves with h what no fault is waiting for.
+// faulty applies the script to the requests of h.
 func (s *Server) faulty(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := s.script.next(r.URL.Path)
@@ -73,7 +87,7 @@ func (s *Server) faulty(h http.Handler) http.Handler {
 			_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
 			panic(http.ErrAbortHandler)
 		case f.Hang:
-			_, _ = io.Copy(io.Discard, r.Body) // the server sees a client go only when its body is read
+			_, _ = io.Copy(io.Discard, r.Body) // the server notices that a client has gone only after it has read the body
 			s.wait(r, 1<<62)
 			panic(http.ErrAbortHandler)
 		case f.LoseAnswer:
@@ -92,7 +106,7 @@ func (s *Server) faulty(h http.Handler) http.Handler {
 	})
 }
 
-// wait returns false when the client went or the test ended before.
+// wait waits for d. It returns false if the client has gone or the test ended before.
 func (s *Server) wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// Request is one request that a Server got, in the order in which they ended.
+// Request is one request that a Server has received.
 type Request struct {
 	Method, Path string
 	Header       http.Header
-	BodyBytes    int64 // read of it
-	Status       int   // answered; 0: the connection was cut
+	BodyBytes    int64 // bytes of the body that were read
+	Status       int   // status of the answer; 0 if the connection was closed without one
 }
 
 type recorder struct {
@@ -20,7 +20,7 @@ type recorder struct {
 	list []Request
 }
 
-// Requests returns what was asked so far.
+// Requests returns the requests so far, in the order in which they ended.
 func (s *Server) Requests() []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -32,7 +32,7 @@ func (l *recorder) wrap(h http.Handler) http.Handler {
 		body := &countBody{ReadCloser: r.Body}
 		r.Body = body
 		sw := &statusWriter{ResponseWriter: w}
-		defer func() { // also when a fault cuts the connection by a panic
+		defer func() { // also if a fault closes the connection by a panic
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.list = append(l.list, Request{r.Method, r.URL.Path, r.Header.Clone(), body.n, sw.status})

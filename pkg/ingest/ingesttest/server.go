@@ -1,8 +1,8 @@
-// Package ingesttest runs a real ingest server on the loopback for tests: a handler over a store in the test's own
-// directory, faults on order, and a record of what was asked.
+// Package ingesttest runs a real ingest server on a loopback port for tests: a handler over a store in a directory of the test,
+// with faults on request and a record of all requests.
 //
 //	srv := ingesttest.New(t)
-//	srv.Fail(ingesttest.Fault{Status: 503, RetryAfter: "1"}) // the next request; later ones are served
+//	srv.Fail(ingesttest.Fault{Status: 503, RetryAfter: "1"}) // applies to the next request only
 //	client := srv.Client()
 package ingesttest
 
@@ -30,13 +30,13 @@ func WithTenant(token, tenant string) Option {
 	return func(c *server.HandlerConfig) { c.Tokens[token] = tenant }
 }
 
-// WithConfig changes anything of the handler's configuration, e.g. its limits.
+// WithConfig changes the configuration of the handler, for example its limits.
 func WithConfig(change func(*server.HandlerConfig)) Option { return change }
 
 // Server is a running ingest server. It ends with the test.
 type Server struct {
 	URL   string        // http://127.0.0.1:port
-	Store *server.Store // what it holds
+	Store *server.Store // the store of the server
 
 	t      testing.TB
 	script script
@@ -57,7 +57,7 @@ func New(t testing.TB, opts ...Option) *Server {
 	}
 	h, err := server.NewHandler(cfg)
 	if err != nil {
-		_ = store.Close() // the first error is the one to tell
+		_ = store.Close() // the first error is the one to report
 		t.Fatalf("ingesttest: %v", err)
 	}
 	s := &Server{Store: store, t: t, quit: make(chan struct{})}
@@ -66,7 +66,7 @@ func New(t testing.TB, opts ...Option) *Server {
 	web.Start()
 	s.URL = web.URL
 	t.Cleanup(func() {
-		close(s.quit) // lets hanging requests go
+		close(s.quit) // ends hanging requests
 		web.CloseClientConnections()
 		web.Close()
 		if err := store.Close(); err != nil {
@@ -79,8 +79,7 @@ func New(t testing.TB, opts ...Option) *Server {
 // Client returns a client for the default tenant.
 func (s *Server) Client() *ingest.Client { return s.ClientWith(ingest.ClientConfig{Token: Token}) }
 
-// ClientWith returns a client that sends to this server; cfg.BaseURL is filled in. Its connections are closed
-// with the test.
+// ClientWith returns a client of this server, whose URL replaces cfg.BaseURL. The client is closed when the test ends.
 func (s *Server) ClientWith(cfg ingest.ClientConfig) *ingest.Client {
 	s.t.Helper()
 	cfg.BaseURL = s.URL
@@ -92,7 +91,7 @@ func (s *Server) ClientWith(cfg ingest.ClientConfig) *ingest.Client {
 	return c
 }
 
-// Findings returns all visible findings of a tenant, empty for the default one.
+// Findings returns all visible findings of a tenant. An empty name means the default tenant.
 func (s *Server) Findings(tenant string) []ingest.Finding {
 	s.t.Helper()
 	if tenant == "" {
@@ -108,7 +107,7 @@ func (s *Server) Findings(tenant string) []ingest.Finding {
 	return out
 }
 
-// Stats returns the numbers of a tenant, empty for the default one.
+// Stats returns the numbers of a tenant. An empty name means the default tenant.
 func (s *Server) Stats(tenant string) ingest.Stats {
 	s.t.Helper()
 	if tenant == "" {

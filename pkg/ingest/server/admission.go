@@ -16,7 +16,7 @@ import (
 // room for the others.
 type admission struct {
 	max      int64 // bytes of all tenants
-	requests int   // of one tenant
+	requests int   // maximum of one tenant
 
 	mu       sync.Mutex // guards the following
 	inFlight int64      // bytes

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxAgents    = 10_000   // of one tenant
+	maxAgents    = 10_000   // stored agents of one tenant
 	maxHeartbeat = 64 << 10 // bytes
 )
 

@@ -17,7 +17,7 @@ type document struct {
 	problems   []any  // strings; the items that were skipped, and why; at most maxProblems
 	skipped    int
 	rawBytes   int64
-	rawSHA     [32]byte // of the JSON
+	rawSHA     [32]byte // hash of the JSON
 }
 
 // row is one finding.

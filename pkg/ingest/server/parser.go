@@ -25,7 +25,7 @@ type parser struct {
 
 	current  row // the finding being read
 	severity string
-	fields   []field // of current
+	fields   []field // the members of a finding, stored in current and severity
 }
 
 func newParser(raw []byte, maxItems int) *parser {
