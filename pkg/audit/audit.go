@@ -33,7 +33,12 @@
 // put whole environments, command lines, HTTP headers or findings of a secret scanner into Details. Redactor adds your own.
 package audit
 
-import "github.com/rediverio/sdk/pkg/event"
+import (
+	"github.com/rediverio/sdk/internal/redact"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
+	"github.com/rediverio/sdk/pkg/event"
+)
 
 // Event is one thing that happened; the same type as event.Event.
 type Event = event.Event
@@ -100,12 +105,37 @@ const (
 	EventValidationError = event.ValidationError
 )
 
-// What the log says about itself.
+// The events of the log about itself.
 const (
-	EventAuditDropped   EventType = "audit_dropped"   // events were lost: how many of each type, first and last time
-	EventAuditRecovered EventType = "audit_recovered" // the file was not as it was left: torn tail, removed, replaced
-	EventAuditPruned    EventType = "audit_pruned"    // a rotated file passed MaxAgeDays or MaxBackups and is deleted
-	EventAuditOpened    EventType = "audit_opened"    // header of a file; has no number
-	EventAuditRotated   EventType = "audit_rotated"   // trailer of a file; has no number
-	EventAuditError     EventType = "audit_error"     // the log could not be rotated or a write failed for a time
+	EventAuditDropped   = logfile.EventDropped
+	EventAuditRecovered = logfile.EventRecovered
+	EventAuditPruned    = logfile.EventPruned
+	EventAuditOpened    = logfile.EventOpened
+	EventAuditRotated   = logfile.EventRotated
+	EventAuditError     = logfile.EventError
 )
+
+// Mark is a place in a log. Kept on another host, it proves later that the log still has every line up to it.
+type Mark = logfile.Mark
+
+// Key is the secret with which lines from Seq on are signed. Each line's key is derived from the key of the line before,
+// which is then forgotten.
+type Key = logfile.Key
+
+// CreateKey creates a key file, with mode 0600, for LoggerConfig.KeyFile, and returns the first key. Keep that key away from
+// the host: auditlog.Verify needs it, and its holder can forge the log. Use a key only for a log that has no lines yet,
+// because Verify expects every line to be signed. It is an error if the file exists.
+func CreateKey(path string) (Key, error) { return logfile.CreateKey(path) }
+
+// TokenSource returns the bearer token for a collector. It is asked before each request, by one goroutine at a time, so a
+// renewed token is used.
+type TokenSource = ship.TokenSource
+
+// RemoteStats has the numbers of sending the log to a collector.
+type RemoteStats = ship.Stats
+
+// Redacted stands in the log where a secret was.
+const Redacted = redact.Marker
+
+// DefaultRemotePath is the path of a RemoteEndpoint that has none.
+const DefaultRemotePath = ship.DefaultPath

@@ -6,16 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"sort"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // open opens a logger on path with the console silenced; the test stops it.
 func open(t testing.TB, path string, change func(*LoggerConfig)) *Logger {
 	t.Helper()
-	cfg := &LoggerConfig{AgentID: "agent-001", TenantID: "tenant-123", LogFile: path, Output: io.Discard}
+	cfg := &LoggerConfig{AgentID: "agent-001", TenantID: "tenant-123", LogFile: path, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(cfg)
 	}
@@ -48,13 +52,13 @@ type line struct {
 // not whole JSON.
 func readAll(t testing.TB, path string) []line {
 	t.Helper()
-	r, err := openLines(path, cursor{})
+	r, err := logfile.OpenReader(path, logfile.Cursor{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []line
 	for {
-		raw, err := r.next()
+		raw, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -66,22 +70,22 @@ func readAll(t testing.TB, path string) []line {
 			Seq       uint64
 			Truncated bool
 		}
-		if err := json.Unmarshal(raw.bytes, &l.Event); err != nil {
-			t.Fatalf("%s:%d: %v in %.200q", raw.file.name(), raw.number, err, raw.bytes)
+		if err := json.Unmarshal(raw.Bytes, &l.Event); err != nil {
+			t.Fatalf("%s:%d: %v in %.200q", raw.File.Name(), raw.Number, err, raw.Bytes)
 		}
-		if err := json.Unmarshal(raw.bytes, &extra); err != nil {
+		if err := json.Unmarshal(raw.Bytes, &extra); err != nil {
 			t.Fatal(err)
 		}
 		if l.Type == EventAuditOpened || l.Type == EventAuditRotated {
 			continue
 		}
-		l.Seq, l.Truncated, l.raw = extra.Seq, extra.Truncated, string(raw.bytes)
+		l.Seq, l.Truncated, l.raw = extra.Seq, extra.Truncated, string(raw.Bytes)
 		all = append(all, l)
 	}
-	if len(r.part) > 0 {
-		t.Errorf("%s ends with half a line: %q", path, r.part)
+	if len(r.Part) > 0 {
+		t.Errorf("%s ends with half a line: %q", path, r.Part)
 	}
-	if err := r.close(); err != nil {
+	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Seq < all[j].Seq })
@@ -89,9 +93,9 @@ func readAll(t testing.TB, path string) []line {
 }
 
 // wantVerdict verifies the log and returns the report.
-func wantVerdict(t testing.TB, path string, want Verdict) *Report {
+func wantVerdict(t testing.TB, path string, want auditlog.Verdict) *auditlog.Report {
 	t.Helper()
-	rep, err := Verify(t.Context(), path, VerifyOptions{})
+	rep, err := auditlog.Verify(t.Context(), path, auditlog.VerifyOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,3 +149,6 @@ func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context
 	t.Helper()
 	return context.WithTimeout(t.Context(), d)
 }
+
+// textLogger writes to w what diagnostics say.
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

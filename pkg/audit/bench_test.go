@@ -3,6 +3,10 @@ package audit
 import (
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/internal/redact"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 func benchEvent() Event {
@@ -55,7 +59,7 @@ func BenchmarkRedact(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(s)))
 			for b.Loop() {
-				redact(s)
+				redact.Text(s)
 			}
 		})
 	}
@@ -74,12 +78,12 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	stop(b, l)
 	var bytes int64
-	for _, f := range verify(b, path, VerifyOptions{}).Files {
+	for _, f := range verify(b, path, auditlog.VerifyOptions{}).Files {
 		bytes += f.Bytes
 	}
 	b.SetBytes(bytes)
 	for b.Loop() {
-		if rep := verify(b, path, VerifyOptions{}); rep.Verdict != Intact {
+		if rep := verify(b, path, auditlog.VerifyOptions{}); rep.Verdict != auditlog.Intact {
 			b.Fatal(rep.Findings)
 		}
 	}
@@ -90,11 +94,11 @@ func BenchmarkSeal(b *testing.B) {
 	e := benchEvent()
 	enc := newEncoder(nil)
 	enc.event(&e)
-	line := numberLine(enc.buf, lineTail("0123456789abcdef"), 7)
-	s := sealer{linker: newLinker(), at: mark{6, genesis}}
+	line := numberLine(enc.buf, logfile.LineTail("0123456789abcdef"), 7)
+	s := logfile.Sealer{Linker: logfile.NewLinker(), At: logfile.Place{Seq: 6, Chain: logfile.Genesis}}
 	var out []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		out = s.seal(out[:0], line)
+		out = s.Seal(out[:0], line)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 const (
@@ -17,15 +18,15 @@ const (
 
 // compressAll compresses the rotated files, oldest first.
 func (l *Logger) compressAll() {
-	all, err := rotatedFiles(l.cfg.LogFile)
+	all, err := logfile.RotatedFiles(l.cfg.LogFile)
 	if err != nil {
 		return // the next write says what is wrong with the directory
 	}
 	for i := range all {
-		if all[i].compressed {
+		if all[i].Compressed {
 			continue
 		}
-		err := all[i].compress(l.quit)
+		err := compress(&all[i], l.quit)
 		if errors.Is(err, errStopping) {
 			return
 		}
@@ -39,17 +40,17 @@ var errStopping = errors.New("stopping")
 
 // compress replaces a rotated file by a compressed one. The file goes when the other is on disk, whole; a crash leaves
 // the file, or both.
-func (s *segment) compress(quit chan struct{}) error {
-	src, info, err := s.open()
+func compress(s *logfile.Segment, quit chan struct{}) error {
+	src, info, err := s.Open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = src.Close() }() // only read
-	tmp := s.path + zstdSuffix + tmpSuffix
+	tmp := s.Path + logfile.ZstdSuffix + tmpSuffix
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) { // of a crash
 		return err
 	}
-	dst, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	dst, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|logfile.OpenFlags, 0o600)
 	if err != nil {
 		return err
 	}
@@ -62,14 +63,14 @@ func (s *segment) compress(quit chan struct{}) error {
 		err = os.Chtimes(tmp, info.ModTime(), info.ModTime()) // its age is that of its lines
 	}
 	if err == nil {
-		err = os.Rename(tmp, s.path+zstdSuffix)
+		err = os.Rename(tmp, s.Path+logfile.ZstdSuffix)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	syncDir(filepath.Dir(s.path))
+	logfile.SyncDir(filepath.Dir(s.Path))
 	_ = src.Close() // Windows does not remove an open file
-	return os.Remove(s.path)
+	return os.Remove(s.Path)
 }
 
 func compressTo(dst io.Writer, src io.Reader, quit chan struct{}) error {

@@ -1,13 +1,15 @@
 package audit
 
 import (
-	"errors"
-	"fmt"
-	"io"
+	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/internal/config"
+	"github.com/rediverio/sdk/internal/redact"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
 
 // LoggerConfig says where the log is and how far it may lag or grow. A zero field means its default.
@@ -44,13 +46,15 @@ type LoggerConfig struct {
 	// panics the string is left out. Default none.
 	Redactor func(key, value string) string
 
-	Verbose bool      // also print each event as one line for people
-	Output  io.Writer // where Verbose lines and the logger's own complaints go; default os.Stderr
+	Verbose bool // also writes each event, without its secrets, to Logger
+	// Logger receives failures of the log itself, critical events that could not be written, and with Verbose every event.
+	// Defaults to slog.Default().
+	Logger *slog.Logger
 }
 
 // The defaults of LoggerConfig, and the bounds of one event.
 const (
-	DefaultLogFile       = "~/.rediver/audit.log"
+	DefaultLogFile       = logfile.DefaultPath
 	DefaultMaxSizeMB     = 100
 	DefaultMaxAgeDays    = 30
 	DefaultMaxBackups    = 100
@@ -61,11 +65,11 @@ const (
 	DefaultSpoolBytes    = 4 << 20
 	DefaultMaxUnsentMB   = 1024
 
-	MaxLineBytes   = 64 << 10 // a line, newline included; an event over it loses details and says truncated
-	MaxStringBytes = 4 << 10  // one string of an event, before escaping
-	MaxIDBytes     = 256      // an agent, tenant, job or report ID
-	MaxEntries     = 64       // entries of one map or list in the details
-	MaxDepth       = 4        // maps and lists in each other, the details map included
+	MaxLineBytes   = logfile.MaxLineBytes // a line, newline included; an event over it loses details and says truncated
+	MaxStringBytes = 4 << 10              // one string of an event, before escaping
+	MaxIDBytes     = 256                  // an agent, tenant, job or report ID
+	MaxEntries     = 64                   // entries of one map or list in the details
+	MaxDepth       = 4                    // maps and lists in each other, the details map included
 )
 
 // DefaultLoggerConfig returns a config with every default filled in.
@@ -75,61 +79,50 @@ func DefaultLoggerConfig() *LoggerConfig {
 }
 
 func (c LoggerConfig) withDefaults() LoggerConfig {
-	orDefault(&c.LogFile, DefaultLogFile)
-	orDefault(&c.MaxSizeMB, DefaultMaxSizeMB)
-	orDefault(&c.MaxAgeDays, DefaultMaxAgeDays)
-	orDefault(&c.MaxBackups, DefaultMaxBackups)
-	orDefault(&c.MinFreeMB, DefaultMinFreeMB)
-	orDefault(&c.BufferSize, DefaultBufferSize)
-	orDefault(&c.FlushInterval, DefaultFlushInterval)
-	orDefault(&c.SyncTimeout, DefaultSyncTimeout)
-	orDefault(&c.SpoolBytes, DefaultSpoolBytes)
-	orDefault(&c.MaxUnsentMB, DefaultMaxUnsentMB)
-	if c.Output == nil {
-		c.Output = os.Stderr
+	config.Default(&c.LogFile, DefaultLogFile)
+	config.Default(&c.MaxSizeMB, DefaultMaxSizeMB)
+	config.Default(&c.MaxAgeDays, DefaultMaxAgeDays)
+	config.Default(&c.MaxBackups, DefaultMaxBackups)
+	config.Default(&c.MinFreeMB, DefaultMinFreeMB)
+	config.Default(&c.BufferSize, DefaultBufferSize)
+	config.Default(&c.FlushInterval, DefaultFlushInterval)
+	config.Default(&c.SyncTimeout, DefaultSyncTimeout)
+	config.Default(&c.SpoolBytes, DefaultSpoolBytes)
+	config.Default(&c.MaxUnsentMB, DefaultMaxUnsentMB)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	return c
-}
-
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
 
 // Validate returns every field that is out of range, in one error.
 func (c LoggerConfig) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	add := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	orOff := func(name string, v, lo, hi int64) {
-		if v != -1 && (v < lo || v > hi) {
-			add("%s: %d is outside %d to %d (or -1: off)", name, v, lo, hi)
-		}
-	}
-	duration := func(name string, d time.Duration) {
-		if d != -1 && (d < time.Millisecond || d > 24*time.Hour) {
-			add("%s: %v is outside 1ms to 24h (or -1: off)", name, d)
-		}
-	}
-	for _, id := range []struct{ name, v string }{{"AgentID", c.AgentID}, {"TenantID", c.TenantID}} {
-		if len(id.v) > MaxIDBytes {
-			add("%s: %d bytes, the bound is %d", id.name, len(id.v), MaxIDBytes)
+	v := config.New("audit")
+	for _, id := range []struct{ name, value string }{{"agent_id", c.AgentID}, {"tenant_id", c.TenantID}} {
+		if len(id.value) > MaxIDBytes {
+			v.Addf(id.name, "%d bytes, at most %d", len(id.value), MaxIDBytes)
 		}
 	}
 	if strings.ContainsRune(c.LogFile, 0) || strings.HasSuffix(c.LogFile, "/") {
-		add("LogFile: %q is not the name of a file", c.LogFile)
+		v.Addf("log_file", "%q is not the name of a file", c.LogFile)
 	}
-	orOff("MaxSizeMB", int64(c.MaxSizeMB), 1, 1<<20)
-	orOff("MaxAgeDays", int64(c.MaxAgeDays), 1, 36500)
-	orOff("MaxBackups", int64(c.MaxBackups), 1, 100_000)
-	orOff("MinFreeMB", int64(c.MinFreeMB), 1, 1<<30)
-	orOff("BufferSize", int64(c.BufferSize), 1, 1<<20)
-	duration("FlushInterval", c.FlushInterval)
-	duration("SyncTimeout", c.SyncTimeout)
-	if lo, hi := int64(4*MaxLineBytes), int64(1<<30); c.SpoolBytes < lo || c.SpoolBytes > hi {
-		add("SpoolBytes: %d is outside %d to %d", c.SpoolBytes, lo, hi)
+	config.RangeOrOff(v, "max_size_mb", c.MaxSizeMB, 1, 1<<20)
+	config.RangeOrOff(v, "max_age_days", c.MaxAgeDays, 1, 36500)
+	config.RangeOrOff(v, "max_backups", c.MaxBackups, 1, 100_000)
+	config.RangeOrOff(v, "min_free_mb", c.MinFreeMB, 1, 1<<30)
+	config.RangeOrOff(v, "buffer_size", c.BufferSize, 1, 1<<20)
+	config.RangeOrOff(v, "flush_interval", c.FlushInterval, time.Millisecond, 24*time.Hour)
+	config.RangeOrOff(v, "sync_timeout", c.SyncTimeout, time.Millisecond, 24*time.Hour)
+	config.Range(v, "spool_bytes", c.SpoolBytes, 4*MaxLineBytes, 1<<30)
+	config.RangeOrOff(v, "max_unsent_mb", c.MaxUnsentMB, 1, 1<<20)
+	if c.RemoteEndpoint != "" {
+		if err := ship.CheckEndpoint(c.RemoteEndpoint); err != nil {
+			v.Addf("remote_endpoint", "%q: %v", redact.Text(c.RemoteEndpoint), err)
+		}
+		if c.AgentID == "" || strings.ContainsFunc(c.AgentID, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			v.Addf("agent_id", "%q: remote_endpoint needs a name of printable ASCII without spaces", c.AgentID)
+		}
 	}
-	return errors.Join(append(errs, c.validateRemote()...)...)
+	return v.Err()
 }

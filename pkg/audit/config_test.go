@@ -29,9 +29,9 @@ func TestConfigSaysAllThatIsWrong(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"AgentID", "TenantID", "LogFile", "MaxSizeMB", "MaxAgeDays", "MaxBackups", "MinFreeMB", "BufferSize", "FlushInterval", "SyncTimeout", "SpoolBytes", "RemoteEndpoint"} {
-		if !strings.Contains(err.Error(), field+":") {
-			t.Errorf("%s is not named in %v", field, err)
+	for _, field := range []string{"agent_id", "tenant_id", "log_file", "max_size_mb", "max_age_days", "max_backups", "min_free_mb", "buffer_size", "flush_interval", "sync_timeout", "spool_bytes", "remote_endpoint"} {
+		if !strings.Contains(err.Error(), "audit."+field+":") {
+			t.Errorf("NewLogger = %v, want a problem of audit.%s in it", err, field)
 		}
 	}
 	if strings.Contains(err.Error(), "hunter2") {
@@ -44,7 +44,7 @@ func TestConfigSaysAllThatIsWrong(t *testing.T) {
 
 func TestALogThatCannotBeOpenedSaysWhere(t *testing.T) {
 	path := t.TempDir() + "/a\x00b"
-	if _, err := NewLogger(&LoggerConfig{LogFile: path}); err == nil || !strings.Contains(err.Error(), "LogFile") {
+	if _, err := NewLogger(&LoggerConfig{LogFile: path}); err == nil || !strings.Contains(err.Error(), "audit.log_file") {
 		t.Errorf("%v", err)
 	}
 }

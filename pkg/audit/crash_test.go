@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // crashEnv makes the test binary a child that logs until it is killed.
@@ -26,7 +29,7 @@ const crashRoundsEnv = "AUDIT_TEST_ROUNDS"
 
 // crashChild logs some 200 events a second, each tenth a critical one, and prints what Log has returned for.
 func crashChild(path string) {
-	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, SyncTimeout: time.Hour, MaxBackups: -1, Compress: true, Output: io.Discard})
+	l, err := NewLogger(&LoggerConfig{LogFile: path, MaxSizeMB: 1, SyncTimeout: time.Hour, MaxBackups: -1, Compress: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -113,14 +116,14 @@ func TestKillLosesNoCriticalEvent(t *testing.T) {
 			t.Fatal("the child ended by itself")
 		}
 
-		if rep := verify(t, path, VerifyOptions{}); rep.Verdict > Torn {
+		if rep := verify(t, path, auditlog.VerifyOptions{}); rep.Verdict > auditlog.Torn {
 			t.Fatalf("run %d: %v %v", run, rep.Verdict, rep.Findings)
 		}
 		l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB = 1 }) // cuts half a line, and finds the last number
 		stop(t, l)
 		all := readAll(t, path)
 		wantGapless(t, all, 1, uint64(len(all)))
-		wantVerdict(t, path, Intact)
+		wantVerdict(t, path, auditlog.Intact)
 		var last int
 		for _, ln := range all[written:] {
 			if ln.Type == EventScanStarted || ln.Type == EventAuthFailed {
@@ -151,7 +154,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var from cursor
+	var from logfile.Cursor
 	var critical int
 	for round := range rounds {
 		child := exec.Command(self)
@@ -180,32 +183,32 @@ func TestKillAtAnyMoment(t *testing.T) {
 		_ = child.Wait() // killed
 		kill.Stop()
 
-		r, err := openLines(path, from)
+		r, err := logfile.OpenReader(path, from)
 		if err != nil {
 			t.Fatal(err)
 		}
 		there := -1
 		for {
-			l, err := r.next()
+			l, err := r.Next()
 			if err != nil {
 				break
 			}
 			var e Event
-			if json.Unmarshal(l.bytes, &e) == nil && e.Type == EventAuthFailed {
+			if json.Unmarshal(l.Bytes, &e) == nil && e.Type == EventAuthFailed {
 				there, _ = strconv.Atoi(e.JobID)
 				critical++
 			}
 		}
-		from = r.cursor()
-		if err := r.close(); err != nil {
+		from = r.Cursor()
+		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if there < acked {
 			t.Fatalf("round %d: event %d was on disk when Log returned; the log ends with %d", round, acked, there)
 		}
 	}
-	rep := verify(t, path, VerifyOptions{})
-	if rep.Verdict > Torn {
+	rep := verify(t, path, auditlog.VerifyOptions{})
+	if rep.Verdict > auditlog.Torn {
 		t.Fatalf("%v %v", rep.Verdict, rep.Findings)
 	}
 	t.Logf("%d kills, %d lines, %d of them critical, %d files", rounds, rep.Events, critical, len(rep.Files))

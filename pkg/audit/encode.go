@@ -1,11 +1,14 @@
 package audit
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/rediverio/sdk/internal/jsonx"
+	"github.com/rediverio/sdk/internal/redact"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // encoder builds one line. The reserved keys are written here and nowhere else: whatever a caller puts into
@@ -31,7 +34,7 @@ const detailsBudget = MaxLineBytes - 6*(MaxIDBytes+MaxStringBytes) - 1024
 type redactor func(key, value string) string
 
 func (r redactor) redact(key, s string) (out string) {
-	s = redact(s)
+	s = redact.Text(s)
 	if r == nil || s == "" {
 		return s
 	}
@@ -107,30 +110,23 @@ func (enc *encoder) field(key, s string, limit int) {
 // hide what makes a secret one.
 func (enc *encoder) text(s string, limit int) {
 	size := len(s)
-	s, cut := clip(s, 2*limit)
-	s, cut2 := clip(enc.clean.redact(enc.key, s), limit)
+	s, cut := logfile.Clip(s, 2*limit)
+	s, cut2 := logfile.Clip(enc.clean.redact(enc.key, s), limit)
 	if cut || cut2 {
 		enc.truncated = true
 		enc.left += max(0, size-len(s))
 	}
-	enc.buf = appendString(enc.buf, s)
+	enc.buf = jsonx.AppendPrintable(enc.buf, s)
 }
 
 // numberLine appends tail and the line's number. What is missing then, its seal, is the writer's work.
 func numberLine(dst []byte, tail string, seq uint64) []byte {
-	dst = append(append(dst, tail...), seqOpen...)
+	dst = append(append(dst, tail...), logfile.SeqOpen...)
 	return strconv.AppendUint(dst, seq, 10)
 }
 
 // endLineMax is the most that a line grows after event wrote it.
-const endLineMax = 64 + len(seqOpen) + 20 + sealBytes
-
-// lineType reads the event's type from a line that the encoder wrote.
-func lineType(line []byte) EventType {
-	_, rest, _ := bytes.Cut(line, []byte(`"type":"`))
-	t, _, _ := bytes.Cut(rest, []byte(`"`))
-	return EventType(t)
-}
+const endLineMax = 64 + len(logfile.SeqOpen) + 20 + logfile.SealBytes
 
 // number writes f, or its name where JSON has none for it.
 func (enc *encoder) number(f float64) {

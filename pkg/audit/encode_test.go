@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -25,8 +26,8 @@ func encode(e Event) string {
 	enc := newEncoder(nil)
 	defer enc.free()
 	enc.event(&e)
-	s := sealer{linker: newLinker(), at: mark{6, genesis}}
-	return string(s.seal(nil, numberLine(enc.buf, lineTail("0123456789abcdef"), 7)))
+	s := logfile.Sealer{Linker: logfile.NewLinker(), At: logfile.Place{Seq: 6, Chain: logfile.Genesis}}
+	return string(s.Seal(nil, numberLine(enc.buf, logfile.LineTail("0123456789abcdef"), 7)))
 }
 
 func TestGoldenLineOfEveryMethod(t *testing.T) {
@@ -227,8 +228,8 @@ func FuzzEncode(f *testing.F) {
 				t.Fatalf("%v in %q", err, line)
 			}
 		}
-		if end, ok := parseSealed([]byte(line)); !ok || end.seq != 7 || newLinker().link(&genesis, end.body) != end.chain {
-			t.Fatalf("seq %d %v of %q", end.seq, ok, line)
+		if end, ok := logfile.ParseEnd([]byte(line)); !ok || end.Seq != 7 || logfile.NewLinker().Link(&logfile.Genesis, end.Body) != end.Chain {
+			t.Fatalf("seq %d %v of %q", end.Seq, ok, line)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"github.com/rediverio/sdk/internal/smalldisk"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 // bareFullDisk shows what lumberjack does on it: half a line stays, and the next one is glued to it.
@@ -88,5 +89,5 @@ func TestARealFullDisk(t *testing.T) {
 		t.Errorf("%+v; want all %d and a line about the time without", s, n)
 	}
 	wantGapless(t, readAll(t, path), 1, s.Written)
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 // fullAfter makes the disk take n more bytes, and then a part of a write and an error, until it is reset to -1.
@@ -70,8 +72,8 @@ func TestAFullDisk(t *testing.T) {
 			t.Errorf("after recovery: %+v", after)
 		}
 		stop(t, l)
-		rep := wantVerdict(t, path, Intact)
-		if rep.Dropped != s.Dropped || len(rep.Findings) != 1 || rep.Findings[0].Kind != KindDropped || rep.Events+s.Dropped != after.LastSeq {
+		rep := wantVerdict(t, path, auditlog.Intact)
+		if rep.Dropped != s.Dropped || len(rep.Findings) != 1 || rep.Findings[0].Kind != auditlog.KindDropped || rep.Events+s.Dropped != after.LastSeq {
 			t.Errorf("%d dropped, of %d; the report says %+v", s.Dropped, after.LastSeq, rep)
 		}
 		lines := readAll(t, path)
@@ -273,7 +275,7 @@ func TestALogCutByOthersIsTold(t *testing.T) {
 	if lines[2].Type != EventAuditRecovered || lines[2].Details["lost_bytes"] == nil {
 		t.Errorf("the log says %s", lines[2].raw)
 	}
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 }
 
 func TestHalfALineAtTheEndIsCutAndTold(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // logFile is the file lines go to. It is used by one goroutine at a time, the one that holds Logger.io.
@@ -15,7 +17,7 @@ type logFile struct {
 	path  string
 	max   int64   // bytes at which it rotates; <= 0: never
 	notes []Event // what happened to the file, for the log itself
-	*linker
+	*logfile.Linker
 	tail     string       // of every line: see lineTail
 	complete func(*Event) // fills in what headers and trailers have like other lines
 
@@ -31,22 +33,22 @@ type logFile struct {
 	damaged bool     // an fsync failed: the file takes no more lines
 	rotated uint64   // how often it rotated
 
-	at       mark   // the last line in the file, or what it goes on from
-	syncedAt mark   // the last line known to be on disk
-	id       string // of the file; empty: not known, or it has none yet
-	prevID   string // of the file before
-	headed   bool   // the next line goes on from the one before it: no header is due
-	filled   bool   // there is a line after the header
-	ended    bool   // there is a trailer at the end
-	after    string // why the next header is written
+	at       logfile.Place // the last line in the file, or what it goes on from
+	syncedAt logfile.Place // the last line known to be on disk
+	id       string        // of the file; empty: not known, or it has none yet
+	prevID   string        // of the file before
+	headed   bool          // the next line goes on from the one before it: no header is due
+	filled   bool          // there is a line after the header
+	ended    bool          // there is a trailer at the end
+	after    string        // why the next header is written
 
 	retryRotate time.Time     // not before: a rotation failed
 	rotatePause time.Duration // between it and the next try
 }
 
 func newLogFile(path string, max int64) *logFile {
-	return &logFile{path: path, max: max, linker: newLinker(), complete: func(*Event) {}, now: time.Now, put: (*os.File).Write, fsync: (*os.File).Sync,
-		at: mark{chain: genesis}, syncedAt: mark{chain: genesis}, after: afterNothing}
+	return &logFile{path: path, max: max, Linker: logfile.NewLinker(), complete: func(*Event) {}, now: time.Now, put: (*os.File).Write, fsync: (*os.File).Sync,
+		at: logfile.Place{Chain: logfile.Genesis}, syncedAt: logfile.Place{Chain: logfile.Genesis}, after: logfile.AfterNothing}
 }
 
 // say keeps a note about the file for the log.
@@ -60,7 +62,7 @@ func (lf *logFile) open() error {
 	if err := makeDir(lf.path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(lf.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|openFlags, 0o600)
+	f, err := os.OpenFile(lf.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|logfile.OpenFlags, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the audit log: %w", err)
 	}
@@ -87,7 +89,7 @@ func (lf *logFile) adopt(f *os.File) error {
 	if !fi.Mode().IsRegular() {
 		return fmt.Errorf("%s is no regular file but %v", lf.path, fi.Mode().Type())
 	}
-	if err := makePrivate(f, fi.Mode()); err != nil {
+	if err := logfile.MakePrivate(f, fi.Mode()); err != nil {
 		return err
 	}
 	size, err := cutTorn(f, fi.Size())
@@ -96,9 +98,9 @@ func (lf *logFile) adopt(f *os.File) error {
 	}
 	if torn := fi.Size() - size; torn > 0 {
 		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityWarn, Message: "Half a line at the end of the log was cut off",
-			Details: map[string]any{"torn_bytes": torn, "last_seq": lf.at.seq}})
+			Details: map[string]any{"torn_bytes": torn, "last_seq": lf.at.Seq}})
 	}
-	syncDir(filepath.Dir(lf.path))
+	logfile.SyncDir(filepath.Dir(lf.path))
 	lf.f, lf.size, lf.synced, lf.torn, lf.damaged = f, size, size, false, false
 	return nil
 }
@@ -107,7 +109,7 @@ func (lf *logFile) adopt(f *os.File) error {
 func cutTorn(f *os.File, size int64) (int64, error) {
 	whole, err := wholeLines(f, size)
 	if err == nil && whole < size {
-		err = truncate(f, whole)
+		err = logfile.Truncate(f, whole)
 	}
 	return whole, err
 }
@@ -142,7 +144,7 @@ func (lf *logFile) ready() error {
 		return lf.replaced()
 	}
 	if lf.torn {
-		if err := truncate(lf.f, lf.size); err != nil {
+		if err := logfile.Truncate(lf.f, lf.size); err != nil {
 			return err
 		}
 		lf.torn = false
@@ -157,11 +159,11 @@ func (lf *logFile) ready() error {
 		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was truncated by someone else",
 			Details: map[string]any{"lost_bytes": lf.size - whole}})
 		lf.size, lf.synced = whole, min(lf.synced, whole)
-		lf.restart(afterLoss)
+		lf.restart(logfile.AfterLoss)
 	case size > lf.size: // someone else writes too; what they wrote stays, for Verify to find
 		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Someone else wrote to the log",
 			Details: map[string]any{"foreign_bytes": size - lf.size}})
-		lf.size, lf.headed, lf.after = size, false, afterLoss
+		lf.size, lf.headed, lf.after = size, false, logfile.AfterLoss
 	}
 	return nil
 }
@@ -180,7 +182,7 @@ func (lf *logFile) replaced() error {
 	lf.f = nil
 	_ = f.Close() // whatever it says: nobody finds the file any more
 	lf.prevID, lf.id = lf.id, ""
-	lf.restart(afterLoss)
+	lf.restart(logfile.AfterLoss)
 	return lf.open()
 }
 
@@ -202,8 +204,8 @@ func (lf *logFile) write(lines []byte) (int, error) {
 	}
 	if n > 0 {
 		last := lines[bytes.LastIndexByte(lines[:n-1], '\n')+1 : n]
-		end, _ := parseSealed(last)
-		lf.at, lf.filled, lf.ended = mark{end.seq, end.chain}, true, false
+		end, _ := logfile.ParseEnd(last)
+		lf.at, lf.filled, lf.ended = logfile.Place{Seq: end.Seq, Chain: end.Chain}, true, false
 	}
 	lf.size += int64(n)
 	return n, err
@@ -231,10 +233,10 @@ func (lf *logFile) sync() error {
 	}
 	if err := lf.fsync(lf.f); err != nil {
 		lf.damaged = true
-		if terr := truncate(lf.f, lf.synced); terr == nil {
+		if terr := logfile.Truncate(lf.f, lf.synced); terr == nil {
 			lf.size = lf.synced
 		}
-		lf.restart(afterDamage)
+		lf.restart(logfile.AfterDamage)
 		return err
 	}
 	lf.synced, lf.syncedAt = lf.size, lf.at

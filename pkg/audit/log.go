@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // What Log returns. The event is counted, and where it is dropped the log will say so.
@@ -34,7 +36,7 @@ func (l *Logger) log(ctx context.Context, e Event) error {
 	if l == nil {
 		return ErrStopped
 	}
-	if strings.HasPrefix(string(e.Type), ownPrefix) {
+	if strings.HasPrefix(string(e.Type), logfile.OwnPrefix) {
 		e.Type = "foreign_" + e.Type // nobody else explains gaps
 	}
 	l.complete(&e)
@@ -45,35 +47,32 @@ func (l *Logger) log(ctx context.Context, e Event) error {
 	}
 	enc.event(&e)
 	if l.cfg.Verbose {
-		l.console.print(human(&e, l.cfg.Redactor, enc.details()))
+		l.copyOut(e, enc.details(), "")
 	}
 	seq, how := l.accept(ctx, &e, enc.buf)
 	switch how {
 	case unstarted:
-		_ = l.pass(critical(&e)) // Stats and the console say what went wrong
+		_ = l.pass(critical(&e)) // Stats and the diagnostics have the error
 	case queued:
 		signal(l.wake)
 	case firstLate:
-		l.console.print(append([]byte("audit: logged after Stop, in no file: "), human(&e, l.cfg.Redactor, enc.details())...))
+		l.copyOut(e, enc.details(), "not in the audit log, which is stopped: ")
 		return ErrStopped
 	case late:
 		return ErrStopped
 	case dropped:
 		signal(l.wake) // which sees when there is room again
 		if critical(&e) {
-			l.copyOut(&e, enc.details())
+			l.copyUrgent(e, enc.details())
 		}
 		return ErrDropped
 	}
 	err := l.awaitSync(ctx, &e, seq)
 	if err != nil && critical(&e) {
-		l.copyOut(&e, enc.details())
+		l.copyUrgent(e, enc.details())
 	}
 	return err
 }
-
-// ownPrefix begins the types of what the log says about itself.
-const ownPrefix = "audit_"
 
 // complete fills in what the producer left open.
 func (l *Logger) complete(e *Event) {
@@ -206,7 +205,7 @@ func (l *Logger) awaitSync(ctx context.Context, e *Event, seq uint64) error {
 		}
 		return nil
 	}
-	if !l.waitLocked(ctx, func() bool { return l.mu.synced.seq >= seq }) {
+	if !l.waitLocked(ctx, func() bool { return l.mu.synced.Seq >= seq }) {
 		l.mu.stats.NotDurable++
 		return l.notDurableLocked()
 	}
@@ -244,7 +243,7 @@ func (l *Logger) Head() Mark {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.mu.synced.public()
+	return l.mu.synced.Mark()
 }
 
 // waitLocked waits until cond is true, for SyncTimeout at most, and returns whether it is. When the disk fails, or

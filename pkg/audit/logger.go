@@ -11,6 +11,9 @@ import (
 	"github.com/rediverio/sdk/internal/diskspace"
 	"github.com/rediverio/sdk/internal/filelock"
 	"github.com/rediverio/sdk/internal/homedir"
+	"github.com/rediverio/sdk/internal/redact"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -18,12 +21,12 @@ import (
 // nil Logger, which drops everything: an agent whose log could not be opened decides by NewLogger's error, not by a
 // crash.
 type Logger struct {
-	cfg     LoggerConfig
-	tail    string // of every line: see lineTail
-	perLine int    // bytes that the seal adds to a line
-	lock    *filelock.Lock
-	console *console
-	ship    *shipper // nil: nothing is sent
+	cfg         LoggerConfig
+	tail        string // of every line: see lineTail
+	perLine     int    // bytes that the seal adds to a line
+	lock        *filelock.Lock
+	diagnostics *diagnostics
+	ship        *ship.Shipper // nil: nothing is sent
 
 	wake chan struct{} // holds one: there is something to write
 	quit chan struct{} // closed by Stop: the writer drains and ends
@@ -35,12 +38,12 @@ type Logger struct {
 	mu struct {
 		sync.Mutex
 		started, closed bool
-		pending         []byte // lines without seal that the writer has not taken
-		spooled         int64  // bytes of pending and io.out, sealed
-		seq             uint64 // the last number given out: to a line in pending, or to an event that was dropped
-		want            uint64 // someone waits until this line is on disk
-		synced          mark   // the last line that is
-		stuck           bool   // the disk made someone wait in vain: nobody waits until it moves again
+		pending         []byte        // lines without seal that the writer has not taken
+		spooled         int64         // bytes of pending and io.out, sealed
+		seq             uint64        // the last number given out: to a line in pending, or to an event that was dropped
+		want            uint64        // someone waits until this line is on disk
+		synced          logfile.Place // the last line that is
+		stuck           bool          // the disk made someone wait in vain: nobody waits until it moves again
 		failingSince    time.Time
 		progress        chan struct{} // closed when the writer got on; nil: nobody waits
 		stats           Stats
@@ -54,9 +57,9 @@ type Logger struct {
 	io struct {
 		sync.Mutex
 		file    *logFile
-		head    *os.File // the sidecar
-		key     *keyFile // nil: lines are not signed
-		seal    sealer
+		head    *os.File         // the sidecar
+		key     *logfile.KeyFile // nil: lines are not signed
+		seal    logfile.Sealer
 		raw     []byte // lines being sealed
 		out     []byte // lines that are not known to be on disk
 		written int    // bytes of out that are in the file
@@ -100,13 +103,13 @@ func NewLogger(cfg *LoggerConfig) (*Logger, error) {
 			return nil, err
 		}
 	}
-	l := &Logger{cfg: c, console: newConsole(c.Output), tail: lineTail(newFileID()),
+	l := &Logger{cfg: c, diagnostics: newDiagnostics(c.Logger), tail: logfile.LineTail(logfile.NewFileID()),
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), rotated: make(chan struct{}, 1)}
 	if err := l.openFile(); err != nil {
 		return nil, err
 	}
 	if c.RemoteEndpoint != "" {
-		l.ship = newShipper(l)
+		l.ship = l.newShipper()
 	}
 	return l, nil
 }
@@ -140,21 +143,21 @@ func (l *Logger) resume() (err error) {
 	if err := lf.open(); err != nil {
 		return err
 	}
-	if l.io.head, err = openHead(l.cfg.LogFile); err != nil {
+	if l.io.head, err = logfile.OpenHead(l.cfg.LogFile); err != nil {
 		return fmt.Errorf("open the head of the audit log: %w", err)
 	}
-	l.io.seal = sealer{linker: newLinker(), at: lf.at}
-	l.perLine = sealBytes - len(macOpen) - len(chainText{}) - 1
+	l.io.seal = logfile.Sealer{Linker: logfile.NewLinker(), At: lf.at}
+	l.perLine = logfile.SealBytes - len(logfile.MACOpen) - len(logfile.ChainText{}) - 1
 	if l.cfg.KeyFile != "" {
-		if l.io.key, l.io.seal.key, err = openKeyFile(l.cfg.KeyFile); err != nil {
+		if l.io.key, l.io.seal.Key, err = logfile.OpenKeyFile(l.cfg.KeyFile); err != nil {
 			return err
 		}
-		if !l.io.seal.key.forward(lf.at.seq + 1) {
-			return fmt.Errorf("the key in %s is of line %d, the log goes on at %d", l.cfg.KeyFile, l.io.seal.key.seq, lf.at.seq+1)
+		if !l.io.seal.Key.Forward(lf.at.Seq + 1) {
+			return fmt.Errorf("the key in %s is of line %d, the log goes on at %d", l.cfg.KeyFile, l.io.seal.Key.Seq, lf.at.Seq+1)
 		}
-		l.perLine = sealBytes
+		l.perLine = logfile.SealBytes
 	}
-	l.mu.seq, l.mu.synced = lf.at.seq, lf.at
+	l.mu.seq, l.mu.synced = lf.at.Seq, lf.at
 	if head.Lost > 0 {
 		lf.notes = append(lf.notes, Event{Type: EventAuditDropped, Severity: SeverityCritical, Message: "Events were lost: the process ended while the disk took no lines",
 			Details: map[string]any{"events": head.Lost, "first_seq": head.LostFirst, "last_seq": head.LostLast}})
@@ -171,7 +174,7 @@ func (l *Logger) closeFiles() error {
 		errs = append(errs, l.io.head.Close())
 	}
 	if l.io.key != nil {
-		errs = append(errs, l.io.key.f.Close())
+		errs = append(errs, l.io.key.File.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -199,9 +202,9 @@ func (l *Logger) Start() {
 		return
 	}
 	l.mu.started = true
-	l.console.start()
+	l.diagnostics.start()
 	if l.ship != nil {
-		go l.ship.run()
+		go l.ship.Run()
 	}
 	go func() {
 		defer close(l.done)
@@ -211,7 +214,7 @@ func (l *Logger) Start() {
 		tidy.Wait()
 		if l.ship != nil {
 			_ = l.flushAll() // drain tries again, and says what is lost
-			l.ship.finish()
+			l.ship.Finish()
 		}
 		l.drain()
 	}()
@@ -260,7 +263,7 @@ func (l *Logger) drain() {
 	}
 	l.stopErr = errors.Join(l.stopErr, l.closeFiles(), l.lock.Release())
 	l.io.Unlock()
-	l.console.close()
+	l.diagnostics.close()
 }
 
 // giveUp counts the lines that are in no file as dropped.
@@ -268,7 +271,7 @@ func (l *Logger) giveUp() (lost int) {
 	l.mu.Lock()
 	for _, queue := range [][]byte{l.io.out[l.io.written:], l.mu.pending} {
 		for line := range bytes.Lines(queue) {
-			l.dropLocked(&Event{Type: lineType(line), Timestamp: time.Now()}, 0)
+			l.dropLocked(&Event{Type: logfile.LineType(line), Timestamp: time.Now()}, 0)
 			lost++
 		}
 	}
@@ -293,8 +296,14 @@ func (l *Logger) Flush() error {
 	return l.flushAll()
 }
 
-// complain tells people on the console what the log itself cannot.
-func (l *Logger) complain(s string) {
-	line := appendEscaped([]byte("audit: "), s)
-	l.console.print(append(line, '\n'))
+// newShipper returns what sends the log to the collector.
+func (l *Logger) newShipper() *ship.Shipper {
+	if err := l.io.file.f.Sync(); err != nil { // the last lines may be from a process that was killed before it synced
+		l.complain(err.Error())
+	}
+	return ship.New(ship.Config{
+		Endpoint: l.cfg.RemoteEndpoint, Transport: l.cfg.RemoteTransport, Token: l.cfg.RemoteToken, AgentID: l.cfg.AgentID,
+		Path: l.cfg.LogFile, MaxUnsentMB: l.cfg.MaxUnsentMB,
+		Head: func() uint64 { return l.Head().Seq }, Record: l.own, Redact: redact.Text,
+	})
 }

@@ -121,7 +121,7 @@ func TestHomeIsExpanded(t *testing.T) {
 
 func TestAfterStopIsCountedAndPrintedOnce(t *testing.T) {
 	var out bytes.Buffer
-	l := open(t, logPath(t), func(c *LoggerConfig) { c.Output = &out })
+	l := open(t, logPath(t), func(c *LoggerConfig) { c.Logger = textLogger(&out) })
 	l.Start()
 	stop(t, l)
 	stop(t, l)
@@ -268,13 +268,13 @@ func TestTheDetailsMapIsTheCallersAgain(t *testing.T) {
 
 func TestVerbosePrintsOneLine(t *testing.T) {
 	var out bytes.Buffer
-	l := open(t, logPath(t), func(c *LoggerConfig) { c.Verbose, c.Output = true, &out })
+	l := open(t, logPath(t), func(c *LoggerConfig) { c.Verbose, c.Logger = true, textLogger(&out) })
 	l.Start()
 	l.JobFailed("job-1", errors.New("clone https://bob:hunter2@example.com/x:\nexit 128"), map[string]any{"password": "hunter2"})
 	stop(t, l)
 	got := out.String()
 	if strings.Count(got, "\n") != 1 || strings.Contains(got, "hunter2") ||
-		!strings.Contains(got, "ERROR job_failed Job failed") || !strings.Contains(got, "job=job-1") {
+		!strings.Contains(got, "level=ERROR msg=\"Job failed\" event=job_failed") || !strings.Contains(got, "job_id=job-1") {
 		t.Errorf("printed %q", got)
 	}
 }
@@ -287,7 +287,7 @@ func (w blockedWriter) Write(p []byte) (int, error) { <-w; return len(p), nil }
 func TestABlockedTerminalHoldsUpNothing(t *testing.T) {
 	path := logPath(t)
 	w := make(blockedWriter)
-	l := open(t, path, func(c *LoggerConfig) { c.Verbose, c.Output = true, w })
+	l := open(t, path, func(c *LoggerConfig) { c.Verbose, c.Logger = true, textLogger(w) })
 	l.Start()
 	const n = 1000
 	for i := range n {

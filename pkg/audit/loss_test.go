@@ -12,13 +12,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 func TestTheRedactorHasTheLastWord(t *testing.T) {
 	path := logPath(t)
 	var out bytes.Buffer
 	l := open(t, path, func(c *LoggerConfig) {
-		c.Verbose, c.Output = true, &out
+		c.Verbose, c.Logger = true, textLogger(&out)
 		c.Redactor = func(key, value string) string {
 			if key == "boom" {
 				panic(value)
@@ -80,7 +82,7 @@ func TestANearlyFullDiskSparesWhatMatters(t *testing.T) {
 		stop(t, l)
 		wantBalanced(t, l.Stats())
 	})
-	rep := wantVerdict(t, path, Intact)
+	rep := wantVerdict(t, path, auditlog.Intact)
 	var warned int
 	for _, ln := range readAll(t, path) {
 		if ln.Type == EventAuditError && strings.Contains(ln.Message, "nearly full") {
@@ -111,7 +113,7 @@ func TestALossBeforeTheEndIsToldByTheNextRun(t *testing.T) {
 	}
 	l = open(t, path, nil)
 	stop(t, l)
-	rep := wantVerdict(t, path, Intact)
+	rep := wantVerdict(t, path, auditlog.Intact)
 	if rep.Dropped != 10 {
 		t.Errorf("the next run says %d are lost, want 10: %v", rep.Dropped, rep.Findings)
 	}
@@ -120,7 +122,7 @@ func TestALossBeforeTheEndIsToldByTheNextRun(t *testing.T) {
 func TestLogSaysWhatBecameOfAnEvent(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		var out bytes.Buffer
-		l := open(t, logPath(t), func(c *LoggerConfig) { c.FailClosed, c.Output = closed, &out })
+		l := open(t, logPath(t), func(c *LoggerConfig) { c.FailClosed, c.Logger = closed, textLogger(&out) })
 		if err := errors.Join(l.Log(info(1)), l.Err()); err != nil {
 			t.Error(err)
 		}
@@ -145,7 +147,7 @@ func TestLogSaysWhatBecameOfAnEvent(t *testing.T) {
 		if err := l.Log(info(4)); !errors.Is(err, ErrStopped) {
 			t.Errorf("after Stop: %v", err)
 		}
-		wantVerdict(t, l.cfg.LogFile, Intact)
+		wantVerdict(t, l.cfg.LogFile, auditlog.Intact)
 	}
 }
 
@@ -171,7 +173,7 @@ func TestRecordNeverWaits(t *testing.T) {
 		stop(t, l)
 		wantBalanced(t, l.Stats())
 	})
-	if rep := wantVerdict(t, path, Intact); rep.Dropped == 0 || rep.Events == 0 {
+	if rep := wantVerdict(t, path, auditlog.Intact); rep.Dropped == 0 || rep.Events == 0 {
 		t.Errorf("%+v", rep)
 	}
 }
@@ -184,7 +186,7 @@ func TestOwnTypesCannotBeForged(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop(t, l)
-	if lines := readAll(t, path); lines[0].Type != "foreign_audit_dropped" || wantVerdict(t, path, Intact).Dropped != 0 {
+	if lines := readAll(t, path); lines[0].Type != "foreign_audit_dropped" || wantVerdict(t, path, auditlog.Intact).Dropped != 0 {
 		t.Errorf("%s", lines[0].raw)
 	}
 }
@@ -226,11 +228,11 @@ func TestAGapOfARunThatDiedIsExplainedByTheNext(t *testing.T) {
 	if err := os.CopyFS(filepath.Dir(crashed), os.DirFS(filepath.Dir(path))); err != nil { // what a kill leaves
 		t.Fatal(err)
 	}
-	if rep := wantVerdict(t, crashed, Missing); rep.Findings[0].First != 3 && rep.Findings[0].First != 2 {
+	if rep := wantVerdict(t, crashed, auditlog.Missing); rep.Findings[0].First != 3 && rep.Findings[0].First != 2 {
 		t.Errorf("%v", rep.Findings)
 	}
 	stop(t, open(t, crashed, nil))
-	if rep := wantVerdict(t, crashed, Intact); rep.Dropped != 3 {
+	if rep := wantVerdict(t, crashed, auditlog.Intact); rep.Dropped != 3 {
 		t.Errorf("%v", rep.Findings)
 	}
 }

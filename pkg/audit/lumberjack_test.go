@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // The ways in which lumberjack alone loses lines, each against lumberjack and against the log. A case returns how many
@@ -99,7 +102,7 @@ func TestWhatLumberjackLosesIsKept(t *testing.T) {
 		}},
 		{"the clock goes back, with a bound on the number of files", func(t *testing.T, path string, j *lumberjack.Logger) int {
 			j.MaxBackups = 1
-			future := strings.TrimSuffix(path, ".log") + "-" + time.Now().UTC().Add(time.Hour).Format(stampFormat) + ".log"
+			future := strings.TrimSuffix(path, ".log") + "-" + time.Now().UTC().Add(time.Hour).Format(logfile.StampFormat) + ".log"
 			if err := os.WriteFile(future, []byte("an older line\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +115,7 @@ func TestWhatLumberjackLosesIsKept(t *testing.T) {
 			l.io.file.max = 100
 			n := ourLines(t, l, 3)
 			first := rotated(t, path)[0]
-			future := strings.TrimSuffix(path, ".log") + "-" + time.Now().UTC().Add(time.Hour).Format(stampFormat) + ".log"
+			future := strings.TrimSuffix(path, ".log") + "-" + time.Now().UTC().Add(time.Hour).Format(logfile.StampFormat) + ".log"
 			if err := os.Rename(first, future); err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +147,7 @@ func lostAndKept(t *testing.T, bare func(*testing.T, string, *lumberjack.Logger)
 	if n := count(t, path, string(EventJobStarted)); n != want {
 		t.Errorf("the log keeps %d of %d", n, want)
 	}
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 }
 
 // fill writes a line and makes the file so long that the next one is to go into another.

@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // ask collects what Query returns.
-func ask(t testing.TB, path string, f Filter) (lines []Line, err error) {
+func ask(t testing.TB, path string, f auditlog.Filter) (lines []auditlog.Line, err error) {
 	t.Helper()
-	for l, e := range Query(t.Context(), path, f) {
+	for l, e := range auditlog.Query(t.Context(), path, f) {
 		if err != nil {
 			t.Fatalf("more behind the error %v", err)
 		}
@@ -30,7 +32,7 @@ func ask(t testing.TB, path string, f Filter) (lines []Line, err error) {
 }
 
 // found is ask where nothing may be skipped.
-func found(t testing.TB, path string, f Filter) []Line {
+func found(t testing.TB, path string, f auditlog.Filter) []auditlog.Line {
 	t.Helper()
 	lines, err := ask(t, path, f)
 	if err != nil {
@@ -39,7 +41,7 @@ func found(t testing.TB, path string, f Filter) []Line {
 	return lines
 }
 
-func seqs(lines []Line) (out []uint64) {
+func seqs(lines []auditlog.Line) (out []uint64) {
 	for _, l := range lines {
 		out = append(out, l.Seq)
 	}
@@ -66,7 +68,7 @@ func squeeze(t testing.TB, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file+zstdSuffix, codec.Compress(nil, b, 3), 0o600); err != nil {
+	if err := os.WriteFile(file+logfile.ZstdSuffix, codec.Compress(nil, b, 3), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(file); err != nil {
@@ -91,30 +93,30 @@ func mixedLog(t testing.TB) (path string, events uint64) {
 
 func TestQueryOverRotatedAndCompressedFiles(t *testing.T) {
 	path, n := mixedLog(t)
-	all := found(t, path, Filter{})
+	all := found(t, path, auditlog.Filter{})
 	if !slices.Equal(seqs(all), oneTo(n)) {
 		t.Fatalf("oldest first: %v", seqs(all))
 	}
 	if l := all[0]; l.Event.Details["tool"] != "semgrep" || l.File == filepath.Base(path) || !strings.Contains(string(l.Raw), `"chain":"`) || bytes.Contains(l.Raw, []byte("\n")) {
 		t.Errorf("first line: %+v", l)
 	}
-	newest := found(t, filepath.Dir(path), Filter{Newest: true})
+	newest := found(t, filepath.Dir(path), auditlog.Filter{Newest: true})
 	if !slices.Equal(seqs(newest), reversed(oneTo(n))) {
 		t.Errorf("newest first: %v", seqs(newest))
 	}
 	for limit := 1; limit < int(n)+2; limit += 7 {
 		want := min(limit, int(n))
-		if got := seqs(found(t, path, Filter{Limit: limit})); !slices.Equal(got, oneTo(n)[:want]) {
+		if got := seqs(found(t, path, auditlog.Filter{Limit: limit})); !slices.Equal(got, oneTo(n)[:want]) {
 			t.Fatalf("the oldest %d: %v", limit, got)
 		}
-		if got := seqs(found(t, path, Filter{Limit: limit, Newest: true})); !slices.Equal(got, reversed(oneTo(n))[:want]) {
+		if got := seqs(found(t, path, auditlog.Filter{Limit: limit, Newest: true})); !slices.Equal(got, reversed(oneTo(n))[:want]) {
 			t.Fatalf("the newest %d: %v", limit, got)
 		}
-		if got := seqs(found(t, path, Filter{After: uint64(limit)})); !slices.Equal(got, oneTo(n)[want:]) {
+		if got := seqs(found(t, path, auditlog.Filter{After: uint64(limit)})); !slices.Equal(got, oneTo(n)[want:]) {
 			t.Fatalf("after %d: %v", limit, got)
 		}
 	}
-	begins := found(t, path, Filter{Types: []EventType{EventAuditOpened}})
+	begins := found(t, path, auditlog.Filter{Types: []EventType{EventAuditOpened}})
 	if len(begins) != len(logFiles(t, path)) || begins[0].Seq != 0 {
 		t.Errorf("%d headers, %d files", len(begins), len(logFiles(t, path)))
 	}
@@ -140,26 +142,26 @@ func TestQueryFilters(t *testing.T) {
 	stop(t, l)
 	for _, tc := range []struct {
 		name string
-		f    Filter
+		f    auditlog.Filter
 		want []uint64
 	}{
-		{"since", Filter{Since: day.Add(4 * time.Hour)}, []uint64{5, 6}},
-		{"until", Filter{Until: day.Add(time.Hour)}, []uint64{1}},
-		{"between", Filter{Since: day.Add(time.Hour), Until: day.Add(3*time.Hour - 1)}, []uint64{2, 3}},
-		{"in another zone", Filter{Since: day.Add(4 * time.Hour).In(time.FixedZone("", -7*3600))}, []uint64{5, 6}},
-		{"type, not a message that names it", Filter{Types: []EventType{EventJobFailed}}, []uint64{2}},
-		{"types", Filter{Types: []EventType{EventJobStarted, EventAuthFailed}}, []uint64{1, 3, 5}},
-		{"severity or worse", Filter{Severity: SeverityWarn}, []uint64{2, 4, 5}},
-		{"all severities", Filter{Severity: SeverityDebug}, []uint64{1, 2, 3, 4, 5, 6}},
-		{"job, not one that begins so", Filter{JobID: "job-1"}, []uint64{1, 2}},
-		{"report", Filter{ReportID: "job-1"}, []uint64{3}},
-		{"text of a detail, in any case", Filter{Text: "relay-7"}, []uint64{4}},
-		{"text beyond ASCII, in any case", Filter{Text: "GRÜSSE"}, nil},
-		{"text beyond ASCII", Filter{Text: "gRÜßE"}, []uint64{4}},
-		{"text that is escaped in the line", Filter{Text: `exit "7"` + "\n\x1b"}, []uint64{2}},
-		{"no text of the seal", Filter{Text: `"seq":`}, nil},
-		{"all of it", Filter{Types: []EventType{EventJobFailed}, Severity: SeverityError, JobID: "job-1", Text: "EXIT", Since: day, Limit: 5}, []uint64{2}},
-		{"no such job", Filter{JobID: "job-2"}, nil},
+		{"since", auditlog.Filter{Since: day.Add(4 * time.Hour)}, []uint64{5, 6}},
+		{"until", auditlog.Filter{Until: day.Add(time.Hour)}, []uint64{1}},
+		{"between", auditlog.Filter{Since: day.Add(time.Hour), Until: day.Add(3*time.Hour - 1)}, []uint64{2, 3}},
+		{"in another zone", auditlog.Filter{Since: day.Add(4 * time.Hour).In(time.FixedZone("", -7*3600))}, []uint64{5, 6}},
+		{"type, not a message that names it", auditlog.Filter{Types: []EventType{EventJobFailed}}, []uint64{2}},
+		{"types", auditlog.Filter{Types: []EventType{EventJobStarted, EventAuthFailed}}, []uint64{1, 3, 5}},
+		{"severity or worse", auditlog.Filter{Severity: SeverityWarn}, []uint64{2, 4, 5}},
+		{"all severities", auditlog.Filter{Severity: SeverityDebug}, []uint64{1, 2, 3, 4, 5, 6}},
+		{"job, not one that begins so", auditlog.Filter{JobID: "job-1"}, []uint64{1, 2}},
+		{"report", auditlog.Filter{ReportID: "job-1"}, []uint64{3}},
+		{"text of a detail, in any case", auditlog.Filter{Text: "relay-7"}, []uint64{4}},
+		{"text beyond ASCII, in any case", auditlog.Filter{Text: "GRÜSSE"}, nil},
+		{"text beyond ASCII", auditlog.Filter{Text: "gRÜßE"}, []uint64{4}},
+		{"text that is escaped in the line", auditlog.Filter{Text: `exit "7"` + "\n\x1b"}, []uint64{2}},
+		{"no text of the seal", auditlog.Filter{Text: `"seq":`}, nil},
+		{"all of it", auditlog.Filter{Types: []EventType{EventJobFailed}, Severity: SeverityError, JobID: "job-1", Text: "EXIT", Since: day, Limit: 5}, []uint64{2}},
+		{"no such job", auditlog.Filter{JobID: "job-2"}, nil},
 	} {
 		if got := seqs(found(t, path, tc.f)); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
@@ -175,7 +177,7 @@ func TestQueryFilters(t *testing.T) {
 func TestQuerySkipsWhatIsNoEvent(t *testing.T) {
 	path := logPath(t)
 	names := writeLog(t, path, 20, nil)
-	junk := []string{"not JSON\n", strings.Repeat("x", MaxLineBytes) + "\n", strings.Repeat("y", 3*plainWindow) + "\n", "{}\n", "null\n",
+	junk := []string{"not JSON\n", strings.Repeat("x", MaxLineBytes) + "\n", strings.Repeat("y", 3*(4*MaxLineBytes)) + "\n", "{}\n", "null\n",
 		strings.Repeat("[", 20_000) + "\n", "\x00\x00\n", "{\"type\":5}\n", "\n"}
 	file := filepath.Join(filepath.Dir(path), names[0])
 	whole, err := os.ReadFile(file)
@@ -198,15 +200,15 @@ func TestQuerySkipsWhatIsNoEvent(t *testing.T) {
 			squeeze(t, file)
 		}
 		for _, newest := range []bool{false, true} {
-			lines, err := ask(t, path, Filter{Newest: newest})
-			var s *SkippedError
+			lines, err := ask(t, path, auditlog.Filter{Newest: newest})
+			var s *auditlog.SkippedError
 			if !errors.As(err, &s) || s.Lines != skipped || len(s.Files) > 0 || !strings.HasPrefix(s.File, names[0]) {
 				t.Errorf("compressed %v newest %v: %v, want %d skipped", compressed, newest, err, skipped)
 			}
 			if newest {
 				slices.Reverse(lines)
 			}
-			forged := slices.IndexFunc(lines, func(l Line) bool { return l.Seq == 0 })
+			forged := slices.IndexFunc(lines, func(l auditlog.Line) bool { return l.Seq == 0 })
 			if len(lines) != 21 || forged < 1 || lines[forged].Event.Type != "forged" || !slices.Equal(seqs(slices.Delete(lines, forged, forged+1)), oneTo(20)) {
 				t.Errorf("compressed %v newest %v: %v", compressed, newest, seqs(lines))
 			}
@@ -218,19 +220,19 @@ func TestQueryGoesOnBehindAFileThatIsBroken(t *testing.T) {
 	path := logPath(t)
 	names := writeLog(t, path, 40, nil)
 	file := filepath.Join(filepath.Dir(path), names[1])
-	missing := found(t, path, Filter{Types: []EventType{EventAuditRotated}})
+	missing := found(t, path, auditlog.Filter{Types: []EventType{EventAuditRotated}})
 	squeeze(t, file)
-	b, err := os.ReadFile(file + zstdSuffix)
+	b, err := os.ReadFile(file + logfile.ZstdSuffix)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file+zstdSuffix, append(b, "no zstd"...), 0o600); err != nil {
+	if err := os.WriteFile(file+logfile.ZstdSuffix, append(b, "no zstd"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, newest := range []bool{false, true} {
-		lines, err := ask(t, path, Filter{Newest: newest})
-		var s *SkippedError
-		if !errors.As(err, &s) || !slices.Equal(s.Files, []string{names[1] + zstdSuffix}) {
+		lines, err := ask(t, path, auditlog.Filter{Newest: newest})
+		var s *auditlog.SkippedError
+		if !errors.As(err, &s) || !slices.Equal(s.Files, []string{names[1] + logfile.ZstdSuffix}) {
 			t.Errorf("newest %v: %v", newest, err)
 		}
 		if len(lines) != 40 {
@@ -253,11 +255,11 @@ func TestQueryGivesALineThatStandsTwiceOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, newest := range []bool{false, true} {
-		if got := found(t, path, Filter{Newest: newest}); len(got) != len(found(t, path, Filter{Text: "semgrep"}))+1 {
+		if got := found(t, path, auditlog.Filter{Newest: newest}); len(got) != len(found(t, path, auditlog.Filter{Text: "semgrep"}))+1 {
 			t.Errorf("newest %v: %v", newest, seqs(got))
 		}
 	}
-	if got := found(t, path, Filter{Text: "gitleak"}); len(got) != 1 {
+	if got := found(t, path, auditlog.Filter{Text: "gitleak"}); len(got) != 1 {
 		t.Errorf("the forged line is hidden: %v", seqs(got))
 	}
 }
@@ -265,16 +267,16 @@ func TestQueryGivesALineThatStandsTwiceOnce(t *testing.T) {
 func TestQueryReadsNoFileThatIsTooOld(t *testing.T) {
 	path, _ := mixedLog(t)
 	past := time.Now().Add(-100 * time.Hour)
-	old := filepath.Join(filepath.Dir(path), "audit-"+past.UTC().Format(stampFormat)+".log"+zstdSuffix)
+	old := filepath.Join(filepath.Dir(path), "audit-"+past.UTC().Format(logfile.StampFormat)+".log"+logfile.ZstdSuffix)
 	if err := os.Rename(filepath.Join(filepath.Dir(path), logFiles(t, path)[0]), old); err != nil {
 		t.Fatal(err)
 	}
-	all := len(found(t, path, Filter{Since: past})) // young by its modification time
+	all := len(found(t, path, auditlog.Filter{Since: past})) // young by its modification time
 	if err := os.Chtimes(old, past, past); err != nil {
 		t.Fatal(err)
 	}
 	for _, newest := range []bool{false, true} {
-		if got := found(t, path, Filter{Since: past.Add(50 * time.Hour), Newest: newest}); all != 60 || len(got) >= all || len(got) < 40 {
+		if got := found(t, path, auditlog.Filter{Since: past.Add(50 * time.Hour), Newest: newest}); all != 60 || len(got) >= all || len(got) < 40 {
 			t.Errorf("newest %v: %d of %d", newest, len(got), all)
 		}
 	}
@@ -284,23 +286,23 @@ func TestQueryEnds(t *testing.T) {
 	path, _ := mixedLog(t)
 	for _, newest := range []bool{false, true} {
 		n := 0
-		for range Query(t.Context(), path, Filter{Newest: newest}) {
+		for range auditlog.Query(t.Context(), path, auditlog.Filter{Newest: newest}) {
 			if n++; n == 5 {
 				break
 			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for l, err := range Query(ctx, path, Filter{Newest: newest}) {
+		for l, err := range auditlog.Query(ctx, path, auditlog.Filter{Newest: newest}) {
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("%v %v", l, err)
 			}
 		}
 	}
-	if _, err := ask(t, filepath.Join(t.TempDir(), "audit.log"), Filter{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ask(t, filepath.Join(t.TempDir(), "audit.log"), auditlog.Filter{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no log: %v", err)
 	}
-	bad := Filter{Since: time.Unix(9, 0), Until: time.Unix(9, 0), Types: []EventType{""}, Severity: "BAD", Limit: -1, Newest: true, Follow: true}
+	bad := auditlog.Filter{Since: time.Unix(9, 0), Until: time.Unix(9, 0), Types: []EventType{""}, Severity: "BAD", Limit: -1, Newest: true, Follow: true}
 	_, err := ask(t, path, bad)
 	for _, field := range []string{"Since", "Types", "Severity", "Limit", "Follow"} {
 		if err == nil || !strings.Contains(err.Error(), field+":") {

@@ -9,12 +9,15 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // follow collects the numbers that a following query gives until it has seen last, or the context ends.
-func follow(ctx context.Context, path string, f Filter, last uint64) (got []uint64, err error) {
+func follow(ctx context.Context, path string, f auditlog.Filter, last uint64) (got []uint64, err error) {
 	f.Follow = true
-	for l, err := range Query(ctx, path, f) {
+	for l, err := range auditlog.Query(ctx, path, f) {
 		if err != nil {
 			return got, err
 		}
@@ -42,7 +45,7 @@ func TestQueryWhileTheLogIsWritten(t *testing.T) {
 	defer cancel()
 	for _, after := range []uint64{0, 700} {
 		go func() {
-			got, err := follow(ctx, path, Filter{After: after}, n)
+			got, err := follow(ctx, path, auditlog.Filter{After: after}, n)
 			followed <- result{got, err}
 		}()
 	}
@@ -57,7 +60,7 @@ func TestQueryWhileTheLogIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, newest := range []bool{false, true} {
-			got := seqs(found(t, path, Filter{Newest: newest}))
+			got := seqs(found(t, path, auditlog.Filter{Newest: newest}))
 			slices.Sort(got)
 			if len(got) < i+1 || !slices.Equal(got, oneTo(uint64(len(got)))) {
 				t.Fatalf("newest %v: %d of %d lines", newest, len(got), i+1)
@@ -90,7 +93,7 @@ func TestQueryWhileFilesAreDeleted(t *testing.T) {
 	}()
 	for {
 		for _, newest := range []bool{false, true} {
-			got := seqs(found(t, path, Filter{Newest: newest, Types: []EventType{EventJobStarted}}))
+			got := seqs(found(t, path, auditlog.Filter{Newest: newest, Types: []EventType{EventJobStarted}}))
 			if newest {
 				slices.Reverse(got)
 			}
@@ -116,7 +119,7 @@ func TestQueryFollowsALogThatBeginsLater(t *testing.T) {
 	first := make(chan uint64)
 	ended := make(chan error, 1)
 	go func() {
-		for l, err := range Query(ctx, path, Filter{Follow: true, Limit: 3}) {
+		for l, err := range auditlog.Query(ctx, path, auditlog.Filter{Follow: true, Limit: 3}) {
 			if err != nil {
 				ended <- err
 				return
@@ -155,7 +158,7 @@ func TestQueryFollowsOverRemoveAndTruncate(t *testing.T) {
 				ended := make(chan struct{})
 				go func() {
 					defer close(ended)
-					for l, err := range Query(ctx, path, Filter{Follow: true, Types: []EventType{EventJobStarted}}) {
+					for l, err := range auditlog.Query(ctx, path, auditlog.Filter{Follow: true, Types: []EventType{EventJobStarted}}) {
 						if err == nil {
 							seen <- l.Event.JobID
 						}
@@ -209,14 +212,14 @@ func TestNoFileIsMissedWhileItIsCompressed(t *testing.T) {
 	go func() {
 		defer close(done)
 		for _, name := range files[:len(files)-1] {
-			s := segment{path: filepath.Join(filepath.Dir(path), name)}
-			if err := s.compress(make(chan struct{})); err != nil {
+			s := logfile.Segment{Path: filepath.Join(filepath.Dir(path), name)}
+			if err := compress(&s, make(chan struct{})); err != nil {
 				t.Error(err)
 			}
 		}
 	}()
 	for {
-		segs, err := segments(path)
+		segs, err := logfile.Segments(path)
 		if err != nil || len(segs) != len(files) {
 			t.Errorf("%d of %d files: %v", len(segs), len(files), err)
 			return

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 // A file that is larger than what is in memory at once.
@@ -26,14 +28,14 @@ func TestQueryReadsLargeFilesBackwards(t *testing.T) {
 		}
 	}
 	stop(t, l)
-	if fi, err := os.Stat(path); err != nil || fi.Size() < 4*plainWindow {
+	if fi, err := os.Stat(path); err != nil || fi.Size() < 4*(4*MaxLineBytes) {
 		t.Fatalf("%v %v", fi, err)
 	}
-	got := found(t, path, Filter{Newest: true})
+	got := found(t, path, auditlog.Filter{Newest: true})
 	if !slices.Equal(seqs(got), reversed(oneTo(n))) {
 		t.Errorf("%d lines", len(got))
 	}
-	allocated := testing.AllocsPerRun(1, func() { found(t, path, Filter{Newest: true, JobID: "job-7"}) })
+	allocated := testing.AllocsPerRun(1, func() { found(t, path, auditlog.Filter{Newest: true, JobID: "job-7"}) })
 	if allocated > n {
 		t.Errorf("%v allocations to find one line of %d", allocated, n)
 	}
@@ -58,9 +60,9 @@ func FuzzQuery(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		oldest, err1 := ask(t, path, Filter{Text: text})
-		newest, err2 := ask(t, path, Filter{Text: text, Newest: true})
-		key := func(lines []Line) (out []string) {
+		oldest, err1 := ask(t, path, auditlog.Filter{Text: text})
+		newest, err2 := ask(t, path, auditlog.Filter{Text: text, Newest: true})
+		key := func(lines []auditlog.Line) (out []string) {
 			for _, l := range lines {
 				out = append(out, string(l.Raw))
 			}
@@ -70,7 +72,7 @@ func FuzzQuery(f *testing.F) {
 		if !slices.Equal(key(oldest), key(newest)) {
 			t.Fatalf("%d lines, %d from the end", len(oldest), len(newest))
 		}
-		var s1, s2 *SkippedError
+		var s1, s2 *auditlog.SkippedError
 		if errors.As(err1, &s1) != errors.As(err2, &s2) || s1 != nil && s1.Lines != s2.Lines {
 			t.Fatalf("%v; from the end %v", err1, err2)
 		}
@@ -85,7 +87,7 @@ func BenchmarkQuery(b *testing.B) {
 		l.Log(info(i))
 	}
 	stop(b, l)
-	for name, f := range map[string]Filter{
+	for name, f := range map[string]auditlog.Filter{
 		"all": {}, "job": {JobID: "job-77"}, "text": {Text: "nowhere"}, "since": {Since: time.Now().Add(time.Hour)}, "newest10": {Newest: true, Limit: 10},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -99,7 +101,7 @@ func BenchmarkQuery(b *testing.B) {
 }
 
 func ExampleQuery() {
-	for l, err := range Query(context.Background(), "~/.rediver/audit.log", Filter{
+	for l, err := range auditlog.Query(context.Background(), "~/.rediver/audit.log", auditlog.Filter{
 		Since: time.Now().Add(-2 * time.Hour), Severity: SeverityWarn, Newest: true, Limit: 20,
 	}) {
 		if err != nil {

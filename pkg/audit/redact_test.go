@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rediverio/sdk/internal/redact"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 func TestRedactText(t *testing.T) {
@@ -61,7 +64,7 @@ func TestRedactText(t *testing.T) {
 		if want == "" {
 			want = in
 		}
-		if got := redact(in); got != want {
+		if got := redact.Text(in); got != want {
 			t.Errorf("%q\nbecomes %q\nwant    %q", in, got, want)
 		}
 	}
@@ -113,7 +116,7 @@ func TestPlantedSecretsNeverReachTheDisk(t *testing.T) {
 	}
 	path := logPath(t)
 	var out bytes.Buffer
-	l := open(t, path, func(c *LoggerConfig) { c.Verbose, c.Output = true, &out })
+	l := open(t, path, func(c *LoggerConfig) { c.Verbose, c.Logger = true, textLogger(&out) })
 	for _, s := range secrets {
 		urlErr := &url.Error{Op: "Get", URL: "https://u:" + s + "@host/p?access_token=" + s + "&x=1", Err: errors.New("refused")}
 		job := l.WithContext(WithCorrelationID(t.Context(), s), s, s)
@@ -128,7 +131,7 @@ func TestPlantedSecretsNeverReachTheDisk(t *testing.T) {
 	pem := "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75NtPW\n-----END RSA PRIVATE KEY-----"
 	l.Error(EventAgentError, pem, errors.New(pem), map[string]any{"key": pem})
 	stop(t, l)
-	for _, name := range append(logFiles(t, path), filepath.Base(path)+headSuffix) {
+	for _, name := range append(logFiles(t, path), filepath.Base(path)+logfile.HeadSuffix) {
 		b, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
 		if err != nil {
 			t.Fatal(err)
@@ -147,7 +150,7 @@ func FuzzRedact(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		const secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
-		if out := redact(s + " " + secret + " " + s); strings.Contains(out, secret) {
+		if out := redact.Text(s + " " + secret + " " + s); strings.Contains(out, secret) {
 			t.Errorf("in %q the token stays: %q", s, out)
 		}
 	})

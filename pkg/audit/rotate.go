@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // rotator moves a log aside under a name with the time in it. There is one for the process, and it only ever
@@ -20,9 +22,6 @@ var rotator struct {
 	sync.Mutex
 	lumberjack.Logger
 }
-
-// stampFormat is the time in the name of a rotated file: audit-2024-01-15T10-30-00.000.log.
-const stampFormat = "2006-01-02T15-04-05.000"
 
 // The pauses after rotations that failed, doubling from the first to the last; the file grows over its size meanwhile.
 const (
@@ -92,7 +91,7 @@ func (lf *logFile) rotate() error {
 // moved notes that the next line goes into a new file.
 func (lf *logFile) moved() {
 	if lf.ended {
-		lf.after = afterRotation
+		lf.after = logfile.AfterRotation
 	}
 	lf.prevID, lf.id, lf.headed, lf.filled, lf.ended = lf.id, "", false, false, false
 }
@@ -101,14 +100,14 @@ func (lf *logFile) moved() {
 // rename would go over it without an error. With a clock that went back names ahead may be taken for longer; then
 // the rotation is put off.
 func (lf *logFile) awaitFreeName() error {
-	taken, err := rotatedFiles(lf.path)
+	taken, err := logfile.RotatedFiles(lf.path)
 	if err != nil {
 		return err
 	}
 	for range 10 {
 		now := lf.now().UTC().Truncate(time.Millisecond)
-		if !slices.ContainsFunc(taken, func(b segment) bool {
-			return !b.stamp.Before(now) && b.stamp.Before(now.Add(time.Second)) // the rename comes a moment after this look
+		if !slices.ContainsFunc(taken, func(b logfile.Segment) bool {
+			return !b.Stamp.Before(now) && b.Stamp.Before(now.Add(time.Second)) // the rename comes a moment after this look
 		}) {
 			return nil
 		}

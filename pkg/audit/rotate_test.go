@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 func rotated(t testing.TB, path string) []string {
@@ -80,7 +82,7 @@ func TestAClockThatGoesBackLosesNothing(t *testing.T) {
 		l.Log(info(i))
 	}
 	taken := time.Now().UTC().Add(200 * time.Millisecond) // a file of the future, as after a step back
-	future := strings.TrimSuffix(path, ".log") + "-" + taken.Format(stampFormat) + ".log"
+	future := strings.TrimSuffix(path, ".log") + "-" + taken.Format(logfile.StampFormat) + ".log"
 	if err := os.Rename(rotated(t, path)[0], future); err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +166,8 @@ func TestRetention(t *testing.T) {
 	stop(t, l)
 	files := rotated(t, path)
 	dir, old := filepath.Dir(path), time.Now().Add(-31*24*time.Hour).UTC()
-	stamped := filepath.Join(dir, "audit-"+old.Format(stampFormat)+".log")
-	touched := filepath.Join(dir, "audit-"+old.Add(time.Hour).Format(stampFormat)+".log")
+	stamped := filepath.Join(dir, "audit-"+old.Format(logfile.StampFormat)+".log")
+	touched := filepath.Join(dir, "audit-"+old.Add(time.Hour).Format(logfile.StampFormat)+".log")
 	foreign := filepath.Join(dir, "audit-notes.log")
 	for _, err := range []error{os.Rename(files[0], stamped), os.Rename(files[1], touched), os.WriteFile(foreign, nil, 0o600),
 		os.Chtimes(stamped, old, old), os.Chtimes(foreign, old, old), os.Chtimes(files[2], old, old)} {
@@ -201,7 +203,7 @@ func TestRetentionRunsEveryHourAndCanBeOff(t *testing.T) {
 			l.Start()
 			synctest.Wait()
 			old := time.Now().Add(-31 * 24 * time.Hour).UTC()
-			f := filepath.Join(filepath.Dir(path), "audit-"+old.Format(stampFormat)+".log")
+			f := filepath.Join(filepath.Dir(path), "audit-"+old.Format(logfile.StampFormat)+".log")
 			if err := os.WriteFile(f, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 func TestCompressedFilesAreReadAndVerified(t *testing.T) {
@@ -27,7 +29,7 @@ func TestCompressedFilesAreReadAndVerified(t *testing.T) {
 	}
 	eventually(t, "every rotated file is compressed", func() bool { return len(rotated(t, path)) == 0 })
 	stop(t, l)
-	rep := wantVerdict(t, path, Intact)
+	rep := wantVerdict(t, path, auditlog.Intact)
 	if rep.Events != 80 || len(rep.Files) < 6 || !rep.Files[0].Compressed || rep.Files[len(rep.Files)-1].Compressed {
 		t.Errorf("%+v", rep)
 	}
@@ -44,15 +46,15 @@ func TestCompressedFilesAreReadAndVerified(t *testing.T) {
 		if err := os.WriteFile(zst, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		rep := verify(t, path, VerifyOptions{})
-		if same := bytes.Equal(plain(b), plain(whole)); same != (rep.Verdict < Missing) { // some bits of a frame say nothing
+		rep := verify(t, path, auditlog.VerifyOptions{})
+		if same := bytes.Equal(plain(b), plain(whole)); same != (rep.Verdict < auditlog.Missing) { // some bits of a frame say nothing
 			t.Errorf("byte %d of a compressed file: %v, its lines are the same: %v", i, rep.Verdict, same)
 		}
 	}
 	if err := os.Remove(zst); err != nil {
 		t.Fatal(err)
 	}
-	wantVerdict(t, path, Missing)
+	wantVerdict(t, path, auditlog.Missing)
 }
 
 // plain returns what is in a compressed file, nil where it cannot be read to its end.
@@ -73,18 +75,18 @@ func plain(b []byte) []byte {
 func TestAFileInBothFormsIsReadOnce(t *testing.T) {
 	path := logPath(t)
 	names := writeLog(t, path, 40, nil)
-	s := segment{path: filepath.Join(filepath.Dir(path), names[0])}
-	b, err := os.ReadFile(s.path)
+	s := logfile.Segment{Path: filepath.Join(filepath.Dir(path), names[0])}
+	b, err := os.ReadFile(s.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.compress(nil); err != nil {
+	if err := compress(&s, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.path, b, 0o600); err != nil {
+	if err := os.WriteFile(s.Path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if rep := wantVerdict(t, path, Intact); rep.Events != 40 {
+	if rep := wantVerdict(t, path, auditlog.Intact); rep.Events != 40 {
 		t.Errorf("%d events", rep.Events)
 	}
 }
@@ -93,24 +95,24 @@ func TestAReaderFollowsRotationAndCompression(t *testing.T) {
 	path := logPath(t)
 	l := open(t, path, nil)
 	l.io.file.max = 2000
-	r, err := openLines(path, cursor{})
+	r, err := logfile.OpenReader(path, logfile.Cursor{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var last uint64
-	read := func(r *lineReader) {
+	read := func(r *logfile.Reader) {
 		for {
-			raw, err := r.next()
+			raw, err := r.Next()
 			if err != nil {
 				return
 			}
-			if end, ok := parseSealed(raw.bytes); !ok {
-				t.Fatalf("read %q", raw.bytes)
-			} else if end.seq > 0 {
-				if end.seq != last+1 {
-					t.Fatalf("%d comes after %d", end.seq, last)
+			if end, ok := logfile.ParseEnd(raw.Bytes); !ok {
+				t.Fatalf("read %q", raw.Bytes)
+			} else if end.Seq > 0 {
+				if end.Seq != last+1 {
+					t.Fatalf("%d comes after %d", end.Seq, last)
 				}
-				last = end.seq
+				last = end.Seq
 			}
 		}
 	}
@@ -124,11 +126,11 @@ func TestAReaderFollowsRotationAndCompression(t *testing.T) {
 		case 4:
 			l.compressAll()
 		case 5: // another reader goes on from the first one's place
-			at := r.cursor()
-			if err := r.close(); err != nil {
+			at := r.Cursor()
+			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if r, err = openLines(path, at); err != nil {
+			if r, err = logfile.OpenReader(path, at); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -137,7 +139,7 @@ func TestAReaderFollowsRotationAndCompression(t *testing.T) {
 	if last != 60 {
 		t.Errorf("read up to %d", last)
 	}
-	if err := r.close(); err != nil {
+	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,13 +168,13 @@ func TestALogInUseIsNeverCalledTampered(t *testing.T) {
 			running = false
 		default:
 		}
-		if rep := verify(t, path, VerifyOptions{}); rep.Verdict > Torn && running {
+		if rep := verify(t, path, auditlog.VerifyOptions{}); rep.Verdict > auditlog.Torn && running {
 			// What is deleted while Verify reads may be explained by a line that came after its end: the next look has it.
-			if again := verify(t, path, VerifyOptions{}); again.Verdict == Tampered || rep.Verdict == Tampered {
+			if again := verify(t, path, auditlog.VerifyOptions{}); again.Verdict == auditlog.Tampered || rep.Verdict == auditlog.Tampered {
 				t.Fatalf("%v, then %v", rep.Findings, again.Findings)
 			}
 		}
 	}
 	stop(t, l)
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 }

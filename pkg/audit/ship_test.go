@@ -12,8 +12,12 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/internal/retry"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
 
 // collector is a server that keeps the lines it gets. answer, when set, answers a request instead; true: it did.
@@ -67,16 +71,16 @@ func (c *collector) take(r *http.Request) {
 	}
 	n := 0
 	for line := range bytes.Lines(body) {
-		end, ok := parseSealed(line)
+		end, ok := logfile.ParseEnd(line)
 		switch {
 		case !ok || !json.Valid(line):
 			c.t.Errorf("no line of a log was sent: %q", line)
-		case end.seq == 0:
-		case end.seq <= c.last:
+		case end.Seq == 0:
+		case end.Seq <= c.last:
 			c.repeats++
 			n++
 		default:
-			c.lines, c.last = append(c.lines, bytes.Clone(line)), end.seq
+			c.lines, c.last = append(c.lines, bytes.Clone(line)), end.Seq
 			n++
 		}
 	}
@@ -126,10 +130,9 @@ func shipTo(c *collector, change func(*LoggerConfig)) func(*LoggerConfig) {
 func hurry(l *Logger) *Logger { return hurryBy(l, 100) }
 
 func hurryBy(l *Logger, most int) *Logger {
-	l.ship.linger, l.ship.most, l.ship.limit = 0, most, most
-	l.ship.pause.short.InitialInterval, l.ship.pause.short.MaxInterval = 1e6, 1e7
-	l.ship.pause.long.InitialInterval, l.ship.pause.long.MaxInterval = 1e6, 1e7
-	l.ship.pause.reset()
+	l.ship.Linger, l.ship.Most, l.ship.Limit = 0, most, most
+	l.ship.Pauses.Short = retry.Policy{Initial: time.Millisecond, Max: 10 * time.Millisecond, Jitter: 0.5}
+	l.ship.Pauses.Long = l.ship.Pauses.Short
 	return l
 }
 
@@ -145,8 +148,8 @@ func (t token) Token(context.Context) (string, error) {
 func TestEveryLineReachesTheCollector(t *testing.T) {
 	c := newCollector(t)
 	c.answer = func(w http.ResponseWriter, r *http.Request, c *collector) bool {
-		if r.URL.Path != DefaultRemotePath || r.Header.Get("Authorization") != "Bearer secret" || r.Header.Get(headerAgent) != "agent-001" {
-			t.Errorf("request to %s of %q with %q", r.URL, r.Header.Get(headerAgent), r.Header.Get("Authorization"))
+		if r.URL.Path != DefaultRemotePath || r.Header.Get("Authorization") != "Bearer secret" || r.Header.Get(ship.HeaderAgent) != "agent-001" {
+			t.Errorf("request to %s of %q with %q", r.URL, r.Header.Get(ship.HeaderAgent), r.Header.Get("Authorization"))
 		}
 		return false
 	}
@@ -198,11 +201,11 @@ func TestADamagedCursorBeginsAnew(t *testing.T) {
 	path := logPath(t)
 	for run, damage := range []func() error{
 		func() error { return nil },
-		func() error { return os.Truncate(path+sentSuffix, 0) },
-		func() error { return os.WriteFile(path+sentSuffix, []byte(`{"to":"x","file_id":1e9`), 0o600) },
-		func() error { return os.Remove(path + sentSuffix) },
+		func() error { return os.Truncate(path+ship.SentSuffix, 0) },
+		func() error { return os.WriteFile(path+ship.SentSuffix, []byte(`{"to":"x","file_id":1e9`), 0o600) },
+		func() error { return os.Remove(path + ship.SentSuffix) },
 		func() error {
-			return os.WriteFile(path+sentSuffix, []byte(`{"to":"agent-001 `+c.url+DefaultRemotePath+`","file_id":"feedfacefeedface","seq":30,"offset":999999,"acked":30}`), 0o600)
+			return os.WriteFile(path+ship.SentSuffix, []byte(`{"to":"agent-001 `+c.url+DefaultRemotePath+`","file_id":"feedfacefeedface","seq":30,"offset":999999,"acked":30}`), 0o600)
 		},
 	} {
 		if err := damage(); err != nil {

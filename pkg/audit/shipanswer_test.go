@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
 
 // logTo opens a log that is sent to c, with n lines on disk.
@@ -64,10 +66,10 @@ func TestARefusedBatchIsKeptAside(t *testing.T) {
 	for _, status := range []int{400, 422, 413} {
 		c := newCollector(t)
 		c.answer = func(w http.ResponseWriter, r *http.Request, c *collector) bool {
-			if after := r.Header.Get(headerAfter); c.last == 100 && after != "100" && !strings.HasPrefix(after, "100:") {
+			if after := r.Header.Get(ship.HeaderAfter); c.last == 100 && after != "100" && !strings.HasPrefix(after, "100:") {
 				t.Errorf("the collector has line 100, and is told %q", after)
 			}
-			if strings.HasPrefix(r.Header.Get(headerKey), "101-") {
+			if strings.HasPrefix(r.Header.Get(ship.HeaderKey), "101-") {
 				c.refuse(w, status, "NO", 0)
 				return true
 			}
@@ -83,7 +85,7 @@ func TestARefusedBatchIsKeptAside(t *testing.T) {
 			want = 1
 		}
 		all := readAll(t, path)
-		kept, err := os.ReadFile(path + rejectedSuffix)
+		kept, err := os.ReadFile(path + ship.RejectedSuffix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,8 +132,8 @@ func TestOnlyTheCollectorsYesCounts(t *testing.T) {
 		func(w http.ResponseWriter) { w.Header().Set("Location", c.url+"/elsewhere"); w.WriteHeader(307) },
 		func(w http.ResponseWriter) { w.WriteHeader(404) },
 		func(w http.ResponseWriter) { w.WriteHeader(204) },
-		func(w http.ResponseWriter) { c.refuse(w, 409, codeBehind, 10) },
-		func(w http.ResponseWriter) { c.refuse(w, 409, codeBehind, math.MaxUint64) },
+		func(w http.ResponseWriter) { c.refuse(w, 409, ship.CodeBehind, 10) },
+		func(w http.ResponseWriter) { c.refuse(w, 409, ship.CodeBehind, math.MaxUint64) },
 	}
 	c.answer = func(w http.ResponseWriter, r *http.Request, c *collector) bool {
 		if r.URL.Path != DefaultRemotePath {
@@ -161,7 +163,7 @@ func TestACollectorThatLostItsDataGetsAllAgain(t *testing.T) {
 	c.set(func(w http.ResponseWriter, r *http.Request, c *collector) bool {
 		if c.last == 250 {
 			c.lines, c.last = c.lines[:30], 30
-			c.refuse(w, 409, codeBehind, 30)
+			c.refuse(w, 409, ship.CodeBehind, 30)
 			return true
 		}
 		return false
@@ -272,7 +274,7 @@ func TestAHangingCollectorHoldsUpNobody(t *testing.T) {
 		}
 		synctest.Wait()
 		stop(t, l)
-		if took := time.Since(begin); took > shipStopGrace+time.Second {
+		if took := time.Since(begin); took > ship.StopGrace+time.Second {
 			t.Errorf("Stop took %v", took)
 		}
 	})
@@ -301,11 +303,11 @@ func BenchmarkShip(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	for l.ship.step() >= 0 {
+	for l.ship.Step() >= 0 {
 	}
 	b.StopTimer()
 	if s := l.Stats().Remote; s.LagLines > 0 || s.Failures > 0 {
 		b.Fatalf("%+v", s)
 	}
-	l.ship.closeLines()
+	l.ship.CloseLines()
 }

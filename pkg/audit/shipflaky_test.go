@@ -19,6 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/server"
 )
@@ -117,7 +120,7 @@ func (f *flaky) wantAll(path string) ingest.AuditHead {
 	want := readAll(f.t, path)
 	i := 0
 	for line := range bytes.Lines(got) {
-		if end, ok := parseSealed(line); !ok || end.seq == 0 {
+		if end, ok := logfile.ParseEnd(line); !ok || end.Seq == 0 {
 			continue
 		}
 		if i < len(want) && string(line) != want[i].raw {
@@ -134,8 +137,8 @@ func (f *flaky) wantAll(path string) ingest.AuditHead {
 		f.t.Fatal(err)
 	}
 	for _, p := range []string{path, copied} {
-		rep, err := Verify(f.t.Context(), p, VerifyOptions{Known: []Mark{{Seq: head.Seq, Chain: head.Chain}}})
-		if err != nil || rep.Verdict != Intact {
+		rep, err := auditlog.Verify(f.t.Context(), p, auditlog.VerifyOptions{Known: []Mark{{Seq: head.Seq, Chain: head.Chain}}})
+		if err != nil || rep.Verdict != auditlog.Intact {
 			f.t.Errorf("%s against the server's mark: %+v %v", p, rep, err)
 		}
 	}
@@ -268,7 +271,7 @@ func TestAKilledAgentSendsEveryLine(t *testing.T) {
 			f.restart()
 		}
 		if round == 4 { // the cursor is lost
-			if err := os.Remove(path + sentSuffix); err != nil {
+			if err := os.Remove(path + ship.SentSuffix); err != nil {
 				t.Fatal(err)
 			}
 		}

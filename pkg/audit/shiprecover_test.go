@@ -5,10 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
 
 // writeFiles writes files of some 250 lines each to the log at path, and returns the rotated ones.
-func writeFiles(t *testing.T, path string, compress bool) []segment {
+func writeFiles(t *testing.T, path string, compress bool) []logfile.Segment {
 	t.Helper()
 	l := open(t, path, func(cfg *LoggerConfig) { cfg.MaxSizeMB, cfg.Compress = 1, compress })
 	l.Start()
@@ -21,7 +24,7 @@ func writeFiles(t *testing.T, path string, compress bool) []segment {
 	}
 	eventually(t, "the files are compressed", func() bool {
 		for _, f := range rotations(t, path) {
-			if f.compressed != compress {
+			if f.Compressed != compress {
 				return false
 			}
 		}
@@ -71,13 +74,13 @@ func TestAGapIsFilledWhenTheFileComesBack(t *testing.T) {
 	files := writeFiles(t, path, false)
 	aside := filepath.Join(t.TempDir(), "aside")
 	for i, step := range []func() error{
-		func() error { return os.Rename(files[0].path, aside) },
-		func() error { return os.Rename(aside, files[0].path) },
+		func() error { return os.Rename(files[0].Path, aside) },
+		func() error { return os.Rename(aside, files[0].Path) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Remove(path + sentSuffix); err != nil {
+		if err := os.Remove(path + ship.SentSuffix); err != nil {
 			t.Fatal(err)
 		}
 		f.send(path)
@@ -96,7 +99,7 @@ func TestABrokenFileIsToldAndPassed(t *testing.T) {
 	f := newFlaky(t)
 	path := logPath(t)
 	files := writeFiles(t, path, true)
-	if err := os.Truncate(files[1].path, 3000); err != nil {
+	if err := os.Truncate(files[1].Path, 3000); err != nil {
 		t.Fatal(err)
 	}
 	f.send(path)
@@ -149,8 +152,8 @@ func (c *collector) wantNumbers(last uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, line := range c.lines {
-		if end, _ := parseSealed(line); end.seq != uint64(i+1) {
-			c.t.Fatalf("line %d is %d", i+1, end.seq)
+		if end, _ := logfile.ParseEnd(line); end.Seq != uint64(i+1) {
+			c.t.Fatalf("line %d is %d", i+1, end.Seq)
 		}
 	}
 	if c.last != last {

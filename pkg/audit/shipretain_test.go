@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // unsentLog writes a log of some files of a MiB, more than MaxBackups, to path.
@@ -54,7 +57,7 @@ func TestFilesAreKeptUntilTheyAreSent(t *testing.T) {
 		t.Errorf("%d of %d files are left", len(left), len(files))
 	}
 	stop(t, l)
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 	for _, e := range ofType(readAll(t, path), EventAuditPruned) {
 		if e.Severity != SeverityInfo || e.Details["unsent_last_seq"] != nil {
 			t.Errorf("a file that was sent is told as lost: %+v", e)
@@ -75,7 +78,7 @@ func TestUnsentFilesPastTheCapGoAndAreTold(t *testing.T) {
 	c.set(nil)
 	eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
 	stop(t, l)
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 	all := readAll(t, path)
 	var lost []line
 	for _, e := range ofType(all, EventAuditPruned) {
@@ -97,9 +100,9 @@ func TestUnsentFilesPastTheCapGoAndAreTold(t *testing.T) {
 	c.wantAll(path)                                   // what is left, and the lines that say so
 }
 
-func rotations(t *testing.T, path string) []segment {
+func rotations(t *testing.T, path string) []logfile.Segment {
 	t.Helper()
-	files, err := rotatedFiles(path)
+	files, err := logfile.RotatedFiles(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +113,7 @@ func rotations(t *testing.T, path string) []segment {
 func TestAReplacedLogIsNoticed(t *testing.T) {
 	for name, replace := range map[string]func(path string) error{
 		"all of it":             func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
-		"all but the cursor":    func(path string) error { return removeAll(path, path+headSuffix) },
+		"all but the cursor":    func(path string) error { return removeAll(path, path+logfile.HeadSuffix) },
 		"a shorter one":         func(path string) error { return cutLines(path, 20) },
 		"one that grew further": func(path string) error { return cutLines(path, 45) },
 	} {
@@ -162,5 +165,5 @@ func cutLines(path string, n int) error {
 		return err
 	}
 	lines := strings.SplitAfter(string(b), "\n")
-	return errors.Join(os.WriteFile(path, []byte(strings.Join(lines[:n+1], "")), 0o600), os.Remove(path+headSuffix))
+	return errors.Join(os.WriteFile(path, []byte(strings.Join(lines[:n+1], "")), 0o600), os.Remove(path+logfile.HeadSuffix))
 }

@@ -53,13 +53,13 @@ func (l *Logger) spareLocked(e *Event) bool {
 	return l.mu.space == dire && e.Severity.Rank() < SeverityWarn.Rank() && !critical(e)
 }
 
-// At most urgentCopies critical events a minute are printed while the disk does not take the log.
+// urgentCopies is how many critical events a minute are copied to the diagnostics while the log cannot be written.
 const urgentCopies = 10
 
-// copyOut prints a critical event that may be in no file, for whoever reads the agent's output.
-func (l *Logger) copyOut(e *Event, details []byte) {
+// copyUrgent copies a critical event that may be in no file to the diagnostics.
+func (l *Logger) copyUrgent(e Event, details []byte) {
 	if l.cfg.Verbose {
-		return // printed already
+		return // copied already
 	}
 	now := time.Now()
 	l.mu.Lock()
@@ -70,6 +70,6 @@ func (l *Logger) copyOut(e *Event, details []byte) {
 	n := l.mu.urgent
 	l.mu.Unlock()
 	if n <= urgentCopies {
-		l.console.print(append([]byte("audit: not on disk: "), human(e, l.cfg.Redactor, details)...))
+		l.copyOut(e, details, "not on disk: ")
 	}
 }

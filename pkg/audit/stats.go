@@ -37,7 +37,7 @@ func (l *Logger) Stats() Stats {
 	s.DroppedByType = maps.Clone(s.DroppedByType)
 	s.LastSeq = l.mu.seq
 	s.Queued = s.Logged - s.Written - s.Dropped
-	s.Remote = l.ship.stats(l.mu.synced.seq)
+	s.Remote = l.ship.Stats(l.mu.synced.Seq)
 	return s
 }
 

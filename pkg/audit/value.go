@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/rediverio/sdk/internal/jsonx"
+	"github.com/rediverio/sdk/internal/redact"
 )
 
 // safeDetails writes the details, whatever is in them: a value whose methods panic costs the details, not the event.
@@ -66,8 +69,8 @@ func (enc *encoder) entry(key string, v any, depth int) {
 	enc.text(key, MaxIDBytes)
 	enc.buf = append(enc.buf, ':')
 	enc.key = key
-	if hidden(key, v) {
-		enc.buf = append(enc.buf, `"`+Redacted+`"`...)
+	if redact.Hides(key, v) {
+		enc.buf = append(enc.buf, `"`+redact.Marker+`"`...)
 		return
 	}
 	enc.value(v, depth)
@@ -163,7 +166,7 @@ func (enc *encoder) other(v any, depth int) {
 // list writes a slice or array. In the words of a command line it hides what follows a flag such as --token.
 func (enc *encoder) list(r reflect.Value, depth int) {
 	if r.Type().Elem().Kind() == reflect.Uint8 {
-		enc.buf = appendString(enc.buf, fmt.Sprintf("[%d bytes]", r.Len())) // no binary data in an audit log
+		enc.buf = jsonx.AppendPrintable(enc.buf, fmt.Sprintf("[%d bytes]", r.Len())) // no binary data in an audit log
 		return
 	}
 	if enc.deep(depth) {
@@ -184,9 +187,9 @@ func (enc *encoder) list(r reflect.Value, depth int) {
 		v := r.Index(i).Interface()
 		s, _ := v.(string)
 		if hide {
-			v = Redacted
+			v = redact.Marker
 		}
-		hide = secretFlag(s)
+		hide = redact.Flag(s)
 		enc.value(v, depth)
 	}
 	enc.buf = append(enc.buf, ']')

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // writeLog writes n events in files of some lines each, and returns the files' names in order.
@@ -27,20 +31,20 @@ func writeLog(t testing.TB, path string, n int, change func(*LoggerConfig)) []st
 
 func logFiles(t testing.TB, path string) []string {
 	t.Helper()
-	segs, err := segments(path)
+	segs, err := logfile.Segments(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, s := range segs {
-		names = append(names, s.name())
+		names = append(names, s.Name())
 	}
 	return names
 }
 
-func verify(t testing.TB, path string, opt VerifyOptions) *Report {
+func verify(t testing.TB, path string, opt auditlog.VerifyOptions) *auditlog.Report {
 	t.Helper()
-	rep, err := Verify(t.Context(), path, opt)
+	rep, err := auditlog.Verify(t.Context(), path, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,12 +56,12 @@ func TestALogOverManyFilesAndRunsIsIntact(t *testing.T) {
 	for range 3 {
 		writeLog(t, path, 20, nil)
 	}
-	rep := wantVerdict(t, path, Intact)
+	rep := wantVerdict(t, path, auditlog.Intact)
 	if rep.Events != 60 || rep.FirstSeq != 1 || rep.Head.Seq != 60 || len(rep.Files) < 4 || len(rep.Findings) != 0 {
 		t.Errorf("%+v", rep)
 	}
-	byDir := verify(t, filepath.Dir(path), VerifyOptions{Known: []Mark{rep.Head}})
-	if byDir.Verdict != Intact || byDir.Events != 60 {
+	byDir := verify(t, filepath.Dir(path), auditlog.VerifyOptions{Known: []Mark{rep.Head}})
+	if byDir.Verdict != auditlog.Intact || byDir.Events != 60 {
 		t.Errorf("by directory: %+v", byDir)
 	}
 }
@@ -86,14 +90,14 @@ func TestEveryChangedByteIsFoundInItsPlace(t *testing.T) {
 				if err := os.WriteFile(file, b, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				rep := verify(t, path, VerifyOptions{})
-				if rep.Verdict < Torn || len(rep.Findings) == 0 {
+				rep := verify(t, path, auditlog.VerifyOptions{})
+				if rep.Verdict < auditlog.Torn || len(rep.Findings) == 0 {
 					t.Fatalf("%s byte %d (line %d): %v", name, i, lineNo, rep.Verdict)
 				}
-				if rep.Verdict == Torn && !(name == names[len(names)-1] && i == len(whole)-1) {
+				if rep.Verdict == auditlog.Torn && !(name == names[len(names)-1] && i == len(whole)-1) {
 					t.Fatalf("%s byte %d (line %d) is called torn", name, i, lineNo)
 				}
-				if f := rep.Findings[0]; f.File != name || f.Line < lineNo || f.Line > lineNo+1 || f.Line > lineNo && whole[i] != '\n' && f.Kind != KindMissing {
+				if f := rep.Findings[0]; f.File != name || f.Line < lineNo || f.Line > lineNo+1 || f.Line > lineNo && whole[i] != '\n' && f.Kind != auditlog.KindMissing {
 					t.Fatalf("%s byte %d (line %d): found %v", name, i, lineNo, rep.Findings)
 				}
 			}
@@ -105,7 +109,7 @@ func TestEveryChangedByteIsFoundInItsPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantVerdict(t, path, Intact)
+	wantVerdict(t, path, auditlog.Intact)
 }
 
 // Each edit of the lines of a file, and what Verify calls it.
@@ -116,22 +120,22 @@ func TestVerifyMatrix(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		edit func([]byte) []byte
-		want Verdict
-		kind Kind
+		want auditlog.Verdict
+		kind auditlog.Kind
 		line int // of the finding; 0: any
 	}{
-		{"edit", func(b []byte) []byte { return bytes.Replace(b, []byte("semgrep"), []byte("gitleak"), 1) }, Tampered, KindAltered, 2},
-		{"delete", lines(func(l [][]byte) [][]byte { return slices.Delete(l, 3, 4) }), Missing, KindMissing, 4},
-		{"delete three", lines(func(l [][]byte) [][]byte { return slices.Delete(l, 3, 6) }), Missing, KindMissing, 4},
-		{"swap", lines(func(l [][]byte) [][]byte { l[3], l[4] = l[4], l[3]; return l }), Tampered, KindMissing, 4},
-		{"repeat", lines(func(l [][]byte) [][]byte { return slices.Insert(l, 4, l[3]) }), Tampered, KindMisplaced, 5},
-		{"add", lines(func(l [][]byte) [][]byte { return slices.Insert(l, 4, []byte("{\"seq\":1}\n")) }), Tampered, KindForeign, 5},
-		{"cut the header", lines(func(l [][]byte) [][]byte { return l[1:] }), Missing, "", 1},
-		{"cut the trailer", lines(func(l [][]byte) [][]byte { return l[:len(l)-1] }), Missing, KindMissing, 0},
-		{"cut the last lines", lines(func(l [][]byte) [][]byte { return l[:len(l)-3] }), Missing, KindMissing, 0},
-		{"empty", func([]byte) []byte { return nil }, Missing, KindMissing, 0},
-		{"half", func(b []byte) []byte { return b[:len(b)/2] }, Tampered, "", 0},
-		{"zeros", func(b []byte) []byte { clear(b[len(b)/2:]); return b }, Tampered, "", 0},
+		{"edit", func(b []byte) []byte { return bytes.Replace(b, []byte("semgrep"), []byte("gitleak"), 1) }, auditlog.Tampered, auditlog.KindAltered, 2},
+		{"delete", lines(func(l [][]byte) [][]byte { return slices.Delete(l, 3, 4) }), auditlog.Missing, auditlog.KindMissing, 4},
+		{"delete three", lines(func(l [][]byte) [][]byte { return slices.Delete(l, 3, 6) }), auditlog.Missing, auditlog.KindMissing, 4},
+		{"swap", lines(func(l [][]byte) [][]byte { l[3], l[4] = l[4], l[3]; return l }), auditlog.Tampered, auditlog.KindMissing, 4},
+		{"repeat", lines(func(l [][]byte) [][]byte { return slices.Insert(l, 4, l[3]) }), auditlog.Tampered, auditlog.KindMisplaced, 5},
+		{"add", lines(func(l [][]byte) [][]byte { return slices.Insert(l, 4, []byte("{\"seq\":1}\n")) }), auditlog.Tampered, auditlog.KindForeign, 5},
+		{"cut the header", lines(func(l [][]byte) [][]byte { return l[1:] }), auditlog.Missing, "", 1},
+		{"cut the trailer", lines(func(l [][]byte) [][]byte { return l[:len(l)-1] }), auditlog.Missing, auditlog.KindMissing, 0},
+		{"cut the last lines", lines(func(l [][]byte) [][]byte { return l[:len(l)-3] }), auditlog.Missing, auditlog.KindMissing, 0},
+		{"empty", func([]byte) []byte { return nil }, auditlog.Missing, auditlog.KindMissing, 0},
+		{"half", func(b []byte) []byte { return b[:len(b)/2] }, auditlog.Tampered, "", 0},
+		{"zeros", func(b []byte) []byte { clear(b[len(b)/2:]); return b }, auditlog.Tampered, "", 0},
 	} {
 		for _, at := range []int{1, 0} { // a file in the middle, and the first one
 			path := logPath(t)
@@ -144,9 +148,9 @@ func TestVerifyMatrix(t *testing.T) {
 			if err := os.WriteFile(file, tc.edit(b), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			rep := verify(t, path, VerifyOptions{})
+			rep := verify(t, path, auditlog.VerifyOptions{})
 			if tc.name == "cut the header" && at == 0 {
-				tc.want = Tampered // without it nothing says what the log begins with
+				tc.want = auditlog.Tampered // without it nothing says what the log begins with
 			}
 			if rep.Verdict != tc.want || len(rep.Findings) == 0 || tc.kind != "" && rep.Findings[0].Kind != tc.kind || tc.line > 0 && (rep.Findings[0].Line != tc.line || rep.Findings[0].File != names[at]) {
 				t.Errorf("%s in file %d: %v, want %v, %s in line %d: %v", tc.name, at, rep.Verdict, tc.want, tc.kind, tc.line, rep.Findings)
@@ -169,8 +173,8 @@ func TestAFileThatIsGoneIsMissed(t *testing.T) {
 		if err := os.Remove(filepath.Join(filepath.Dir(path), names[which])); err != nil {
 			t.Fatal(err)
 		}
-		rep := wantVerdict(t, path, Missing)
-		if f := rep.Findings[0]; f.Kind != KindMissing || f.First == 0 || f.Last < f.First {
+		rep := wantVerdict(t, path, auditlog.Missing)
+		if f := rep.Findings[0]; f.Kind != auditlog.KindMissing || f.First == 0 || f.Last < f.First {
 			t.Errorf("file %d: %v", which, rep.Findings)
 		}
 	}
@@ -180,7 +184,7 @@ func TestAFileThatIsGoneIsMissed(t *testing.T) {
 func TestATailThatIsCutIsMissedByWhoKnowsTheHead(t *testing.T) {
 	path := logPath(t)
 	writeLog(t, path, 5, nil)
-	head := verify(t, path, VerifyOptions{}).Head
+	head := verify(t, path, auditlog.VerifyOptions{}).Head
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -189,14 +193,14 @@ func TestATailThatIsCutIsMissedByWhoKnowsTheHead(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Join(l[:len(l)-2], nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if rep := wantVerdict(t, path, Missing); rep.Findings[0].First != 4 || rep.Findings[0].Last != 5 {
+	if rep := wantVerdict(t, path, auditlog.Missing); rep.Findings[0].First != 4 || rep.Findings[0].Last != 5 {
 		t.Errorf("by the sidecar: %v", rep.Findings)
 	}
-	if err := os.Remove(path + headSuffix); err != nil {
+	if err := os.Remove(path + logfile.HeadSuffix); err != nil {
 		t.Fatal(err)
 	}
-	wantVerdict(t, path, Intact) // nothing on this host knows better
-	if rep := verify(t, path, VerifyOptions{Known: []Mark{head}}); rep.Verdict != Missing {
+	wantVerdict(t, path, auditlog.Intact) // nothing on this host knows better
+	if rep := verify(t, path, auditlog.VerifyOptions{Known: []Mark{head}}); rep.Verdict != auditlog.Missing {
 		t.Errorf("by a mark kept elsewhere: %v", rep.Verdict)
 	}
 }
@@ -213,8 +217,8 @@ func TestALogWrittenAnewIsFoundByMarkAndKey(t *testing.T) {
 	for range 2 { // over a restart
 		writeLog(t, path, 10, sign)
 	}
-	rep := verify(t, path, VerifyOptions{Key: &key})
-	if rep.Verdict != Intact || rep.Signed != 20 {
+	rep := verify(t, path, auditlog.VerifyOptions{Key: &key})
+	if rep.Verdict != auditlog.Intact || rep.Signed != 20 {
 		t.Fatalf("%+v", rep)
 	}
 	kept := rep.Head
@@ -231,17 +235,17 @@ func TestALogWrittenAnewIsFoundByMarkAndKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Remove(path + headSuffix); err != nil {
+	if err := os.Remove(path + logfile.HeadSuffix); err != nil {
 		t.Fatal(err)
 	}
 	writeLog(t, path, 25, nil) // the forger has no old key
-	if rep := verify(t, path, VerifyOptions{}); rep.Verdict != Intact {
+	if rep := verify(t, path, auditlog.VerifyOptions{}); rep.Verdict != auditlog.Intact {
 		t.Errorf("the forgery is not even whole: %+v", rep)
 	}
-	if rep := verify(t, path, VerifyOptions{Known: []Mark{kept}}); rep.Verdict != Tampered {
+	if rep := verify(t, path, auditlog.VerifyOptions{Known: []Mark{kept}}); rep.Verdict != auditlog.Tampered {
 		t.Errorf("by mark: %v", rep.Verdict)
 	}
-	if rep := verify(t, path, VerifyOptions{Key: &key}); rep.Verdict != Tampered || rep.Findings[0].Kind != KindUnsigned {
+	if rep := verify(t, path, auditlog.VerifyOptions{Key: &key}); rep.Verdict != auditlog.Tampered || rep.Findings[0].Kind != auditlog.KindUnsigned {
 		t.Errorf("by key: %v %v", rep.Verdict, rep.Findings)
 	}
 }
@@ -252,8 +256,8 @@ func TestPrunedFilesAreExplainedAndForgedPruningIsNot(t *testing.T) {
 	l := open(t, path, func(c *LoggerConfig) { c.MaxBackups = 2 })
 	l.sweep()
 	stop(t, l)
-	rep := wantVerdict(t, path, Intact)
-	if len(rep.Findings) != 1 || rep.Findings[0].Kind != KindPruned || len(rep.Files) != 3 || rep.FirstSeq == 1 {
+	rep := wantVerdict(t, path, auditlog.Intact)
+	if len(rep.Findings) != 1 || rep.Findings[0].Kind != auditlog.KindPruned || len(rep.Files) != 3 || rep.FirstSeq == 1 {
 		t.Errorf("%+v", rep)
 	}
 	// One more goes, with a line that looks like the others but is not in the chain.
@@ -264,10 +268,10 @@ func TestPrunedFilesAreExplainedAndForgedPruningIsNot(t *testing.T) {
 	if err := os.Remove(filepath.Join(filepath.Dir(path), left[0])); err != nil {
 		t.Fatal(err)
 	}
-	if rep := wantVerdict(t, path, Missing); rep.Findings[0].Kind != KindMissing {
+	if rep := wantVerdict(t, path, auditlog.Missing); rep.Findings[0].Kind != auditlog.KindMissing {
 		t.Errorf("%+v", rep.Findings)
 	}
-	segs, err := segments(path)
+	segs, err := logfile.Segments(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,11 +280,11 @@ func TestPrunedFilesAreExplainedAndForgedPruningIsNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(f, `{"timestamp":%q,"type":"audit_pruned","severity":"INFO","message":"","details":{"last_chain":%q},"v":1,"run_id":"x","seq":%d,"chain":"%064d"}`+"\n",
-		time.Now().Format(time.RFC3339), segs[0].header.Prev, rep.Head.Seq+1, 0)
+		time.Now().Format(time.RFC3339), segs[0].Header.Prev, rep.Head.Seq+1, 0)
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if rep := verify(t, path, VerifyOptions{}); rep.Verdict != Tampered || rep.Findings[0].Kind == KindPruned {
+	if rep := verify(t, path, auditlog.VerifyOptions{}); rep.Verdict != auditlog.Tampered || rep.Findings[0].Kind == auditlog.KindPruned {
 		t.Errorf("a forged prune record: %v %v", rep.Verdict, rep.Findings)
 	}
 }
@@ -297,7 +301,7 @@ func TestAnotherAgentsFileIsNoPartOfTheLog(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), mine[1]), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if rep := verify(t, path, VerifyOptions{}); rep.Verdict != Tampered && rep.Verdict != Missing {
+	if rep := verify(t, path, auditlog.VerifyOptions{}); rep.Verdict != auditlog.Tampered && rep.Verdict != auditlog.Missing {
 		t.Errorf("%v %v", rep.Verdict, rep.Findings)
 	}
 }
@@ -321,14 +325,14 @@ func FuzzVerify(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		rep, err := Verify(t.Context(), path, VerifyOptions{Key: &Key{1, fmt.Sprintf("%064d", 0)}})
+		rep, err := auditlog.Verify(t.Context(), path, auditlog.VerifyOptions{Key: &Key{Seq: 1, Secret: fmt.Sprintf("%064d", 0)}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rep.Verdict == Intact && rep.Events > 0 {
+		if rep.Verdict == auditlog.Intact && rep.Events > 0 {
 			t.Fatalf("lines without a signature are intact: %+v", rep)
 		}
-		l, err := NewLogger(&LoggerConfig{LogFile: path, Output: bytes.NewBuffer(nil)}) // and the log goes on from anything
+		l, err := NewLogger(&LoggerConfig{LogFile: path, Logger: slog.New(slog.DiscardHandler)}) // and the log goes on from anything
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +342,7 @@ func FuzzVerify(f *testing.F) {
 		if err := l.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if after := verify(t, path, VerifyOptions{}); rep.Verdict == Intact && after.Verdict != Intact {
+		if after := verify(t, path, auditlog.VerifyOptions{}); rep.Verdict == auditlog.Intact && after.Verdict != auditlog.Intact {
 			t.Fatalf("was %+v, is %+v", rep, after)
 		}
 	})

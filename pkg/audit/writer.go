@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // The pauses between attempts to write to a disk that takes nothing, doubling from the first to the last.
@@ -87,7 +89,7 @@ func (l *Logger) takePending() {
 	l.mu.Unlock()
 	for raw := l.io.raw; len(raw) > 0; {
 		n := bytes.IndexByte(raw, '\n')
-		l.io.out = l.io.seal.seal(l.io.out, raw[:n])
+		l.io.out = l.io.seal.Seal(l.io.out, raw[:n])
 		raw = raw[n+1:]
 	}
 	if cap(l.io.raw) > 1<<20 && len(l.io.raw) < cap(l.io.raw)/8 {
@@ -156,7 +158,7 @@ func (l *Logger) syncDue(force bool) bool {
 		return false
 	}
 	l.mu.Lock()
-	asked := l.mu.want > l.mu.synced.seq
+	asked := l.mu.want > l.mu.synced.Seq
 	l.mu.Unlock()
 	return force || asked ||
 		l.cfg.BufferSize > 0 && l.io.lines >= uint64(l.cfg.BufferSize) ||
@@ -175,7 +177,7 @@ func (l *Logger) syncOut() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.synced = l.io.file.syncedAt
-	l.ship.more()
+	l.ship.More()
 	l.mu.stats.Synced += l.io.lines
 	l.mu.spooled -= int64(l.io.written)
 	used := len(l.io.out)
@@ -245,18 +247,18 @@ func (l *Logger) settle(err error) {
 // writeHead brings the sidecars up to the last line on disk. They are advisory: an error costs evidence, no lines.
 func (l *Logger) writeHead() {
 	lf := l.io.file
-	m := lf.syncedAt.public()
+	m := lf.syncedAt.Mark()
 	l.mu.Lock()
 	s := &l.mu.stats
-	rec := headRecord{Seq: m.Seq, Chain: m.Chain, FileID: lf.id, Offset: lf.synced, Lost: l.mu.drops.total,
+	rec := logfile.Head{Seq: m.Seq, Chain: m.Chain, FileID: lf.id, Offset: lf.synced, Lost: l.mu.drops.total,
 		LostFirst: l.mu.drops.firstSeq, LostLast: l.mu.drops.lastSeq}
 	if s.Failing {
 		rec.Lost += s.Logged - s.Synced - s.Dropped
 	}
 	l.mu.Unlock()
-	err := writeRecord(l.io.head, rec)
+	err := logfile.WriteRecord(l.io.head, rec)
 	if l.io.key != nil && err == nil {
-		err = writeRecord(l.io.key.f, l.io.seal.key.public())
+		err = logfile.WriteRecord(l.io.key.File, l.io.seal.Key.Key())
 	}
 	if err != nil && !l.io.headFails {
 		l.complain(fmt.Sprintf("the head of the log is not written: %v", err))

@@ -1,28 +1,31 @@
-package audit
+package ship
 
 import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
-// rejectedSuffix is what the name of the file of refused lines has over the log's.
-const rejectedSuffix = ".rejected"
+// RejectedSuffix is what the name of the file of refused lines has over the log's.
+const RejectedSuffix = ".rejected"
 
 // maxRejectedBytes bounds that file. A collector that refuses more than this refuses everything, and is waited for.
 const maxRejectedBytes = 64 << 20
 
 // reject keeps the batch in a file beside the log, where somebody may look at it, and goes on behind it: what follows must
 // not wait for lines that will never be taken.
-func (s *shipper) reject(a answer) error {
+func (s *Shipper) reject(a answer) error {
 	b := s.batch
-	f, err := os.OpenFile(s.path+rejectedSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND|openFlags, 0o600)
+	f, err := os.OpenFile(s.path+RejectedSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND|logfile.OpenFlags, 0o600)
 	if err != nil {
 		return err
 	}
 	fi, err := f.Stat()
 	if err == nil {
-		err = makePrivate(f, fi.Mode())
+		err = logfile.MakePrivate(f, fi.Mode())
 	}
 	if err == nil && fi.Size()+int64(len(b.raw)) > maxRejectedBytes {
 		err = fmt.Errorf("%s has %d bytes, and takes up to %d: see what is wrong with these lines, and remove it", f.Name(), fi.Size(), maxRejectedBytes)
@@ -37,8 +40,8 @@ func (s *shipper) reject(a answer) error {
 		return err
 	}
 	s.advance(false)
-	s.note(func(st *RemoteStats) { st.Rejected += uint64(b.lines) })
-	s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "The collector refuses lines of the log; they are kept aside",
+	s.note(func(st *Stats) { st.Rejected += uint64(b.lines) })
+	s.cfg.Record(event.Event{Type: logfile.EventError, Severity: event.Critical, Message: "The collector refuses lines of the log; they are kept aside",
 		Error: a.err.Error(), Details: map[string]any{"first_seq": b.first, "last_seq": b.last.Seq, "lines": b.lines, "status": a.status}})
 	return nil
 }

@@ -1,4 +1,4 @@
-package audit
+package auditlog
 
 import (
 	"context"
@@ -9,21 +9,24 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // Filter says which events of a log Query returns, and in which order. What is set narrows; the zero value is every
 // event, oldest first.
 type Filter struct {
-	Since, Until time.Time   // events of Since and later, and before Until; zero: no bound
-	Types        []EventType // one of these; empty: any but audit_opened and audit_rotated, which only begin and end files
-	Severity     Severity    // this or worse; empty: any
-	JobID        string      // empty: any
-	ReportID     string      // empty: any
-	Text         string      // somewhere in the event, its details included, in upper or lower case; empty: any
-	After        uint64      // lines with a higher number, see Line.Seq: to go on where a query ended; 0: all
-	Limit        int         // events at most; 0: all
-	Newest       bool        // newest first
-	Follow       bool        // at the end wait for more, until the context ends; not with Newest
+	Since, Until time.Time      // events of Since and later, and before Until; zero: no bound
+	Types        []event.Type   // one of these; empty: any but audit_opened and audit_rotated, which only begin and end files
+	Severity     event.Severity // this or worse; empty: any
+	JobID        string         // empty: any
+	ReportID     string         // empty: any
+	Text         string         // somewhere in the event, its details included, in upper or lower case; empty: any
+	After        uint64         // lines with a higher number, see Line.Seq: to go on where a query ended; 0: all
+	Limit        int            // events at most; 0: all
+	Newest       bool           // newest first
+	Follow       bool           // at the end wait for more, until the context ends; not with Newest
 }
 
 // Validate returns every field that makes no sense, in one error.
@@ -36,7 +39,7 @@ func (f Filter) Validate() error {
 	if slices.Contains(f.Types, "") {
 		add("Types: one is empty")
 	}
-	if !slices.Contains([]Severity{"", SeverityDebug, SeverityInfo, SeverityWarn, SeverityError, SeverityCritical}, f.Severity) {
+	if !slices.Contains([]event.Severity{"", event.Debug, event.Info, event.Warn, event.Error, event.Critical}, f.Severity) {
 		add("Severity: %q is none of DEBUG, INFO, WARN, ERROR, CRITICAL", f.Severity)
 	}
 	if f.Limit < 0 {
@@ -50,7 +53,7 @@ func (f Filter) Validate() error {
 
 // Line is an event as it stands in a log.
 type Line struct {
-	Event Event
+	Event event.Event
 	Seq   uint64 // its number; 0: the line has none, as begin and end of a file
 	File  string // name of its file
 	Raw   []byte // the line without its newline; the caller's own
@@ -117,7 +120,7 @@ func newQuery(path string, f Filter) (*query, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
-	path, err := logFilePath(path)
+	path, err := logfile.FilePath(path)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func newQuery(path string, f Filter) (*query, error) {
 }
 
 func (q *query) run(ctx context.Context) error {
-	segs, err := segments(q.path)
+	segs, err := logfile.Segments(q.path)
 	if err != nil {
 		return fmt.Errorf("read the audit log: %w", err)
 	}
@@ -154,13 +157,13 @@ const clockSlack = time.Hour
 
 // tooOld reports whether a file ended well before Since, so that it need not be read. Its name and its modification time
 // must agree, as for retention.
-func (q *query) tooOld(s *segment) bool {
+func (q *query) tooOld(s *logfile.Segment) bool {
 	before := q.f.Since.Add(-clockSlack)
-	return !q.f.Since.IsZero() && !s.stamp.IsZero() && s.stamp.Before(before) && s.info.ModTime().Before(before)
+	return !q.f.Since.IsZero() && !s.Stamp.IsZero() && s.Stamp.Before(before) && s.Info.ModTime().Before(before)
 }
 
 // take gives the caller the line b if it matches. A line of which b is only a part counts as skipped.
-func (q *query) take(b []byte, file *segment, offset int64, whole bool) error {
+func (q *query) take(b []byte, file *logfile.Segment, offset int64, whole bool) error {
 	var l Line
 	wanted, ok := false, false
 	if whole {
@@ -168,13 +171,13 @@ func (q *query) take(b []byte, file *segment, offset int64, whole bool) error {
 	}
 	if !ok {
 		if q.skipped.Lines++; q.skipped.Lines == 1 {
-			q.skipped.File, q.skipped.Offset = file.name(), offset
+			q.skipped.File, q.skipped.Offset = file.Name(), offset
 		}
 	}
 	if !ok || !wanted || l.Seq > 0 && q.repeats.seen(l.Raw) {
 		return nil
 	}
-	l.File = file.name()
+	l.File = file.Name()
 	if !q.yield(l) {
 		return errBroken
 	}
@@ -185,8 +188,8 @@ func (q *query) take(b []byte, file *segment, offset int64, whole bool) error {
 }
 
 // unreadable notes a file of which the rest cannot be read. One that is gone was deleted by age or number.
-func (q *query) unreadable(s *segment, err error) {
+func (q *query) unreadable(s *logfile.Segment, err error) {
 	if !errors.Is(err, os.ErrNotExist) {
-		q.skipped.Files = append(q.skipped.Files, s.name())
+		q.skipped.Files = append(q.skipped.Files, s.Name())
 	}
 }

@@ -1,4 +1,4 @@
-package audit
+package ship
 
 import (
 	"encoding/json"
@@ -7,15 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// sentSuffix is what the name of the cursor's file has over the log's.
-const sentSuffix = ".sent"
+// SentSuffix is what the name of the cursor's file has over the log's.
+const SentSuffix = ".sent"
 
 // shipCursor is how far the collector has the log. It may be behind, never ahead.
 type shipCursor struct {
 	To string `json:"to"` // agent and collector: for another one, all begins anew
-	cursor
+	logfile.Cursor
 	Acked uint64 `json:"acked"` // the last line that the collector took; less than Seq when lines behind it were refused
 }
 
@@ -24,30 +26,30 @@ const maxCursorBytes = 8 << 10
 
 // load reads the cursor. One that is not there, is damaged, or names lines that the log does not have begins anew:
 // lines that come twice do no harm.
-func (s *shipper) load() {
+func (s *Shipper) load() {
 	s.at = shipCursor{To: s.to}
-	defer s.note(func(*RemoteStats) {})
-	f, err := os.OpenFile(s.path+sentSuffix, os.O_RDONLY|openFlags, 0)
+	defer s.note(func(*Stats) {})
+	f, err := os.OpenFile(s.path+SentSuffix, os.O_RDONLY|logfile.OpenFlags, 0)
 	if err != nil {
 		return
 	}
 	defer func() { _ = f.Close() }() // only read
 	var at shipCursor
 	b, err := io.ReadAll(io.LimitReader(f, maxCursorBytes))
-	if err != nil || json.Unmarshal(b, &at) != nil || at.To != s.to || at.Acked > at.Seq || at.Offset < 0 || at.Seq > s.log.Head().Seq {
+	if err != nil || json.Unmarshal(b, &at) != nil || at.To != s.to || at.Acked > at.Seq || at.Offset < 0 || at.Seq > s.cfg.Head() {
 		return
 	}
 	s.at = at
 }
 
 // save replaces the file as a whole, so that no crash leaves half of one.
-func (s *shipper) save() error {
+func (s *Shipper) save() error {
 	b, err := json.Marshal(s.at)
 	if err != nil {
 		return err
 	}
-	path := s.path + sentSuffix
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|openFlags, 0o600)
+	path := s.path + SentSuffix
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|logfile.OpenFlags, 0o600)
 	if err != nil {
 		return err
 	}
@@ -61,12 +63,12 @@ func (s *shipper) save() error {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return err
 	}
-	syncDir(filepath.Dir(path))
+	logfile.SyncDir(filepath.Dir(path))
 	return nil
 }
 
-// RemoteStats is how far the collector of RemoteEndpoint has the log.
-type RemoteStats struct {
+// Stats is how far the collector of RemoteEndpoint has the log.
+type Stats struct {
 	SentSeq  uint64        // the collector has, or refused, every line up to this one
 	AckedSeq uint64        // the last line it took
 	Lines    uint64        // taken in this run, lines sent again included
@@ -85,17 +87,17 @@ type RemoteStats struct {
 	oldest time.Time
 }
 
-func (s *shipper) note(f func(*RemoteStats)) {
+func (s *Shipper) note(f func(*Stats)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(&s.mu.stats)
 	s.mu.stats.SentSeq, s.mu.stats.AckedSeq = s.at.Seq, s.at.Acked
 }
 
-// stats returns the numbers of this moment, for a log that is on disk up to line synced.
-func (s *shipper) stats(synced uint64) RemoteStats {
+// Stats returns the numbers of this moment, for a log that is on disk up to line synced.
+func (s *Shipper) Stats(synced uint64) Stats {
 	if s == nil {
-		return RemoteStats{}
+		return Stats{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

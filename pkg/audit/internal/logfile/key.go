@@ -1,4 +1,4 @@
-package audit
+package logfile
 
 import (
 	"crypto/hmac"
@@ -28,11 +28,11 @@ func CreateKey(path string) (Key, error) {
 		return Key{}, err
 	}
 	k := Key{Seq: 1, Secret: hex.EncodeToString(secret)}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|OpenFlags, 0o600)
 	if err != nil {
 		return Key{}, fmt.Errorf("create the key of the audit log: %w", err)
 	}
-	err = writeRecord(f, k)
+	err = WriteRecord(f, k)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -43,15 +43,15 @@ func CreateKey(path string) (Key, error) {
 }
 
 // sealKey is the key of one line; it only ever goes forward.
-type sealKey struct {
-	seq    uint64
+type SealKey struct {
+	Seq    uint64
 	secret [sha256.Size]byte
 }
 
-func newSealKey(k Key) (*sealKey, error) {
-	s := &sealKey{seq: k.Seq}
+func NewSealKey(k Key) (*SealKey, error) {
+	s := &SealKey{Seq: k.Seq}
 	n, err := hex.Decode(s.secret[:], []byte(k.Secret[:min(len(k.Secret), 2*sha256.Size)]))
-	if err != nil || n != sha256.Size || len(k.Secret) != 2*sha256.Size || k.Seq == 0 || k.Seq > maxSeq {
+	if err != nil || n != sha256.Size || len(k.Secret) != 2*sha256.Size || k.Seq == 0 || k.Seq > MaxSeq {
 		return nil, errors.New("the key of the audit log: want seq and 32 bytes in hex")
 	}
 	return s, nil
@@ -61,18 +61,18 @@ func newSealKey(k Key) (*sealKey, error) {
 // steps of a verifier after its first.
 const (
 	maxEvolve = 1 << 30
-	maxGap    = 1 << 20
+	MaxGap    = 1 << 20
 )
 
-// forward makes s the key of line seq. It cannot go back, and does not go far beyond reason.
-func (s *sealKey) forward(seq uint64) bool {
-	if seq < s.seq || seq-s.seq > maxEvolve {
+// Forward makes s the key of line seq. It cannot go back, and does not go far beyond reason.
+func (s *SealKey) Forward(seq uint64) bool {
+	if seq < s.Seq || seq-s.Seq > maxEvolve {
 		return false
 	}
 	const next = "audit key of the next line\n"
 	var buf [len(next) + sha256.Size]byte
 	copy(buf[:], next)
-	for ; s.seq < seq; s.seq++ {
+	for ; s.Seq < seq; s.Seq++ {
 		copy(buf[len(next):], s.secret[:])
 		s.secret = sha256.Sum256(buf[:])
 	}
@@ -80,8 +80,8 @@ func (s *sealKey) forward(seq uint64) bool {
 }
 
 // mac returns the signature of line seq; nil when its key is gone.
-func (s *sealKey) mac(seq uint64, prev *chainText, line []byte) []byte {
-	if !s.forward(seq) {
+func (s *SealKey) MAC(seq uint64, prev *ChainText, line []byte) []byte {
+	if !s.Forward(seq) {
 		return nil
 	}
 	h := hmac.New(sha256.New, s.secret[:])
@@ -90,39 +90,39 @@ func (s *sealKey) mac(seq uint64, prev *chainText, line []byte) []byte {
 	return h.Sum(nil)
 }
 
-func (s *sealKey) public() Key { return Key{s.seq, hex.EncodeToString(s.secret[:])} }
+func (s *SealKey) Key() Key { return Key{s.Seq, hex.EncodeToString(s.secret[:])} }
 
 // keyFile keeps the key of the next line on disk. A key on disk that is behind is no harm: it goes forward again.
-type keyFile struct{ f *os.File }
+type KeyFile struct{ File *os.File }
 
-func openKeyFile(path string) (*keyFile, *sealKey, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|openFlags, 0)
+func OpenKeyFile(path string) (*KeyFile, *SealKey, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|OpenFlags, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the key of the audit log: %w", err)
 	}
 	var k Key
-	err = readRecord(f, &k)
-	var s *sealKey
+	err = ReadRecord(f, &k)
+	var s *SealKey
 	if err == nil {
-		s, err = newSealKey(k)
+		s, err = NewSealKey(k)
 	}
 	if err == nil {
 		fi, serr := f.Stat()
 		if err = serr; err == nil {
-			err = makePrivate(f, fi.Mode())
+			err = MakePrivate(f, fi.Mode())
 		}
 	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
 	}
-	return &keyFile{f}, s, nil
+	return &KeyFile{f}, s, nil
 }
 
 // recordBytes is the length of a sidecar: a sector, so that no crash leaves half of one.
 const recordBytes = 512
 
 // writeRecord writes v over what f held: one line of JSON, filled up with spaces.
-func writeRecord(f *os.File, v any) error {
+func WriteRecord(f *os.File, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func writeRecord(f *os.File, v any) error {
 }
 
 // readRecord reads what writeRecord wrote.
-func readRecord(f *os.File, v any) error {
+func ReadRecord(f *os.File, v any) error {
 	rec := make([]byte, recordBytes)
 	if _, err := f.ReadAt(rec, 0); err != nil {
 		return err

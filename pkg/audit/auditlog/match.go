@@ -1,4 +1,4 @@
-package audit
+package auditlog
 
 import (
 	"bytes"
@@ -6,6 +6,10 @@ import (
 	"hash/maphash"
 	"slices"
 	"time"
+
+	"github.com/rediverio/sdk/internal/jsonx"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // matcher holds lines against a Filter.
@@ -20,30 +24,30 @@ type matcher struct {
 }
 
 func newMatcher(f *Filter) matcher {
-	m := matcher{f: f, text: bytes.ToLower(appendEscaped(nil, f.Text))}
+	m := matcher{f: f, text: bytes.ToLower(unquoted(f.Text))}
 	m.startAfter(f.After)
 	for _, id := range []string{f.JobID, f.ReportID} {
 		if id != "" {
-			m.ids = append(m.ids, appendString(nil, id))
+			m.ids = append(m.ids, jsonx.AppendPrintable(nil, id))
 		}
 	}
 	for _, t := range f.Types {
-		m.types = append(m.types, appendString(nil, string(t)))
-		m.files = m.files || t == EventAuditOpened || t == EventAuditRotated
+		m.types = append(m.types, jsonx.AppendPrintable(nil, string(t)))
+		m.files = m.files || t == logfile.EventOpened || t == logfile.EventRotated
 	}
 	return m
 }
 
 // line decodes b, a whole line with its newline, if it is wanted. ok is false when it is no event.
 func (m *matcher) line(b []byte) (l Line, wanted, ok bool) {
-	if len(b) > MaxLineBytes {
+	if len(b) > logfile.MaxLineBytes {
 		return Line{}, false, false
 	}
-	end, ours := parseSealed(b)
-	if !m.after(end.seq) || ours && (end.seq == 0 && !m.files || !m.mayMatch(&end)) {
+	end, ours := logfile.ParseEnd(b)
+	if !m.after(end.Seq) || ours && (end.Seq == 0 && !m.files || !m.mayMatch(&end)) {
 		return Line{}, false, true
 	}
-	return m.decode(bytes.TrimSuffix(b, []byte("\n")), end.seq, ours)
+	return m.decode(bytes.TrimSuffix(b, []byte("\n")), end.Seq, ours)
 }
 
 func (m *matcher) decode(b []byte, seq uint64, ours bool) (l Line, wanted, ok bool) {
@@ -75,8 +79,8 @@ func (m *matcher) after(seq uint64) bool {
 const versionOpen = `,"v":`
 
 // mayMatch looks at the bytes of a line that the log wrote, because to decode it costs ten times as much.
-func (m *matcher) mayMatch(end *sealed) bool {
-	b := end.said
+func (m *matcher) mayMatch(end *logfile.LineEnd) bool {
+	b := end.Signed
 	for _, id := range m.ids {
 		if !bytes.Contains(b, id) {
 			return false
@@ -105,7 +109,7 @@ func (m *matcher) inTime(t time.Time) bool {
 	return !t.Before(m.f.Since) && (m.f.Until.IsZero() || t.Before(m.f.Until))
 }
 
-func (m *matcher) event(e *Event) bool {
+func (m *matcher) event(e *event.Event) bool {
 	f := m.f
 	return m.inTime(e.Timestamp) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) &&
@@ -145,4 +149,10 @@ func (r *repeats) seen(line []byte) bool {
 	}
 	r.known[h] = true
 	return false
+}
+
+// unquoted returns s as it stands inside a string of a line.
+func unquoted(s string) []byte {
+	b := jsonx.AppendPrintable(nil, s)
+	return b[1 : len(b)-1]
 }

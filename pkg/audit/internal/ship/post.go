@@ -1,4 +1,4 @@
-package audit
+package ship
 
 import (
 	"bytes"
@@ -13,9 +13,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/internal/httpx"
+	"github.com/rediverio/sdk/internal/retry"
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // outcome is what a collector's answer means for a batch.
@@ -42,28 +44,28 @@ type answer struct {
 }
 
 // event is what the log says of an answer that makes sending pause.
-func (a *answer) event(acked uint64) Event {
-	e := Event{Type: EventAuditError, Severity: SeverityCritical, Error: a.err.Error(),
+func (a *answer) event(acked uint64) event.Event {
+	e := event.Event{Type: logfile.EventError, Severity: event.Critical, Error: a.err.Error(),
 		Details: map[string]any{"status": a.status, "acked_seq": acked}}
 	e.Message = "The collector has another history of this log: one of them was changed; sending pauses"
 	if a.outcome == unauthorized {
-		e.Type, e.Message = EventAuthFailed, "The collector of the audit log refuses the credentials; sending pauses"
+		e.Type, e.Message = event.AuthFailed, "The collector of the audit log refuses the credentials; sending pauses"
 	}
 	return e
 }
 
 // The headers of a request beside those that net/http knows. See docs/formats.md.
 const (
-	headerAgent = "X-Agent-ID"
-	headerKey   = "Idempotency-Key"
-	headerAfter = "X-Audit-After" // the line that the collector has, and what its chain value is in the log now
+	HeaderAgent = "X-Agent-ID"
+	HeaderKey   = "Idempotency-Key"
+	HeaderAfter = "X-Audit-After" // the line that the collector has, and what its chain value is in the log now
 )
 
 // maxAnswerBytes bounds what is read of an answer.
 const maxAnswerBytes = 64 << 10
 
 // post sends a batch.
-func (s *shipper) post(b *batch) answer {
+func (s *Shipper) post(b *batch) answer {
 	ctx, cancel := context.WithTimeout(s.ctx, sendTimeout)
 	defer cancel()
 	rq, err := s.request(ctx, b)
@@ -83,10 +85,10 @@ func (s *shipper) post(b *batch) answer {
 	if err != nil && resp.StatusCode/100 == 2 {
 		return answer{outcome: again, err: fmt.Errorf("read the collector's answer: %w", err)}
 	}
-	return judge(resp, body, b)
+	return s.classify(resp, body, b)
 }
 
-func (s *shipper) request(ctx context.Context, b *batch) (*http.Request, error) {
+func (s *Shipper) request(ctx context.Context, b *batch) (*http.Request, error) {
 	if b.body == nil {
 		b.body = codec.Compress(nil, b.raw, 3)
 	}
@@ -94,7 +96,7 @@ func (s *shipper) request(ctx context.Context, b *batch) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	if source := s.log.cfg.RemoteToken; source != nil {
+	if source := s.cfg.Token; source != nil {
 		token, err := source.Token(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("token of the collector: %w", err)
@@ -109,16 +111,17 @@ func (s *shipper) request(ctx context.Context, b *batch) (*http.Request, error) 
 	rq.Header.Set("Content-Type", "application/x-ndjson")
 	rq.Header.Set("Content-Encoding", codec.Zstd)
 	rq.Header.Set("Accept", "application/json")
-	rq.Header.Set(headerAgent, s.log.cfg.AgentID)
-	rq.Header.Set(headerKey, fmt.Sprintf("%d-%d-%x", b.first, b.last.Seq, sum[:16]))
-	rq.Header.Set(headerAfter, after)
+	rq.Header.Set(HeaderAgent, s.cfg.AgentID)
+	rq.Header.Set(HeaderKey, fmt.Sprintf("%d-%d-%x", b.first, b.last.Seq, sum[:16]))
+	rq.Header.Set(HeaderAfter, after)
 	return rq, nil
 }
 
-// judge reads the answer to b. Whatever is not in the protocol is a collector that is not there, e.g. a proxy's page.
-func judge(resp *http.Response, body []byte, b *batch) answer {
-	a := answer{outcome: again, status: resp.StatusCode, after: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
-	var said struct {
+// classify evaluates the answer to b. An answer that is not of the protocol, such as the page of a proxy, means that the
+// collector was not reached.
+func (s *Shipper) classify(resp *http.Response, raw []byte, b *batch) answer {
+	a := answer{outcome: again, status: resp.StatusCode, after: httpx.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), maxRetryAfter)}
+	var body struct {
 		Seq   uint64 `json:"seq"`
 		Error struct {
 			Code, Message string
@@ -127,75 +130,65 @@ func judge(resp *http.Response, body []byte, b *batch) answer {
 			}
 		} `json:"error"`
 	}
-	broken := json.Unmarshal(body, &said)
+	broken := json.Unmarshal(raw, &body)
 	if resp.StatusCode/100 == 2 {
 		switch {
 		case broken != nil:
 			a.err = fmt.Errorf("the collector's answer is none: %w", broken)
-		case said.Seq < b.last.Seq:
-			a.err = fmt.Errorf("the collector says it has line %d, and got %d", said.Seq, b.last.Seq)
+		case body.Seq < b.last.Seq:
+			a.err = fmt.Errorf("the collector says it has line %d, and got %d", body.Seq, b.last.Seq)
 		default:
 			a.outcome = taken
 		}
 		return a
 	}
-	message, _ := clip(redact(said.Error.Message), 512)
+	message, _ := logfile.Clip(s.cfg.Redact(body.Error.Message), 512)
 	a.err = fmt.Errorf("collector: %d %s %s", resp.StatusCode, http.StatusText(resp.StatusCode), message)
-	switch resp.StatusCode {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	switch httpx.Classify(resp.StatusCode) {
+	case httpx.Unauthorized:
 		a.outcome = unauthorized
-	case http.StatusRequestEntityTooLarge:
+	case httpx.TooLarge:
 		a.outcome = tooLarge
-	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		a.outcome = refused
-	case http.StatusConflict:
+	case httpx.Rejected:
+		if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity {
+			a.outcome = refused // any other is not an answer of the protocol: the collector is elsewhere
+		}
+	case httpx.Conflict:
 		a.outcome = forked
-		if said.Error.Code == codeBehind && said.Error.Details.Seq != nil {
-			a.outcome, a.seq = behind, *said.Error.Details.Seq
+		if body.Error.Code == CodeBehind && body.Error.Details.Seq != nil {
+			a.outcome, a.seq = behind, *body.Error.Details.Seq
 		}
 	}
 	return a
 }
 
-// codeBehind is the code of a 409 that asks for earlier lines.
-const codeBehind = "AUDIT_BEHIND"
+// CodeBehind is the code of a 409 that asks for earlier lines.
+const CodeBehind = "AUDIT_BEHIND"
 
-// maxRetryAfter caps what a collector may ask to wait.
+// maxRetryAfter is the longest wait that a collector may ask for.
 const maxRetryAfter = 15 * time.Minute
 
-// retryAfter reads seconds or an HTTP date; anything else, and the past, is 0.
-func retryAfter(v string, now time.Time) time.Duration {
-	if n, err := strconv.ParseUint(v, 10, 32); err == nil {
-		return min(time.Duration(n)*time.Second, maxRetryAfter)
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return min(max(t.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
+// Pauses are the waits after failures in a row.
+type Pauses struct {
+	Short, Long retry.Policy // for a collector that recovers by itself, and for one that needs an operator
+	failures    map[bool]int // in a row, by whether an operator is needed
 }
 
-// pauses are the waits after failures, doubling, each ±50 %.
-type pauses struct {
-	short *backoff.ExponentialBackOff // the collector will be back
-	long  *backoff.ExponentialBackOff // somebody has to do something
-}
-
-func newPauses() pauses {
-	from := func(first, last time.Duration) *backoff.ExponentialBackOff {
-		return backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMaxInterval(last),
-			backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
+func newPauses() Pauses {
+	return Pauses{
+		Short:    retry.Policy{Initial: time.Second, Max: 2 * time.Minute, Jitter: 0.5},
+		Long:     retry.Policy{Initial: 30 * time.Second, Max: 15 * time.Minute, Jitter: 0.5},
+		failures: map[bool]int{},
 	}
-	return pauses{from(time.Second, 2*time.Minute), from(30*time.Second, 15*time.Minute)}
 }
 
-func (p pauses) next(o outcome) time.Duration {
-	if o == unauthorized || o == forked {
-		return p.long.NextBackOff()
+func (p *Pauses) next(o outcome) time.Duration {
+	operator := o == unauthorized || o == forked
+	p.failures[operator]++
+	if operator {
+		return p.Long.Delay(p.failures[operator])
 	}
-	return p.short.NextBackOff()
+	return p.Short.Delay(p.failures[operator])
 }
 
-func (p pauses) reset() {
-	p.short.Reset()
-	p.long.Reset()
-}
+func (p *Pauses) reset() { clear(p.failures) }

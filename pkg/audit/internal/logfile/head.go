@@ -1,4 +1,4 @@
-package audit
+package logfile
 
 import (
 	"encoding/hex"
@@ -8,12 +8,12 @@ import (
 )
 
 // headSuffix is what the sidecar's name has over the log's.
-const headSuffix = ".head"
+const HeadSuffix = ".head"
 
 // headRecord is the sidecar: how far the log is on disk. Without it nobody could tell a log that ends from one whose end was
 // cut off. It is written in place after every sync of the log, so it is never ahead of the log, and a full disk does
 // not stop it.
-type headRecord struct {
+type Head struct {
 	Seq    uint64 `json:"seq"`
 	Chain  string `json:"chain"`
 	FileID string `json:"file_id"`
@@ -25,21 +25,21 @@ type headRecord struct {
 }
 
 // mark returns the place the record names, if it makes sense.
-func (h *headRecord) mark() (m mark, ok bool) {
-	if h.Seq == 0 || h.Seq > maxSeq || len(h.Chain) != len(m.chain) {
+func (h *Head) Place() (m Place, ok bool) {
+	if h.Seq == 0 || h.Seq > MaxSeq || len(h.Chain) != len(m.Chain) {
 		return m, false
 	}
 	if _, err := hex.DecodeString(h.Chain); err != nil {
 		return m, false
 	}
-	m.seq = h.Seq
-	copy(m.chain[:], h.Chain)
+	m.Seq = h.Seq
+	copy(m.Chain[:], h.Chain)
 	return m, true
 }
 
 // readHead reads the sidecar of the log at path; ok is false when there is none that makes sense.
-func readHead(path string) (h headRecord, ok bool, err error) {
-	f, err := os.OpenFile(path+headSuffix, os.O_RDONLY|openFlags, 0)
+func ReadHead(path string) (h Head, ok bool, err error) {
+	f, err := os.OpenFile(path+HeadSuffix, os.O_RDONLY|OpenFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, false, nil
 	}
@@ -47,24 +47,24 @@ func readHead(path string) (h headRecord, ok bool, err error) {
 		return h, false, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	if err := readRecord(f, &h); err != nil {
-		return headRecord{}, false, nil // half of one: as if there were none
+	if err := ReadRecord(f, &h); err != nil {
+		return Head{}, false, nil // half of one: as if there were none
 	}
-	_, ok = h.mark()
+	_, ok = h.Place()
 	return h, ok || h.Lost > 0, nil
 }
 
-func openHead(path string) (*os.File, error) {
-	f, err := os.OpenFile(path+headSuffix, os.O_RDWR|os.O_CREATE|openFlags, 0o600)
+func OpenHead(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+HeadSuffix, os.O_RDWR|os.O_CREATE|OpenFlags, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: path + headSuffix, Err: errors.New("no regular file")}
+		err = &fs.PathError{Op: "open", Path: path + HeadSuffix, Err: errors.New("no regular file")}
 	}
 	if err == nil {
-		err = makePrivate(f, fi.Mode())
+		err = MakePrivate(f, fi.Mode())
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -1,12 +1,14 @@
-package audit
+package auditlog
 
 import (
 	"bytes"
 	"context"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // newest gives the lines of segs from the last to the first.
-func (q *query) newest(ctx context.Context, segs []segment) error {
+func (q *query) newest(ctx context.Context, segs []logfile.Segment) error {
 	for i := len(segs) - 1; i >= 0; i-- {
 		w := &window{log: q.path, seg: &segs[i]}
 		err := q.backwards(ctx, w)
@@ -36,7 +38,7 @@ func (q *query) backwards(ctx context.Context, w *window) error {
 		}
 		whole := b[:bytes.LastIndexByte(b, '\n')+1]
 		half := len(b) - len(whole)
-		if end == size && half > 0 && (half >= MaxLineBytes || w.seg.path != q.path) { // else it may just be written
+		if end == size && half > 0 && (half >= logfile.MaxLineBytes || w.seg.Path != q.path) { // else it may just be written
 			if err := q.take(nil, w.seg, from+int64(len(whole)), false); err != nil {
 				return err
 			}
@@ -57,7 +59,7 @@ func (q *query) backwards(ctx context.Context, w *window) error {
 
 // linesOf gives the lines in b, the last one first, and returns what begins in front of b: b is whole lines but for the
 // first, and stands at offset from of the file.
-func (q *query) linesOf(b []byte, from int64, file *segment) ([]byte, error) {
+func (q *query) linesOf(b []byte, from int64, file *logfile.Segment) ([]byte, error) {
 	for len(b) > 0 {
 		start := bytes.LastIndexByte(b[:len(b)-1], '\n') + 1
 		if start == 0 && from > 0 {

@@ -1,4 +1,4 @@
-package audit
+package ship
 
 import (
 	"bytes"
@@ -6,6 +6,9 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // batch is a run of lines on their way to the collector, as they stand in their files.
@@ -13,23 +16,23 @@ type batch struct {
 	raw    []byte
 	lines  int // with a number
 	first  uint64
-	last   Mark
-	end    cursor    // the begin of the last line: from there it is read again, to be compared
-	oldest time.Time // of the first line
-	body   []byte    // raw, compressed
+	last   logfile.Mark
+	end    logfile.Cursor // the begin of the last line: from there it is read again, to be compared
+	oldest time.Time      // of the first line
+	body   []byte         // raw, compressed
 }
 
 // read returns the lines that come next, nil for none. Headers and trailers go with the line behind them; what is no line of
 // the log is left out, for nobody could tell what it proves.
-func (s *shipper) read() (*batch, error) {
-	head := s.log.Head().Seq
+func (s *Shipper) read() (*batch, error) {
+	head := s.cfg.Head()
 	if s.at.Seq >= head {
 		return nil, nil
 	}
 	b, err := s.readTo(head)
 	if err == nil && b.last.Seq != s.at.Seq+uint64(b.lines) { // numbers are missing: was the file changed under the reader?
-		s.closeLines()
-		if _, err = s.openAt(cursor{Seq: s.at.Seq}); err == nil {
+		s.CloseLines()
+		if _, err = s.openAt(logfile.Cursor{Seq: s.at.Seq}); err == nil {
 			b, err = s.readTo(head)
 		}
 	}
@@ -40,9 +43,9 @@ func (s *shipper) read() (*batch, error) {
 }
 
 // readTo returns the lines that come next, up to number head.
-func (s *shipper) readTo(head uint64) (*batch, error) {
+func (s *Shipper) readTo(head uint64) (*batch, error) {
 	b := &batch{}
-	for b.lines < s.limit && len(b.raw) < batchBytes && b.last.Seq < head {
+	for b.lines < s.Limit && len(b.raw) < batchBytes && b.last.Seq < head {
 		l, err := s.next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -50,8 +53,8 @@ func (s *shipper) readTo(head uint64) (*batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		end, ok := parseSealed(l.bytes)
-		if ok && end.seq > head {
+		end, ok := logfile.ParseEnd(l.Bytes)
+		if ok && end.Seq > head {
 			s.held = l
 			break
 		}
@@ -62,67 +65,67 @@ func (s *shipper) readTo(head uint64) (*batch, error) {
 	return b, nil
 }
 
-func (s *shipper) add(b *batch, l *rawLine, end sealed) {
+func (s *Shipper) add(b *batch, l *logfile.RawLine, end logfile.LineEnd) {
 	switch {
-	case end.seq == 0:
-		if t := lineType(l.bytes); (t == EventAuditOpened || t == EventAuditRotated) && len(s.loose) < MaxLineBytes {
-			s.loose = append(s.loose, l.bytes...)
+	case end.Seq == 0:
+		if t := logfile.LineType(l.Bytes); (t == logfile.EventOpened || t == logfile.EventRotated) && len(s.loose) < logfile.MaxLineBytes {
+			s.loose = append(s.loose, l.Bytes...)
 		}
 		return
-	case end.seq <= max(s.at.Seq, b.last.Seq): // it comes again
-		if end.seq == s.at.Acked {
-			s.chain = string(end.chain[:])
+	case end.Seq <= max(s.at.Seq, b.last.Seq): // it comes again
+		if end.Seq == s.at.Acked {
+			s.chain = string(end.Chain[:])
 		}
 	default:
 		if b.lines == 0 {
-			b.first, b.oldest = end.seq, lineTime(l.bytes)
+			b.first, b.oldest = end.Seq, lineTime(l.Bytes)
 		}
-		b.raw = append(append(b.raw, s.loose...), l.bytes...)
+		b.raw = append(append(b.raw, s.loose...), l.Bytes...)
 		b.lines++
-		b.last = mark{end.seq, end.chain}.public()
-		b.end = cursor{l.file.header.FileID, end.seq, l.offset}
+		b.last = logfile.Place{Seq: end.Seq, Chain: end.Chain}.Mark()
+		b.end = logfile.Cursor{FileID: l.File.Header.FileID, Seq: end.Seq, Offset: l.Offset}
 	}
 	s.loose = s.loose[:0]
 }
 
 // next returns the next line. A file that cannot be read further is left for the next one, and the log told.
-func (s *shipper) next() (*rawLine, error) {
+func (s *Shipper) next() (*logfile.RawLine, error) {
 	if l := s.held; l != nil {
 		s.held = nil
 		return l, nil
 	}
 	if s.lines == nil {
-		if l, err := s.openAt(s.at.cursor); l != nil || err != nil {
+		if l, err := s.openAt(s.at.Cursor); l != nil || err != nil {
 			return l, err
 		}
 	}
 	for {
-		l, err := s.lines.next()
+		l, err := s.lines.Next()
 		if err == nil {
 			return &l, nil
 		}
-		if errors.Is(err, io.EOF) || s.lines.seg == nil {
+		if errors.Is(err, io.EOF) || s.lines.Segment == nil {
 			return nil, err // in the second case the directory cannot be read
 		}
-		name := s.lines.seg.name()
-		if s.lines.giveUp() != nil {
+		name := s.lines.Segment.Name()
+		if s.lines.SkipFile() != nil {
 			return nil, err
 		}
 		if name != s.broken {
 			s.broken = name
-			s.log.own(Event{Type: EventAuditError, Severity: SeverityCritical, Message: "A file of the log cannot be read, its lines are not sent",
-				Error: err.Error(), Details: map[string]any{"file": name, "after_seq": s.lines.seq}})
+			s.cfg.Record(event.Event{Type: logfile.EventError, Severity: event.Critical, Message: "A file of the log cannot be read, its lines are not sent",
+				Error: err.Error(), Details: map[string]any{"file": name, "after_seq": s.lines.Seq}})
 		}
 	}
 }
 
 // openAt goes on at a cursor, and returns the line that is there when it is the one that was. When it is not, as after the end of
 // the file was cut off, reading begins before it, where nothing is missed.
-func (s *shipper) openAt(at cursor) (*rawLine, error) {
-	r, err := openLines(s.path, at)
+func (s *Shipper) openAt(at logfile.Cursor) (*logfile.RawLine, error) {
+	r, err := logfile.OpenReader(s.path, at)
 	if err != nil {
 		if r != nil {
-			_ = r.close() // the first error is the one to tell
+			_ = r.Close() // the first error is the one to tell
 		}
 		return nil, err
 	}
@@ -130,18 +133,18 @@ func (s *shipper) openAt(at cursor) (*rawLine, error) {
 	if at.FileID == "" {
 		return nil, nil
 	}
-	if l, err := r.next(); err == nil {
-		if end, ok := parseSealed(l.bytes); ok && end.seq == at.Seq {
+	if l, err := r.Next(); err == nil {
+		if end, ok := logfile.ParseEnd(l.Bytes); ok && end.Seq == at.Seq {
 			return &l, nil
 		}
 	}
-	_ = r.close() // only read
-	return s.openAt(cursor{Seq: at.Seq})
+	_ = r.Close() // only read
+	return s.openAt(logfile.Cursor{Seq: at.Seq})
 }
 
-func (s *shipper) closeLines() {
+func (s *Shipper) CloseLines() {
 	if s.lines != nil {
-		_ = s.lines.close() // only read
+		_ = s.lines.Close() // only read
 	}
 	s.lines, s.held, s.loose = nil, nil, nil
 }
@@ -158,25 +161,25 @@ func lineTime(line []byte) time.Time {
 }
 
 // lagBytes returns how much the batch and the files behind it hold. Of compressed files it counts what they take on disk.
-func (s *shipper) lagBytes() (n int64) {
+func (s *Shipper) lagBytes() (n int64) {
 	add := func(path string) {
 		if fi, err := os.Stat(path); err == nil {
 			n += fi.Size()
 		}
 	}
-	files, err := rotatedFiles(s.path)
-	if err != nil || s.lines == nil || s.lines.seg == nil {
+	files, err := logfile.RotatedFiles(s.path)
+	if err != nil || s.lines == nil || s.lines.Segment == nil {
 		return 0
 	}
-	at := s.lines.seg
+	at := s.lines.Segment
 	for _, f := range files {
-		if !at.stamp.IsZero() && !f.stamp.Before(at.stamp) {
-			add(f.path)
+		if !at.Stamp.IsZero() && !f.Stamp.Before(at.Stamp) {
+			add(f.Path)
 		}
 	}
 	add(s.path)
-	if !at.compressed {
-		n -= s.lines.offset
+	if !at.Compressed {
+		n -= s.lines.Offset
 	}
 	return max(n, 0) + int64(len(s.batch.raw))
 }

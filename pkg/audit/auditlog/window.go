@@ -1,21 +1,23 @@
-package audit
+package auditlog
 
 import (
 	"errors"
 	"io"
 	"os"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // How much of a file is in memory while it is read from its end. A compressed file is decompressed anew for each window.
 const (
-	plainWindow      = 4 * MaxLineBytes
+	plainWindow      = 4 * logfile.MaxLineBytes
 	compressedWindow = 16 << 20
 )
 
 // window reads pieces of a file from its end to its begin.
 type window struct {
 	log string // the current file's path
-	seg *segment
+	seg *logfile.Segment
 	r   io.ReadCloser
 	at  int64 // of a compressed file: how far r is read
 	buf []byte
@@ -25,8 +27,8 @@ type window struct {
 // it returns the error and how much can be read.
 func (w *window) open() (int64, error) {
 	for range 10 {
-		r, info, err := w.seg.open()
-		if err == nil && !w.seg.compressed && !os.SameFile(w.seg.info, info) {
+		r, info, err := w.seg.Open()
+		if err == nil && !w.seg.Compressed && !os.SameFile(w.seg.Info, info) {
 			err = errors.Join(os.ErrNotExist, r.Close()) // rotated since it was listed
 		}
 		if errors.Is(err, os.ErrNotExist) {
@@ -39,7 +41,7 @@ func (w *window) open() (int64, error) {
 			return 0, err
 		}
 		w.r = r
-		if !w.seg.compressed {
+		if !w.seg.Compressed {
 			return info.Size(), nil
 		}
 		w.at, err = io.Copy(io.Discard, r)
@@ -50,12 +52,12 @@ func (w *window) open() (int64, error) {
 
 // find looks for the file's new name. It returns an os.ErrNotExist when the file is deleted.
 func (w *window) find() error {
-	segs, err := segments(w.log)
+	segs, err := logfile.Segments(w.log)
 	if err != nil {
 		return err
 	}
 	for i := range segs {
-		if segs[i].same(w.seg) {
+		if segs[i].Same(w.seg) {
 			w.seg = &segs[i]
 			return nil
 		}
@@ -64,7 +66,7 @@ func (w *window) find() error {
 }
 
 func (w *window) step() int64 {
-	if w.seg.compressed {
+	if w.seg.Compressed {
 		return compressedWindow
 	}
 	return plainWindow
@@ -82,7 +84,7 @@ func (w *window) read(from, end int64) ([]byte, error) {
 		return b[:n], unlessEnd(err)
 	}
 	if from < w.at {
-		r, _, err := w.seg.open()
+		r, _, err := w.seg.Open()
 		if err != nil {
 			return nil, err
 		}

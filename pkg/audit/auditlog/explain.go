@@ -1,18 +1,21 @@
-package audit
+package auditlog
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
+	"github.com/rediverio/sdk/pkg/event"
 )
 
 // explain keeps what a line says about numbers that are missing. Only a line that is in the chain is asked.
 func (v *verifier) explain(line []byte) {
-	if !bytes.Contains(line, []byte(`"type":"`+ownPrefix)) {
+	if !bytes.Contains(line, []byte(`"type":"`+logfile.OwnPrefix)) {
 		return
 	}
 	var e struct {
-		Type    EventType
+		Type    event.Type
 		Details struct {
 			Events    uint64
 			FirstSeq  uint64 `json:"first_seq"`
@@ -24,11 +27,11 @@ func (v *verifier) explain(line []byte) {
 		return
 	}
 	switch d := e.Details; e.Type {
-	case EventAuditDropped:
+	case logfile.EventDropped:
 		v.drops = append(v.drops, span{first: d.FirstSeq, last: d.LastSeq, events: d.Events,
-			at: Finding{Kind: KindDropped, File: v.file.name(), First: d.FirstSeq, Last: d.LastSeq, Events: d.Events}})
+			at: Finding{Kind: KindDropped, File: v.file.Name(), First: d.FirstSeq, Last: d.LastSeq, Events: d.Events}})
 		v.rep.Dropped += d.Events
-	case EventAuditPruned:
+	case logfile.EventPruned:
 		if d.LastChain != "" {
 			if v.prunes == nil {
 				v.prunes = map[string]bool{}
@@ -41,8 +44,8 @@ func (v *verifier) explain(line []byte) {
 // finish weighs what is missing against what the log says about it.
 func (v *verifier) finish() {
 	r := v.rep
-	if v.at.seq > 0 {
-		r.Head = v.at.public()
+	if v.at.Seq > 0 {
+		r.Head = v.at.Mark()
 	}
 	for _, a := range v.absent {
 		switch {
@@ -61,8 +64,8 @@ func (v *verifier) finish() {
 	for _, k := range v.knownBy {
 		switch {
 		case k.seen || k.Seq < r.FirstSeq: // pruned, or lines missing that are reported
-		case k.Seq > v.at.seq:
-			r.add(Finding{Kind: KindMissing, First: v.at.seq + 1, Last: k.Seq, Text: fmt.Sprintf("the log ends with line %d; %s knows line %d", v.at.seq, k.by, k.Seq)})
+		case k.Seq > v.at.Seq:
+			r.add(Finding{Kind: KindMissing, First: v.at.Seq + 1, Last: k.Seq, Text: fmt.Sprintf("the log ends with line %d; %s knows line %d", v.at.Seq, k.by, k.Seq)})
 		default:
 			r.add(Finding{Kind: KindMissing, First: k.Seq, Last: k.Seq, Text: "the log has no such line; " + k.by + " knows it"})
 		}

@@ -1,15 +1,15 @@
-package audit
+package redact
 
 import (
 	"slices"
 	"strings"
 )
 
-// redact returns s with what looks like a secret replaced: user and password of a URL, name=value and "name":"value"
+// Text returns s with what looks like a secret replaced: user and password of a URL, name=value and "name":"value"
 // with a secret name (query parameters, environment, JSON), --flag value, Authorization and Cookie headers, bearer
 // and basic credentials, tokens of well-known issuers, private keys. It walks s once, word by word, and allocates
 // only when it finds something.
-func redact(s string) string {
+func Text(s string) string {
 	var out []byte
 	done := 0
 	for i := 0; i < len(s); {
@@ -23,7 +23,7 @@ func redact(s string) string {
 			i = end
 			continue
 		}
-		out = append(append(out, s[done:from]...), Redacted...)
+		out = append(append(out, s[done:from]...), Marker...)
 		done, i = to, to
 	}
 	if done == 0 {
@@ -64,7 +64,7 @@ func secretAt(s string, i, end int) (from, to int) {
 	case '"', '\'', '\\':
 		return quotedPair(s, word, end)
 	case ' ':
-		if secretFlag(word) {
+		if Flag(word) {
 			return value(s, end+1)
 		}
 		if strings.EqualFold(word, "bearer") || strings.EqualFold(word, "basic") {

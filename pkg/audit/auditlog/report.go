@@ -1,9 +1,11 @@
-package audit
+package auditlog
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // Verdict is the result of Verify, best first.
@@ -102,7 +104,7 @@ type Report struct {
 	Log      string       `json:"log"` // the current file
 	Checked  time.Time    `json:"checked"`
 	FirstSeq uint64       `json:"first_seq"` // of the oldest line that is there; 0: the log is empty
-	Head     Mark         `json:"head"`      // the last line; keep it elsewhere, and pass it as Known next time
+	Head     logfile.Mark `json:"head"`      // the last line; keep it elsewhere, and pass it as Known next time
 	Events   uint64       `json:"events"`    // lines with a number
 	Signed   uint64       `json:"signed"`    // of these, those whose signature was checked
 	Dropped  uint64       `json:"dropped"`   // events that never got a line, by what the log says

@@ -1,4 +1,4 @@
-package audit
+package auditlog
 
 import (
 	"bytes"
@@ -7,29 +7,31 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
 // checkEvery is how many lines are read between two looks at the context.
 const checkEvery = 1024
 
 // oldest gives the lines in their order. Files of segs[0] and behind are read, those in front of it are too old.
-func (q *query) oldest(ctx context.Context, segs []segment) error {
+func (q *query) oldest(ctx context.Context, segs []logfile.Segment) error {
 	r, err := q.open(segs)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.close() }() // only read
+	defer func() { _ = r.Close() }() // only read
 	w := watch{path: q.path}
 	broken := false // the file cannot be read further, and there is none behind it yet
 	for n := 0; ; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var l rawLine
+		var l logfile.RawLine
 		if broken {
-			err = r.giveUp()
+			err = r.SkipFile()
 		} else {
-			l, err = r.next()
+			l, err = r.Next()
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -40,21 +42,21 @@ func (q *query) oldest(ctx context.Context, segs []segment) error {
 				return err
 			}
 			if w.cut(r) {
-				q.match.startAfter(r.seq)
-				if err := r.enter(r.seg); err != nil && !errors.Is(err, os.ErrNotExist) {
+				q.match.startAfter(r.Seq)
+				if err := r.Enter(r.Segment); err != nil && !errors.Is(err, os.ErrNotExist) {
 					return err
 				}
 			}
-		case err != nil && (broken || r.seg == nil):
+		case err != nil && (broken || r.Segment == nil):
 			return err
 		case err != nil:
-			q.unreadable(r.seg, err)
+			q.unreadable(r.Segment, err)
 			broken = true
 		case broken:
 			broken = false
 		default:
 			w.read(&l)
-			if err := q.take(l.bytes, l.file, l.offset, !l.torn && !l.long); err != nil {
+			if err := q.take(l.Bytes, l.File, l.Offset, !l.Torn && !l.Long); err != nil {
 				return err
 			}
 		}
@@ -62,17 +64,17 @@ func (q *query) oldest(ctx context.Context, segs []segment) error {
 }
 
 // open opens the log at the first file that may hold a line that is asked for.
-func (q *query) open(segs []segment) (*lineReader, error) {
-	from := cursor{Seq: q.f.After}
-	if len(segs) > 0 && segs[0].first > q.f.After+1 {
-		from = cursor{FileID: segs[0].header.FileID, Seq: segs[0].first - 1}
+func (q *query) open(segs []logfile.Segment) (*logfile.Reader, error) {
+	from := logfile.Cursor{Seq: q.f.After}
+	if len(segs) > 0 && segs[0].First > q.f.After+1 {
+		from = logfile.Cursor{FileID: segs[0].Header.FileID, Seq: segs[0].First - 1}
 	}
 	for try := 0; ; try++ {
-		r, err := openLines(q.path, from)
+		r, err := logfile.OpenReader(q.path, from)
 		if err == nil {
 			return r, nil
 		}
-		if err := errors.Join(err, r.close()); try == 10 || !errors.Is(err, os.ErrNotExist) {
+		if err := errors.Join(err, r.Close()); try == 10 || !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 		from.FileID = "" // it vanished between a look and the next: renamed or deleted
@@ -116,21 +118,20 @@ func (w *watch) wait(ctx context.Context) error {
 }
 
 // read notes what the end of the last line is.
-func (w *watch) read(l *rawLine) {
+func (w *watch) read(l *logfile.RawLine) {
 	w.end = w.end[:0]
-	if !l.long {
-		w.end = append(w.end, l.bytes[max(0, len(l.bytes)-len(chainText{})-len(chainClose)):]...)
+	if !l.Long {
+		w.end = append(w.end, l.Bytes[max(0, len(l.Bytes)-len(logfile.ChainText{})-len(logfile.ChainClose)):]...)
 	}
 }
 
 // cut reports whether the file being read does not hold the last line any more where it was: somebody truncated it, and the
 // writer goes on in it.
-func (w *watch) cut(r *lineReader) bool {
-	f, ok := r.f.(io.ReaderAt)
-	if !ok || r.offset == 0 {
+func (w *watch) cut(r *logfile.Reader) bool {
+	if r.Offset == 0 {
 		return false
 	}
 	b := make([]byte, len(w.end))
-	n, _ := f.ReadAt(b, r.offset-int64(len(b))) // an error is one of the next read
-	return !bytes.Equal(b[:n], w.end)
+	n, ok := r.ReadBack(b)
+	return ok && !bytes.Equal(b[:n], w.end)
 }

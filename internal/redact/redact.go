@@ -1,4 +1,5 @@
-package audit
+// Package redact finds secrets, by the name they stand under and by their form. It is a net, not a proof.
+package redact
 
 import (
 	"encoding/json"
@@ -6,16 +7,16 @@ import (
 	"time"
 )
 
-// Redacted stands in the log where a secret was.
-const Redacted = "[REDACTED]"
+// Marker replaces a secret.
+const Marker = "[REDACTED]"
 
-// secretWords make a key secret wherever they are in it, once it is lower case and without separators.
+// secretWords make a key secret wherever they occur in it, in lower case and without separators.
 var secretWords = withLetters(
 	"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "privatekey", "signingkey",
 	"encryptionkey", "authorization", "credential", "cookie", "signature", "bearer", "jwt", "sessionid", "connectionstring",
 )
 
-// secretWord has the set of its letters beside it, a bit each: most keys lack one, which ends the search at once.
+// secretWord is a word with the set of its letters, a bit each. Most keys lack one of the letters, which ends the search early.
 type secretWord struct {
 	word    string
 	letters uint32
@@ -32,11 +33,11 @@ func withLetters(words ...string) (out []secretWord) {
 	return out
 }
 
-// secretNames make a key secret only when they are all of it.
+// secretNames make a key secret only if they are the whole key.
 var secretNames = []string{"auth", "pass", "sig", "dsn", "session", "otp", "pin"}
 
-// secretKey reports whether what is stored under key is secret, and whether the key ends in the word that says so:
-// "token" does, "secrets_found" does not.
+// secretKey reports whether a value under key is secret, and whether the key ends in the word that makes it so: "token"
+// does, "secrets_found" does not.
 func secretKey(key string) (secret, ends bool) {
 	var arr [64]byte
 	norm := arr[:0]
@@ -70,9 +71,9 @@ func secretKey(key string) (secret, ends bool) {
 	return secret, false
 }
 
-// hidden reports whether the value under key is left out of the log. A number goes only when the key ends in the
-// secret word: "secrets_found": 3 gives nothing away, "pin": 1234 does.
-func hidden(key string, v any) bool {
+// Hides reports whether v must be replaced because it stands under key. A number is replaced only if the key ends in the
+// secret word: "secrets_found": 3 reveals nothing, "pin": 1234 does.
+func Hides(key string, v any) bool {
 	secret, ends := secretKey(key)
 	if !secret {
 		return false
@@ -86,8 +87,8 @@ func hidden(key string, v any) bool {
 	return true
 }
 
-// secretFlag reports whether s is a command line flag whose value is the next word.
-func secretFlag(s string) bool {
+// Flag reports whether s is a command line flag, such as --token, whose value is the next word.
+func Flag(s string) bool {
 	if len(s) < 3 || len(s) > 64 || s[0] != '-' || strings.ContainsAny(s, "= ") {
 		return false
 	}
@@ -95,7 +96,7 @@ func secretFlag(s string) bool {
 	return ends
 }
 
-// secretPrefixes begin the tokens that well-known issuers give out; min is the length from which it is one.
+// secretPrefixes begin the tokens of well-known issuers. A word with such a prefix is a token from min bytes on.
 var secretPrefixes = []struct {
 	prefix string
 	min    int
@@ -107,10 +108,10 @@ var secretPrefixes = []struct {
 	{"SG.", 30}, {"eyJ", 20},
 }
 
-// minToken is the shortest min of secretPrefixes.
+// minToken is the least min of secretPrefixes.
 const minToken = 15
 
-// secretToken reports whether word, of minToken bytes at least, is a token by its looks.
+// secretToken reports whether word, of at least minToken bytes, has the form of a token.
 func secretToken(word string) bool {
 	switch word[0] {
 	case 'g', 'A', 'y', 'x', 's', 'r', 'n', 'p', 'h', 'd', 'S', 'e':

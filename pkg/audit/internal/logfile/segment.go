@@ -1,4 +1,4 @@
-package audit
+package logfile
 
 import (
 	"bufio"
@@ -16,56 +16,56 @@ import (
 )
 
 // zstdSuffix is what the name of a compressed file has over the rotated one's.
-const zstdSuffix = ".zst"
+const ZstdSuffix = ".zst"
 
 // segment is one file of a log.
-type segment struct {
-	path       string
-	stamp      time.Time // of the rotation, by its name; zero: the current file
-	compressed bool
-	header     fileHeader // zero when the first line is none
-	first      uint64     // number of its first line; 0: it has none
-	info       os.FileInfo
+type Segment struct {
+	Path       string
+	Stamp      time.Time // of the rotation, by its name; zero: the current file
+	Compressed bool
+	Header     Header // zero when the first line is none
+	First      uint64 // number of its first line; 0: it has none
+	Info       os.FileInfo
 }
 
-func (s *segment) name() string { return filepath.Base(s.path) }
+func (s *Segment) Name() string { return filepath.Base(s.Path) }
 
 // same reports whether s and o are one file, before and after it was renamed or compressed.
-func (s *segment) same(o *segment) bool {
-	return s.header.FileID != "" && s.header.FileID == o.header.FileID || os.SameFile(s.info, o.info)
+func (s *Segment) Same(o *Segment) bool {
+	return s.Header.FileID != "" && s.Header.FileID == o.Header.FileID || os.SameFile(s.Info, o.Info)
 }
 
 // rotatedFiles returns the rotated files of the log at path, plain and compressed, oldest name first, unread. Of a file
 // that is there in both forms, as after a crash, it returns the plain one.
-func rotatedFiles(path string) ([]segment, error) {
+func RotatedFiles(path string) ([]Segment, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	ext := filepath.Ext(path)
 	prefix := strings.TrimSuffix(filepath.Base(path), ext) + "-"
-	var out []segment
+	var out []Segment
 	for _, e := range entries { // in the order of their names, so x.log comes before x.log.zst
-		name, compressed := strings.CutSuffix(e.Name(), zstdSuffix)
+		name, compressed := strings.CutSuffix(e.Name(), ZstdSuffix)
 		stamp, ok := strings.CutPrefix(strings.TrimSuffix(name, ext), prefix)
 		if !ok || !strings.HasSuffix(name, ext) || !e.Type().IsRegular() {
 			continue
 		}
-		t, err := time.Parse(stampFormat, stamp)
-		if err != nil || len(out) > 0 && out[len(out)-1].stamp.Equal(t) {
+		t, err := time.Parse(StampFormat, stamp)
+		if err != nil || len(out) > 0 && out[len(out)-1].Stamp.Equal(t) {
 			continue
 		}
-		out = append(out, segment{path: filepath.Join(filepath.Dir(path), e.Name()), stamp: t, compressed: compressed})
+		out = append(out, Segment{Path: filepath.Join(filepath.Dir(path), e.Name()), Stamp: t, Compressed: compressed})
 	}
 	return out, nil
 }
 
 // segments returns the files of the log at path in the order of their lines. They may be rotated, compressed and deleted
 // meanwhile, and a directory that changes may be read without either name of a file; so it looks until nothing changed.
-func segments(path string) ([]segment, error) {
+func Segments(path string) ([]Segment, error) {
 	all, err := listFiles(path)
 	for try := 1; err == nil; try++ {
-		var out, again []segment
+		var out, again []Segment
 		if out, err = inOrder(all); err != nil {
 			break
 		}
@@ -81,34 +81,34 @@ func segments(path string) ([]segment, error) {
 const maxLooks = 10
 
 // listFiles returns the rotated files of the log at path and, if it is there, the current one.
-func listFiles(path string) ([]segment, error) {
-	all, err := rotatedFiles(path)
+func listFiles(path string) ([]Segment, error) {
+	all, err := RotatedFiles(path)
 	if err != nil {
 		return nil, err
 	}
 	if info, err := os.Lstat(path); err == nil {
-		all = append(all, segment{path: path, info: info})
+		all = append(all, Segment{Path: path, Info: info})
 	}
 	return all, nil
 }
 
 // sameListed reports whether two listings have the same file, compressed meanwhile or not. Only the current one's name is
 // used again.
-func sameListed(a, b segment) bool {
-	return a.stamp.Equal(b.stamp) && (a.info == nil || os.SameFile(a.info, b.info))
+func sameListed(a, b Segment) bool {
+	return a.Stamp.Equal(b.Stamp) && (a.Info == nil || os.SameFile(a.Info, b.Info))
 }
 
 // inOrder looks into the files and sorts them. A file that is gone is left out.
-func inOrder(all []segment) ([]segment, error) {
-	k := newLinker()
-	var out []segment
+func inOrder(all []Segment) ([]Segment, error) {
+	k := NewLinker()
+	var out []Segment
 	var order uint64
 	orders := map[string]uint64{}
 	for _, s := range all {
-		err := s.look(k)
-		if errors.Is(err, os.ErrNotExist) && !s.compressed && !s.stamp.IsZero() { // compressed since it was listed
-			s.path, s.compressed = s.path+zstdSuffix, true
-			err = s.look(k)
+		err := s.Inspect(k)
+		if errors.Is(err, os.ErrNotExist) && !s.Compressed && !s.Stamp.IsZero() { // compressed since it was listed
+			s.Path, s.Compressed = s.Path+ZstdSuffix, true
+			err = s.Inspect(k)
 		}
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -116,13 +116,13 @@ func inOrder(all []segment) ([]segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.first > 0 {
-			order = s.first
+		if s.First > 0 {
+			order = s.First
 		}
-		orders[s.path] = order // a file without a number stays behind the one before it
+		orders[s.Path] = order // a file without a number stays behind the one before it
 		out = append(out, s)
 	}
-	slices.SortStableFunc(out, func(a, b segment) int { return cmp.Compare(orders[a.path], orders[b.path]) })
+	slices.SortStableFunc(out, func(a, b Segment) int { return cmp.Compare(orders[a.Path], orders[b.Path]) })
 	return out, nil
 }
 
@@ -130,22 +130,22 @@ func inOrder(all []segment) ([]segment, error) {
 const lookLines = 4
 
 // look reads the begin of the file.
-func (s *segment) look(k *linker) error {
-	r, info, err := s.open()
+func (s *Segment) Inspect(k *Linker) error {
+	r, info, err := s.Open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = r.Close() }() // only read
-	s.info = info
+	s.Info = info
 	br := bufio.NewReaderSize(r, MaxLineBytes)
 	for i := range lookLines {
 		line, err := br.ReadSlice('\n')
-		if h, ok := parseHeader(k, line); ok && i == 0 {
-			s.header, s.first = h, h.FirstSeq
+		if h, ok := ParseHeader(k, line); ok && i == 0 {
+			s.Header, s.First = h, h.FirstSeq
 			return nil
 		}
-		if end, ok := parseSealed(line); ok && end.seq > 0 {
-			s.first = end.seq
+		if end, ok := ParseEnd(line); ok && end.Seq > 0 {
+			s.First = end.Seq
 			return nil
 		}
 		if err != nil {
@@ -159,16 +159,16 @@ func (s *segment) look(k *linker) error {
 const maxFileBytes = 1 << 40
 
 // open opens the file for reading its lines.
-func (s *segment) open() (io.ReadCloser, os.FileInfo, error) {
-	f, err := os.OpenFile(s.path, os.O_RDONLY|openFlags, 0)
+func (s *Segment) Open() (io.ReadCloser, os.FileInfo, error) {
+	f, err := os.OpenFile(s.Path, os.O_RDONLY|OpenFlags, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", s.path)
+		err = fmt.Errorf("%s is no regular file", s.Path)
 	}
-	if err != nil || !s.compressed {
+	if err != nil || !s.Compressed {
 		if err != nil {
 			return nil, nil, errors.Join(err, f.Close())
 		}
