@@ -54,6 +54,8 @@ var rooms = map[string][]string{
 
 	"internal/httpx": {},
 
+	"internal/redact": {},
+
 	"internal/retry": {backoff},
 
 	"internal/diskspace": {sysx},
@@ -77,7 +79,13 @@ var rooms = map[string][]string{
 
 	"pkg/part": {"pkg/report", "internal/codec", "internal/jsonx", "internal/config"},
 
-	"pkg/audit": {"pkg/event", "internal/codec", "internal/diskspace", "internal/filelock", "internal/homedir", lumberjack, backoff},
+	"pkg/audit": {"pkg/event", "pkg/audit/internal/logfile", "pkg/audit/internal/ship", "internal/config", "internal/diskspace", "internal/filelock", "internal/homedir", "internal/jsonx", "internal/redact", "internal/retry", "internal/codec", lumberjack},
+
+	"pkg/audit/internal/logfile": {"pkg/event", "internal/codec", "internal/homedir"},
+
+	"pkg/audit/internal/ship": {"pkg/event", "pkg/audit/internal/logfile", "internal/codec", "internal/httpx", "internal/retry"},
+
+	"pkg/audit/auditlog": {"pkg/event", "pkg/audit/internal/logfile", "internal/jsonx", "internal/config"},
 
 	"pkg/resource": {"pkg/event", "internal/config", "internal/diskspace", gopsutil, sysx},
 

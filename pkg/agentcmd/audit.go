@@ -15,6 +15,7 @@ import (
 
 	"github.com/rediverio/sdk/pkg/agentcmd/internal/configfile"
 	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
@@ -44,7 +45,7 @@ func (a *cli) auditPath(args []string) (string, error) {
 
 // auditFlags are the flags that select events.
 type auditFlags struct {
-	audit.Filter
+	auditlog.Filter
 	types []string
 }
 
@@ -157,16 +158,16 @@ func (a *cli) auditTail() *cobra.Command {
 }
 
 // tail prints the last n events, and with follow new ones until ctx ends.
-func (p *auditPrinter) tail(ctx context.Context, path string, f audit.Filter, n int, follow bool) error {
+func (p *auditPrinter) tail(ctx context.Context, path string, f auditlog.Filter, n int, follow bool) error {
 	p.live = follow
-	end := audit.Filter{Limit: 1} // the end of the log, whether it matches or not
+	end := auditlog.Filter{Limit: 1} // the end of the log, whether it matches or not
 	if n > 0 {
 		end = f
 		end.Limit = n
 	}
 	end.Newest = true
-	var last []audit.Line
-	for l, err := range audit.Query(ctx, path, end) {
+	var last []auditlog.Line
+	for l, err := range auditlog.Query(ctx, path, end) {
 		if err == nil {
 			last = append(last, l)
 		} else if err := p.skipped(err); err != nil {

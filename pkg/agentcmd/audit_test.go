@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,12 +17,13 @@ import (
 
 	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 // auditLog opens the log of h, and the test closes it.
 func (h *home) auditLog(change func(*audit.LoggerConfig)) *audit.Logger {
 	h.t.Helper()
-	c := audit.LoggerConfig{AgentID: "host-7", LogFile: h.auditFile(), Output: io.Discard}
+	c := audit.LoggerConfig{AgentID: "host-7", LogFile: h.auditFile(), Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&c)
 	}
@@ -200,7 +201,7 @@ func TestAuditVerify(t *testing.T) {
 			t.Parallel()
 			h := newHome(t)
 			logged(t, h.auditLog(nil), audit.Event{Type: audit.EventAgentStart}, audit.Event{Type: audit.EventJobStarted, JobID: "j-2"}, audit.Event{Type: audit.EventAgentStop})
-			var before audit.Report
+			var before auditlog.Report
 			h.run("audit", "verify", "-o", "json").want(ExitOK).decodeVerdict(&before)
 			tc.damage(t, h)
 			h.run("audit", "verify").want(tc.code, tc.says...)
@@ -222,7 +223,7 @@ func TestAuditVerify(t *testing.T) {
 }
 
 // decodeVerdict reads the report of audit verify, whose verdict is a name.
-func (r *result) decodeVerdict(rep *audit.Report) {
+func (r *result) decodeVerdict(rep *auditlog.Report) {
 	r.t.Helper()
 	var v struct{ Head audit.Mark }
 	r.decode(&v)

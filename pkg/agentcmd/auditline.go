@@ -14,11 +14,12 @@ import (
 
 	"github.com/rediverio/sdk/internal/term"
 	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 // print prints the events that f selects.
-func (p *auditPrinter) print(ctx context.Context, path string, f audit.Filter) error {
-	for l, err := range audit.Query(ctx, path, f) {
+func (p *auditPrinter) print(ctx context.Context, path string, f auditlog.Filter) error {
+	for l, err := range auditlog.Query(ctx, path, f) {
 		if err != nil {
 			return p.skipped(err)
 		}
@@ -31,7 +32,7 @@ func (p *auditPrinter) print(ctx context.Context, path string, f audit.Filter) e
 
 // skipped prints that lines were skipped because they could not be read. It returns any other error.
 func (p *auditPrinter) skipped(err error) error {
-	s, ok := errors.AsType[*audit.SkippedError](err)
+	s, ok := errors.AsType[*auditlog.SkippedError](err)
 	if !ok {
 		return err
 	}
@@ -39,11 +40,11 @@ func (p *auditPrinter) skipped(err error) error {
 	return nil
 }
 
-func (p *auditPrinter) line(l *audit.Line) error {
+func (p *auditPrinter) line(l *auditlog.Line) error {
 	p.n++
 	text := eventText
 	if p.a.json() {
-		text = func(l *audit.Line) string { return string(term.JSON(l.Raw)) }
+		text = func(l *auditlog.Line) string { return string(term.JSON(l.Raw)) }
 	}
 	if _, err := p.out.WriteString(text(l) + "\n"); err != nil || !p.live {
 		return err
@@ -52,7 +53,7 @@ func (p *auditPrinter) line(l *audit.Line) error {
 }
 
 // eventText returns an event as one line. All text from the log is escaped for a terminal.
-func eventText(l *audit.Line) string {
+func eventText(l *auditlog.Line) string {
 	e := &l.Event
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-8s  %-17s", stampText(e.Timestamp), bare(string(cmp.Or(e.Severity, audit.SeverityInfo))), bare(string(e.Type)))

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rediverio/sdk/pkg/audit"
+	"github.com/rediverio/sdk/pkg/audit/auditlog"
 )
 
 func (a *cli) auditVerify() *cobra.Command {
@@ -26,17 +27,17 @@ func (a *cli) auditVerify() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		rep, err := audit.Verify(ctx, path, opt)
+		rep, err := auditlog.Verify(ctx, path, opt)
 		if err != nil {
 			return err
 		}
-		if len(rep.Files) == 0 && rep.Verdict == audit.Intact {
+		if len(rep.Files) == 0 && rep.Verdict == auditlog.Intact {
 			return fmt.Errorf("there is no audit log %s", bare(rep.Log))
 		}
 		if err := a.printVerdict(rep, opt); err != nil {
 			return err
 		}
-		if rep.Verdict > audit.Torn {
+		if rep.Verdict > auditlog.Torn {
 			return &ExitError{ExitNotWhole, nil}
 		}
 		return nil
@@ -55,7 +56,7 @@ host and pass it to the next run with --known; or let the agent sign its lines (
 	return cmd
 }
 
-func verifyOptions(known []string, keyFile string) (opt audit.VerifyOptions, err error) {
+func verifyOptions(known []string, keyFile string) (opt auditlog.VerifyOptions, err error) {
 	for _, k := range known {
 		seq, chain, _ := strings.Cut(strings.TrimSpace(k), ":")
 		n, err := strconv.ParseUint(seq, 10, 64)
@@ -78,17 +79,17 @@ func verifyOptions(known []string, keyFile string) (opt audit.VerifyOptions, err
 }
 
 // verdictText explains the verdicts.
-var verdictText = map[audit.Verdict]string{
-	audit.Intact:   "every line is present and unchanged",
-	audit.Torn:     "whole except for half a line at the end: a crash, a power cut, or an agent that is writing now",
-	audit.Missing:  "LINES ARE MISSING, and no line explains it",
-	audit.Tampered: "LINES HAVE BEEN CHANGED, added, repeated or moved",
+var verdictText = map[auditlog.Verdict]string{
+	auditlog.Intact:   "every line is present and unchanged",
+	auditlog.Torn:     "whole except for half a line at the end: a crash, a power cut, or an agent that is writing now",
+	auditlog.Missing:  "LINES ARE MISSING, and no line explains it",
+	auditlog.Tampered: "LINES HAVE BEEN CHANGED, added, repeated or moved",
 }
 
-// maxFindings is the number of findings that are printed; -o json has up to audit.MaxFindings.
+// maxFindings is the number of findings that are printed; -o json has up to auditlog.MaxFindings.
 const maxFindings = 20
 
-func (a *cli) printVerdict(rep *audit.Report, opt audit.VerifyOptions) error {
+func (a *cli) printVerdict(rep *auditlog.Report, opt auditlog.VerifyOptions) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", rep.Verdict, verdictText[rep.Verdict])
 	for i, f := range rep.Findings {

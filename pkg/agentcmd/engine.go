@@ -71,7 +71,7 @@ func (a *cli) newEngine(ctx context.Context, build func(*engine, *agent.Config) 
 	}
 	// 1. The audit log gets every event directly: no queue that drops stands between.
 	lc := c.Audit
-	lc.Output, lc.RemoteTransport = a.errw, e.transport
+	lc.Logger, lc.RemoteTransport = slog.New(slog.NewTextHandler(a.errw, nil)), e.transport
 	if c.Server.TokenFile != "" {
 		lc.RemoteToken = tokenFile(c.Server.TokenFile)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -102,7 +103,7 @@ func (a *cli) watch(ctx context.Context, once bool) (err error) {
 // ownAuditLog opens the audit log, which fails while a daemon has it open.
 func (a *cli) ownAuditLog() (*audit.Logger, error) {
 	c := a.cfg.Audit
-	c.Output, c.RemoteEndpoint = a.errw, ""
+	c.Logger, c.RemoteEndpoint = slog.New(slog.NewTextHandler(a.errw, nil)), ""
 	log, err := audit.NewLogger(&c)
 	if _, locked := errors.AsType[*audit.LockedError](err); locked {
 		return nil, fmt.Errorf("%w; the daemon enforces watch.rules itself: use --dry-run", err)

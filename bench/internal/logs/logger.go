@@ -54,7 +54,7 @@ var event = audit.Event{
 func ours(bufferSize int) func(string) (logger, error) {
 	return func(dir string) (logger, error) {
 		l, err := audit.NewLogger(&audit.LoggerConfig{
-			LogFile: filepath.Join(dir, "audit.log"), MaxSizeMB: fileMB, MaxBackups: -1, BufferSize: bufferSize, Output: io.Discard,
+			LogFile: filepath.Join(dir, "audit.log"), MaxSizeMB: fileMB, MaxBackups: -1, BufferSize: bufferSize, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			return logger{}, err

@@ -1,3 +1,5 @@
+// Package auditlog reads the logs that package audit writes. Query returns their events, over all rotated and compressed
+// files and while the log is written. Verify proves that every line is there and as it was written.
 package auditlog
 
 import (

@@ -1,3 +1,4 @@
+// Package ship sends an audit log to a collector, in order and from its files, and remembers how far the collector has it.
 package ship
 
 import (
