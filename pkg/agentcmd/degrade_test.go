@@ -192,7 +192,7 @@ func TestHeapGuardShutsTheGate(t *testing.T) {
 	alive := make([]byte, 32<<20)
 	e.heap.Check()
 	var limit *limits.LimitError
-	if err := e.gate(); !errors.As(err, &limit) || limit.Field != "max_heap_size_mb" {
+	if err := e.gate(); !errors.As(err, &limit) || limit.Field != "limits.memory.max_heap_size_mb" {
 		t.Errorf("%v with %d bytes alive", err, len(alive))
 	}
 	alive[0] = 1

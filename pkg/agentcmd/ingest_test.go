@@ -42,7 +42,7 @@ func TestIngestServer(t *testing.T) {
 	if err := os.Chmod(tokens, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	h.run(args...).want(ExitConfig, "others can read it, chmod 600 it")
+	h.run(args...).want(ExitConfig, "other users can read it, run chmod 600")
 	write(t, tokens, "first-token-1234 red\n")
 	if err := os.Chmod(tokens, 0o600); err != nil {
 		t.Fatal(err)
