@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/rediverio/sdk/pkg/chunk/internal/schema"
 )
@@ -106,14 +107,7 @@ func (m *Manager) checkQuota(t *tx, tenant string, reports, bytes int64) error {
 // loadAccounts counts what an earlier process left. The turn that it had reached is not stored: it was at least the turn of
 // each dead letter, and of the first part of each tenant and priority that was not tried yet.
 func (m *Manager) loadAccounts(ctx context.Context) error {
-	rows, err := m.db.Read.QueryContext(ctx, `SELECT r.tenant, p.priority, p.state, count(*), sum(p.size), max(p.turn),
-			coalesce(min(p.turn) FILTER (WHERE p.attempts = 0 AND p.state = 1), max(p.turn)), count(DISTINCT p.rid)
-		FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.state IN (1, 3) GROUP BY r.tenant, p.priority, p.state`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return m.each(ctx, func(rows *sql.Rows) error {
 		var tenant string
 		var priority, state int
 		var parts, bytes, last, served, reports int64
@@ -124,13 +118,15 @@ func (m *Manager) loadAccounts(ctx context.Context) error {
 		a.bytes += bytes
 		m.served = max(m.served, served)
 		if state != schema.PartWaiting {
-			continue
+			return nil
 		}
 		a.reports += reports
 		a.turns[priority] = last + 1
 		m.counts.Recovered += reports
 		m.counts.Parts += parts
 		m.counts.Bytes += bytes
-	}
-	return rows.Err()
+		return nil
+	}, `SELECT r.tenant, p.priority, p.state, count(*), sum(p.size), max(p.turn),
+			coalesce(min(p.turn) FILTER (WHERE p.attempts = 0 AND p.state = 1), max(p.turn)), count(DISTINCT p.rid)
+		FROM parts p JOIN reports r ON r.rid = p.rid WHERE p.state IN (1, 3) GROUP BY r.tenant, p.priority, p.state`)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -96,13 +97,7 @@ func (r *keyring) Open(stored []byte, keyID, tenant, reportID string, index int)
 
 // checkKeys returns a *KeyError unless the keys of all stored data are given.
 func (m *Manager) checkKeys(ctx context.Context) error {
-	rows, err := m.db.Read.QueryContext(ctx,
-		"SELECT keyid, count(*) FROM parts p WHERE keyid != '' AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid) GROUP BY keyid")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return m.each(ctx, func(rows *sql.Rows) error {
 		var id string
 		var n int64
 		if err := rows.Scan(&id, &n); err != nil {
@@ -111,6 +106,6 @@ func (m *Manager) checkKeys(ctx context.Context) error {
 		if !m.keys.Has(id) {
 			return &KeyError{ID: id, Given: m.keys.ids, Parts: n}
 		}
-	}
-	return rows.Err()
+		return nil
+	}, "SELECT keyid, count(*) FROM parts p WHERE keyid != '' AND EXISTS (SELECT 1 FROM blobs b WHERE b.pid = p.pid) GROUP BY keyid")
 }

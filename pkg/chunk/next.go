@@ -3,6 +3,7 @@ package chunk
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/rediverio/sdk/pkg/part"
@@ -64,29 +65,26 @@ func (m *Manager) yieldToOldest(ctx context.Context, c *candidate) error {
 	if skip {
 		return nil
 	}
-	return m.db.Consistent(func() error { return m.exchange(ctx, c) })
-}
-
-// exchange does the query of yieldToOldest.
-func (m *Manager) exchange(ctx context.Context, c *candidate) error {
-	var old candidate
-	err := m.db.Row(ctx, waitingParts+" ORDER BY p.turn, p.pid LIMIT 1", []any{time.Now().UnixMilli()},
-		&old.pid, &old.rid, &old.priority, &old.turn, &old.chunk)
-	if isNoRows(err) {
+	return m.db.Consistent(func() error { // see refill
+		var old candidate
+		err := m.db.Row(ctx, waitingParts+" ORDER BY p.turn, p.pid LIMIT 1", []any{time.Now().UnixMilli()},
+			&old.pid, &old.rid, &old.priority, &old.turn, &old.chunk)
+		if isNoRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		paced := m.lastChunk.Add(m.uploads.delay).After(time.Now())
+		if _, leased := m.leases[old.pid]; leased || old.pid == c.pid || old.chunk && paced {
+			return nil
+		}
+		m.window.swap(*c, old)
+		*c = old
 		return nil
-	}
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	paced := m.lastChunk.Add(m.uploads.delay).After(time.Now())
-	if _, leased := m.leases[old.pid]; leased || old.pid == c.pid || old.chunk && paced {
-		return nil
-	}
-	m.window.swap(*c, old)
-	*c = old
-	return nil
+	})
 }
 
 // refill reads the window again. It does so between transactions, so that it finds no part whose report is not counted yet,
@@ -99,31 +97,21 @@ func (m *Manager) readWindow(ctx context.Context) error {
 	m.mu.Lock()
 	most := windowSize + len(m.leases) // leased parts are still waiting in the database
 	m.mu.Unlock()
-	rows, err := m.db.Query(ctx, waitingParts+" ORDER BY p.priority DESC, p.turn, p.pid LIMIT ?", time.Now().UnixMilli(), most)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	var found []candidate
-	for rows.Next() {
+	err := m.each(ctx, func(rows *sql.Rows) error {
 		var c candidate
-		if err := rows.Scan(&c.pid, &c.rid, &c.priority, &c.turn, &c.chunk); err != nil {
-			return err
-		}
+		err := rows.Scan(&c.pid, &c.rid, &c.priority, &c.turn, &c.chunk)
 		found = append(found, c)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, waitingParts+" ORDER BY p.priority DESC, p.turn, p.pid LIMIT ?", time.Now().UnixMilli(), most)
+	if err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	free := make([]candidate, 0, len(found))
-	for _, c := range found {
-		if _, leased := m.leases[c.pid]; !leased {
-			free = append(free, c)
-		}
-	}
-	m.window.load(free, len(found) < most)
+	complete := len(found) < most
+	free := slices.DeleteFunc(found, func(c candidate) bool { _, leased := m.leases[c.pid]; return leased })
+	m.window.load(free, complete)
 	return nil
 }
 
