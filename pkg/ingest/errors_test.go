@@ -212,7 +212,7 @@ func (openCircuit) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, openCircuit{}
 }
 
-// What keeps a request from the receiver says when to come again.
+// An error that keeps a request from the receiver can have a RetryAfter of its own.
 func TestRetryAfterOfTheTransport(t *testing.T) {
 	c := answering(t, ClientConfig{Token: "t", HTTPClient: &http.Client{Transport: openCircuit{}}}, nil)
 	_, err := c.Upload(t.Context(), split(t, sample("r", 1), 10)[0])

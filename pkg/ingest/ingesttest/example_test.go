@@ -11,7 +11,7 @@ import (
 	"github.com/rediverio/sdk/pkg/report"
 )
 
-// A test of how an agent bears a server that is down for one request and then loses an answer.
+// The server fails one request and loses the answer to the next one.
 func TestAgentBearsABadServer(t *testing.T) {
 	srv := ingesttest.New(t)
 	srv.Fail(ingesttest.Fault{Status: 503, RetryAfter: "2"}, ingesttest.Fault{LoseAnswer: true})
@@ -35,7 +35,7 @@ func TestAgentBearsABadServer(t *testing.T) {
 	if n := len(srv.Findings("")); n != 1 || srv.Stats("").Repeated != 1 {
 		t.Errorf("%d findings after %d tries, stats %+v", n, tries, srv.Stats(""))
 	}
-	// net/http itself may have repeated the request whose answer was lost: the part's key allows it.
+	// net/http may have resent the request whose answer was lost, which the key of the part allows.
 	if got := srv.Requests(); len(got) != 3 || got[0].Status != 503 || got[1].Status != 0 || got[2].Status != 200 {
 		t.Errorf("requests %+v", got)
 	}

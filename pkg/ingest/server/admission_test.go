@@ -19,7 +19,7 @@ func newAdmission(maxBytes int64, requests, decoders int) *admission {
 	return &admission{max: maxBytes, requests: requests, decoders: decoders, tenants: map[string]*usage{}}
 }
 
-// However much one tenant has in flight, others find room, and what is released is all there again.
+// A tenant with much in flight leaves room for other tenants, and released memory is free again.
 func TestFloodOfOneTenantLeavesRoom(t *testing.T) {
 	a := newAdmission(1000, 100, 1)
 	var rooms []*reservation
@@ -107,7 +107,7 @@ func TestDecodersGoRoundTheTenants(t *testing.T) {
 	}
 }
 
-// While one tenant keeps sending as much as it is let, another one's parts go through without a refusal.
+// While one tenant sends as much as it can, the parts of another tenant are accepted without a refusal.
 func TestFloodDoesNotStarveAnotherTenant(t *testing.T) {
 	store, url := newServer(t, func(c *HandlerConfig) {
 		c.Limits = Limits{MaxInFlightBytes: 256 << 10, MaxCompressedBytes: 48 << 10, MaxRequests: 16, MaxDecoders: 1}

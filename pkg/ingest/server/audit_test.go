@@ -10,16 +10,16 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// auditLog is lines of a log, numbered from first, in the chain behind prev.
+// chained returns lines of a log, numbered from first, in the chain after prev.
 func chained(prev string, first, n int, say string) (lines []string) {
 	for i := range n {
 		body := fmt.Sprintf(`{"timestamp":"2026-01-02T03:04:05Z","type":"job_started","message":"%s %d","v":1,"run_id":"00","seq":%d`, say, first+i, first+i)
@@ -103,10 +103,10 @@ func TestAuditHeadersStayWithTheirLine(t *testing.T) {
 	wantAudit(t, s.Tenant("a"), "one", 0, auditHeaderLine, log[0], auditHeaderLine, auditHeaderLine, log[1], auditHeaderLine, log[2])
 }
 
-// What contradicts the lines that are stored is refused, reported, and changes nothing.
+// Lines that contradict the stored log are refused and reported, and change nothing.
 func TestARewrittenAuditLogIsRefused(t *testing.T) {
-	var told events
-	s, url := newServer(t, func(c *HandlerConfig) { c.Sink = &told })
+	recorded := new(testkit.Recorder)
+	s, url := newServer(t, func(c *HandlerConfig) { c.Sink = recorded })
 	log := chained(auditGenesis, 1, 10, "x")
 	sendAudit(t, url, "one", "0", log...)
 	head := chainOf(log[9])
@@ -124,31 +124,30 @@ func TestARewrittenAuditLogIsRefused(t *testing.T) {
 		"and without a chain":      {"10", short[10:]},
 		"a line in between":        {"10:" + head, append(chained(head, 4, 1, "x")[:1:1], chained(head, 11, 1, "x")...)},
 	} {
-		before := len(told.of(event.Critical))
+		before := len(withSeverity(recorded, event.Critical))
 		status, _, refused := sendAudit(t, url, "one", rq.after, rq.lines...)
 		if status != http.StatusConflict || refused.Error.Code != ingest.CodeAuditForked {
 			t.Errorf("%s: %d %+v", name, status, refused.Error)
 		}
-		if len(told.of(event.Critical)) != before+1 {
-			t.Errorf("%s: nobody was told", name)
+		if len(withSeverity(recorded, event.Critical)) != before+1 {
+			t.Errorf("%s: no critical event was recorded", name)
 		}
 		wantAudit(t, s.Tenant("a"), "one", 0, log...)
 	}
-	if aside, err := s.Tenant("a").ArchiveAudit("one"); err != nil || aside == "" {
-		t.Fatal(aside, err)
+	if archived, err := s.Tenant("a").ArchiveAudit("one"); err != nil || archived == "" {
+		t.Fatalf("ArchiveAudit = %q, %v", archived, err)
 	} else {
-		wantAudit(t, s.Tenant("a"), aside, 0, log...)
+		wantAudit(t, s.Tenant("a"), archived, 0, log...)
 	}
 	if status, _, _ := sendAudit(t, url, "one", "0", other...); status != 201 {
-		t.Errorf("after the old one was set aside: %d", status)
+		t.Errorf("POST after ArchiveAudit = %d, want 201", status)
 	}
 }
 
-// A sender that is ahead is asked for what is missing. What it does not have either is taken as a gap, and comes late without
-// harm.
+// A sender that is ahead is asked for the missing lines. Lines that it does not have either leave a gap, which late lines fill.
 func TestAuditGaps(t *testing.T) {
-	var told events
-	s, url := newServer(t, func(c *HandlerConfig) { c.Sink = &told })
+	recorded := new(testkit.Recorder)
+	s, url := newServer(t, func(c *HandlerConfig) { c.Sink = recorded })
 	log := chained(auditGenesis, 1, 20, "x")
 	sendAudit(t, url, "one", "0", log[:5]...)
 	for _, after := range []string{"", "10:" + chainOf(log[9]), "0"} {
@@ -162,7 +161,7 @@ func TestAuditGaps(t *testing.T) {
 			t.Errorf("after %q: %d %+v %+v", after, status, a, refused)
 		}
 	}
-	if n := len(told.of(event.Warn)); n != 4 { // three refusals, one gap
+	if n := len(withSeverity(recorded, event.Warn)); n != 4 { // three refusals, one gap
 		t.Errorf("%d warnings", n)
 	}
 	wantAudit(t, s.Tenant("a"), "one", 1, append(slices.Clone(log[:5]), log[10:15]...)...)
@@ -172,11 +171,11 @@ func TestAuditGaps(t *testing.T) {
 	wantAudit(t, s.Tenant("a"), "one", 0, log...)
 }
 
-// A line that was altered before it was sent is evidence: it is kept, and told.
-func TestAnAlteredAuditLineIsToldAndKept(t *testing.T) {
+// A line that was altered before it was sent is evidence: it is stored and reported.
+func TestAnAlteredAuditLineIsReportedAndKept(t *testing.T) {
 	for _, at := range []int{5, 7} { // the first of a request, and one within
-		var told events
-		s, url := newServer(t, func(c *HandlerConfig) { c.Sink = &told })
+		recorded := new(testkit.Recorder)
+		s, url := newServer(t, func(c *HandlerConfig) { c.Sink = recorded })
 		log := chained(auditGenesis, 1, 10, "x")
 		sendAudit(t, url, "one", "0", log[:5]...)
 		log[at] = strings.Replace(log[at], `"x `, `"y `, 1)
@@ -184,8 +183,8 @@ func TestAnAlteredAuditLineIsToldAndKept(t *testing.T) {
 			t.Errorf("%d %+v", status, refused.Error)
 		}
 		wantAudit(t, s.Tenant("a"), "one", 1, log...)
-		if got := told.of(event.Critical); len(got) != 1 || got[0].Details["seq"] != uint64(at+1) {
-			t.Errorf("told: %+v", got)
+		if got := withSeverity(recorded, event.Critical); len(got) != 1 || got[0].Details["seq"] != uint64(at+1) {
+			t.Errorf("critical events = %+v, want one of line %d", got, at+1)
 		}
 	}
 }
@@ -283,27 +282,9 @@ func TestAuditLinesOverHTTP(t *testing.T) {
 	}
 }
 
-// events keeps what a sink is told.
-type events struct {
-	mu  sync.Mutex
-	all []event.Event
-}
-
-func (e *events) Record(one event.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.all = append(e.all, one)
-}
-
-func (e *events) of(s event.Severity) (out []event.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, one := range e.all {
-		if one.Severity == s {
-			out = append(out, one)
-		}
-	}
-	return out
+// withSeverity returns the events of one severity.
+func withSeverity(r *testkit.Recorder, s event.Severity) (out []event.Event) {
+	return slices.DeleteFunc(r.Events(), func(e event.Event) bool { return e.Severity != s })
 }
 
 func FuzzReadAuditLines(f *testing.F) {

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/ingest"
 )
 
-// filled is the path of a closed store of 2 000 findings.
+// filled returns the path of a closed store of 2,000 findings.
 func filled(t *testing.T) string {
 	t.Helper()
 	s := newStore(t)
@@ -26,7 +27,7 @@ func filled(t *testing.T) string {
 	return s.cfg.Path
 }
 
-func TestDamagedStoreIsSetAside(t *testing.T) {
+func TestDamagedStoreIsRenamed(t *testing.T) {
 	for name, spoil := range map[string]func([]byte) []byte{
 		"header":    func(b []byte) []byte { clear(b[:100]); return b },
 		"first KiB": func(b []byte) []byte { clear(b[100:1100]); return b },
@@ -43,9 +44,9 @@ func TestDamagedStoreIsSetAside(t *testing.T) {
 			if err := os.WriteFile(path, spoil(b), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			var told []event.Event
+			recorded := new(testkit.Recorder)
 			for range 2 { // the second start finds the new store, and nothing to do
-				s, err := OpenStore(StoreConfig{Path: path, Sink: event.SinkFunc(func(e event.Event) { told = append(told, e) })})
+				s, err := OpenStore(StoreConfig{Path: path, Sink: recorded})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,17 +60,18 @@ func TestDamagedStoreIsSetAside(t *testing.T) {
 					t.Error(err)
 				}
 			}
+			told := recorded.Events()
 			if len(told) != 1 || told[0].Severity != event.Critical || told[0].Error == "" {
 				t.Fatalf("events %+v", told)
 			}
 			if kept, err := os.ReadFile(fmt.Sprint(told[0].Details["renamed_to"])); err != nil || len(kept) == 0 {
-				t.Errorf("what was set aside: %d bytes, %v", len(kept), err)
+				t.Errorf("renamed store has %d bytes, %v; want the damaged one", len(kept), err)
 			}
 		})
 	}
 }
 
-// Whatever bytes flip, a start succeeds and never loops.
+// Whichever bytes of the file are damaged, OpenStore succeeds.
 func TestEveryStartOfADamagedStoreSucceeds(t *testing.T) {
 	path := filled(t)
 	whole, err := os.ReadFile(path)
@@ -118,8 +120,8 @@ func TestTwoServersOnOneFileAreRefused(t *testing.T) {
 	}
 }
 
-// A full store refuses parts with what every client takes for a pause, still answers questions and repeats, and goes
-// on when there is room.
+// A full store refuses parts with an answer that makes every client pause, still answers queries and resent parts, and
+// continues when there is room.
 func TestFullStorePausesItsClients(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ingest.db")
 	open := func(limit int64) *Store {

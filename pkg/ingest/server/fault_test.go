@@ -32,15 +32,15 @@ func execute(t testing.TB, s *Store, text string) {
 	}
 }
 
-// fail makes every statement that the trigger condition meets fail. how is ABORT, by which the statement fails, or
-// ROLLBACK, by which the whole transaction does, as on a full disk.
+// fail makes every statement fail that fires a trigger. how is ABORT, which fails the statement, or ROLLBACK, which rolls back the
+// whole transaction, as a full disk does.
 func fail(t testing.TB, s *Store, on, how string) (heal func()) {
 	t.Helper()
 	execute(t, s, fmt.Sprintf("CREATE TEMP TRIGGER fault %s BEGIN SELECT RAISE(%s, 'injected fault'); END", strings.Replace(on, " ON ", " ON main.", 1), how))
 	return func() { execute(t, s, "DROP TRIGGER temp.fault") }
 }
 
-// steps are where the storing of a part, and the completion of its report, may fail.
+// steps are the triggers that fire while a part is stored and its report completed.
 var steps = []string{
 	"BEFORE INSERT ON tenant", "BEFORE INSERT ON report", "AFTER INSERT ON report", "BEFORE INSERT ON content", "AFTER INSERT ON content WHEN NEW.line = 70",
 	"BEFORE INSERT ON staged_item", "AFTER INSERT ON staged_item", "BEFORE INSERT ON part", "AFTER INSERT ON part WHEN NEW.idx = 1",
@@ -49,14 +49,14 @@ var steps = []string{
 	"BEFORE UPDATE ON finding", "AFTER UPDATE ON finding", "BEFORE DELETE ON content", "AFTER DELETE ON content",
 }
 
-// Whichever step fails, the sender is told so, nothing of the report is visible, and repeating it stores all of it once.
+// Whichever step fails, the sender gets an error, no part of the report is visible, and sending it again stores all of it once.
 func TestEveryStepOfAPartMayFail(t *testing.T) {
 	for _, how := range []string{"ABORT", "ROLLBACK"} {
 		for _, on := range steps {
 			t.Run(how+" "+on, func(t *testing.T) {
 				s := newStore(t)
 				first := sample("first", 20)
-				first.Findings[3].Message = "as it was"
+				first.Findings[3].Message = "unchanged"
 				if on != steps[0] {
 					mustPut(t, s, "a", split(t, first, 100)[0])
 				}
@@ -95,7 +95,7 @@ func TestEveryStepOfAPartMayFail(t *testing.T) {
 	}
 }
 
-// The n-th commit fails: no part that was answered is lost, none is stored twice.
+// Whichever commit fails, no accepted part is lost and no part is stored twice.
 func TestEveryCommitMayFail(t *testing.T) {
 	parts := split(t, sample("r", 60), 10)
 	for n := range parts {
@@ -126,7 +126,7 @@ func TestEveryCommitMayFail(t *testing.T) {
 	}
 }
 
-// Writes that share a transaction with one that fails are made, or their senders are told.
+// Writes that share a transaction with one that fails are made.
 func TestFaultOfOnePartSpoilsNoOther(t *testing.T) {
 	for _, how := range []string{"ABORT", "ROLLBACK"} {
 		s := newStore(t)
@@ -157,7 +157,7 @@ func TestFaultOfOnePartSpoilsNoOther(t *testing.T) {
 	}
 }
 
-// A write that panics takes no other with it, and the store goes on.
+// A write that panics affects no other write.
 func TestPanicOfOneWriteStopsNoOther(t *testing.T) {
 	s := newStore(t)
 	hold, held := make(chan struct{}), make(chan struct{})

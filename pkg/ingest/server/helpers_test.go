@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/report"
@@ -21,19 +22,12 @@ const (
 
 func newStore(t testing.TB) *Store {
 	t.Helper()
-	s, err := OpenStore(StoreConfig{Path: filepath.Join(t.TempDir(), "data", "ingest.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := testkit.Must(OpenStore(StoreConfig{Path: filepath.Join(t.TempDir(), "data", "ingest.db")}))
+	t.Cleanup(func() { testkit.Check(t, s.Close()) })
 	return s
 }
 
-// newServer serves tenants a and b over a real socket.
+// newServer serves tenants a and b on a loopback port.
 func newServer(t testing.TB, change func(*HandlerConfig)) (*Store, string) {
 	t.Helper()
 	cfg := HandlerConfig{Store: newStore(t), Tokens: map[string]string{tokenA: "a", tokenB: "b"}}
@@ -59,7 +53,7 @@ func newClient(t testing.TB, url, token string) *ingest.Client {
 	return c
 }
 
-// sample is a report of n findings on one repository.
+// sample returns a report of n findings in one repository.
 func sample(id string, n int) *report.Report {
 	r := &report.Report{
 		Metadata: report.Metadata{ID: id}, Tool: &report.Tool{Name: "semgrep"},
@@ -76,7 +70,7 @@ func sample(id string, n int) *report.Report {
 	return r
 }
 
-// split cuts r into parts of at most max findings.
+// split splits r into parts of at most max findings.
 func split(t testing.TB, r *report.Report, max int) []*part.Part {
 	t.Helper()
 	parts, _, err := part.Split(r, part.SplitConfig{MinFindings: max + 1, MaxFindings: max})
@@ -116,12 +110,12 @@ func stats(t testing.TB, c *ingest.Client) *ingest.Stats {
 	return s
 }
 
-// post sends a raw request and returns the status.
 func get(t testing.TB, url, token string) *http.Response {
 	t.Helper()
 	return request(t, http.MethodGet, url, token, "")
 }
 
+// post sends a raw request with pairs of header names and values.
 func post(t testing.TB, url, token, body string, header ...string) *http.Response {
 	t.Helper()
 	return request(t, http.MethodPost, url, token, body, header...)

@@ -21,20 +21,20 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// The environment of a victim: where its store lies, at which step it dies, and how often that passes before.
+// The environment of a victim: the path of its store, the step at which it dies, and how often it reaches that step.
 const (
 	victimStore = "INGEST_VICTIM_STORE"
 	victimStep  = "INGEST_VICTIM_STEP"
 	victimAfter = "INGEST_VICTIM_AFTER"
 )
 
-// atCommit and answered are the steps that no trigger sees: in the commit, and after it, before anybody is told.
+// atCommit and answered are the steps without a trigger: during the commit, and after it but before the answer.
 const (
 	atCommit = "commit"
 	answered = "answer"
 )
 
-// killed is the victim's reports, of which some have the same findings.
+// killed returns the reports of the victim, some of which have the same findings.
 func killed(t testing.TB) (reports [][]*part.Part) {
 	for i := range 4 {
 		r := sample(fmt.Sprint("r", i), 90)
@@ -46,7 +46,7 @@ func killed(t testing.TB) (reports [][]*part.Part) {
 	return reports
 }
 
-// dieAt returns a function that kills the process, as a power cut would, when it was called that often.
+// dieAt returns a function that kills the process when it is called for the after-th time.
 func dieAt(after int) func() {
 	var n atomic.Int64
 	return func() {
@@ -60,7 +60,7 @@ func dieAt(after int) func() {
 	}
 }
 
-// TestVictim is no test: it is the process that the others kill.
+// TestVictim is not a test but the process that other tests kill.
 func TestVictim(t *testing.T) {
 	path, step := os.Getenv(victimStore), os.Getenv(victimStep)
 	if path == "" {
@@ -104,8 +104,8 @@ func TestVictim(t *testing.T) {
 	wg.Wait()
 }
 
-// Wherever a server is killed, what it answered is stored, what is visible is whole reports, and repeating the rest
-// ends as if nothing had happened.
+// Wherever a server is killed, the parts that it answered are stored, only whole reports are visible, and sending the rest again
+// completes all reports.
 func TestKilledAtEveryStepOfACommit(t *testing.T) {
 	all := []string{atCommit, answered}
 	for _, step := range steps {

@@ -17,7 +17,7 @@ import (
 	"github.com/rediverio/sdk/pkg/ingest/internal/wire"
 )
 
-// chunkBody is a chunk request around data.
+// chunkBody returns a chunk request with data.
 func chunkBody(id string, idx, total int, encoding string, data []byte) string {
 	return fmt.Sprintf(`{"report_id":%q,"chunk_index":%d,"total_chunks":%d,"compression":%q,"data":%q}`,
 		id, idx, total, encoding, base64.StdEncoding.EncodeToString(data))
@@ -130,7 +130,7 @@ func TestWrongOrNoToken(t *testing.T) {
 	}
 }
 
-// A body that is shorter than announced stores nothing and is answered with what may be repeated.
+// A body that is shorter than announced stores nothing, and its answer allows a retry.
 func TestLyingContentLength(t *testing.T) {
 	store, url := newServer(t, func(c *HandlerConfig) { c.Limits.BodyTimeout = 100 * time.Millisecond })
 	for name, half := range map[string]bool{"closes": true, "stalls": false} {
@@ -163,8 +163,8 @@ func TestNoRoomIsTransient(t *testing.T) {
 		c.Limits.MaxCompressedBytes = 30 << 10
 		c.Limits.MaxInFlightBytes = 110 << 10
 	})
-	// One body that never ends holds a reservation of the most it may be. It is refused itself where it comes beside
-	// another one, and tried again then.
+	// A body that never ends holds a reservation of the maximum size. If it is refused because of another request, it is sent
+	// again.
 	hold := func() (end *io.PipeWriter, done chan struct{}) {
 		pr, pw := io.Pipe()
 		req, _ := http.NewRequest("POST", url+ingest.DefaultChunkPath, pr)

@@ -18,7 +18,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// noise is a report of about size bytes that does not compress.
+// noise returns a report of about size bytes that does not compress.
 func noise(size int, seed uint64) []byte {
 	rnd := rand.New(rand.NewPCG(seed, 3))
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -34,15 +34,15 @@ func noise(size int, seed uint64) []byte {
 	return append(bytes.TrimSuffix(b.Bytes(), []byte(",")), "]}"...)
 }
 
-// Uploads whose bodies alone are ten times what may be in flight: those that find no room are told when to come
-// again, none is lost, and the memory stays within what the limits say.
+// The bodies of these uploads are ten times as large as the limit of bytes in flight: uploads without room get 429 with
+// Retry-After, none is lost, and the memory stays within the limits.
 func TestManyLargeUploadsAtOnce(t *testing.T) {
 	const bodies = 4 << 20
 	peak, busy := manyUploads(t, 64, 512<<10, bodies)
-	// What the limits allow, as much again that the collector has not taken yet, and SQLite's and the connections' own.
+	// The memory that the limits allow, as much again that is not collected yet, and the memory of SQLite and of connections.
 	bound := uint64(2*(bodies+2*(1<<20+8<<20)) + 32<<20)
 	if peak > bound || busy == 0 {
-		t.Errorf("peak %d MB, bound %d MB; told to come again %d times", peak>>20, bound>>20, busy)
+		t.Errorf("peak %d MB, bound %d MB; %d answers with 429", peak>>20, bound>>20, busy)
 	}
 }
 
@@ -55,8 +55,8 @@ func BenchmarkLargeUploads(b *testing.B) {
 	}
 }
 
-// manyUploads uploads reports of size bytes at once, again and again until each is stored. It returns the peak of
-// the heap, and how often there was no room.
+// manyUploads uploads reports of size bytes concurrently, and again until each is stored. It returns the peak growth of the heap
+// and the number of answers with 429.
 func manyUploads(t testing.TB, uploads, size int, bodies int64) (peak uint64, busy int64) {
 	store, url := newServer(t, func(c *HandlerConfig) {
 		c.Limits = Limits{MaxInFlightBytes: bodies, MaxDecoders: 2, MaxCompressedBytes: int64(size), MaxDecompressedBytes: 2 * int64(size)}
@@ -84,7 +84,7 @@ func manyUploads(t testing.TB, uploads, size int, bodies int64) (peak uint64, bu
 				case e.Status != 0:
 					refused.Add(1)
 				}
-				time.Sleep(time.Duration(rand.Int64N(int64(100 * time.Millisecond)))) // a sender would wait as long as it was asked to
+				time.Sleep(time.Duration(rand.Int64N(int64(100 * time.Millisecond)))) // a real sender would wait for Retry-After
 			}
 		})
 	}
@@ -97,7 +97,7 @@ func manyUploads(t testing.TB, uploads, size int, bodies int64) (peak uint64, bu
 	return peak, refused.Load()
 }
 
-// watchHeap returns the most that the heap grew by until stop is closed.
+// watchHeap returns the peak growth of the heap until stop is closed.
 func watchHeap(stop <-chan struct{}) (peak uint64) {
 	runtime.GC()
 	var m runtime.MemStats

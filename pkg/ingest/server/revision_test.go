@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/pkg/part"
 )
 
-// revision is a report of 30 findings in 3 parts whose first 20 findings say text.
+// revision returns a report of 30 findings in 3 parts, with text as the message of the first 20.
 func revision(t testing.TB, id, text string, at time.Time) []*part.Part {
 	t.Helper()
 	r := sample(id, 30)
@@ -34,7 +34,7 @@ func revision(t testing.TB, id, text string, at time.Time) []*part.Part {
 	return parts
 }
 
-// says returns what the first finding of the tenant's report says, after it saw that all of them say the same.
+// says returns the message of the tenant's first 20 findings, which must be the same.
 func says(t testing.TB, f ingest.Finder) string {
 	t.Helper()
 	all := findings(t, f, ingest.Query{})
@@ -119,7 +119,7 @@ func TestLaterSubmissionWinsWhateverArrivesLast(t *testing.T) {
 	}
 }
 
-// However the parts of several submissions of one report are mixed and repeated, the last submission counts.
+// In whatever order the parts of several submissions of one report arrive, the last submission is visible.
 func TestSubmissionsInAnyOrderEndAtTheLast(t *testing.T) {
 	for seed := range uint64(12) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -148,8 +148,8 @@ func TestSubmissionsInAnyOrderEndAtTheLast(t *testing.T) {
 	}
 }
 
-// Two agents send one report at once, its parts in any order: every part is stored once, and one of all answers is
-// the one that completes it.
+// Two agents send the same report at the same time, with its parts in any order: every part is stored once, and exactly one answer
+// completes the report.
 func TestTwoAgentsSendOneReportAtOnce(t *testing.T) {
 	store, url := newServer(t, nil)
 	parts := split(t, sample("r", 200), 10)
@@ -212,7 +212,7 @@ func TestSameKeyOtherBytesIsRefused(t *testing.T) {
 	}
 }
 
-// The same part compressed otherwise, e.g. by another version of the agent, is the same part.
+// A part that is compressed differently, for example by another version of the agent, is the same part.
 func TestSamePartCompressedOtherwiseIsADuplicate(t *testing.T) {
 	s := newStore(t)
 	for i, level := range []int{1, 3, 9} {
@@ -229,7 +229,7 @@ func TestSamePartCompressedOtherwiseIsADuplicate(t *testing.T) {
 	}
 }
 
-// A store of schema version 1 is brought up to date with all that it holds.
+// A store of schema version 1 is migrated with its content.
 func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 	s := newStore(t)
 	mustPut(t, s, "a", split(t, sample("r", 5), 10)[0])
@@ -257,7 +257,7 @@ func TestStoreOfVersionOneIsMigrated(t *testing.T) {
 	}
 }
 
-// What a part said the same as the visible finding is kept for it when that finding changes before its report is complete.
+// Content that was staged as unchanged is kept if the visible finding changes before the report is complete.
 func TestUnchangedContentOutlivesAChangeMeanwhile(t *testing.T) {
 	s := newStore(t)
 	put := func(parts []*part.Part) {

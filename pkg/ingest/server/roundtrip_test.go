@@ -115,7 +115,7 @@ func TestSameKeyOtherContentIsConflict(t *testing.T) {
 	}
 }
 
-// A rescan under the same report ID is a revision of its own: its parts never mix with those of the first.
+// A rescan with the same report ID is another revision: the parts of the two are never mixed.
 func TestRevisionsOfOneReportDoNotMix(t *testing.T) {
 	_, url := newServer(t, nil)
 	c := newClient(t, url, tokenA)

@@ -62,7 +62,7 @@ func TestServeSaysWhyItCannot(t *testing.T) {
 	}
 }
 
-func TestHandlerTellsTheSink(t *testing.T) {
+func TestHandlerRecordsEvents(t *testing.T) {
 	events := make(chan event.Event, 10)
 	_, url := newServer(t, func(c *HandlerConfig) { c.Sink = event.SinkFunc(func(e event.Event) { events <- e }) })
 	p := split(t, sample("r1", 3), 10)[0]

@@ -163,7 +163,7 @@ func TestAbandonedReportIsSweptAndMayComeAgain(t *testing.T) {
 	}
 }
 
-// Two reports with the same findings interleave; the store ends with each finding once and no content too many.
+// Two reports with the same findings interleave: each finding is stored once, with one content.
 func TestInterleavedReportsLeaveNoOrphans(t *testing.T) {
 	s := newStore(t)
 	mustPut(t, s, "a", split(t, sample("r0", 10), 100)[0])
@@ -191,13 +191,13 @@ func TestInterleavedReportsLeaveNoOrphans(t *testing.T) {
 	}
 	for _, f := range all {
 		if strings.Contains(string(f.Raw), `"one"`) {
-			t.Errorf("finding %s still says what the older report said", f.Path)
+			t.Errorf("finding %s has the content of the older report", f.Path)
 		}
 	}
 }
 
-// Chunks without a key, as clients send them that know of none: nothing may be lost, whatever is resent or
-// scanned again under the same report ID.
+// Chunks without a key, from clients that do not send one: nothing is lost, whatever is resent or scanned again with the same
+// report ID.
 func TestUnkeyedChunks(t *testing.T) {
 	s := newStore(t)
 	send := func(p *part.Part) *wire.Answer {
@@ -227,7 +227,7 @@ func TestUnkeyedChunks(t *testing.T) {
 	if st, _ := s.Tenant("a").Stats(t.Context()); st.Parts != 3 {
 		t.Errorf("stats %+v", st)
 	}
-	// Again under the same ID: what is the same is a duplicate, what differs is visible at once.
+	// Again with the same ID: an equal chunk is a duplicate, a different one is visible at once.
 	if a := send(one[0]); a.Duplicate || !a.Complete || a.FindingsCreated != 1 || a.FindingsUpdated != 9 {
 		t.Errorf("changed chunk: %+v", a)
 	}

@@ -36,7 +36,7 @@ func TestLoadTokens(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "short1") {
 		t.Errorf("%v tells a token", err)
 	}
-	write("# nobody\n", 0o600)
+	write("# no token\n", 0o600)
 	if _, err := LoadTokens(path); err == nil {
 		t.Error("an empty file was taken")
 	}
