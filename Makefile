@@ -42,7 +42,7 @@ build: ## build bin/example-agent and bin/acme-agent, the example of an agent of
 	go build -o bin/acme-agent ./examples/acme-agent
 
 .PHONY: test
-test: ## run all tests, then those of the concurrent packages under the race detector
+test: ## run all tests, then the tests of the concurrent packages under the race detector
 	go test -timeout 15m $(TEST_FLAGS) ./...
 	@$(MAKE) --no-print-directory race
 
@@ -96,7 +96,7 @@ torture: ## kill agent and server for ROUNDS rounds, a tenth as many on a full d
 	go test -count=1 -timeout 0 -v -run '^TestTorture' $(TEST_FLAGS) ./internal/crashtest -args -rounds $(ROUNDS) -seed $(SEED)
 
 .PHONY: pool
-pool: bin/gopls ## run a pool of real language servers (gopls), and show what they take
+pool: bin/gopls ## run a pool of real language servers (gopls), and show their use of memory and time
 	POOL_GOPLS="$(CURDIR)/bin/gopls" go test -count=1 -v -timeout 15m -run '^TestRealLanguageServer$$' ./pkg/scan/pool
 
 .PHONY: scanners
@@ -129,12 +129,12 @@ bin/staticcheck: bin/.staticcheck-$(call pinned,$(STATICCHECK))
 	go build -C tools -o ../$@ $(STATICCHECK)/cmd/staticcheck
 	@touch $@
 
-# Not in tools/go.mod: it asks for newer versions of what the others use.
+# It is not in tools/go.mod because it requires newer versions of shared modules.
 bin/gopls: bin/.gopls-$(GOPLS)
 	GOBIN="$(CURDIR)/bin" go install golang.org/x/tools/gopls@$(GOPLS)
 	@touch $@
 
-# What npm installs is older than the file that names it, so that a stamp says when.
+# npm keeps the old timestamps of the files it installs, so a stamp records the installation.
 bin/npm/.installed: tools/eslint/package.json tools/eslint/package-lock.json
 	@mkdir -p $(@D)
 	cp tools/eslint/package.json tools/eslint/package-lock.json tools/eslint/.npmrc $(@D)

@@ -139,8 +139,7 @@ func (a *cli) load() error {
 
 type runFunc = func(ctx context.Context, args []string) error
 
-// plainVerb returns a command that needs no configuration. Its errors are runtime failures unless they have an exit code
-// of their own.
+// plainVerb returns a command that needs no configuration. An error without an exit code ends it with ExitRuntime.
 func (a *cli) plainVerb(use, short string, args cobra.PositionalArgs, run runFunc) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 		err := run(cmd.Context(), args)

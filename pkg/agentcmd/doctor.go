@@ -32,7 +32,7 @@ type finding struct {
 	Status  string       `json:"status"`
 	Detail  string       `json:"detail"`
 	Scanner *scannerInfo `json:"scanner,omitempty"`
-	Trials  []trialInfo  `json:"trials,omitempty"` // of a scanner
+	Trials  []trialInfo  `json:"trials,omitempty"` // runs of a scanner
 }
 
 // doctor collects findings, and prints each at once.

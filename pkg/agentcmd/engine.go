@@ -38,8 +38,8 @@ type engine struct {
 	client   *ingest.Client // nil if there is an uploader of the agent's own and no server
 	uploader pipeline.Uploader
 
-	transport *transport.RoundTripper // of all requests
-	checkDisk func() error            // of a one-shot command; nil in the daemon, whose degradation pauses it
+	transport *transport.RoundTripper // the transport of all requests
+	checkDisk func() error            // checked before each scan of a one-shot command; nil in the daemon, whose degradation pauses it
 	heap      *limits.HeapGuard       // nil without limits.memory.heap_guard
 	undo      func()                  // lifts the memory limits
 	jobLimits resource.ControllerConfig

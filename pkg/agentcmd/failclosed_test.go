@@ -31,10 +31,10 @@ func TestNoJobBeginsThatTheAuditLogWouldNotTake(t *testing.T) {
 	if err := os.Mkdir(h.auditFile(), 0o700); err != nil { // a directory cannot be opened as a log
 		t.Fatal(err)
 	}
-	dropFile(t, h.state, "rubbish", `{{{`) // of which the log wants to tell
+	dropFile(t, h.state, "rubbish", `{{{`) // an event for the log
 	testkit.Eventually(t, "a log that fails", func() bool { return shut(d.status()) })
 	dropJob(t, h.state, "meanwhile", "good", t.TempDir())
-	for range 5 { // of which each takes longer than a sample
+	for range 5 { // each takes longer than a sample
 		s := d.status()
 		if !shut(s) || s.Agent.JobsCompleted != 1 || srv.Stats("").Reports != 1 {
 			t.Fatalf("%+v", s.Agent)

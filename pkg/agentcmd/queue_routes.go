@@ -20,7 +20,7 @@ type queueEntry struct {
 func queueRoutes(mux *http.ServeMux, m *chunk.Manager) {
 	mux.HandleFunc("GET /queue", control.Answer(func(r *http.Request) (any, error) { return listQueue(r.Context(), m) }))
 	mux.HandleFunc("POST /rekey", control.Answer(func(r *http.Request) (any, error) { return m.Rekey(r.Context()) }))
-	// of serves what f returns for the report of the request.
+	// of serves the result of f for the report that the request names.
 	of := func(pattern string, f func(ctx context.Context, s *chunk.Storage, id string) (any, error)) {
 		mux.HandleFunc(pattern, control.Answer(func(r *http.Request) (any, error) {
 			id := r.PathValue("id")

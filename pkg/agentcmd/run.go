@@ -22,7 +22,7 @@ A job is a JSON file NAME.json: {"scanner": "gitleaks", "target": "/srv/app"}. W
 rename it. It is moved to active/ while it runs, and to failed/ with the reason if it failed.
 
 After the first SIGTERM or SIGINT the daemon takes no more jobs and lets running ones end; after the second it stops
-the scanners, returns their jobs, and keeps in the store what is not uploaded; after the third it exits at once.`
+the scanners, returns their jobs, and keeps reports that are not uploaded in the store; after the third it exits at once.`
 	cmd.Example = "  {agent} run --config agent.yaml\n  {agent} status"
 	return cmd
 }

@@ -38,7 +38,7 @@ type daemonStatus struct {
 	Audit   audit.Stats  `json:"audit"`
 
 	Containment scan.Contained        `json:"containment"`       // how the processes of a scanner are kept together
-	Servers     map[string]pool.Stats `json:"servers,omitempty"` // of the scanners that have one
+	Servers     map[string]pool.Stats `json:"servers,omitempty"` // by scanner
 	Limits      []limits.Usage        `json:"limits"`            // the use of each limit, and what it refused
 	Watch       *watch.Status         `json:"watch,omitempty"`   // nil: nothing is watched
 

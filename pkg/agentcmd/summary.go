@@ -22,7 +22,7 @@ type summary struct {
 	Jobs       []*jobSummary           `json:"jobs"`
 	Severities map[report.Severity]int `json:"findings_by_severity"`
 	Findings   int                     `json:"findings"`
-	Suppressed int                     `json:"suppressed"` // of the findings; --fail-on ignores them
+	Suppressed int                     `json:"suppressed"` // findings that are suppressed; --fail-on ignores them
 
 	Parts       int64 `json:"parts_uploaded"`
 	BytesRaw    int64 `json:"bytes_raw"`

@@ -22,7 +22,7 @@ type victim struct {
 	*home
 	t   *testing.T
 	srv *ingesttest.Server
-	url string // of srv, or of what stands before it
+	url string // URL of srv, or of a proxy before it
 }
 
 // flags returns the flags of every command of the victim.

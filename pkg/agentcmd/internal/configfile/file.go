@@ -22,8 +22,8 @@ const MaxBytes = 1 << 20
 // File records the place of each setting of a configuration, and the problems.
 type File struct {
 	err    Error
-	keys   map[string]string // of all settings, by their plain spelling
-	places map[string]place  // of the settings that are set, by plain key; the zero place for the environment
+	keys   map[string]string // the keys of all settings, by their plain spelling
+	places map[string]place  // where settings are set, by plain key; the zero place for the environment
 }
 
 // Read sets settings from the file at path, unless path is empty, and then from the environment variables that begin
