@@ -167,7 +167,7 @@ func TestJobThatTheLevelRefusesIsReturned(t *testing.T) {
 	})
 }
 
-// The gate of the configuration is asked too, and a panic in Vitals does not end the agent.
+// The gate of the configuration is asked too, and a panic in Signals does not end the agent.
 func TestDegradationKeepsTheGateOfTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shut atomic.Bool

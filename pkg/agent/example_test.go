@@ -6,12 +6,14 @@ import (
 	"log"
 
 	"github.com/rediverio/sdk/pkg/agent"
+	"github.com/rediverio/sdk/pkg/event"
 	"github.com/rediverio/sdk/pkg/job"
 	"github.com/rediverio/sdk/pkg/part"
 	"github.com/rediverio/sdk/pkg/pipeline"
 	"github.com/rediverio/sdk/pkg/report"
 	"github.com/rediverio/sdk/pkg/resource"
 	"github.com/rediverio/sdk/pkg/scan"
+	"github.com/rediverio/sdk/pkg/sdktest"
 )
 
 // todos is a Scanner written in Go. External tools need none, because scan.NewRunner runs them.
@@ -57,4 +59,32 @@ func Example() {
 	// nightly-1 scanned: true
 	// nightly-1 found: TODO in /src/shop
 	// jobs done: 1
+}
+
+// How do I react to events of a running agent? A subscriber may be slow: events that it misses are counted in Status.Bus.
+func ExampleAgent_Subscribe() {
+	var host sdktest.Sampler // an idle host
+	a, err := agent.New(agent.Config{
+		Source:  job.NewList(job.Spec{ID: "nightly-1", Scanner: "todos", Target: "/src/shop"}),
+		Scanner: todos{},
+		Uploader: pipeline.UploaderFunc(func(context.Context, *part.Part) (*pipeline.Result, error) {
+			return nil, nil
+		}),
+		Resource: resource.ControllerConfig{Sampler: &host},
+		Sink:     event.Nop, // an audit.Logger, or event.Slog(logger)
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer a.Subscribe(func(_ context.Context, e event.Event) {
+		fmt.Println(e.Type, e.JobID)
+	}, event.JobCompleted)()
+	if err := a.Run(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("dropped:", a.Status().Bus.Dropped)
+	// Output:
+	// job_completed nightly-1
+	// dropped: 0
 }
