@@ -107,7 +107,7 @@ func TestWhoBorrowsFirst(t *testing.T) {
 		select {
 		case s := <-waiting[i]:
 			s.Release()
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("number %d is not served", i)
 		}
 	}
@@ -165,7 +165,7 @@ func TestOwnersDoNotWaitForEachOther(t *testing.T) {
 		release.Release()
 		select {
 		case <-[]<-chan *Slot{a, b}[i]:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("number %d is not served", i)
 		}
 	}

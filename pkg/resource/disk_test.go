@@ -7,16 +7,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rediverio/sdk/internal/testkit"
 )
 
 func TestRealDisk(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing")
 	s := newSystemSampler(dir, missing)
-	m, err := s.Sample(t.Context())
-	if err != nil || len(m.Disks) != 2 {
-		t.Fatalf("%+v, %v", m.Disks, err)
-	}
+	var m SystemMetrics
+	testkit.Eventually(t, "a measured disk", func() bool { // one sample waits only diskPatience
+		var err error
+		if m, err = s.Sample(t.Context()); err != nil || len(m.Disks) != 2 {
+			t.Fatalf("Sample = %+v, %v, want 2 disks", m.Disks, err)
+		}
+		return !m.Disks[0].Stale
+	})
 	if d := m.Disks[0]; d.Path != dir || d.Stale || d.FreeBytes <= 0 || d.TotalBytes < d.FreeBytes || d.Measured.IsZero() {
 		t.Errorf("%+v", d)
 	}

@@ -2,14 +2,19 @@ package resource
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/event"
 )
 
 const gb = 1 << 30
+
+// patience bounds the waits of tests that would otherwise never end. It suits a machine under any load.
+const patience = 2 * time.Minute
 
 // fakeHost is a Sampler that plays back what the test sets.
 type fakeHost struct {
@@ -87,13 +92,7 @@ func newTest(t testing.TB, n int, edit ...func(*ControllerConfig)) *Controller {
 // pending waits until n requests wait.
 func pending(t testing.TB, c *Controller, n int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for c.GetStatus().PendingJobs != n {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d requests wait, want %d", c.GetStatus().PendingJobs, n)
-		}
-		time.Sleep(50 * time.Microsecond)
-	}
+	testkit.Eventually(t, fmt.Sprintf("%d requests wait", n), func() bool { return c.GetStatus().PendingJobs == n })
 }
 
 func wantActive(t testing.TB, c *Controller, jobs, slots int) {

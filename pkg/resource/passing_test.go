@@ -131,7 +131,7 @@ func TestLeavingServesThoseBehind(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the request behind was forgotten")
 	}
 }

@@ -97,13 +97,13 @@ func (w *watched) minimum(t *testing.T) {
 // closesAndOpens checks in how many samples admission stopped under a load, and resumed after it.
 func (w *watched) closesAndOpens(t *testing.T, stop func()) {
 	t.Helper()
-	if !w.until(t, true, time.Minute) {
+	if !w.until(t, true, patience) {
 		t.Fatalf("the load does not throttle: %+v", w.c.GetMetrics())
 	}
 	t.Log(w.c.GetStatus().ThrottleReason)
 	w.minimum(t)
 	stop()
-	if !w.until(t, false, time.Minute) {
+	if !w.until(t, false, patience) {
 		t.Fatalf("throttled after the load has ended: %s", w.c.GetStatus().ThrottleReason)
 	}
 	if w.hotToClose > samplesUp || w.calmToOpen < samplesDown {
@@ -150,17 +150,25 @@ func TestThrottlesWhileAProcessEatsMemory(t *testing.T) {
 	}
 }
 
+// busyMachine has the real CPUs of this machine and plenty of memory.
+type busyMachine struct{ gopsutil }
+
+func (busyMachine) memory(ctx context.Context) (available, total int64, err error) {
+	return idleMachine{}.memory(ctx)
+}
+
 // Processes that pin all CPUs of this machine stop admission within three samples. That it resumes can be seen only
 // where nothing else keeps the machine busy.
 func TestThrottlesWhileProcessesPinTheHost(t *testing.T) {
 	s := newSystemSampler()
 	s.groups = newGroups("") // the CPUs of the host alone
+	s.host.machine = busyMachine{}
 	w := watch(t, s)
 	stops := make([]func(), 2*runtime.NumCPU())
 	for i := range stops {
 		_, stops[i] = begin(t, nil, "spin", 0)
 	}
-	if !w.until(t, true, time.Minute) {
+	if !w.until(t, true, patience) {
 		t.Fatalf("the load does not throttle: %+v", w.c.GetMetrics())
 	}
 	w.minimum(t)

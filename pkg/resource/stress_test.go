@@ -225,7 +225,7 @@ func TestNoLostWakeUp(t *testing.T) {
 	go func() { wg.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("stuck: %+v", c.GetStatus())
 	}
 	wantActive(t, c, 0, 0)
