@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// maxDepth bounds how many ancestors of a control group are looked at.
+// maxDepth bounds the number of ancestors of a control group that are read.
 const maxDepth = 32
 
-// groups reads the control groups of this process: for each resource its own group and all ancestors that can be
-// seen, in whichever version of the hierarchy owns the resource. A limit often sits on an ancestor only.
+// groups reads the control groups of this process: for each resource its own group and all visible ancestors, in the version
+// of the hierarchy that owns the resource. Often only an ancestor has a limit.
 type groups struct {
-	root   string // "/", or a directory with the same layout; empty: there are none
+	root   string // "/" or a directory with the same layout; empty: no control groups
 	reader reader
 
-	own  kept   // /proc/self/cgroup
-	seen string // what it said when the groups were found
+	own  cachedFile // /proc/self/cgroup
+	seen string     // its content when the groups were found
 
 	memory   []*memoryGroup // own group first
 	cpu      []*cpuGroup
@@ -29,7 +29,7 @@ type groups struct {
 	pressure pressureMeter
 }
 
-// place is where one level is.
+// place is the location of one level.
 type place struct {
 	version int    // 1 or 2
 	name    string // below the mount
@@ -38,7 +38,7 @@ type place struct {
 
 func (p place) source() string { return fmt.Sprintf("cgroup%d:%s", p.version, p.name) }
 
-func (p place) file(name string) kept { return kept{name: filepath.Join(p.dir, name)} }
+func (p place) file(name string) cachedFile { return cachedFile{name: filepath.Join(p.dir, name)} }
 
 func newGroups(root string) *groups {
 	g := &groups{root: root}
@@ -48,7 +48,7 @@ func newGroups(root string) *groups {
 	return g
 }
 
-// refresh finds the groups anew when the process was moved, or when a file of theirs has gone.
+// refresh finds the groups again after the process was moved or one of their files disappeared.
 func (g *groups) refresh() {
 	own := g.reader.read(&g.own)
 	if own == nil || string(own) == g.seen && !g.reader.gone {
@@ -73,7 +73,7 @@ func (g *groups) refresh() {
 	g.pressure = newPressureMeter(g.root, g.chain(mounts[""], paths[""], 2))
 }
 
-// sample enters what the groups say. The error names what could be read before and cannot be now.
+// sample adds the numbers of the groups. The error names the files that could be read before and cannot be read now.
 func (g *groups) sample(m *SystemMetrics) error {
 	g.reader.errs = nil
 	g.refresh()
@@ -83,7 +83,7 @@ func (g *groups) sample(m *SystemMetrics) error {
 	return errors.Join(g.reader.errs...)
 }
 
-// close closes what was opened; a later refresh opens it again.
+// close closes all files. A later refresh opens them again.
 func (g *groups) close() {
 	g.own.close()
 	g.closeGroups()
@@ -101,7 +101,7 @@ func (g *groups) closeGroups() {
 	g.pressure.close()
 }
 
-// levels is the chain of groups for a controller: version 1 if that owns it, otherwise version 2.
+// levels returns the chain of groups for a controller: of version 1 if that owns the controller, otherwise of version 2.
 func (g *groups) levels(controller, probe string, mounts map[string]mount, paths map[string]string) []place {
 	if v1 := g.chain(mounts[controller], paths[controller], 1); len(v1) > 0 {
 		if _, err := os.Stat(filepath.Join(v1[0].dir, probe)); err == nil || len(v1) > 1 {
@@ -111,13 +111,13 @@ func (g *groups) levels(controller, probe string, mounts map[string]mount, paths
 	return g.chain(mounts[""], paths[""], 2)
 }
 
-// chain lists the group at own and its ancestors up to the mount.
+// chain returns the group at own and its ancestors up to the mount.
 func (g *groups) chain(m mount, own string, version int) []place {
 	if m.point == "" || own == "" {
 		return nil
 	}
-	// A container sees its own part of the hierarchy: the mount's root is cut off the path. A path that leads out
-	// of the mount says no more than that we are somewhere in it.
+	// A container sees only its part of the hierarchy, so the root of the mount is removed from the path. A path outside
+	// of the mount only shows that the process is somewhere in it.
 	name := path.Clean("/" + own)
 	if m.root != "/" {
 		rest, ok := strings.CutPrefix(name, m.root)
@@ -140,13 +140,13 @@ func (g *groups) chain(m mount, own string, version int) []place {
 	return chain
 }
 
-// mount is where a hierarchy is seen.
+// mount is a mounted hierarchy.
 type mount struct {
-	root  string // the group it shows as its root
+	root  string // the group at the mount point
 	point string
 }
 
-// parseMounts finds the control-group mounts in /proc/self/mountinfo, by controller; "" is version 2.
+// parseMounts returns the control group mounts of /proc/self/mountinfo by controller; "" is version 2.
 func parseMounts(text string) map[string]mount {
 	mounts := map[string]mount{}
 	for line := range strings.Lines(text) {
@@ -172,7 +172,7 @@ func parseMounts(text string) map[string]mount {
 	return mounts
 }
 
-// parseOwn reads /proc/self/cgroup into a path by controller; "" is version 2.
+// parseOwn returns the paths of /proc/self/cgroup by controller; "" is version 2.
 func parseOwn(text string) map[string]string {
 	paths := map[string]string{}
 	for line := range strings.Lines(text) {
@@ -187,7 +187,7 @@ func parseOwn(text string) map[string]string {
 	return paths
 }
 
-// unescape resolves the \040 of mountinfo.
+// unescape replaces the octal escapes of mountinfo, such as \040.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -206,7 +206,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// readSmall reads a file that should be small.
+// readSmall reads at most maxFile bytes of a file.
 func readSmall(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {

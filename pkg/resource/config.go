@@ -103,7 +103,7 @@ type ControllerConfig struct {
 	DiskPaths []string
 
 	// Verbose also writes the controller's events, and each sample above a threshold, to slog's default logger.
-	Verbose bool
+	Verbose bool `yaml:"-"`
 
 	// Sink receives resource_throttle, resource_resume, resource_warning and concurrency_changed events. It may be nil.
 	Sink event.Sink

@@ -5,17 +5,17 @@ import (
 	"path/filepath"
 )
 
-// maxCPUs bounds the ranges of a list of CPUs.
+// maxCPUs bounds the numbers in a list of CPUs.
 const maxCPUs = 1 << 16
 
-// cpuSet is the CPUs that the control groups of this process allow, and those of the machine.
+// cpuSet reads the CPUs that the control groups of this process allow, and the CPUs of the machine.
 type cpuSet struct {
-	allowed []kept // own group first; what a group allows is within what its ancestors do
-	online  kept
+	allowed []cachedFile // own group first; a group allows a subset of its ancestors
+	online  cachedFile
 }
 
 func newCPUSet(root string, levels []place) cpuSet {
-	s := cpuSet{online: kept{name: filepath.Join(root, "sys/devices/system/cpu/online")}}
+	s := cpuSet{online: cachedFile{name: filepath.Join(root, "sys/devices/system/cpu/online")}}
 	for _, p := range levels {
 		name := "cpuset.cpus.effective"
 		if p.version == 1 {
@@ -33,7 +33,7 @@ func (s *cpuSet) close() {
 	}
 }
 
-// read returns the number of CPUs that the nearest group which says so allows, 0 when none does, and whether the
+// read returns the number of CPUs that the nearest group with a CPU set allows, 0 without such a group, and whether the
 // machine has more.
 func (s *cpuSet) read(r *reader) (allowed int, fewer bool) {
 	for i := range s.allowed {
@@ -44,7 +44,7 @@ func (s *cpuSet) read(r *reader) (allowed int, fewer bool) {
 	return 0, false
 }
 
-// countCPUs counts a list like "0-3,8"; 0 for one that makes no sense.
+// countCPUs returns the number of CPUs in a list such as "0-3,8", or 0 for an invalid list.
 func countCPUs(list []byte) (n int) {
 	list = bytes.TrimSpace(list)
 	for len(list) > 0 {

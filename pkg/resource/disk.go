@@ -7,27 +7,27 @@ import (
 	"github.com/rediverio/sdk/internal/diskspace"
 )
 
-// Disk is how full the disk of a directory is.
+// Disk is the free space of the disk of a directory.
 type Disk struct {
 	Path       string    `json:"path"`
-	FreeBytes  int64     `json:"free_bytes"` // that an ordinary user may still write
+	FreeBytes  int64     `json:"free_bytes"` // FreeBytes is what an ordinary user may still write.
 	TotalBytes int64     `json:"total_bytes"`
-	Measured   time.Time `json:"measured,omitzero"` // when; zero: never, and the numbers mean nothing
-	Stale      bool      `json:"stale"`             // the newest attempt failed, or has not ended
+	Measured   time.Time `json:"measured,omitzero"` // Measured is when the sizes were measured. Zero means never: the sizes are not valid.
+	Stale      bool      `json:"stale"`             // Stale reports whether the newest attempt failed or has not ended.
 }
 
-// diskPatience is how long a sample waits for its disks. One that takes longer is stale until it answers.
+// diskPatience is how long a sample waits for its disks. A disk that takes longer is stale until it responds.
 const diskPatience = 100 * time.Millisecond
 
-// diskMeter measures disks. A file system whose server is gone blocks who asks it, so each disk is asked on a goroutine
-// of its own, one at most: that of a dead mount stays until the mount answers or the process ends.
+// diskMeter measures disks. A file system whose server is unreachable blocks its caller, so each disk is measured by at most
+// one goroutine of its own. The goroutine of a dead mount remains until the mount responds or the process ends.
 type diskMeter struct {
 	of    func(dir string) (free, total int64, err error)
 	disks []*diskProbe
 }
 
 type diskProbe struct {
-	done chan struct{} // of the newest attempt, closed at its end; nil: there was none
+	done chan struct{} // closed at the end of the newest attempt; nil before the first
 	mu   sync.Mutex
 	last Disk // guarded by mu
 }
@@ -40,7 +40,8 @@ func newDiskMeter(paths []string) *diskMeter {
 	return d
 }
 
-// read returns what is known of the disks, nil without any, after at most diskPatience.
+// read starts a measurement of every disk that has none in progress. It returns the known numbers after at most
+// diskPatience, or nil without disks.
 func (d *diskMeter) read() []Disk {
 	if len(d.disks) == 0 {
 		return nil
@@ -58,7 +59,7 @@ func (d *diskMeter) read() []Disk {
 		select {
 		case <-p.done:
 		case <-patience.C:
-			patience.Reset(0) // for the others too
+			patience.Reset(0) // the remaining disks get no more time
 		}
 		p.mu.Lock()
 		disk := p.last

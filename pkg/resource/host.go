@@ -10,19 +10,18 @@ import (
 	"github.com/shirou/gopsutil/v3/mem"
 )
 
-// machine is what a library or the system says about the whole machine.
+// machine reads the totals of the whole machine.
 type machine interface {
-	// times are running totals over all CPUs.
+	// times returns running totals over all CPUs.
 	times(context.Context) (cpu.TimesStat, error)
-	// memory is in bytes; page cache is available.
+	// memory returns bytes. Page cache counts as available.
 	memory(context.Context) (available, total int64, err error)
 }
 
 // gopsutil is the real machine.
 type gopsutil struct{}
 
-// times leaves cpu.Percent alone: it has one baseline for the whole process, and who else calls it takes our
-// interval away.
+// times does not use cpu.Percent, which has one baseline for the whole process: another caller would shorten our interval.
 func (gopsutil) times(ctx context.Context) (cpu.TimesStat, error) {
 	times, err := cpu.TimesWithContext(ctx, false)
 	if err != nil || len(times) == 0 {
@@ -47,15 +46,15 @@ type host struct {
 
 	at      time.Time
 	last    cpu.TimesStat
-	percent float64 // of the newest window
-	known   bool    // percent is
+	percent float64 // CPU use in the newest window
+	known   bool    // percent has been measured
 
-	hasMemory bool  // it could be measured once
-	noMemory  error // why it never could
+	hasMemory bool  // memory has been measured before
+	noMemory  error // why it has never been
 }
 
-// cpu enters the share of CPU time that was used since the sample before. What a platform never tells is not known;
-// what could be read before and cannot be now is an error.
+// cpu adds the share of CPU time used since the previous sample. A platform that never reports it leaves it unknown; a
+// failure after a success is an error.
 func (h *host) cpu(ctx context.Context, m *SystemMetrics) error {
 	times, err := h.machine.times(ctx)
 	if err != nil && h.at.IsZero() {
@@ -77,8 +76,8 @@ func (h *host) cpu(ctx context.Context, m *SystemMetrics) error {
 	return nil
 }
 
-// busy is the share of the CPU time this machine got that was spent working. Time stolen by a hypervisor is
-// neither work nor idleness. Guest time is part of user time already.
+// busy returns the share of the CPU time between a and b that was spent working. Time stolen by a hypervisor is neither work
+// nor idle time. Guest time is already part of user time.
 func busy(a, b cpu.TimesStat) (percent float64, ok bool) {
 	idle := max(b.Idle-a.Idle, 0) + max(b.Iowait-a.Iowait, 0)
 	work := max(b.User-a.User, 0) + max(b.System-a.System, 0) + max(b.Nice-a.Nice, 0) +
@@ -89,7 +88,7 @@ func busy(a, b cpu.TimesStat) (percent float64, ok bool) {
 	return 100 * work / (work + idle), true
 }
 
-// memory enters what is in use and cannot be given back.
+// memory adds the memory in use that cannot be reclaimed.
 func (h *host) memory(ctx context.Context, m *SystemMetrics) error {
 	available, total, err := h.machine.memory(ctx)
 	if err != nil && !h.hasMemory {

@@ -2,8 +2,8 @@ package resource
 
 import "context"
 
-// Measure takes one sample of this host, as the controller does. What is a difference of two samples is not in it: the use
-// of CPU, the pressure, what happened since. The error is that of a Sampler.
+// Measure takes one sample of this host, as a Controller does. It lacks what is a difference between two samples: CPU use,
+// pressure and events. The error is the one of Sampler.Sample.
 func Measure(ctx context.Context, diskPaths ...string) (SystemMetrics, error) {
 	s := newSystemSampler(diskPaths...)
 	defer s.close()

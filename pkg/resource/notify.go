@@ -65,13 +65,13 @@ func (c *Controller) record(n note) {
 	}
 }
 
-// crossing is a resource that crossed a bound, and how many samples running said so.
+// crossing is a resource that crossed a bound, and the number of consecutive samples that showed it.
 type crossing struct {
 	*ThrottledError
 	samples int
 }
 
-// eventLocked makes an event with the numbers of the moment. what is nil where no resource is concerned.
+// eventLocked returns an event with the present numbers. what is nil if the event concerns no single resource.
 func (c *Controller) eventLocked(t event.Type, s event.Severity, message string, what *crossing) event.Event {
 	m := c.metrics
 	details := map[string]any{
@@ -123,7 +123,7 @@ func (c *Controller) warningLocked(message string, what *crossing) note {
 	return note{event: c.eventLocked(event.ResourceWarning, event.Warn, message, what)}
 }
 
-// hotLocked is the verbose word on a sample that is over a threshold but does not throttle yet.
+// hotLocked returns the debug event of a sample that is over a threshold but does not throttle yet.
 func (c *Controller) hotLocked(levels []level) note {
 	for _, l := range levels {
 		if l.value >= l.limit {

@@ -7,20 +7,21 @@ import (
 	"time"
 )
 
-// pressureMeter turns the running totals of Linux PSI into shares of the time between two samples.
+// pressureMeter converts the running totals of Linux PSI into shares of the time between two samples.
 type pressureMeter struct {
 	at              time.Time
 	cpu, memory, io pressureFiles
 }
 
-// pressureFiles are those of one resource: that of our own control group, then the host's.
+// pressureFiles are the files of one resource: the one of our own control group, then the one of the host.
 type pressureFiles [2]struct {
-	kept  kept
+	kept  cachedFile
 	total uint64 // microseconds
-	known bool   // total is
+	known bool   // total is valid
 }
 
-// newPressureMeter takes the version 2 groups of this process, own first. They have pressure without any controller.
+// newPressureMeter reads the version 2 groups of this process, own group first. They have pressure files without any
+// controller.
 func newPressureMeter(root string, groups []place) pressureMeter {
 	var p pressureMeter
 	for resource, files := range map[string]*pressureFiles{"cpu": &p.cpu, "memory": &p.memory, "io": &p.io} {
@@ -39,7 +40,7 @@ func (p *pressureMeter) close() {
 	}
 }
 
-// read is nil until there are two samples.
+// read returns nil until there are two samples.
 func (p *pressureMeter) read(r *reader, now time.Time) *Pressure {
 	window := now.Sub(p.at)
 	p.at = now
@@ -52,7 +53,7 @@ func (p *pressureMeter) read(r *reader, now time.Time) *Pressure {
 	return &Pressure{CPU: cpu, Memory: memory, IO: io}
 }
 
-// share takes the first file that there is.
+// share reads the first file that exists.
 func (files *pressureFiles) share(r *reader, window time.Duration) (percent float64, known bool) {
 	for i := range files {
 		f := &files[i]
@@ -70,7 +71,7 @@ func (files *pressureFiles) share(r *reader, window time.Duration) (percent floa
 	return 0, false
 }
 
-// parsePressure finds the total of the line "some avg10=… avg60=… avg300=… total=<microseconds>".
+// parsePressure returns the total of the line "some avg10=… avg60=… avg300=… total=<microseconds>".
 func parsePressure(text []byte) (total uint64, ok bool) {
 	for line := range bytes.Lines(text) {
 		rest, some := bytes.CutPrefix(line, []byte("some "))

@@ -11,11 +11,11 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 )
 
-// minWindowCPU is the shortest span over which CPU use is computed: the kernel counts in ticks of 10 ms.
+// minWindowCPU is the shortest interval over which CPU use is computed, since the kernel counts in ticks of 10 ms.
 const minWindowCPU = 250 * time.Millisecond
 
-// systemSampler measures this host. It is not safe for concurrent use, nor shared: CPU use and pressure are
-// differences to its own sample before, which no other reader can disturb.
+// systemSampler measures this host. It is neither safe for concurrent use nor shared: CPU use and pressure are differences
+// from its own previous sample, which no other reader can disturb.
 type systemSampler struct {
 	host   host
 	groups *groups
@@ -25,7 +25,7 @@ type systemSampler struct {
 
 func newSystemSampler(diskPaths ...string) *systemSampler {
 	s := &systemSampler{host: host{machine: gopsutil{}}, groups: newGroups(systemRoot), disks: newDiskMeter(diskPaths)}
-	s.self, _ = process.NewProcess(int32(os.Getpid())) // nil: the RSS stays unknown
+	s.self, _ = process.NewProcess(int32(os.Getpid())) // if it fails, the RSS stays unknown
 	return s
 }
 
@@ -50,8 +50,8 @@ func (s *systemSampler) Sample(ctx context.Context) (SystemMetrics, error) {
 // close closes the files that samples keep open.
 func (s *systemSampler) close() { s.groups.close() }
 
-// takeMemory enters one level's numbers: the fullest level is shown, the one with the
-// least left bounds what is admitted.
+// takeMemory merges the numbers of one level: the fullest level is reported, and the one with the least available memory
+// bounds admission.
 func (m *SystemMetrics) takeMemory(used, total int64, source string) {
 	if total <= 0 {
 		return
@@ -66,7 +66,7 @@ func (m *SystemMetrics) takeMemory(used, total int64, source string) {
 	}
 }
 
-// takeCPU enters one level's use, if it is the highest.
+// takeCPU merges the CPU use of one level: the highest is reported.
 func (m *SystemMetrics) takeCPU(percent float64, source string) {
 	percent = min(max(percent, 0), 100)
 	if m.CPUSource == "" || percent > m.CPUPercent {
@@ -74,12 +74,12 @@ func (m *SystemMetrics) takeCPU(percent float64, source string) {
 	}
 }
 
-// cpusAvailable is the number of CPUs that this process may use: by its affinity when it began, and by the sets and quotas
-// of its control groups.
+// cpusAvailable returns the number of CPUs that this process may use, by its affinity when it started and by the CPU sets and
+// quotas of its control groups.
 var cpusAvailable = sync.OnceValue(func() float64 {
 	g := newGroups(systemRoot)
 	defer g.close()
 	m := SystemMetrics{NumCPU: runtime.NumCPU()}
-	_ = g.sample(&m) // what cannot be read sets no limit
+	_ = g.sample(&m) // an unreadable file sets no limit
 	return m.CPUsAvailable
 })

@@ -6,8 +6,8 @@ import (
 	"runtime/metrics"
 )
 
-// HeapBytes is what objects on the Go heap of this process take, dead ones not yet collected included; 0 where the runtime
-// does not tell. Unlike runtime.ReadMemStats it stops nothing. It may be called concurrently.
+// HeapBytes returns the bytes of objects on the Go heap of this process, including dead ones that are not yet collected, or 0
+// if the runtime does not report it. Unlike runtime.ReadMemStats it does not stop the program. It may be called concurrently.
 func HeapBytes() int64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
@@ -17,10 +17,11 @@ func HeapBytes() int64 {
 	return int64(s[0].Value.Uint64())
 }
 
-// maxOpenFiles bounds how many descriptors are counted.
+// maxOpenFiles bounds the number of descriptors that are counted.
 const maxOpenFiles = 1 << 16
 
-// openFiles counts the descriptors of this process, without the one it counts with; 0 where the system does not tell.
+// openFiles returns the number of open descriptors of this process, except the one used for counting, or 0 if the system
+// does not report it.
 func openFiles() int {
 	if systemRoot == "" {
 		return 0

@@ -5,32 +5,32 @@ import (
 	"time"
 )
 
-// ControllerStatus is the state of a Controller in one moment. Its numbers agree with each other.
+// ControllerStatus is the state of a Controller at one moment. Its numbers are consistent with each other.
 type ControllerStatus struct {
 	Throttled      bool      `json:"throttled"`
-	ThrottledAt    time.Time `json:"throttled_at,omitzero"` // zero when not throttled
-	ThrottleReason string    `json:"throttle_reason"`       // e.g. "CPU 90% >= 85%"; empty when not throttled
+	ThrottledAt    time.Time `json:"throttled_at,omitzero"` // ThrottledAt is zero while not throttled.
+	ThrottleReason string    `json:"throttle_reason"`       // ThrottleReason is such as "CPU 90% >= 85%"; empty while not throttled.
 
-	ActiveJobs   int              `json:"active_jobs"`       // grants in force
-	ActiveSlots  int              `json:"active_slots"`      // slots they hold; more than ActiveJobs when some weigh more than 1
-	PendingJobs  int              `json:"pending_jobs"`      // requests that wait right now
-	RejectedJobs int64            `json:"rejected_jobs"`     // refusals of AcquireSlot and TryAcquire since the beginning
-	Refused      map[string]int64 `json:"refused,omitempty"` // the same by resource, but for requests that were too large
-	Waited       map[string]int64 `json:"waited,omitempty"`  // requests that had to wait, by the resource that was short when they came
-	Warned       map[string]int64 `json:"warned,omitempty"`  // resource_warning events about a bound, by resource
+	ActiveJobs   int              `json:"active_jobs"`       // ActiveJobs counts the grants in force.
+	ActiveSlots  int              `json:"active_slots"`      // ActiveSlots counts their slots; a grant may have more than one.
+	PendingJobs  int              `json:"pending_jobs"`      // PendingJobs counts the waiting requests.
+	RejectedJobs int64            `json:"rejected_jobs"`     // RejectedJobs counts the refusals of AcquireSlot and TryAcquire.
+	Refused      map[string]int64 `json:"refused,omitempty"` // Refused counts the same by resource, except requests that were too large.
+	Waited       map[string]int64 `json:"waited,omitempty"`  // Waited counts requests that had to wait, by the resource that was short.
+	Warned       map[string]int64 `json:"warned,omitempty"`  // Warned counts resource_warning events by resource.
 
-	OverReleases int64 `json:"over_releases"` // calls of ReleaseSlot that had nothing to release
-	MaxJobs      int   `json:"max_jobs"`      // slots
+	OverReleases int64 `json:"over_releases"` // OverReleases counts calls of ReleaseSlot without a slot to release.
+	MaxJobs      int   `json:"max_jobs"`      // MaxJobs is the number of slots.
 
-	ReservedBytes    int64 `json:"reserved_bytes"`    // memory that granted requests reserve
-	UsedBytes        int64 `json:"used_bytes"`        // memory that those of them which report it hold now; see Slot.SetUsed
-	DroppedCallbacks int64 `json:"dropped_callbacks"` // calls of a callback left out because too many were waiting
-	CallbackPanics   int64 `json:"callback_panics"`
+	ReservedBytes    int64 `json:"reserved_bytes"`    // ReservedBytes is the memory reserved by granted requests.
+	UsedBytes        int64 `json:"used_bytes"`        // UsedBytes is the memory that they use as reported by Slot.SetUsed.
+	DroppedCallbacks int64 `json:"dropped_callbacks"` // DroppedCallbacks counts callbacks that found the queue full.
+	CallbackPanics   int64 `json:"callback_panics"`   // CallbackPanics counts callbacks that panicked.
 
-	Budgets     []BudgetStatus `json:"budgets,omitempty"`     // that of DefaultComponent first; none where nothing is budgeted
-	Revocations int64          `json:"revocations,omitempty"` // grants that were asked back since the beginning
+	Budgets     []BudgetStatus `json:"budgets,omitempty"`     // Budgets begin with DefaultComponent; empty without budgets.
+	Revocations int64          `json:"revocations,omitempty"` // Revocations counts the grants that were revoked.
 
-	SampleError string        `json:"sample_error"` // of the newest attempt to measure the host; empty when it succeeded
+	SampleError string        `json:"sample_error"` // SampleError is the error of the newest sample; empty if it succeeded.
 	Metrics     SystemMetrics `json:"metrics"`
 }
 
@@ -64,14 +64,14 @@ func (c *Controller) GetStatus() ControllerStatus {
 	return s
 }
 
-// IsThrottled reports whether admission is stopped, but for MinConcurrentJobs where no Gate stops it.
+// IsThrottled reports whether admission is stopped. Unless the Gate stops it, MinConcurrentJobs are still admitted.
 func (c *Controller) IsThrottled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.throttle.reason != nil || c.refusedByGateLocked() != nil
 }
 
-// GetMetrics returns the newest sample. Before there is one its Timestamp is zero, and so is all the rest.
+// GetMetrics returns the newest sample, or the zero SystemMetrics before the first one.
 func (c *Controller) GetMetrics() SystemMetrics {
 	c.mu.Lock()
 	defer c.mu.Unlock()

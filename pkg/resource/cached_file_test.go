@@ -18,7 +18,7 @@ import (
 
 func TestKeptFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
-	k, r := &kept{name: name}, &reader{}
+	k, r := &cachedFile{name: name}, &reader{}
 	defer k.close()
 	want := func(what, text string, failed bool) {
 		t.Helper()
@@ -35,7 +35,7 @@ func TestKeptFile(t *testing.T) {
 	}
 	want("never there", "", false)
 	put("1\n")
-	for range lookAgain {
+	for range retrySamples {
 		want("not looked for each time", "", false)
 	}
 	want("there", "1\n", false)

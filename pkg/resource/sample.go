@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// sample takes one sample, lets it decide, and then says what changed.
+// sample takes one sample, applies it, and records what changed.
 func (c *Controller) sample(ctx context.Context) {
 	m, err := c.measure(ctx)
 	if ctx.Err() != nil {
-		return // the sampler was cut short by our own end
+		return // the controller ended during the sample
 	}
 	now := time.Now()
 	c.mu.Lock()
 	var notes []note
 	if nothing := m.CPUSource == "" && m.MemorySource == ""; err != nil && (nothing || c.cfg.ThrottleWhenStale) {
 		notes = c.missedLocked(now, err)
-		c.metrics.Disks = m.Disks // each with its own time and staleness
+		c.metrics.Disks = m.Disks // each has its own time and staleness
 	} else {
 		notes = c.observeLocked(now, m, err)
 	}
@@ -32,7 +32,7 @@ func (c *Controller) sample(ctx context.Context) {
 	}
 }
 
-// measure asks the sampler, whose panic counts as an error and whose nonsense counts as unknown.
+// measure calls the sampler. A panic counts as an error, and an invalid number as unknown.
 func (c *Controller) measure(ctx context.Context) (m SystemMetrics, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -57,7 +57,7 @@ func (c *Controller) measure(ctx context.Context) (m SystemMetrics, err error) {
 
 var errSlowSampler = errors.New("sampler took longer than sample_interval")
 
-// observeLocked takes a good sample, or the good part of one: err says what is missing.
+// observeLocked applies a sample, which may be partial: err describes what is missing.
 func (c *Controller) observeLocked(now time.Time, m SystemMetrics, err error) []note {
 	if m.Timestamp.IsZero() {
 		m.Timestamp = now
@@ -89,7 +89,7 @@ func (c *Controller) observeLocked(now time.Time, m SystemMetrics, err error) []
 	return notes
 }
 
-// missingLocked keeps what could not be measured in the newest attempt, nil for nothing, and warns once.
+// missingLocked stores the error of the newest attempt, nil for none, and warns at the first one.
 func (c *Controller) missingLocked(err error) []note {
 	first := err != nil && c.sampleErr == nil
 	c.sampleErr = err
@@ -99,8 +99,8 @@ func (c *Controller) missingLocked(err error) []note {
 	return []note{c.warningLocked("host not measured: "+err.Error(), nil)}
 }
 
-// missedLocked takes a sample that failed. The last good one decides for three intervals; then the host counts as
-// unknown: as overloaded if the config says so, and otherwise as free.
+// missedLocked applies a sample that failed. The last good one decides for three intervals. After that the host is unknown,
+// which counts as overloaded with ThrottleWhenStale and as idle otherwise.
 func (c *Controller) missedLocked(now time.Time, err error) []note {
 	notes := c.missingLocked(err)
 	age := now.Sub(c.lastGood)
@@ -112,7 +112,7 @@ func (c *Controller) missedLocked(now time.Time, err error) []note {
 	if !c.cfg.ThrottleWhenStale {
 		c.throttle.reset()
 		if was != nil {
-			notes = append(notes, c.resumedLocked(now, was, "host not measured, admission goes by slots"))
+			notes = append(notes, c.resumedLocked(now, was, "host not measured, admission by slots alone"))
 		}
 		return notes
 	}
@@ -124,7 +124,7 @@ func (c *Controller) missedLocked(now time.Time, err error) []note {
 	return notes
 }
 
-// levels lists what is known and gated.
+// levels returns the known values that have a threshold.
 func (c ControllerConfig) levels(m SystemMetrics) []level {
 	ls := m.levels(c.CPUThreshold, c.MemoryThreshold)
 	if m.Pressure != nil && c.MemoryPressureThreshold > 0 {
@@ -133,7 +133,7 @@ func (c ControllerConfig) levels(m SystemMetrics) []level {
 	return ls
 }
 
-// warnings lists what is known and warned of.
+// warnings returns the known values that have a warning level.
 func (c ControllerConfig) warnings(m SystemMetrics) []level {
 	return m.levels(c.CPUWarning, c.MemoryWarning)
 }
@@ -149,7 +149,7 @@ func (m SystemMetrics) levels(cpu, memory float64) []level {
 	return ls
 }
 
-// value is what m says of the resource that e names; where it says nothing, the value of e.
+// value returns the present value of the resource that e names, or the value of e if it is unknown.
 func (m SystemMetrics) value(e *ThrottledError) float64 {
 	switch r := e.Resource; {
 	case r == CPU && m.CPUSource != "":
@@ -166,7 +166,7 @@ func (m SystemMetrics) value(e *ThrottledError) float64 {
 	return e.Value
 }
 
-// hard says whether memory is short right now.
+// hard returns an error if memory is short right now.
 func (c ControllerConfig) hard(m SystemMetrics, reserve int64) *ThrottledError {
 	if m.OOMKills > 0 {
 		return &ThrottledError{Resource: OOMKill, Value: float64(m.OOMKills)}
@@ -177,7 +177,7 @@ func (c ControllerConfig) hard(m SystemMetrics, reserve int64) *ThrottledError {
 	return nil
 }
 
-// reserveOf is MemoryReserveBytes for a host of the size of m.
+// reserveOf returns MemoryReserveBytes for a host of the size of m.
 func (c ControllerConfig) reserveOf(m SystemMetrics) int64 {
 	total := m.MemoryLimitBytes
 	switch c.MemoryReserveBytes {

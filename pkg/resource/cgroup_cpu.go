@@ -12,25 +12,25 @@ type cpuGroup struct {
 	source  string
 	version int
 
-	quotaFile, period kept // of version 2: cpu.max, which has both
-	stat              kept
-	usage             kept // version 1
+	quotaFile, period cachedFile // in version 2 quotaFile is cpu.max, which has both
+	stat              cachedFile
+	usage             cachedFile // version 1
 
 	use   cpuUse
-	known bool // use has begun
+	known bool // use has a first measurement
 }
 
-// cpuUse is what a level had used at a moment, and what share of its CPUs that was in the window before.
+// cpuUse is the CPU time that a level had used at one moment, and its share of the CPUs in the window before.
 type cpuUse struct {
 	at               time.Time
 	used             time.Duration
-	periods, stopped int64 // of the quota, and those in which tasks were stopped, since the group was made
+	periods, stopped int64 // periods of the quota, and those with stopped tasks, since the group was created
 
 	percent, throttled float64
-	measured           bool // there was a window, so the shares are known
+	measured           bool // percent and throttled are known
 }
 
-// newCPUGroup takes p, and the same level of acct, the accounting of version 1.
+// newCPUGroup returns the group at p. For version 1 its usage is at the same level of acct, the accounting hierarchy.
 func newCPUGroup(p place, acct []place) *cpuGroup {
 	c := &cpuGroup{source: p.source(), version: p.version, stat: p.file("cpu.stat")}
 	if p.version == 2 {
@@ -45,13 +45,13 @@ func newCPUGroup(p place, acct []place) *cpuGroup {
 }
 
 func (c *cpuGroup) close() {
-	for _, k := range []*kept{&c.quotaFile, &c.period, &c.stat, &c.usage} {
+	for _, k := range []*cachedFile{&c.quotaFile, &c.period, &c.stat, &c.usage} {
 		k.close()
 	}
 }
 
-// readCPU enters the CPUs that are ours, and how much of them every level that has fewer than the host used since the
-// sample before. The use of a set of CPUs is that of our own group: who else runs on them is not seen.
+// readCPU adds the CPUs that this process may use, and the use of every level that has fewer CPUs than the host since the
+// previous sample. For a CPU set it is the use by our own group, since other processes on these CPUs are not visible.
 func (g *groups) readCPU(m *SystemMetrics) {
 	set, fewer := g.cpus.read(&g.reader)
 	if set == 0 {
@@ -75,7 +75,7 @@ func (g *groups) readCPU(m *SystemMetrics) {
 	}
 }
 
-// measure is the use of so many CPUs in the newest window that was long enough.
+// measure returns the use of the given number of CPUs in the newest window that was long enough.
 func (c *cpuGroup) measure(r *reader, now time.Time, cpus float64) (u cpuUse, ok bool) {
 	stat := r.read(&c.stat)
 	is := cpuUse{at: now}
@@ -104,7 +104,7 @@ func (c *cpuGroup) measure(r *reader, now time.Time, cpus float64) (u cpuUse, ok
 	return c.use, c.use.measured
 }
 
-// share is part of whole in percent, 0 where one of them makes no sense: a counter may have begun anew.
+// share returns part of whole in percent, or 0 if either is invalid because a counter restarted.
 func share(part, whole int64) float64 {
 	if part <= 0 || whole <= 0 {
 		return 0
@@ -112,7 +112,7 @@ func share(part, whole int64) float64 {
 	return min(100*float64(part)/float64(whole), 100)
 }
 
-// quota is the number of CPUs this level allows; 0: no limit.
+// quota returns the number of CPUs that this level allows, or 0 for no limit.
 func (c *cpuGroup) quota(r *reader) float64 {
 	var quota, period int64
 	var ok bool

@@ -10,43 +10,43 @@ import (
 	"strconv"
 )
 
-// maxFile bounds what is read of a file.
+// maxFile bounds the bytes read of a file.
 const maxFile = 4 << 20
 
-// lookAgain is the number of samples after which a file that was not there is looked for again: a controller of a
-// control group can be turned on later.
-const lookAgain = 16
+// retrySamples is the number of samples after which a missing file is opened again: a controller of a control group can be
+// turned on later.
+const retrySamples = 16
 
-// kept is a file of the kernel that each sample reads: it is opened once, and then read from its beginning.
-type kept struct {
-	name string // empty: there is none
+// cachedFile is a file of the kernel that every sample reads. It stays open and is read from its beginning.
+type cachedFile struct {
+	name string // empty: no file
 	f    *os.File
-	good bool // it could be read once
-	rest int  // samples until it is looked for again
+	good bool // it has been read before
+	skip int  // samples until the next attempt to open it
 }
 
-func (k *kept) close() {
+func (k *cachedFile) close() {
 	if k.f != nil {
 		_ = k.f.Close() // opened for reading
 		k.f = nil
 	}
 }
 
-// reader reads kept files into one buffer.
+// reader reads cached files into one buffer.
 type reader struct {
 	buf  []byte
-	errs []error // of files that could be read once
-	gone bool    // such a file is not there any more
+	errs []error // of files that have been read before
+	gone bool    // such a file no longer exists
 }
 
-// read returns what is in the file, valid until the next read, or nil where there is none. A file whose descriptor
-// fails is opened again by its name, for its control group may have been made anew.
-func (r *reader) read(k *kept) []byte {
+// read returns the content of the file, valid until the next read, or nil if there is none. A file whose descriptor fails is
+// opened again by its name, since its control group may have been created again.
+func (r *reader) read(k *cachedFile) []byte {
 	if k.name == "" {
 		return nil
 	}
-	if k.rest > 0 {
-		k.rest--
+	if k.skip > 0 {
+		k.skip--
 		return nil
 	}
 	reopen := k.f != nil
@@ -61,17 +61,17 @@ func (r *reader) read(k *kept) []byte {
 		return b
 	case errors.Is(err, fs.ErrNotExist):
 		r.gone = r.gone || k.good
-		k.good, k.rest = false, lookAgain
+		k.good, k.skip = false, retrySamples
 	case k.good:
 		r.errs = append(r.errs, err)
-	default: // here, but not for us: pressure files of a kernel that has them turned off
-		k.rest = lookAgain
+	default: // it exists but cannot be read: pressure files of a kernel that has them turned off
+		k.skip = retrySamples
 	}
 	k.close()
 	return nil
 }
 
-func (r *reader) pread(k *kept) ([]byte, error) {
+func (r *reader) pread(k *cachedFile) ([]byte, error) {
 	if k.f == nil {
 		f, err := os.Open(k.name)
 		if err != nil {
@@ -92,16 +92,16 @@ func (r *reader) pread(k *kept) ([]byte, error) {
 }
 
 // number reads a file that holds one number.
-func (r *reader) number(k *kept) (n int64, ok bool) {
+func (r *reader) number(k *cachedFile) (n int64, ok bool) {
 	return parseNumber(bytes.TrimSpace(r.read(k)))
 }
 
-// parseNumber takes "max", and what is beyond int64, for math.MaxInt64.
+// parseNumber returns math.MaxInt64 for "max" and for numbers beyond int64.
 func parseNumber(b []byte) (n int64, ok bool) {
 	switch string(b) {
 	case "max":
 		return math.MaxInt64, true
-	case "": // of a file that is not there: an error of strconv would be allocated
+	case "": // a missing file; strconv would allocate an error
 		return 0, false
 	}
 	n, err := strconv.ParseInt(string(b), 10, 64)
@@ -111,7 +111,7 @@ func parseNumber(b []byte) (n int64, ok bool) {
 	return n, err == nil
 }
 
-// statOf finds the number of a name in lines "name number"; 0 where there is none.
+// statOf returns the number of a name in lines of the form "name number".
 func statOf(text []byte, name string) (n int64, ok bool) {
 	for line := range bytes.Lines(text) {
 		if key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" ")); string(key) == name {

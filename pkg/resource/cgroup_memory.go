@@ -7,15 +7,15 @@ type memoryGroup struct {
 	source  string
 	version int
 
-	current, limit, high, stat kept
-	events                     kept // of version 1: oom_control
-	failures                   kept // version 1
+	current, limit, high, stat cachedFile
+	events                     cachedFile // in version 1 memory.oom_control
+	failures                   cachedFile // version 1
 
-	before memoryEvents // totals as of the last look
-	known  bool         // they are
+	before memoryEvents // totals of the previous sample
+	known  bool         // before is valid
 }
 
-// memoryEvents counts what the kernel did to a group for want of memory.
+// memoryEvents counts what the kernel did to a group because memory was short.
 type memoryEvents struct{ high, max, oom, oomKill int64 }
 
 func newMemoryGroup(p place) *memoryGroup {
@@ -31,14 +31,13 @@ func newMemoryGroup(p place) *memoryGroup {
 }
 
 func (m *memoryGroup) close() {
-	for _, k := range []*kept{&m.current, &m.limit, &m.high, &m.stat, &m.events, &m.failures} {
+	for _, k := range []*cachedFile{&m.current, &m.limit, &m.high, &m.stat, &m.events, &m.failures} {
 		k.close()
 	}
 }
 
-// readMemory enters every level that has a limit below the machine's memory, and what happened for want of memory
-// since the call before: kills in our own group alone, for a group that holds others too is not short because of one
-// of them.
+// readMemory adds every level with a limit below the memory of the machine, and the memory events since the previous call.
+// Kills count in our own group only: a group that contains others too is not short of memory because of one of them.
 func (g *groups) readMemory(m *SystemMetrics) {
 	hostTotal := int64(math.MaxInt64)
 	if m.MemorySource != "" {
@@ -53,7 +52,7 @@ func (g *groups) readMemory(m *SystemMetrics) {
 		if i > 0 && !bound {
 			continue
 		}
-		e := level.news(&g.reader)
+		e := level.newEvents(&g.reader)
 		m.MemoryHighEvents = max(m.MemoryHighEvents, e.high)
 		m.MemoryMaxEvents = max(m.MemoryMaxEvents, e.max)
 		m.OOMEvents = max(m.OOMEvents, e.oom)
@@ -63,15 +62,15 @@ func (g *groups) readMemory(m *SystemMetrics) {
 	}
 }
 
-// use returns what is in use and cannot be given back, and the limit; MaxInt64 for none.
+// use returns the memory in use that cannot be reclaimed, and the limit, MaxInt64 for none.
 //
-// The usual "working set" takes only the inactive page cache off. A scanner that reads a tree twice makes its cache
-// active, and a group full of cache looks full; so the active part and the reclaimable slab are taken off too.
+// The usual "working set" excludes only the inactive page cache. A scanner that reads a tree twice makes its cache active, and
+// then a group full of cache looks full. So the active part and the reclaimable slab are excluded too.
 func (m *memoryGroup) use(r *reader) (used, limit int64) {
 	limit = min(r.bound(&m.limit), r.bound(&m.high))
 	used, ok := r.number(&m.current)
 	stat := r.read(&m.stat)
-	if n, has := statOf(stat, "hierarchical_memory_limit"); has && n > 0 { // version 1: counts ancestors that cannot be seen from here
+	if n, has := statOf(stat, "hierarchical_memory_limit"); has && n > 0 { // version 1: includes ancestors that are not visible
 		limit = min(limit, n)
 	}
 	if !ok {
@@ -88,16 +87,16 @@ func (m *memoryGroup) use(r *reader) (used, limit int64) {
 	return max(used, 0), limit
 }
 
-// bound is a limit in a file; MaxInt64 for none.
-func (r *reader) bound(k *kept) int64 {
+// bound returns the limit in a file, or MaxInt64 for none.
+func (r *reader) bound(k *cachedFile) int64 {
 	if n, ok := r.number(k); ok && n > 0 {
 		return n
 	}
 	return math.MaxInt64
 }
 
-// news is what happened since the call before; nothing at the first, and where a counter began anew.
-func (m *memoryGroup) news(r *reader) memoryEvents {
+// newEvents returns the events since the previous call. The first call, and one after a counter restarted, return none.
+func (m *memoryGroup) newEvents(r *reader) memoryEvents {
 	text := r.read(&m.events)
 	var is memoryEvents
 	is.oomKill, _ = statOf(text, "oom_kill")
