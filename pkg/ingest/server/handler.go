@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,12 +64,7 @@ type handler struct {
 	mux       *http.ServeMux
 	admission admission
 	salt      [32]byte
-	tokens    map[[32]byte]grant // by the salted hash of the token
-}
-
-type grant struct {
-	sum    [32]byte
-	tenant string
+	tokens    map[[32]byte]string // tenants by the salted hash of their tokens
 }
 
 // NewHandler returns a handler that serves the ingest protocol. It starts no goroutine. Its memory is bounded by
@@ -83,12 +77,11 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	h := &handler{
 		store: cfg.Store, limits: lim, sink: event.OrNop(cfg.Sink), admins: slices.Clone(cfg.Admins), mux: http.NewServeMux(),
 		admission: admission{max: lim.MaxInFlightBytes, requests: lim.MaxRequests, decoders: lim.MaxDecoders, tenants: map[string]*usage{}},
-		tokens:    map[[32]byte]grant{},
+		tokens:    map[[32]byte]string{},
 	}
 	_, _ = rand.Read(h.salt[:]) // crypto/rand.Read never returns an error
 	for token, tenant := range cfg.Tokens {
-		sum := h.hash(token)
-		h.tokens[sum] = grant{sum, tenant}
+		h.tokens[h.hash(token)] = tenant
 	}
 	h.routes()
 	return h, nil
@@ -108,9 +101,8 @@ func (h *handler) tenant(r *http.Request) (string, bool) {
 	if scheme, rest, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		token = strings.TrimSpace(rest)
 	}
-	sum := h.hash(token)
-	g, ok := h.tokens[sum]
-	return g.tenant, ok && subtle.ConstantTimeCompare(g.sum[:], sum[:]) == 1
+	tenant, ok := h.tokens[h.hash(token)]
+	return tenant, ok
 }
 
 func (h *handler) hash(token string) [32]byte {

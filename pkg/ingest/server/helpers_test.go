@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/ingest"
@@ -25,6 +26,15 @@ func newStore(t testing.TB) *Store {
 	s := testkit.Must(OpenStore(StoreConfig{Path: filepath.Join(t.TempDir(), "data", "ingest.db")}))
 	t.Cleanup(func() { testkit.Check(t, s.Close()) })
 	return s
+}
+
+// sweep deletes all reports that have received no part for age and returns their number.
+func sweep(t testing.TB, s *Store, age time.Duration) (n int) {
+	t.Helper()
+	for testkit.Must(s.sweepOne(age)) {
+		n++
+	}
+	return n
 }
 
 // newServer serves tenants a and b on a loopback port.

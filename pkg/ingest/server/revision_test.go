@@ -139,9 +139,7 @@ func TestSubmissionsInAnyOrderEndAtTheLast(t *testing.T) {
 		if got := says(t, s.Tenant("a")); got != last {
 			t.Errorf("seed %d: the findings say %s, want %s", seed, got, last)
 		}
-		if n, err := s.Sweep(0); err != nil {
-			t.Errorf("seed %d: %d, %v", seed, n, err)
-		}
+		sweep(t, s, 0)
 		if c, i := count(t, s, "content"), count(t, s, "staged_item"); c != 30 || i != 0 {
 			t.Errorf("seed %d: %d contents of 30 findings, %d staged items", seed, c, i)
 		}

@@ -11,20 +11,8 @@ import (
 // sweepInterval is how often a write looks for abandoned reports.
 const sweepInterval = time.Minute
 
-// Sweep deletes every report that has received no part for age, with everything that it staged, and returns their number.
-// A store that is written to does so by itself, after StoreConfig.IncompleteAge.
-func (s *Store) Sweep(age time.Duration) (reports int, err error) {
-	for {
-		swept, err := s.sweepOne(age)
-		if err != nil || !swept {
-			return reports, err
-		}
-		reports++
-	}
-}
-
-// sweepIfDue deletes at most one abandoned report after a write, so that no writer waits long. An error delays the sweep:
-// nothing depends on the space.
+// sweepIfDue deletes at most one abandoned report after a write, with everything that it staged, so that no writer waits long. An
+// error delays the sweep: nothing depends on the space.
 func (s *Store) sweepIfDue() {
 	s.mu.Lock()
 	since := s.now().Sub(s.swept)
@@ -43,6 +31,7 @@ func (s *Store) sweepIfDue() {
 	}
 }
 
+// sweepOne deletes a report that has received no part for age and reports whether there was one.
 func (s *Store) sweepOne(age time.Duration) (swept bool, err error) {
 	err = s.db.Do(context.Background(), sqlitedb.Change{Apply: func(inner *sqlitedb.Tx) (err error) {
 		t := &tx{inner, s.now()}

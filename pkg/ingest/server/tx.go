@@ -24,7 +24,7 @@ func (t *Tenant) write(bytes int64, f func(*tx) error) error {
 		refusal = f(&tx{inner, s.now()})
 		return refusal
 	}})
-	if err != nil && refusal == nil {
+	if err != nil && !errors.Is(err, refusal) { // the transaction failed, not f
 		return &storeError{err}
 	}
 	if err == nil {
