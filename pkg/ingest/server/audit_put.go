@@ -35,21 +35,21 @@ type auditBreak struct{ before, seq uint64 }
 // altered reports whether no line is missing in between, so that one of the two lines was changed.
 func (b auditBreak) altered() bool { return b.before+1 == b.seq }
 
-// AuditBehindError is returned for lines that do not continue the stored log, if the sender may have the lines in between.
-type AuditBehindError struct{ Have uint64 }
+// auditBehindError is returned for lines that do not continue the stored log, if the sender may have the lines in between.
+type auditBehindError struct{ Have uint64 }
 
-func (e *AuditBehindError) Error() string {
+func (e *auditBehindError) Error() string {
 	return fmt.Sprintf("audit log is stored up to line %d: send the lines after it", e.Have)
 }
 
-// AuditForkError is returned for a line that contradicts the stored log: the log of the agent was replaced or changed.
-type AuditForkError struct {
+// auditForkError is returned for a line that contradicts the stored log: the log of the agent was replaced or changed.
+type auditForkError struct {
 	Agent string
 	Seq   uint64 // the line
 	Have  uint64 // the last one stored
 }
 
-func (e *AuditForkError) Error() string {
+func (e *auditForkError) Error() string {
 	return fmt.Sprintf("line %d of the audit log of %q differs from the stored log, which ends with line %d", e.Seq, wire.Clip(e.Agent, 64), e.Have)
 }
 
@@ -122,10 +122,10 @@ func (t *tx) putAuditLines(log *auditLog, b *auditBatch, a *auditAnswer) error {
 		links := l.links && i > 0 && b.lines[i-1].seq == log.head.seq || l.follows(log.head)
 		if !links && log.head == had && !known {
 			if l.seq == had.seq+1 {
-				return &AuditForkError{b.agent, l.seq, had.seq}
+				return &auditForkError{b.agent, l.seq, had.seq}
 			}
 			if !b.after.given || b.after.seq != had.seq {
-				return &AuditBehindError{had.seq}
+				return &auditBehindError{had.seq}
 			}
 		}
 		if !links {
@@ -149,7 +149,7 @@ func (t *tx) knowsAuditHead(log *auditLog, b *auditBatch) (bool, error) {
 		return log.head.seq == 0, nil
 	}
 	if after.seq > log.head.seq {
-		return false, &AuditBehindError{log.head.seq}
+		return false, &auditBehindError{log.head.seq}
 	}
 	if after.seq == 0 || after.chain == "" {
 		return log.head.seq == 0, nil
@@ -157,14 +157,14 @@ func (t *tx) knowsAuditHead(log *auditLog, b *auditBatch) (bool, error) {
 	var chain string
 	found, err := t.get("SELECT chain FROM audit_line WHERE log = ? AND seq = ?", []any{log.id, after.seq}, &chain)
 	if found && chain != after.chain {
-		return false, &AuditForkError{b.agent, after.seq, log.head.seq}
+		return false, &auditForkError{b.agent, after.seq, log.head.seq}
 	}
 	return found && after.seq == log.head.seq, err
 }
 
 // putOldAuditLine accepts a line before the last stored line: a duplicate, or a line that was missing.
 func (t *tx) putOldAuditLine(log *auditLog, b *auditBatch, l *auditLine, a *auditAnswer) error {
-	fork := &AuditForkError{b.agent, l.seq, log.head.seq}
+	fork := &auditForkError{b.agent, l.seq, log.head.seq}
 	var chain string
 	found, err := t.get("SELECT chain FROM audit_line WHERE log = ? AND seq = ?", []any{log.id, l.seq}, &chain)
 	if err != nil {

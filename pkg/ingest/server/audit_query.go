@@ -81,7 +81,7 @@ func (t *Tenant) AuditLines(ctx context.Context, agent string, after uint64, lim
 }
 
 // ArchiveAudit renames an agent's log and returns its new name, so that the agent can begin a new log. It is the way to continue
-// after an AuditForkError, once an operator has found its cause. The name is empty if the agent has no log.
+// after ingest.CodeAuditForked, once an operator has found its cause. The name is empty if the agent has no log.
 func (t *Tenant) ArchiveAudit(agent string) (name string, err error) {
 	err = t.write(0, func(tx *tx) error {
 		name = fmt.Sprintf("%s@%d", agent, tx.now.UnixNano())

@@ -71,8 +71,8 @@ func refusalOf(err error) refusal {
 		bound    *codec.LimitError
 		limit    *limitError
 		conflict *ConflictError
-		behind   *AuditBehindError
-		forked   *AuditForkError
+		behind   *auditBehindError
+		forked   *auditForkError
 		id       *report.IDError
 		bad      *badRequest
 	)
@@ -113,7 +113,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, t *Tenant, err er
 	if no.rejected {
 		t.reject()
 	}
-	if fork, ok := errors.AsType[*AuditForkError](err); ok {
+	if fork, ok := errors.AsType[*auditForkError](err); ok {
 		h.sink.Record(event.Event{Type: event.ValidationError, Severity: event.Critical, TenantID: t.name, AgentID: agentOf(r),
 			Message: "audit log of an agent differs from its stored copy", Error: err.Error(), Details: map[string]any{"seq": fork.Seq, "have": fork.Have}})
 	}

@@ -54,7 +54,7 @@ func (c StoreConfig) Validate() error {
 	return v.Err()
 }
 
-// Errors of a Store. They can be tested with errors.Is and errors.As.
+// The errors of writes to a Store. Test for them with errors.Is.
 var (
 	// ErrStoreClosed is returned by every write after Close.
 	ErrStoreClosed = sqlitedb.ErrClosed
@@ -82,7 +82,8 @@ type Store struct {
 }
 
 // OpenStore opens the store at cfg.Path and creates it if there is none. A damaged store is renamed, which is recorded as an
-// event, and a new one begins empty. The caller must close the Store.
+// event, and a new one begins empty. OpenStore fails with a *LockedError if another process writes the store, and with a
+// *SchemaError if a newer version of this package wrote it. The caller must close the Store.
 func OpenStore(cfg StoreConfig) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
