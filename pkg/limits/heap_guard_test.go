@@ -32,7 +32,7 @@ func TestHeapGuardCollectsBeforeItRefuses(t *testing.T) {
 		if g.Check(); !errors.As(g.Err(), &limit) || limit.Field != "limits.memory.max_heap_size_mb" || limit.Value != 90 || limit.Bound != 80 {
 			t.Errorf("%v", g.Err())
 		}
-		for range 5 { // whoever looks at the gate asks again
+		for range 5 { // the gate calls Err again and again
 			_ = g.Err()
 		}
 		time.Sleep(heapPause)

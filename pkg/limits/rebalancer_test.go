@@ -148,7 +148,7 @@ func TestLoadPolicyFollowsTheLoad(t *testing.T) {
 	})
 }
 
-// What a component may have at most, and what it never lends, is as configured, wherever its guarantee goes.
+// The maximum of a component and the part that it never lends stay as configured when its guarantee moves.
 func TestMovedGuaranteesKeepTheBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, RebalanceConfig{Policy: PolicyLoad})

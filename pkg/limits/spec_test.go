@@ -28,7 +28,7 @@ var specified = map[string]string{
 // added are fields that the document does not have.
 var added = map[string]bool{"memory.heap_share": true, "memory.heap_guard": true}
 
-// Each specified field is either held, and docs/limits.md says by what, or left out, and the page says why.
+// Each specified field exists, and docs/limits.md names what enforces it, or is left out, and the page gives the reason.
 func TestEverySpecifiedFieldIsHeldOrLeftOut(t *testing.T) {
 	b, err := os.ReadFile("../../docs/limits.md")
 	if err != nil {
@@ -52,10 +52,10 @@ func TestEverySpecifiedFieldIsHeldOrLeftOut(t *testing.T) {
 			is := ours[set+"."+name]
 			delete(ours, set+"."+name)
 			if said := strings.Contains(held, "| `"+set+"."+name+"` |"); said != is {
-				t.Errorf("%s.%s: exists %v, the page says what holds it %v", set, name, is, said)
+				t.Errorf("%s.%s: exists is %v, but a row that names its enforcement is %v", set, name, is, said)
 			}
 			if said := strings.Contains(left, "| `"+name+"` |"); said == is {
-				t.Errorf("%s.%s: exists %v, the page says it is left out %v", set, name, is, said)
+				t.Errorf("%s.%s: exists is %v, and a row under Left out is %v", set, name, is, said)
 			}
 		}
 	}

@@ -5,23 +5,23 @@ import (
 	"fmt"
 )
 
-// Request says what a job needs.
+// Request is what a job needs.
 type Request struct {
-	Slots       int   // weight of the job; zero: 1
-	MemoryBytes int64 // bytes it will take at its peak, reserved from the start; zero: not known, nothing is reserved
-	Guess       bool  // MemoryBytes may be wrong: while no job runs it keeps nothing from running, whatever it is
-	Priority    int   // higher is served first
+	Slots       int   // Slots is the weight of the job. Zero means 1.
+	MemoryBytes int64 // MemoryBytes is its peak memory, reserved from the start. Zero means unknown and reserves nothing.
+	Guess       bool  // Guess means that MemoryBytes may be wrong: while no job runs, the request is granted whatever it is.
+	Priority    int   // Priority orders waiting requests; higher is served first.
 
-	// Component is whose budget pays, see ControllerConfig.Budgets. Empty: DefaultComponent. Where there are no budgets
-	// it says nothing.
+	// Component is the one whose budget is charged, see ControllerConfig.Budgets. Empty means DefaultComponent. It is not
+	// used without budgets.
 	Component string
 }
 
-// need is what a grant takes away.
+// need is what a grant takes.
 type need struct {
 	slots   int
 	memory  int64
-	guess   bool     // of memory
+	guess   bool     // memory may be wrong
 	account *account // nil if there are no budgets
 }
 
@@ -44,11 +44,11 @@ func (c *Controller) need(r Request) (need, error) {
 	return n, nil
 }
 
-// Slot is a grant. It must be released; its methods may be called concurrently and on nil.
+// Slot is a grant. It must be released. Its methods may be called concurrently and on nil.
 type Slot struct {
 	c      *Controller
 	need   need
-	number uint64 // which grant it is
+	number uint64 // sequence number of the grant
 
 	// Guarded by c.mu.
 	revoked  chan struct{} // nil until Revoked is called
@@ -58,7 +58,7 @@ type Slot struct {
 	sampled  int64 // reported before the newest sample, and so no longer in its available memory
 }
 
-// Release gives the slot back and serves who waits. Calling it again does nothing.
+// Release returns the slot and serves waiting requests. Calling it again does nothing.
 func (s *Slot) Release() {
 	if s == nil {
 		return
@@ -71,7 +71,7 @@ func (s *Slot) Release() {
 	s.endLocked()
 }
 
-// endLocked takes back the grant, which is in force.
+// endLocked ends the grant, which must be in force.
 func (s *Slot) endLocked() {
 	s.released = true
 	delete(s.c.memory, s)
@@ -81,8 +81,8 @@ func (s *Slot) endLocked() {
 	s.c.takeBackLocked(s.need, s.number)
 }
 
-// SetUsed reports the bytes that the job holds now, of those it has reserved. From the next sample on only the rest of its reservation is
-// held back, for what it holds is missing from the available memory already.
+// SetUsed reports how many of its reserved bytes the job uses now. From the next sample on only the rest of its reservation is
+// held back, since the used part is already missing from the available memory.
 func (s *Slot) SetUsed(bytes int64) {
 	if s == nil {
 		return
@@ -92,8 +92,8 @@ func (s *Slot) SetUsed(bytes int64) {
 	s.used = min(max(bytes, 0), maxMemory)
 }
 
-// TryAcquire grants what r asks for if there is room now. Otherwise the error is a *ThrottledError, a *TooLargeError, a
-// *UnknownComponentError, ErrClosed, or that of ctx.
+// TryAcquire grants r if that is possible now. Otherwise it returns a *ThrottledError, a *TooLargeError, an
+// *UnknownComponentError, ErrClosed or the error of ctx.
 func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	n, err := c.need(r)
 	if err != nil {
@@ -120,8 +120,8 @@ func (c *Controller) TryAcquire(ctx context.Context, r Request) (*Slot, error) {
 	return c.grantLocked(w), nil
 }
 
-// CanAcquire returns the error with which TryAcquire would fail now, or nil if it would grant r. It grants nothing and is
-// not counted: a caller without a job asks it whether to look for one.
+// CanAcquire returns the error with which TryAcquire would fail now, or nil if it would grant r. It grants nothing and is not
+// counted: a caller without a job uses it to decide whether to look for one.
 func (c *Controller) CanAcquire(r Request) error {
 	n, err := c.need(r)
 	if err != nil {
@@ -142,9 +142,8 @@ func (c *Controller) CanAcquire(r Request) error {
 	return nil
 }
 
-// Acquire waits until what r asks for is granted. It fails with the error of ctx, with ErrClosed when the
-// controller stops, with a *UnknownComponentError, and with a *TooLargeError as soon as it is known that the request can
-// never be met. A request whose ctx is done is never granted.
+// Acquire waits until r is granted. It fails with the error of ctx, with ErrClosed when the controller stops, with an
+// *UnknownComponentError, and with a *TooLargeError as soon as it is known that the request can never be granted. A request whose ctx is done is never granted.
 func (c *Controller) Acquire(ctx context.Context, r Request) (*Slot, error) {
 	n, err := c.need(r)
 	if err != nil {
@@ -153,7 +152,7 @@ func (c *Controller) Acquire(ctx context.Context, r Request) (*Slot, error) {
 	return c.wait(ctx, n, r.Priority, false)
 }
 
-// AcquireSlot takes one slot if there is room now. It never blocks. Each true answer needs one ReleaseSlot.
+// AcquireSlot takes one slot if that is possible now. It never blocks. Each true result requires one ReleaseSlot.
 func (c *Controller) AcquireSlot(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
@@ -180,14 +179,14 @@ func (c *Controller) countOneLocked() bool {
 }
 
 // AcquireSlotBlocking waits for one slot, in order of arrival. It fails with the error of ctx, or with ErrClosed
-// when the controller stops. Each nil answer needs one ReleaseSlot.
+// when the controller stops. Each nil result requires one ReleaseSlot.
 func (c *Controller) AcquireSlotBlocking(ctx context.Context) error {
 	_, err := c.wait(ctx, c.single.need, 0, true)
 	return err
 }
 
-// ReleaseSlot gives back one slot of AcquireSlot or AcquireSlotBlocking. A call too many is counted in
-// ControllerStatus.OverReleases and does no harm: it cannot free a Slot, nor lead to negative numbers.
+// ReleaseSlot returns one slot of AcquireSlot or AcquireSlotBlocking. A surplus call is counted in
+// ControllerStatus.OverReleases and has no other effect: it can neither free a Slot nor lead to negative numbers.
 func (c *Controller) ReleaseSlot() {
 	c.mu.Lock()
 	if c.counted > 0 {

@@ -12,21 +12,21 @@ import (
 // minWindow is the shortest time between two changes of the advice.
 const minWindow = 30 * time.Second
 
-// adviser finds a number of jobs the host can bear: one more after a calm window in which the limit was binding,
-// one fewer after CPU trouble, half after memory trouble, one change a window. It looks at pressure, not at how
-// long jobs take: that depends on the size of the repository, not on the load.
+// adviser determines the number of jobs that the host can carry: one more after a calm window in which a request found no free
+// slot, one fewer after CPU trouble, half after memory trouble, with one change in a window. It does not use the duration of
+// jobs, which depends on the size of the repository and not on the load.
 type adviser struct {
-	since       time.Time       // begin of the window
+	since       time.Time       // start of the window
 	cpu, memory bool            // trouble in the window
-	why         *ThrottledError // the trouble, that of memory first; nil: none
+	why         *ThrottledError // the trouble, memory before CPU; nil in a calm window
 	bound       bool            // a request found no free slot
 	advice      int
 }
 
-// restart begins a window with n as the advice.
+// restart starts a window with n as the advice.
 func (a *adviser) restart(now time.Time, n int) { *a = adviser{since: now, advice: n} }
 
-// observe takes what a sample says into the window.
+// observe adds a sample to the window.
 func (a *adviser) observe(levels []level, hard *ThrottledError) {
 	if hard != nil {
 		a.memory, a.why = true, hard
@@ -43,7 +43,7 @@ func (a *adviser) observe(levels []level, hard *ThrottledError) {
 	}
 }
 
-// next is the number of jobs after a window in which there were n.
+// next returns the number of jobs after a window with n.
 func (a *adviser) next(n int) int {
 	switch {
 	case a.memory:
@@ -56,7 +56,7 @@ func (a *adviser) next(n int) int {
 	return n
 }
 
-// adaptLocked ends a window that is over with a new advice, and does as it says where the config wants that.
+// adaptLocked ends a window whose time is over with a new advice, and applies it with AdaptiveConcurrency.
 func (c *Controller) adaptLocked(now time.Time) []note {
 	a := &c.adviser
 	if now.Sub(a.since) < max(minWindow, c.cfg.CooldownDuration) {
@@ -72,7 +72,7 @@ func (c *Controller) adaptLocked(now time.Time) []note {
 	return []note{c.adaptedLocked(from, lasted, why)}
 }
 
-// adaptedLocked is the event of a change. why is nil after a calm window.
+// adaptedLocked returns the event of a change. why is nil after a calm window.
 func (c *Controller) adaptedLocked(from int, lasted time.Duration, why *ThrottledError) note {
 	reason, severity := "the host was calm and jobs waited", event.Info
 	var what *crossing
@@ -80,13 +80,13 @@ func (c *Controller) adaptedLocked(from int, lasted time.Duration, why *Throttle
 		reason, severity, what = why.Reason(), event.Warn, &crossing{ThrottledError: why}
 	}
 	e := c.eventLocked(event.ConcurrencyChanged, severity, fmt.Sprintf("%d slots instead of %d: %s", c.max, from, reason), what)
-	delete(e.Details, "samples") // of the whole window
+	delete(e.Details, "samples") // the reason holds for the whole window
 	e.Details["from"], e.Details["to"], e.Details["reason"] = from, c.max, reason
 	e.Duration = lasted
 	return note{event: e}
 }
 
-// mostLocked is the number of slots that there can be without somebody's word: more than that is too large a request.
+// mostLocked returns the number of slots that the controller can reach by itself. A request for more is too large.
 func (c *Controller) mostLocked() int {
 	if c.cfg.AdaptiveConcurrency {
 		return max(c.cfg.MaxConcurrentJobs, c.max)
@@ -94,7 +94,7 @@ func (c *Controller) mostLocked() int {
 	return c.max
 }
 
-// allLocked is the number of slots that there are without a ceiling and an adaptation.
+// allLocked returns the number of slots without ceiling and adaptation.
 func (c *Controller) allLocked() int {
 	if c.cfg.AdaptiveConcurrency {
 		return max(c.cfg.MaxConcurrentJobs, c.wanted)
@@ -103,8 +103,8 @@ func (c *Controller) allLocked() int {
 }
 
 // AdaptiveMaxJobs recommends a number of jobs for SetMaxConcurrentJobs: between MinConcurrentJobs and the
-// configured MaxConcurrentJobs, changed at most once each 30 seconds or CooldownDuration. Before there are samples
-// it is the present maximum. With ControllerConfig.AdaptiveConcurrency the controller follows it by itself.
+// configured MaxConcurrentJobs, changed at most once in 30 seconds or CooldownDuration. Before the first sample
+// it returns the present maximum. With ControllerConfig.AdaptiveConcurrency the controller applies it by itself.
 func (c *Controller) AdaptiveMaxJobs() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,8 +113,8 @@ func (c *Controller) AdaptiveMaxJobs() int {
 
 var gcMu sync.Mutex
 
-// ForceGC collects garbage and gives free memory back to the system. It blocks while it works; a call during
-// another one returns at once.
+// ForceGC runs a garbage collection and returns free memory to the operating system. It blocks until that is done; a call
+// during another one returns at once.
 func (c *Controller) ForceGC() {
 	if gcMu.TryLock() {
 		defer gcMu.Unlock()

@@ -81,7 +81,7 @@ func TestAdaptiveConcurrency(t *testing.T) {
 		host.set(m, nil)
 		window(3, "memory pressure 70% >= 60%")
 		host.set(load(10, 10), nil)
-		window(3, "calm, and nobody asks")
+		window(3, "calm, and no request waits")
 		after(8)
 		var held int
 		for c.AcquireSlot(bg) {
@@ -94,12 +94,12 @@ func TestAdaptiveConcurrency(t *testing.T) {
 		m = load(10, 10)
 		m.OOMKills = 2
 		host.set(m, nil)
-		window(2, "2 processes killed for want of memory")
+		window(2, "2 processes killed because memory was short")
 		wantActive(t, c, 3, 3) // nothing is revoked
 	})
 }
 
-// A job that needs more slots than there are at the moment waits for better times, and holds up nobody meanwhile.
+// A job that needs more slots than there are at the moment waits for more slots and delays no other job.
 func TestALargeRequestOutlivesAnAdaptation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := &fakeHost{m: load(10, 95)}

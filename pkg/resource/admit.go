@@ -2,8 +2,8 @@ package resource
 
 import "time"
 
-// impossibleLocked says why w can never be granted: a *TooLargeError or ErrClosed. A guess of memory that is over the
-// budget becomes what the budget allows.
+// impossibleLocked returns why w can never be granted, a *TooLargeError or ErrClosed, or nil. It lowers guessed memory to what
+// the budget allows.
 func (c *Controller) impossibleLocked(w *waiter) error {
 	if c.invalid != nil {
 		return c.invalid
@@ -33,7 +33,7 @@ func (c *Controller) impossibleLocked(w *waiter) error {
 	return nil
 }
 
-// admissibleLocked reports whether w may be granted now, and otherwise why not, which is valid until the next call.
+// admissibleLocked reports whether w may be granted now, and otherwise why not. The reason is valid until the next call.
 func (c *Controller) admissibleLocked(w *waiter) (why *ThrottledError, ok bool) {
 	if c.slots+w.need.slots > c.max {
 		c.adviser.bound = true
@@ -70,14 +70,14 @@ func (c *Controller) admissibleLocked(w *waiter) (why *ThrottledError, ok bool) 
 	return nil, true
 }
 
-// refuseLocked keeps the reason in the controller: most callers drop it, and none pays for an allocation or a copy.
+// refuseLocked stores the reason in the controller, so that callers that drop it do not pay for an allocation.
 func (c *Controller) refuseLocked(why ThrottledError) (*ThrottledError, bool) {
 	c.refusal = why
 	return &c.refusal, false
 }
 
-// promisedLocked is the memory that was reserved but was not yet taken when the newest sample was made. Without
-// it a burst of jobs is admitted before any of them has allocated.
+// promisedLocked returns the memory that was reserved but not yet used when the newest sample was taken. Without it a burst of
+// jobs would be admitted before any of them has allocated.
 func (c *Controller) promisedLocked() int64 {
 	var sum int64
 	for s := range c.memory {
@@ -86,7 +86,7 @@ func (c *Controller) promisedLocked() int64 {
 	return sum
 }
 
-// ceilingLocked is the memory that all jobs together may reserve.
+// ceilingLocked returns the memory that all jobs together may reserve.
 func (c *Controller) ceilingLocked() int64 {
 	sum := c.metrics.MemoryAvailableBytes - c.reserve
 	for s := range c.memory {
@@ -95,14 +95,14 @@ func (c *Controller) ceilingLocked() int64 {
 	return sum
 }
 
-// beyondLocked reports whether u waits for memory that is not ours to give.
+// beyondLocked reports whether u waits for memory that other processes use.
 func (c *Controller) beyondLocked(u *waiter) bool {
 	return u.need.memory > 0 && c.metrics.MemorySource != "" && u.need.memory > c.ceilingLocked()
 }
 
-// safeLocked reports whether admitting w cannot delay u: what was admitted past u, w and u fit together; or u waits
-// for slots or memory that are not ours to give. Who guessed that much memory waits for the end of all jobs instead,
-// which w may delay.
+// safeLocked reports whether admitting w cannot delay u, because the jobs admitted past u, w and u fit together, or because u
+// waits for slots or memory that no job will release. If u guessed its memory it waits for the end of all jobs instead, which
+// w may delay.
 func (c *Controller) safeLocked(u, w *waiter) bool {
 	if u.need.slots > c.max {
 		return true
@@ -128,8 +128,8 @@ func (c *Controller) safeLocked(u, w *waiter) bool {
 	return u.late[memory]+w.need.memory+u.need.memory <= ceiling
 }
 
-// blockedLocked reports whether a starved waiter forbids w. Of two starved ones the older goes first, so that
-// there is always one that nothing but room can hold up.
+// blockedLocked reports whether a starved waiter forbids w. Of two starved waiters the older is served first, so that one of
+// them always waits for resources alone.
 func (c *Controller) blockedLocked(w *waiter) bool {
 	for _, u := range c.waiters {
 		if u == w || !u.starved() || w.starved() && w.number < u.number {
@@ -142,7 +142,7 @@ func (c *Controller) blockedLocked(w *waiter) bool {
 	return false
 }
 
-// admitLocked grants w; the slot is nil when w is counting.
+// admitLocked grants w. The slot is nil if w is counting.
 func (c *Controller) admitLocked(w *waiter) *Slot {
 	if w.counting {
 		c.countLocked(w)
@@ -177,7 +177,7 @@ func (c *Controller) countLocked(w *waiter) {
 	c.counted++
 }
 
-// passLocked counts the grant of w, which is not in the list any more, against all whose turn was before.
+// passLocked books the grant of w, which is no longer in the list, and counts it for every waiter that it passes.
 func (c *Controller) passLocked(w *waiter) {
 	c.grants++
 	c.jobs++
@@ -192,13 +192,13 @@ func (c *Controller) passLocked(w *waiter) {
 			}
 		}
 	}
-	if c.ledger != nil { // now, because what w owns is seen from before its grant
+	if c.ledger != nil { // last, because safeLocked needs the books from before the grant
 		c.ledger.book(w.need, 1)
 	}
 }
 
-// takeBackLocked ends a grant. number is that of its Slot, 0 for the counter API, which does not say whose slot
-// comes back: for the waiters it is the oldest.
+// takeBackLocked ends a grant. number is the one of its Slot, or 0 for the counter API, which does not identify the slot: for
+// the waiters it is the oldest one.
 func (c *Controller) takeBackLocked(n need, number uint64) {
 	c.jobs--
 	c.slots -= n.slots

@@ -6,20 +6,20 @@ import (
 	"sort"
 )
 
-// MaxBypass is how often a waiting request may be passed by others whose admission may delay it.
+// MaxBypass is the number of times that others whose admission may delay it can pass a waiting request.
 const MaxBypass = 16
 
-// waiter is a request that waits, or a candidate that is about to.
+// waiter is a request that waits or is about to be granted.
 type waiter struct {
 	need     need
 	priority int
 	number   uint64 // order of arrival
-	counting bool   // taken with the counter API: granted without a Slot
+	counting bool   // by the counter API: granted without a Slot
 
 	// Guarded by Controller.mu.
-	after     uint64   // grants made before it came
-	ahead     []uint64 // grants in force, made after it came to those it had to wait for anyway: no Slot of them is late
-	late      amounts  // in force and granted past it, as Slots
+	after     uint64   // number of the last grant before it arrived
+	ahead     []uint64 // grants in force to requests ahead of it, made after it arrived; they are not late
+	late      amounts  // grants in force that passed it, as Slots
 	own       amounts  // part of late that its own component holds
 	lateCount int      // upper bound of the same by the counter API
 	passed    int
@@ -31,10 +31,10 @@ type waiter struct {
 
 func (w *waiter) starved() bool { return w.passed >= MaxBypass }
 
-// passes reports whether a grant of w is one past u: its turn was after that of u, or it came later.
+// passes reports whether a grant of w passes u: u is ahead of w or arrived earlier.
 func (w *waiter) passes(u *waiter) bool { return u.before(w) || u.number < w.number }
 
-// endAhead forgets a grant, and reports whether it was one of those ahead.
+// endAhead removes a grant from ahead, and reports whether it was there.
 func (w *waiter) endAhead(number uint64) bool {
 	i := slices.Index(w.ahead, number)
 	if i < 0 {
@@ -44,7 +44,7 @@ func (w *waiter) endAhead(number uint64) bool {
 	return true
 }
 
-// lateLocked notes that n was granted past w, times 1, or came back, times -1.
+// lateLocked books a grant that passed w (times is 1) or its end (times is -1).
 func (w *waiter) lateLocked(n need, times int64) {
 	w.late = w.late.plus(n.amounts(), times)
 	if n.account == w.need.account {
@@ -52,7 +52,7 @@ func (w *waiter) lateLocked(n need, times int64) {
 	}
 }
 
-// before is the order of the list.
+// before reports whether w is served before o.
 func (w *waiter) before(o *waiter) bool {
 	if a, b := w.need.account, o.need.account; a != b && a.Priority != b.Priority {
 		return a.Priority > b.Priority
@@ -67,7 +67,7 @@ func (c *Controller) candidate(n need, priority int) *waiter {
 	return &waiter{need: n, priority: priority, number: c.arrived + 1}
 }
 
-// wait is the one way to wait. The slot is nil when counting.
+// wait implements all blocking calls. The slot is nil if counting.
 func (c *Controller) wait(ctx context.Context, n need, priority int, counting bool) (*Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (c *Controller) wait(ctx context.Context, n need, priority int, counting bo
 		return c.admitLocked(now), nil
 	}
 	c.tally.waited.add(why.Resource)
-	w := new(waiter) // on the heap only now: who is granted at once allocates nothing for it
+	w := new(waiter) // on the heap only now: an immediate grant allocates none
 	*w = *now
 	c.enqueueLocked(w)
 	c.revokeLocked()
@@ -99,11 +99,11 @@ func (c *Controller) wait(ctx context.Context, n need, priority int, counting bo
 	if err == nil {
 		return w.slot, w.err
 	}
-	c.leave(w) // also when both came at once: a request whose ctx is done is never granted
+	c.leave(w) // even if both happened: a request whose ctx is done is never granted
 	return nil, err
 }
 
-// leave takes w out of the list, or gives back what it was granted meanwhile, and serves the others.
+// leave removes w from the list, or returns what it was granted meanwhile, and serves the others.
 func (c *Controller) leave(w *waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,13 +147,13 @@ func (c *Controller) settleLocked(w *waiter, s *Slot, err error) {
 	close(w.done)
 }
 
-// serveLocked grants what can be granted, in order. It runs after every change that may make room.
+// serveLocked grants waiting requests in order. It runs after every change that may allow a grant.
 func (c *Controller) serveLocked() {
 	for i := 0; i < len(c.waiters); {
 		w := c.waiters[i]
 		if err := c.impossibleLocked(w); err != nil {
 			c.settleLocked(w, nil, err)
-			i = 0 // who was blocked by w may be free now
+			i = 0 // requests that w blocked may be possible now
 			continue
 		}
 		if _, ok := c.admissibleLocked(w); !ok {

@@ -1,14 +1,14 @@
 package resource
 
-// tally counts what a controller could not admit at once, by the resource that was short, since the beginning.
+// tally counts the requests that a controller could not admit at once, by the resource that was short.
 type tally struct {
 	refused counts // by AcquireSlot and TryAcquire
 	waited  counts // requests of Acquire and AcquireSlotBlocking that had to wait; the first reason counts
 	warned  counts // warnings given
 }
 
-// counted are the resources of counts, the frequent ones first: to find one must cost less than a map, for a refusal is
-// to cost less than a grant.
+// counted are the resources of counts, frequent ones first. A linear search is cheaper than a map, and a refusal must cost
+// less than a grant.
 var counted = [...]string{Slots, CPU, Memory, Gate, Order, MemoryReserve, MemoryPressure, OOMKill, Staleness,
 	ReservedMemory}
 

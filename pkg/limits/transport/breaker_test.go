@@ -140,7 +140,7 @@ func TestCircuitOpensProbesAndCloses(t *testing.T) {
 	})
 }
 
-// Only one request probes, and one that is given up makes room for the next.
+// Only one request probes, and an abandoned probe lets the next one through.
 func TestOneProbeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{}
@@ -198,7 +198,7 @@ func TestProbeWithoutAConnection(t *testing.T) {
 	})
 }
 
-// What was under way when the circuit opened does not make the pause longer.
+// Requests that were in progress when the circuit opened do not extend the pause.
 func TestLateFailuresAddNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{down: map[string]bool{"a": true}, blocked: make(chan struct{})}
@@ -214,7 +214,7 @@ func TestLateFailuresAddNoPause(t *testing.T) {
 	})
 }
 
-// A caller that gives up, a body that cannot be read and an answer of any status say nothing against the host.
+// A caller that cancels, a body that cannot be read and an answer of any status do not count against the host.
 func TestWhatDoesNotOpenTheCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{status: 503}
@@ -288,7 +288,7 @@ func TestBreakerForgetsRatherThanGrows(t *testing.T) {
 	}
 }
 
-// Hosts that fail and recover at random under many callers: nobody is stuck, and the end finds all circuits closed.
+// Hosts that fail and recover at random under many callers: no caller is stuck, and all circuits are closed at the end.
 func TestBreakerUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hosts{down: map[string]bool{}}
