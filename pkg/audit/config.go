@@ -46,7 +46,7 @@ type LoggerConfig struct {
 	// panics the string is left out. Default none.
 	Redactor func(key, value string) string
 
-	Verbose bool // also writes each event, without its secrets, to Logger
+	Verbose bool `yaml:"-"` // also writes each event, without its secrets, to Logger
 	// Logger receives failures of the log itself, critical events that could not be written, and with Verbose every event.
 	// Defaults to slog.Default().
 	Logger *slog.Logger

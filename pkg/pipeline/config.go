@@ -55,7 +55,7 @@ type PipelineConfig struct {
 	OnFailed func(item *QueueItem, err error)
 
 	// Verbose writes all events, and one debug line per attempt, to slog.Default.
-	Verbose bool
+	Verbose bool `yaml:"-"`
 
 	// Spool is where reports wait. If nil, they wait in memory.
 	Spool Spool `yaml:"-"`
