@@ -310,7 +310,7 @@ func TestRepeatsHaveDistinctFingerprints(t *testing.T) {
 		t.Errorf("%d fingerprints of 3001; the given one is there %d times", len(seen), seen["given"])
 	}
 	if fp := rep.Findings[0].ComputeFingerprint(); seen[fp] != 1 || seen[report.RepeatFingerprint(fp, 1)] != 1 {
-		t.Error("the first has not its plain fingerprint, or the second not that of the first repeat")
+		t.Error("fingerprints are not the computed one and its first repeat")
 	}
 	if rep.Findings[0].Fingerprint != "" {
 		t.Error("the caller's finding was changed")

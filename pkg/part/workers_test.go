@@ -126,7 +126,7 @@ func TestKeysDoNotDependOnCompression(t *testing.T) {
 			t.Errorf("part %d has key %s at level 9, %s at 3", i, p.Key, want[i].Key)
 		}
 		if p.SHA256 != sha256.Sum256(p.Data) {
-			t.Errorf("part %d: the hash is not that of its data", i)
+			t.Errorf("part %d: SHA256 does not match Data", i)
 		}
 		differ = differ || !bytes.Equal(p.Data, want[i].Data)
 	}

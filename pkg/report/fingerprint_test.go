@@ -45,7 +45,7 @@ func TestComputeFingerprint(t *testing.T) {
 		"title for message": {Finding{Type: TypeCompliance, Title: "Old TLS"}, "generic:::0:0:old tls"},
 	} {
 		if got := c.finding.ComputeFingerprint(); got != hexSum(c.preimage) {
-			t.Errorf("%s: is not that of %q", name, c.preimage)
+			t.Errorf("%s: fingerprint is not the hash of %q", name, c.preimage)
 		}
 	}
 	if got := RepeatFingerprint("ab", 2); got != hexSum("repeat:ab:2") {

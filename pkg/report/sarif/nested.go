@@ -30,7 +30,7 @@ func (f *File) relocate(r *run, res *resultJSON) {
 	}
 }
 
-// relocated returns a part of a result, such as code flows, in which every artifact location is resolved like that of
+// relocated returns a part of a result, such as code flows, in which every artifact location is resolved like the location of
 // the finding: without bases and indexes, which have no meaning outside of the file, and marked if it is outside of the
 // root.
 func (f *File) relocated(r *run, raw json.RawMessage) json.RawMessage {

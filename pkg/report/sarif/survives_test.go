@@ -126,7 +126,7 @@ func TestWhatSurvives(t *testing.T) {
 	}
 	for _, name := range resultMembers {
 		if !regexp.MustCompile("`" + name + "[`.\\[]").Match(page) {
-			t.Errorf("the page does not say what becomes of %s", name)
+			t.Errorf("the page has no row for %s", name)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestAssetsSurvive(t *testing.T) {
 	in := []*report.Finding{about("host", "h1"), about("host", "h2"), about("", ""), about("repository", "h1")}
 	out := export(t, &report.Report{Assets: []*report.Asset{{Type: "host", Value: "h1"}}}, in)
 	if n := bytes.Count(out, []byte(assetName)); n != 4 {
-		t.Errorf("the run and three results say what they are about, not %d", n)
+		t.Errorf("the asset is recorded %d times, want 4: in the run and in three results", n)
 	}
 	_, got, err := check(t, out, Options{})
 	if err != nil || len(got) != len(in) {
