@@ -81,6 +81,7 @@ func manyUploads(t testing.TB, uploads, size int, bodies int64) (peak uint64, bu
 					return
 				case e.Status != 0 && (e.Status != http.StatusTooManyRequests || e.RetryAfter() == 0 || e.Code != ingest.CodeTooMany):
 					t.Errorf("%v, retry after %v", e, e.RetryAfter())
+					return
 				case e.Status != 0:
 					refused.Add(1)
 				}
