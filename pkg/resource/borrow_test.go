@@ -2,7 +2,7 @@ package resource
 
 import "testing"
 
-// A request that needs what another component has of its own, perhaps for ever, holds up nobody else: neither its own
+// A request that needs what another component has of its own, perhaps forever, delays no other request: neither its own
 // component within its guarantee, nor who could borrow the rest. Once it is to be had, the bound on passes holds again.
 func TestWhatAnotherHasOfItsOwnIsNotWaitedForByAll(t *testing.T) {
 	c := divided(t, 6, Budget{Component: "a", Guaranteed: slotsOf(2)}, Budget{Component: "b", Guaranteed: slotsOf(2)})

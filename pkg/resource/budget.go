@@ -25,7 +25,7 @@ type Budget struct {
 	// Component is the name that requests give as Request.Component: 1 to 64 characters of A-Z a-z 0-9 _ . -
 	Component string
 
-	// Guaranteed is the component's own. What others have borrowed of it is returned to it first.
+	// Guaranteed is the component's own part. What others have borrowed of it returns to it first.
 	Guaranteed Vector
 
 	// MaxBorrow is the most that the component may use beyond its guarantee. A zero field means whatever is free, -1 nothing.

@@ -31,12 +31,12 @@ func waitFor(t testing.TB, c *Controller, r Request) <-chan *Slot {
 
 func slotsOf(n int) Vector { return Vector{Slots: n} }
 
-// What is lent comes back to its owner first: after just the releases that cover what it is short of, whoever else waits
+// A lent part returns to its owner first: after just the releases that cover its shortage, whichever other request waits
 // or tries, however urgent.
 func TestAnOwnerWaitsForItsShortfallOnly(t *testing.T) {
 	c := divided(t, 6, Budget{Component: "owner", Guaranteed: slotsOf(4)}, Budget{Component: "batch", Priority: 9})
 	var lent []*Slot
-	for range 5 { // two are nobody's, three are borrowed
+	for range 5 { // two are guaranteed to no component, three are borrowed
 		lent = append(lent, must(t, c, Request{Component: "batch"}))
 	}
 	owner := waitFor(t, c, Request{Component: "owner", Slots: 4})
@@ -65,7 +65,7 @@ func TestAnOwnerWaitsForItsShortfallOnly(t *testing.T) {
 	(<-other).Release()
 }
 
-// No more is kept for an owner than it is short of: the rest goes on being lent.
+// No more is kept for an owner than it is short of: the rest is still lent.
 func TestOnlyTheShortfallIsKept(t *testing.T) {
 	c := divided(t, 8, Budget{Component: "owner", Guaranteed: slotsOf(6)}, Budget{Component: "batch", Priority: 9})
 	seven := must(t, c, Request{Component: "batch", Slots: 7})
@@ -171,7 +171,7 @@ func TestOwnersDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// Who waits for its own component does not hold up the others.
+// A request that waits for its own component does not delay the others.
 func TestAFullBudgetHoldsUpNobodyElse(t *testing.T) {
 	c := divided(t, 4, Budget{Component: "capped", Guaranteed: slotsOf(2), MaxBorrow: slotsOf(-1)})
 	held := must(t, c, Request{Component: "capped"})
@@ -186,7 +186,7 @@ func TestAFullBudgetHoldsUpNobodyElse(t *testing.T) {
 	(<-next).Release()
 }
 
-// What a request can be delayed by is judged by what its component may have, not by all there is.
+// Whether a request can be delayed depends on what its component may use, not on the totals.
 func TestPassingIsBoundedByWhatABudgetAllows(t *testing.T) {
 	for name, x := range map[string]struct {
 		budgets             []Budget
@@ -288,7 +288,7 @@ func TestTotalsAndTheCounterAPI(t *testing.T) {
 	}
 }
 
-// Guarantees shrink alike where there are fewer slots than they add up to, so that nobody is kept from the last slot.
+// Guarantees shrink in proportion if there are fewer slots than their sum, so that the last slot is available to every component.
 func TestFewerSlotsThanGuarantees(t *testing.T) {
 	c := divided(t, 4, Budget{Component: "a", Guaranteed: slotsOf(2), MaxLend: slotsOf(-1)}, Budget{Component: "b", Guaranteed: slotsOf(2), MaxLend: slotsOf(-1)})
 	c.SetMaxConcurrentJobs(1)

@@ -40,7 +40,7 @@ func tenantOf(t *testing.T, c *Controller, r *rand.Rand, end time.Time) {
 }
 
 // Jobs of all components come, go and give up, while budgets, slots and the ceiling change under them. At every grant the
-// totals hold, the status adds up at all times, and at the end nobody waits and all books are empty.
+// totals hold, the status adds up at all times, and at the end no request waits and all books are empty.
 func TestBudgetsUnderLoad(t *testing.T) {
 	const most = 10
 	c := newTest(t, most, func(cfg *ControllerConfig) {

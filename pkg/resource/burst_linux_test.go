@@ -83,7 +83,7 @@ func runBurst(bytes int) burstResult {
 }
 
 // Ten scanners that take 600 MB at once, in a real group of 2 GB: those run beside each other that fit, all of them
-// run, and the kernel kills nobody.
+// run, and the kernel kills no process.
 func TestABurstOfLargeJobsIsAdmittedAsMemoryAllows(t *testing.T) {
 	t.Parallel()
 	job, limit := 600<<20, int64(2<<30)

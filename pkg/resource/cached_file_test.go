@@ -142,7 +142,7 @@ func (g *guarded) change(f func()) {
 	g.groups.closeGroups() // so that a removed file is not read on
 }
 
-// Whatever source begins to fail, it is said, and admission fails to the side that the config names; it resumes when
+// A source that begins to fail is reported, and admission fails to the side that the config names; it resumes when
 // the source answers again.
 func TestEachSourceThatFails(t *testing.T) {
 	broken := errors.New("input/output error")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Room says what TryAcquire would, and leaves no trace.
+// CanAcquire returns the error of TryAcquire and changes nothing.
 func TestRoom(t *testing.T) {
 	c := divided(t, 4, Budget{Component: "a", Guaranteed: slotsOf(2), MaxBorrow: slotsOf(-1)})
 	held := must(t, c, Request{Slots: 2})

@@ -31,7 +31,7 @@ func TestCeiling(t *testing.T) {
 		time.Sleep(10 * minWindow) // calm windows in which the limit was binding
 		slots(2, "after calm windows")
 		c.SetMaxConcurrentJobs(8)
-		slots(2, "after somebody asked for more")
+		slots(2, "after a request for more")
 		if held != 2 || len(waited) > 0 {
 			t.Errorf("%d slots held, %d more granted", held, len(waited))
 		}

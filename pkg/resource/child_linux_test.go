@@ -17,7 +17,7 @@ import (
 // childEnv makes a process that runs the test binary one of its children's parts instead.
 const childEnv = "RESOURCE_TEST_CHILD"
 
-// A child begins when it is told to, so that it can be put in a control group before, and ends with its standard
+// A child waits for a line on its standard input, so that it can be put in a control group first, and ends with its standard
 // input, so that it never outlives the test.
 func TestMain(m *testing.M) {
 	part, size, _ := strings.Cut(os.Getenv(childEnv), " ")

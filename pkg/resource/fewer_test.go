@@ -61,7 +61,7 @@ func TestBudgetsAreHeldAgainstAllSlots(t *testing.T) {
 	if err := c.SetBudgets(Budget{Component: "a", Guaranteed: slotsOf(7), MaxLend: slotsOf(-1)}); err != nil {
 		t.Error(err)
 	}
-	must(t, c, Request{}).Release() // the one slot is for whoever comes first
+	must(t, c, Request{}).Release() // the first request gets the one slot
 	if err := c.SetBudgets(Budget{Component: "a", Guaranteed: slotsOf(8)}); err != nil {
 		t.Error(err)
 	}

@@ -55,7 +55,7 @@ func TestPassingALargeRequest(t *testing.T) {
 		for i := range 100 { // one of five slots is no use to the large one
 			release, ok := pass()
 			if !ok {
-				t.Fatalf("counting %v: pass %d delays nobody and was refused", counting, i)
+				t.Fatalf("counting %v: TryAcquire of job %d, which delays no request, was refused", counting, i)
 			}
 			release()
 		}
@@ -76,7 +76,7 @@ func TestPassingALargeRequest(t *testing.T) {
 	}
 }
 
-// What went to those whose turn was before is no pass: a request waits for it anyway, and small ones that cannot delay
+// A grant to a request that was ahead is not a pass: a request waits for it anyway, and small ones that cannot delay
 // it go on passing it.
 func TestGrantsAheadAreNoPasses(t *testing.T) {
 	c := newTest(t, 6)
@@ -97,13 +97,13 @@ func TestGrantsAheadAreNoPasses(t *testing.T) {
 	for i := range 100 {
 		s, err := c.TryAcquire(bg, Request{})
 		if err != nil {
-			t.Fatalf("pass %d delays nobody: %v", i, err)
+			t.Fatalf("job %d delays no request, but TryAcquire = %v", i, err)
 		}
 		s.Release()
 	}
 	ahead.Release()
 	if s := <-granted; len(c.waiters) != 0 {
-		t.Error("somebody waits")
+		t.Error("a request waits, want none")
 	} else {
 		s.Release()
 	}

@@ -115,7 +115,7 @@ func (m *book) step(what string) {
 		m.move()
 	case what == "gate":
 		m.shut = !m.shut
-		m.c.SetMaxConcurrentJobs(m.slots) // whoever waits is asked about
+		m.c.SetMaxConcurrentJobs(m.slots) // waiting requests are served
 	case what == "listen" && len(m.live) > 0:
 		m.live[any(len(m.live))].slot.Revoked()
 	}

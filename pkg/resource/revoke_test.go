@@ -35,7 +35,7 @@ func TestRevoke(t *testing.T) {
 		return n
 	}
 	if count() != 0 {
-		t.Fatal("revoked though nobody waits")
+		t.Fatal("revoked although no request waits")
 	}
 	owner := waitFor(t, c, Request{Component: "owner"})
 	if count() != 1 || !revoked(young) {

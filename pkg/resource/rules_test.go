@@ -119,7 +119,7 @@ func (m *book) checkStatus(total amounts) {
 	}
 	for d := range total {
 		if common := max(total[d]-guaranteed[d], 0); !m.over() && lent[d] != max(borrowed[d]-common, 0) {
-			m.Fatalf("%d %s borrowed, %d of them nobody's, %d lent\n%v", borrowed[d], dimensions[d].resource, common, lent[d], m)
+			m.Fatalf("%d %s borrowed, %d of them guaranteed to no component, %d lent\n%v", borrowed[d], dimensions[d].resource, common, lent[d], m)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (m *book) settling() bool {
 	return false
 }
 
-// checkOwners: while an owner waits within its guarantee nobody of another component borrows what it needs; and it does
+// checkOwners: while an owner waits within its guarantee no other component borrows what it needs; and it does
 // not wait when there is room for it.
 func (m *book) checkOwners(total amounts) {
 	_, guaranteed := m.sums()
@@ -222,7 +222,7 @@ func (m *book) checkWaiters() {
 	}
 }
 
-// end opens the gate and releases everything, until whoever waits was served; then all books are empty.
+// end opens the gate and releases everything, until all waiting requests were served; then all books are empty.
 func (m *book) end() {
 	m.shut, m.slots, m.moved = false, 10, true
 	m.c.SetMaxConcurrentJobs(m.slots)

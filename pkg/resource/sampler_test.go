@@ -29,7 +29,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// The real host: a busy loop is seen as CPU use, and another reader in the same process does not take our interval
+// The real host: a busy loop appears as CPU use, and another reader in the same process does not take our interval
 // away, as it does with cpu.Percent.
 func TestRealHost(t *testing.T) {
 	s := newSystemSampler()

@@ -199,7 +199,7 @@ func TestStress(t *testing.T) {
 	}
 }
 
-// Nobody is forgotten: everyone who waits without a deadline is served, with mixed weights and priorities.
+// Every request that waits without a deadline is served, with mixed weights and priorities.
 func TestNoLostWakeUp(t *testing.T) {
 	c := newTest(t, 4)
 	var wg sync.WaitGroup

@@ -56,7 +56,7 @@ func TestThrottleAndResume(t *testing.T) {
 			t.Errorf("OnThresholdExceeded: %q", exceeded)
 		}
 
-		// The minimum still runs; the earlier controller admitted nobody.
+		// The minimum still runs; an earlier version admitted no job.
 		if !c.AcquireSlot(bg) {
 			t.Error("the first job was refused although MinConcurrentJobs is 1")
 		}
