@@ -33,7 +33,7 @@ type Part struct {
 	Total    int  // number of parts of the report
 	Final    bool // last part of the report, and the only one that may claim full coverage
 
-	Encoding string   // encoding of Data, codec.Zstd ("zstd") or codec.None ("none")
+	Encoding string   // encoding of Data, "zstd" or "none"
 	Data     []byte   // a report.Report as JSON, with report_id, chunk_index and is_final if Total is above 1
 	RawSize  int64    // bytes of the JSON before compression
 	SHA256   [32]byte // hash of Data
