@@ -164,6 +164,10 @@ func TestChangesAreRefusedAfterCloseAndReadOnly(t *testing.T) {
 	if err := reader.Do(t.Context(), insert(2)); !errors.Is(err, sqlitedb.ErrReadOnly) {
 		t.Errorf("Do of a read-only database = %v, want ErrReadOnly", err)
 	}
+	ran := false
+	if err := reader.Consistent(func() error { ran = true; return nil }); err != nil || !ran || reader.Waiting() != 0 {
+		t.Errorf("Consistent of a read-only database = %v (ran: %v), Waiting = %d, want nil, true, 0", err, ran, reader.Waiting())
+	}
 	if _, err := sqlitedb.Open(sqlitedb.Config{Path: d.Path, Migrations: migrations}); !errors.As(err, new(*filelock.HeldError)) {
 		t.Errorf("second Open = %v, want a HeldError", err)
 	}

@@ -102,6 +102,9 @@ func (d *DB) send(p *pending) error {
 
 // Waiting returns the number of changes that wait for the transaction under way to end.
 func (d *DB) Waiting() int {
+	if d.writer == nil {
+		return 0
+	}
 	d.writer.mu.Lock()
 	defer d.writer.mu.Unlock()
 	return d.writer.queue.Len()
@@ -120,6 +123,9 @@ func (d *DB) Closed() bool {
 // Consistent runs f while no transaction is visible to readers whose AfterCommit functions have not run: what f reads
 // from the database agrees with what those functions keep in memory.
 func (d *DB) Consistent(f func() error) error {
+	if d.writer == nil {
+		return f()
+	}
 	d.writer.visible.RLock()
 	defer d.writer.visible.RUnlock()
 	return f()

@@ -47,10 +47,10 @@ func TestAPausedDaemonTakesNoJob(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(h.state, "jobs", "job.json")); err != nil || len(s.Agent.Jobs) > 0 {
 				t.Errorf("the job was taken: %v, %+v", err, s.Agent.Jobs)
 			}
-			h.run("status").want(ExitRuntime, "NOT WELL", "paused since", env[1], "no new job; running jobs, uploads and the audit log go on")
+			h.run("status").want(ExitRuntime, "NOT WELL", "paused since", env[1], "no new jobs; running jobs, uploads and the audit log continue")
 			d.end()
 			log, err := os.ReadFile(h.auditFile())
-			if err != nil || strings.Count(string(log), `"type":"degradation_changed"`) != 1 || !strings.Contains(string(log), "the agent does less, paused after full") {
+			if err != nil || strings.Count(string(log), `"type":"degradation_changed"`) != 1 || !strings.Contains(string(log), "level lowered from full to paused") {
 				t.Errorf("%v; the audit log is\n%s", err, log)
 			}
 		})
