@@ -180,8 +180,8 @@ func TestScanFails(t *testing.T) {
 	}{
 		{"undeclared exit code", []scantest.Behaviour{scantest.Exit(3), scantest.Results(1)}, scan.Config{}, scan.CauseExit, "exit code 3 is not declared: clean [0], findings [42]"},
 		{"killed from outside", []scantest.Behaviour{scantest.Killed()}, scan.Config{}, scan.CauseExit, "signal"},
-		{"hangs", []scantest.Behaviour{scantest.Hang()}, scan.Config{Timeout: 300 * time.Millisecond}, scan.CauseTimeout, "time limit of 300ms"},
-		{"hangs and ignores TERM", []scantest.Behaviour{scantest.Hang(), scantest.IgnoreTerm()}, scan.Config{Timeout: 300 * time.Millisecond}, scan.CauseTimeout, "time limit of 300ms"},
+		{"hangs", []scantest.Behaviour{scantest.Hang()}, scan.Config{Timeout: 3 * time.Second}, scan.CauseTimeout, "time limit of 3s"},
+		{"hangs and ignores TERM", []scantest.Behaviour{scantest.Hang(), scantest.IgnoreTerm()}, scan.Config{Timeout: 3 * time.Second}, scan.CauseTimeout, "time limit of 3s"},
 		{"floods standard output", []scantest.Behaviour{scantest.Flood(1 << 30)}, scan.Config{MaxOutputBytes: 1 << 20}, scan.CauseOutput, "stdout was over 1048576 bytes"},
 		{"floods standard error", []scantest.Behaviour{scantest.Stderr(strings.Repeat("x", 3000))}, scan.Config{MaxLogBytes: 2000}, scan.CauseOutput, "stderr was over 2000 bytes"},
 		{"report too large", []scantest.Behaviour{scantest.Results(1000)}, scan.Config{MaxOutputBytes: 1000}, scan.CauseOutput, "report.sarif was over 1000 bytes"},
