@@ -18,6 +18,9 @@ func Hint(word string, known []string) string {
 func Nearest(word string, known []string) string {
 	best, name := max(len(word)/3, 1)+1, ""
 	for _, k := range known {
+		if len(word)-len(k) >= best {
+			continue // too far, and the table of a very long word would be large
+		}
 		if d := distance(plain(word), plain(k)); d < best {
 			best, name = d, k
 		}
@@ -30,22 +33,27 @@ func Nearest(word string, known []string) string {
 	return name
 }
 
-// distance returns the number of single-character changes from a to b. Two neighbours exchanged count as two.
+// distance returns the number of single-character changes from a to b. Two neighbours exchanged count as one.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
 	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost = min(prev, row[j], row[j+1]) + 1
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			d := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				d = min(d, rows[i-1][j], rows[i][j-1]) + 1
 			}
-			prev, row[j+1] = row[j+1], cost
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }
