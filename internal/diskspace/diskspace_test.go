@@ -8,9 +8,9 @@ import (
 func TestOf(t *testing.T) {
 	dir := t.TempDir()
 	if free, total, err := Of(dir); err != nil || free <= 0 || total < free {
-		t.Errorf("%d of %d, %v", free, total, err)
+		t.Errorf("Of(%s) = %d, %d, %v; want 0 < free <= total and no error", dir, free, total, err)
 	}
 	if _, _, err := Of(filepath.Join(dir, "missing")); err == nil {
-		t.Error("a directory that is not there has space")
+		t.Error("Of(a missing directory) = nil error, want one")
 	}
 }

@@ -1,5 +1,5 @@
-// Package filelock holds a file against a second process. The kernel drops the lock when the process ends,
-// however it ends, so no stale lock is left behind.
+// Package filelock locks a file against a second process. The kernel releases the lock when the process ends, also after
+// kill -9, so there are no stale locks.
 package filelock
 
 import (
@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Lock is a held lock.
+// Lock is an acquired lock. A nil *Lock is a lock that was released.
 type Lock struct{ f *os.File }
 
-// HeldError says that another process, or this one, holds the lock already.
+// HeldError is returned by Acquire if the lock is held already, by another process or by this one.
 type HeldError struct {
-	Path string // of the lock file
-	PID  int    // of the holder; 0 where unknown
+	Path string // Path is the lock file.
+	PID  int    // PID is the process that holds the lock; 0 if unknown.
 }
 
 func (e *HeldError) Error() string {
@@ -26,8 +26,9 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is held by process %d", e.Path, e.PID)
 }
 
-// Acquire takes the lock of the file at path, which is created with mode 0600 and stays when the lock is
-// released. It does not wait: a lock that is taken gives a *HeldError.
+// Acquire locks the file at path, and creates it with mode 0600 if it does not exist. The file remains when the lock is
+// released, because removing it would let two processes lock two files of one name. Acquire does not wait: if the lock is
+// held, it returns a *HeldError.
 func Acquire(path string) (*Lock, error) {
 	f, err := open(path)
 	if err != nil {
@@ -35,21 +36,21 @@ func Acquire(path string) (*Lock, error) {
 	}
 	held, err := tryLock(f)
 	if err != nil || held {
-		pid := 0
 		if held {
-			b, _ := io.ReadAll(io.LimitReader(f, 20)) // best effort: the holder is named where it can be read
-			pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+			b, _ := io.ReadAll(io.LimitReader(f, 20)) // best effort: without it the holder is unknown
+			pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
 			err = &HeldError{path, pid}
 		}
-		return nil, closing(err, f)
+		_ = f.Close() // err is the reason
+		return nil, err
 	}
 	if err := f.Truncate(0); err == nil {
-		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // best effort: a full disk has no room for a name
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // best effort: the lock works on a full disk too
 	}
 	return &Lock{f}, nil
 }
 
-// Release gives the lock up. Calling it twice, or on nil, does nothing.
+// Release releases the lock. On a nil Lock, and when called again, it does nothing and returns nil.
 func (l *Lock) Release() error {
 	if l == nil || l.f == nil {
 		return nil
@@ -57,11 +58,4 @@ func (l *Lock) Release() error {
 	f := l.f
 	l.f = nil
 	return f.Close()
-}
-
-func closing(err error, f *os.File) error {
-	if cerr := f.Close(); cerr != nil && err == nil {
-		return cerr
-	}
-	return err
 }

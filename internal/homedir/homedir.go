@@ -1,4 +1,4 @@
-// Package homedir expands the paths of configurations.
+// Package homedir expands ~ in the paths of a configuration.
 package homedir
 
 import (
@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Expand makes path absolute, with a leading ~/ as the home directory, so that a later chdir moves nothing.
+// Expand returns path as an absolute path, so that a later change of the working directory does not move it. A leading ~/
+// stands for the home directory of the user; the error is os.UserHomeDir's if there is none.
 func Expand(path string) (string, error) {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		home, err := os.UserHomeDir()

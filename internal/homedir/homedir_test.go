@@ -7,7 +7,7 @@ import (
 
 func TestExpand(t *testing.T) {
 	home := t.TempDir()
-	for _, name := range []string{"HOME", "USERPROFILE", "home"} { // of Unix, Windows and Plan 9
+	for _, name := range []string{"HOME", "USERPROFILE", "home"} { // on Unix, Windows and Plan 9
 		t.Setenv(name, home)
 	}
 	abs, err := filepath.Abs("x/~/y")
@@ -18,7 +18,7 @@ func TestExpand(t *testing.T) {
 		"~/a/b": filepath.Join(home, "a", "b"), "~/": home, filepath.Join(home, "c"): filepath.Join(home, "c"), "x/~/y": abs,
 	} {
 		if got, err := Expand(path); got != want || err != nil {
-			t.Errorf("%s is %s, %v; want %s", path, got, err, want)
+			t.Errorf("Expand(%q) = %q, %v; want %q", path, got, err, want)
 		}
 	}
 }

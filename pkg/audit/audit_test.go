@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,10 +15,13 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// open opens a logger on path with the console silenced; the test stops it.
+// open returns a Logger on path that prints nothing and is stopped when the test ends. Neither a slow disk nor a full one
+// loses it a line: it waits for the disk as long as it takes, and ignores how much of the disk is free. A test of these
+// limits sets them to 0, which is their default.
 func open(t testing.TB, path string, change func(*LoggerConfig)) *Logger {
 	t.Helper()
-	cfg := &LoggerConfig{AgentID: "agent-001", TenantID: "tenant-123", LogFile: path, Logger: slog.New(slog.DiscardHandler)}
+	cfg := &LoggerConfig{AgentID: "agent-001", TenantID: "tenant-123", LogFile: path, Logger: slog.New(slog.DiscardHandler),
+		SyncTimeout: time.Hour, MinFreeMB: -1}
 	if change != nil {
 		change(cfg)
 	}
@@ -33,10 +35,13 @@ func open(t testing.TB, path string, change func(*LoggerConfig)) *Logger {
 
 func logPath(t testing.TB) string { return filepath.Join(t.TempDir(), "logs", "audit.log") }
 
+// stop stops l, and waits for the disk longer than Stop does.
 func stop(t testing.TB, l *Logger) {
 	t.Helper()
+	_ = l.Stop() // the second call returns the same error, unless the first one did not wait long enough
+	<-l.done
 	if err := l.Stop(); err != nil {
-		t.Fatalf("Stop: %v", err)
+		t.Fatalf("Stop() = %v, want nil", err)
 	}
 }
 
@@ -129,25 +134,9 @@ func wantBalanced(t testing.TB, s Stats) {
 	}
 }
 
-// eventually polls until ok or ten seconds passed.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("not within ten seconds: %s", what)
-}
-
 func info(i int) Event {
 	return Event{Type: EventJobStarted, Message: "Job started", JobID: fmt.Sprintf("job-%d", i),
 		Details: map[string]any{"target": "/srv/checkout", "tool": "semgrep", "n": i, "ok": true}}
-}
-
-func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
-	t.Helper()
-	return context.WithTimeout(t.Context(), d)
 }
 
 // textLogger writes to w what diagnostics say.

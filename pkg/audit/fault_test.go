@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -174,7 +175,7 @@ func TestAFailedSyncMovesTheLines(t *testing.T) {
 func TestADiskThatHangsDoesNotHangTheAgent(t *testing.T) {
 	path := logPath(t)
 	synctest.Test(t, func(t *testing.T) {
-		l := open(t, path, nil)
+		l := open(t, path, func(c *LoggerConfig) { c.SyncTimeout = 0 })
 		release := make(chan struct{})
 		l.io.file.put = func(f *os.File, b []byte) (int, error) {
 			<-release
@@ -223,7 +224,7 @@ func TestAContextEndsTheWaitNotTheEvent(t *testing.T) {
 			return f.Write(b)
 		}
 		l.Start()
-		ctx, cancel := contextWithTimeout(t, time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
 		l.WithContext(ctx, "job-1", "").Info(EventAuthFailed, "x", nil)
@@ -263,7 +264,7 @@ func TestALogRemovedOrMovedIsMadeAnew(t *testing.T) {
 
 func TestALogCutByOthersIsTold(t *testing.T) {
 	path := logPath(t)
-	l := open(t, path, nil)
+	l := open(t, path, func(c *LoggerConfig) { c.FlushInterval = -1 })
 	l.Log(info(1))
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)

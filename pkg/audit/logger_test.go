@@ -181,7 +181,7 @@ func TestLinesAreWrittenWhenIdleAndSyncedInTime(t *testing.T) {
 
 func TestCriticalEventsAreSyncedBeforeLogReturns(t *testing.T) {
 	for _, start := range []bool{true, false} {
-		l := open(t, logPath(t), func(c *LoggerConfig) { c.SyncTimeout = time.Hour })
+		l := open(t, logPath(t), func(c *LoggerConfig) { c.FlushInterval = -1 })
 		if start {
 			l.Start()
 		}

@@ -212,7 +212,7 @@ func TestCorrelationAndOriginalSize(t *testing.T) {
 // A process that dies after it dropped events and before it said so leaves a gap; the next run explains it.
 func TestAGapOfARunThatDiedIsExplainedByTheNext(t *testing.T) {
 	path, crashed := logPath(t), logPath(t)
-	l := open(t, path, nil)
+	l := open(t, path, func(c *LoggerConfig) { c.MinFreeMB = 0 })
 	l.io.free = func(string) (int64, int64, error) { return 1 << 20, 1 << 40, nil }
 	if err := l.Log(Event{Type: EventAuthFailed}); err != nil { // after which the log knows how full the disk is
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
@@ -26,7 +27,7 @@ func rotated(t testing.TB, path string) []string {
 func TestRotationFlatOutLosesNothing(t *testing.T) {
 	const workers, each = 4, 2_000
 	path := logPath(t)
-	l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB, c.SyncTimeout = 1, time.Hour }) // however slow the disk is
+	l := open(t, path, func(c *LoggerConfig) { c.MaxSizeMB = 1 })
 	l.Start()
 	pad := strings.Repeat("x", 1000)
 	done := make(chan struct{})
@@ -81,13 +82,15 @@ func TestAClockThatGoesBackLosesNothing(t *testing.T) {
 	for i := range 3 {
 		l.Log(info(i))
 	}
-	taken := time.Now().UTC().Add(200 * time.Millisecond) // a file of the future, as after a step back
+	now := time.Now()
+	lf.now = func() time.Time { return now }
+	taken := now.UTC().Add(200 * time.Millisecond) // a file of the future, as after a step back
 	future := strings.TrimSuffix(path, ".log") + "-" + taken.Format(logfile.StampFormat) + ".log"
 	if err := os.Rename(rotated(t, path)[0], future); err != nil {
 		t.Fatal(err)
 	}
 	l.Log(info(3))
-	if !lf.retryRotate.After(time.Now()) {
+	if !lf.retryRotate.After(now) {
 		t.Error("it rotated although a name just ahead is taken")
 	}
 	stop(t, l)
@@ -177,7 +180,7 @@ func TestRetention(t *testing.T) {
 	}
 	l = open(t, path, func(c *LoggerConfig) { c.MaxAgeDays = 30 })
 	l.Start()
-	eventually(t, "the old file is deleted", func() bool {
+	testkit.Eventually(t, "the old file is deleted", func() bool {
 		_, err := os.Stat(stamped)
 		return os.IsNotExist(err)
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rediverio/sdk/internal/codec"
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/auditlog"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
@@ -27,7 +28,7 @@ func TestCompressedFilesAreReadAndVerified(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "every rotated file is compressed", func() bool { return len(rotated(t, path)) == 0 })
+	testkit.Eventually(t, "every rotated file is compressed", func() bool { return len(rotated(t, path)) == 0 })
 	stop(t, l)
 	rep := wantVerdict(t, path, auditlog.Intact)
 	if rep.Events != 80 || len(rep.Files) < 6 || !rep.Files[0].Compressed || rep.Files[len(rep.Files)-1].Compressed {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rediverio/sdk/internal/codec"
 	"github.com/rediverio/sdk/internal/retry"
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
@@ -126,11 +127,12 @@ func shipTo(c *collector, change func(*LoggerConfig)) func(*LoggerConfig) {
 	}
 }
 
-// hurry makes the pauses of l short and the batches small; before Start.
+// hurry makes the pauses of l short, its batches small, and its Stop wait for the collector as long as that takes. Call it
+// before Start.
 func hurry(l *Logger) *Logger { return hurryBy(l, 100) }
 
 func hurryBy(l *Logger, most int) *Logger {
-	l.ship.Linger, l.ship.Most, l.ship.Limit = 0, most, most
+	l.ship.Linger, l.ship.Most, l.ship.Limit, l.ship.Grace = 0, most, most, time.Hour
 	l.ship.Pauses.Short = retry.Policy{Initial: time.Millisecond, Max: 10 * time.Millisecond, Jitter: 0.5}
 	l.ship.Pauses.Long = l.ship.Pauses.Short
 	return l
@@ -185,12 +187,12 @@ func TestStatsSayHowFarTheCollectorIs(t *testing.T) {
 	if err := l.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a failure is told", func() bool {
+	testkit.Eventually(t, "a failure is told", func() bool {
 		s := l.Stats().Remote
 		return s.Failing && s.LagLines == 20 && s.LagBytes > 20*300 && s.LagAge > 0 && s.LastError != "" && s.Failures > 1
 	})
 	c.set(nil)
-	eventually(t, "all is sent", func() bool {
+	testkit.Eventually(t, "all is sent", func() bool {
 		s := l.Stats().Remote
 		return !s.Failing && s.LagLines == 0 && s.LagBytes == 0 && s.LagAge == 0 && s.SentSeq == 20 && s.AckedSeq == 20 && s.Lines == 20
 	})

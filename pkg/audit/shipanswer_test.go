@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
 
@@ -53,7 +54,7 @@ func TestABatchThatIsTooLargeIsHalved(t *testing.T) {
 	}
 	path := logPath(t)
 	l := logTo(t, c, path, 300)
-	eventually(t, "all is sent", func() bool { return c.seq() == 300 })
+	testkit.Eventually(t, "all is sent", func() bool { return c.seq() == 300 })
 	stop(t, l)
 	c.wantAll(path)
 	if most := slices.Max(c.batches); most >= 100 || most < 5 {
@@ -77,7 +78,7 @@ func TestARefusedBatchIsKeptAside(t *testing.T) {
 		}
 		path := logPath(t)
 		l := logTo(t, c, path, 300)
-		eventually(t, "the rest is sent", func() bool { return c.seq() >= 301 && l.Stats().Remote.LagLines == 0 })
+		testkit.Eventually(t, "the rest is sent", func() bool { return c.seq() >= 301 && l.Stats().Remote.LagLines == 0 })
 		s := l.Stats().Remote
 		stop(t, l)
 		want := 100
@@ -113,9 +114,9 @@ func TestWrongCredentialsPauseAndAreToldOnce(t *testing.T) {
 	}
 	path := logPath(t)
 	l := logTo(t, c, path, 10)
-	eventually(t, "some attempts", func() bool { return l.Stats().Remote.Failures > 8 })
+	testkit.Eventually(t, "some attempts", func() bool { return l.Stats().Remote.Failures > 8 })
 	c.set(nil)
-	eventually(t, "all is sent", func() bool { return c.seq() == 11 })
+	testkit.Eventually(t, "all is sent", func() bool { return c.seq() == 11 })
 	stop(t, l)
 	c.wantAll(path)
 	if told := ofType(readAll(t, path), EventAuthFailed); len(told) != 1 {
@@ -147,7 +148,7 @@ func TestOnlyTheCollectorsYesCounts(t *testing.T) {
 	}
 	path := logPath(t)
 	l := logTo(t, c, path, 10)
-	eventually(t, "all is sent", func() bool { return c.seq() == 10 })
+	testkit.Eventually(t, "all is sent", func() bool { return c.seq() == 10 })
 	stop(t, l)
 	c.wantAll(path)
 	if s := l.Stats().Remote; s.Rejected != 0 || s.Failures != uint64(len(says)) {
@@ -159,7 +160,7 @@ func TestACollectorThatLostItsDataGetsAllAgain(t *testing.T) {
 	c := newCollector(t)
 	path := logPath(t)
 	l := logTo(t, c, path, 250)
-	eventually(t, "all is sent", func() bool { return c.seq() == 250 })
+	testkit.Eventually(t, "all is sent", func() bool { return c.seq() == 250 })
 	c.set(func(w http.ResponseWriter, r *http.Request, c *collector) bool {
 		if c.last == 250 {
 			c.lines, c.last = c.lines[:30], 30
@@ -172,7 +173,7 @@ func TestACollectorThatLostItsDataGetsAllAgain(t *testing.T) {
 	if err := l.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all is sent again", func() bool { return c.seq() == 251 })
+	testkit.Eventually(t, "all is sent again", func() bool { return c.seq() == 251 })
 	stop(t, l)
 	c.wantAll(path)
 }
@@ -185,7 +186,7 @@ func TestAnotherHistoryIsToldOnce(t *testing.T) {
 	}
 	path := logPath(t)
 	l := logTo(t, c, path, 10)
-	eventually(t, "some attempts", func() bool { return l.Stats().Remote.Failures > 5 })
+	testkit.Eventually(t, "some attempts", func() bool { return l.Stats().Remote.Failures > 5 })
 	stop(t, l)
 	if told := ofType(readAll(t, path), EventAuditError); len(told) != 1 || told[0].Severity != SeverityCritical {
 		t.Errorf("told %+v", told)

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/auditlog"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 	"github.com/rediverio/sdk/pkg/audit/internal/ship"
@@ -171,7 +172,7 @@ func TestAFlakyCollectorGetsEveryLine(t *testing.T) {
 		if err := l.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
+		testkit.Eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
 		stop(t, l)
 	}
 	head := f.wantAll(path)
@@ -258,7 +259,7 @@ func TestAKilledAgentSendsEveryLine(t *testing.T) {
 		}
 		if round%2 == 0 {
 			goal := sent() + 100 + uint64(r.IntN(400))
-			eventually(t, "the victim sends line "+strconv.FormatUint(goal, 10), func() bool { return sent() >= goal })
+			testkit.Eventually(t, "the victim sends line "+strconv.FormatUint(goal, 10), func() bool { return sent() >= goal })
 			if err := child.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -277,9 +278,7 @@ func TestAKilledAgentSendsEveryLine(t *testing.T) {
 		}
 	}
 	l := shippingTo(t, path, "http://"+f.addr)
-	for end := time.Now().Add(time.Minute); l.Stats().Remote.LagLines > 0 && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-	}
+	testkit.Eventually(t, "the collector has every line", func() bool { return l.Stats().Remote.LagLines == 0 })
 	stop(t, l)
 	head := f.wantAll(path)
 	t.Logf("%d lines, %d repeated", head.Lines, head.Repeated)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
@@ -22,7 +23,7 @@ func writeFiles(t *testing.T, path string, compress bool) []logfile.Segment {
 	if err := l.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the files are compressed", func() bool {
+	testkit.Eventually(t, "the files are compressed", func() bool {
 		for _, f := range rotations(t, path) {
 			if f.Compressed != compress {
 				return false
@@ -38,7 +39,7 @@ func writeFiles(t *testing.T, path string, compress bool) []logfile.Segment {
 func (f *flaky) send(path string) RemoteStats {
 	f.t.Helper()
 	l := shippingTo(f.t, path, "http://"+f.addr)
-	eventually(f.t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
+	testkit.Eventually(f.t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
 	stop(f.t, l)
 	return l.Stats().Remote
 }
@@ -122,7 +123,7 @@ func TestNoLineIsMissedBehindACutEnd(t *testing.T) {
 			c := newCollector(t)
 			path := logPath(t)
 			l := logTo(t, c, path, 50)
-			eventually(t, "all is sent", func() bool { return c.seq() == 50 })
+			testkit.Eventually(t, "all is sent", func() bool { return c.seq() == 50 })
 			if !running {
 				stop(t, l)
 			}

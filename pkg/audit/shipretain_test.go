@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rediverio/sdk/internal/testkit"
 	"github.com/rediverio/sdk/pkg/audit/auditlog"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
@@ -50,7 +51,7 @@ func TestFilesAreKeptUntilTheyAreSent(t *testing.T) {
 		t.Fatalf("%d rotated files", len(files))
 	}
 	c.set(nil)
-	eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
+	testkit.Eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
 	c.wantAll(path)
 	tidied(l)
 	if left := rotations(t, path); len(left) != 1 {
@@ -76,7 +77,7 @@ func TestUnsentFilesPastTheCapGoAndAreTold(t *testing.T) {
 		t.Errorf("%d rotated files are left", len(files))
 	}
 	c.set(nil)
-	eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
+	testkit.Eventually(t, "all is sent", func() bool { return l.Stats().Remote.LagLines == 0 })
 	stop(t, l)
 	wantVerdict(t, path, auditlog.Intact)
 	all := readAll(t, path)
@@ -126,7 +127,7 @@ func TestAReplacedLogIsNoticed(t *testing.T) {
 		if err := l.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "all is sent", func() bool { return l.Stats().Remote.AckedSeq == 50 })
+		testkit.Eventually(t, "all is sent", func() bool { return l.Stats().Remote.AckedSeq == 50 })
 		stop(t, l)
 		if err := replace(path); err != nil {
 			t.Fatal(name, err)
@@ -138,7 +139,7 @@ func TestAReplacedLogIsNoticed(t *testing.T) {
 		if err := l.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, name+" is told", func() bool { return strings.Contains(l.Stats().Remote.LastError, "409") })
+		testkit.Eventually(t, name+" is told", func() bool { return strings.Contains(l.Stats().Remote.LastError, "409") })
 		stop(t, l)
 		if told := ofType(readAll(t, path), EventAuditError); len(told) != 1 || told[0].Severity != SeverityCritical {
 			t.Errorf("%s: told %+v", name, told)

@@ -38,8 +38,9 @@ type Shipper struct {
 	batch    *batch           // on its way
 	Most     int              // lines of a batch
 	Limit    int              // the same, while the collector takes only smaller ones
-	Linger   time.Duration
-	failures int // in a row
+	Linger   time.Duration    // the pause after a batch that was not full; New sets a second
+	Grace    time.Duration    // the time for what is left when Finish is called; New sets StopGrace
+	failures int              // in a row
 	Pauses   Pauses
 	told     outcome // what the log was last told of
 	broken   string  // the last file that could not be read, which it was told of too
@@ -62,7 +63,7 @@ const (
 // New returns a Shipper. It starts nothing. The lines that are in the files must be on disk.
 func New(cfg Config) *Shipper {
 	s := &Shipper{cfg: cfg, url: remoteURL(cfg.Endpoint), path: cfg.Path, client: remoteClient(cfg.Transport),
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), Most: batchLines, Limit: batchLines, Linger: shipLinger, Pauses: newPauses()}
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), Most: batchLines, Limit: batchLines, Linger: shipLinger, Grace: StopGrace, Pauses: newPauses()}
 	s.to = cfg.AgentID + " " + s.url
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	s.load()
@@ -90,15 +91,15 @@ func (s *Shipper) Run() {
 	}
 }
 
-// Finish ends run, within StopGrace.
+// Finish ends Run within Grace.
 func (s *Shipper) Finish() {
 	close(s.quit)
-	grace := time.AfterFunc(StopGrace, s.cut)
+	grace := time.AfterFunc(s.Grace, s.cut)
 	defer grace.Stop()
 	defer s.cut()
 	select {
 	case <-s.done:
-	case <-time.After(StopGrace + time.Second): // a token source that does not return
+	case <-time.After(s.Grace + time.Second): // a token source that does not return
 	}
 }
 
