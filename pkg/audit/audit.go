@@ -1,36 +1,39 @@
-// Package audit writes what an agent did to a log that stays whole and can prove it: one JSON object a line, numbered,
-// each line carrying the hash of the one before, with secrets taken out, in files that rotate, compress and expire.
+// Package audit writes the events of an agent to a log whose completeness can be proven: JSON lines with consecutive
+// numbers, each of which carries a hash of the line before it, in files that rotate, are compressed and expire. Secrets are
+// removed before a line is built. Package auditlog reads and verifies the log.
 //
 // # Writing
 //
-// A [Logger] is an event.Sink. Log encodes the event at once, so the caller may reuse its details map, and hands
-// the finished line to one writer goroutine, which writes whenever it is idle. What that means for a crash:
+// A [Logger] is an event.Sink. Log encodes the event before it returns, so that the caller can reuse the details map, and
+// passes the line to one writer goroutine, which writes whenever it is idle. After a crash:
 //
-//   - kill -9 of the process loses at most the lines of the last instant, and never a critical event;
-//   - a power cut loses at most FlushInterval or BufferSize events, and never a critical event.
+//   - kill -9 of the process loses at most the lines of the last moment, and no critical event;
+//   - a power failure loses at most FlushInterval or BufferSize events, and no critical event.
 //
-// Critical events are on disk when Log returns nil: severity CRITICAL, auth_failed, agent_start, agent_stop,
-// agent_error, upload_failed (given up for good), chunk_failed, and a chunk_cleanup of WARN and above: data that nobody
-// else has was deleted. What the log says about itself (losses, damage, see below) is synced as it is written. Who waits
-// for the same sync shares it. Record, the method of a sink, asks for the sync but does not wait.
+// Critical events are on disk when Log returns nil. These are the events of severity CRITICAL, auth_failed, agent_start,
+// agent_stop, agent_error, upload_failed and chunk_failed, and chunk_cleanup of severity WARN and above, which reports that
+// data was deleted that no one else has. Callers that wait at the same time share one sync. Record, the method of a sink,
+// requests the sync but does not wait for it. The events of the log about itself are synced as well.
 //
-// # Losing
+// # Losses
 //
-// On a full or failing disk lines wait in memory up to SpoolBytes. What goes past that is dropped: it is counted by type,
-// its number is given to no other line, and one audit_dropped event says so as soon as the disk takes lines again, of
-// this process or the next. Critical events are printed on Output meanwhile. Below MinFreeMB the log warns, and gives up
-// DEBUG and INFO events before the disk is full. With FailClosed, Log and Err return errors while the log cannot be written.
+// While the disk is full or fails, lines wait in memory, up to SpoolBytes. Further events are dropped. They are counted by
+// type, their numbers are not used again, and an audit_dropped event reports them as soon as the disk accepts lines again,
+// in this process or the next. Meanwhile critical events are written to LoggerConfig.Logger. When less than MinFreeMB is free,
+// the log warns, and drops events of severity DEBUG and INFO before the disk is full. With FailClosed, Log and Err return
+// errors while the log cannot be written.
 //
-// # Proving
+// # Proof
 //
-// [Verify] reads every file and reports whether each line is there and as it was written; docs/formats.md describes what
-// it goes by. The chain alone finds whoever does not compute all of it anew; a [Mark] kept on another host finds that too,
-// and with a key (see [CreateKey]) nobody can sign anew what was written before.
+// auditlog.Verify reads every file and reports whether each line is present and unchanged; docs/format/audit.md describes
+// the format. The chain alone does not detect an attacker who recomputes all of it. A [Mark] that is kept on another host
+// does, and with a key (see [CreateKey]) lines that were written before an attack cannot be signed again.
 //
-// # Redacting
+// # Redaction
 //
-// Secrets are found by the name they stand under and by their looks (see redact). That is a net, not a proof: do not
-// put whole environments, command lines, HTTP headers or findings of a secret scanner into Details. Redactor adds your own.
+// Secrets are recognized by the name of their field and by their form. This cannot find every secret: do not put whole
+// environments, command lines, HTTP headers or findings of a secret scanner into Details. LoggerConfig.Redactor adds rules of
+// your own.
 package audit
 
 import (
@@ -40,16 +43,16 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 )
 
-// Event is one thing that happened; the same type as event.Event.
+// Event is an event.Event.
 type Event = event.Event
 
-// EventType names what happened; the same type as event.Type.
+// EventType is the type of an event, an event.Type.
 type EventType = event.Type
 
-// Severity says how much an event matters; the same type as event.Severity.
+// Severity is the severity of an event, an event.Severity.
 type Severity = event.Severity
 
-// The severities, least to most severe.
+// The severities, from least to most severe.
 const (
 	SeverityDebug    = event.Debug
 	SeverityInfo     = event.Info
@@ -58,7 +61,7 @@ const (
 	SeverityCritical = event.Critical
 )
 
-// The vocabulary, under the names of the audit log; the values are those of package event.
+// The event types. Their values are equal to the ones in package event, which documents them.
 const (
 	EventAgentStart = event.AgentStart
 	EventAgentStop  = event.AgentStop
@@ -105,7 +108,7 @@ const (
 	EventValidationError = event.ValidationError
 )
 
-// The events of the log about itself.
+// The types of events that the log records about itself. Events of callers cannot have them: Log adds the prefix "foreign_".
 const (
 	EventAuditDropped   = logfile.EventDropped
 	EventAuditRecovered = logfile.EventRecovered

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	frameBytes    = 1 << 20 // lines that go into one zstd frame, so that memory does not grow with the file
+	frameBytes    = 1 << 20 // size of the lines in one zstd frame, so that memory does not grow with the file
 	compressLevel = 3
 	tmpSuffix     = ".tmp"
 )
 
-// compressAll compresses the rotated files, oldest first.
+// compressAll compresses the rotated files, oldest first, until Stop.
 func (l *Logger) compressAll() {
 	all, err := logfile.RotatedFiles(l.cfg.LogFile)
 	if err != nil {
-		return // the next write says what is wrong with the directory
+		return // an unreadable directory also fails the next write, which reports it
 	}
 	for i := range all {
 		if all[i].Compressed {
@@ -38,8 +38,8 @@ func (l *Logger) compressAll() {
 
 var errStopping = errors.New("stopping")
 
-// compress replaces a rotated file by a compressed one. The file goes when the other is on disk, whole; a crash leaves
-// the file, or both.
+// compress replaces a rotated file with a compressed one. It removes the file when the compressed one is completely on disk, so
+// a crash leaves the file or both.
 func compress(s *logfile.Segment, quit chan struct{}) error {
 	src, info, err := s.Open()
 	if err != nil {
@@ -47,7 +47,7 @@ func compress(s *logfile.Segment, quit chan struct{}) error {
 	}
 	defer func() { _ = src.Close() }() // only read
 	tmp := s.Path + logfile.ZstdSuffix + tmpSuffix
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) { // of a crash
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a crash
 		return err
 	}
 	dst, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|logfile.OpenFlags, 0o600)
@@ -60,7 +60,7 @@ func compress(s *logfile.Segment, quit chan struct{}) error {
 	}
 	err = errors.Join(err, dst.Close())
 	if err == nil {
-		err = os.Chtimes(tmp, info.ModTime(), info.ModTime()) // its age is that of its lines
+		err = os.Chtimes(tmp, info.ModTime(), info.ModTime()) // retention uses it
 	}
 	if err == nil {
 		err = os.Rename(tmp, s.Path+logfile.ZstdSuffix)

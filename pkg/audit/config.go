@@ -12,47 +12,81 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/ship"
 )
 
-// LoggerConfig says where the log is and how far it may lag or grow. A zero field means its default.
+// LoggerConfig describes where the log is written, and how far it may grow or lag behind. A zero field means its default.
 type LoggerConfig struct {
-	AgentID  string // put into events that name no agent; default none; up to MaxIDBytes
-	TenantID string // put into events that name no tenant; default none; up to MaxIDBytes
+	// AgentID is the agent of events that name none, at most 256 bytes. Defaults to no agent.
+	AgentID string
 
-	LogFile    string // default DefaultLogFile; a leading ~/ is the home directory
-	MaxSizeMB  int    // MiB of a file at which it rotates; default 100; -1: never
-	MaxAgeDays int    // days a rotated file is kept; default 30; -1: for ever
+	// TenantID is the tenant of events that name none, at most 256 bytes. Defaults to no tenant.
+	TenantID string
 
-	BufferSize    int           // events after which the file is fsynced; default 100; -1: no such bound
-	FlushInterval time.Duration // longest time a line stays without fsync; default 5s; -1: no such bound
-	SyncTimeout   time.Duration // longest wait of a critical event for its fsync; default 2s; -1: do not wait
-	SpoolBytes    int64         // memory for lines that the disk does not take; default 4 MiB
+	// LogFile is the path of the current file. A leading ~/ is the home directory. Defaults to ~/.rediver/audit.log.
+	LogFile string
 
-	// RemoteEndpoint is the http or https URL of a collector that gets the log as well, e.g. a server of pkg/ingest; default
-	// none. Without a path it gets DefaultRemotePath. AgentID must be set then. Log never waits for it.
-	RemoteEndpoint  string
-	RemoteToken     TokenSource       // gives the bearer token; nil: none is sent
-	RemoteTransport http.RoundTripper // carries the requests, e.g. with a private CA or a limit; nil: one like http.DefaultTransport
-	MaxUnsentMB     int               // MiB of rotated files that are kept past their age or number for the collector; default 1024; -1: any
+	// MaxSizeMB is the size in MiB at which a file is rotated. Defaults to 100; -1 means that files are not rotated.
+	MaxSizeMB int
 
-	MaxBackups int  // rotated files that are kept, the newest ones; default 100; -1: any number
-	Compress   bool // rotated files are compressed with zstd
-	MinFreeMB  int  // MiB free on the disk, a tenth of it at most, below which the log warns, and below a quarter of which DEBUG and INFO events are dropped; default 64; -1: off
-	FailClosed bool // Log and Err return an error while the disk does not take the log, so that no work goes on unrecorded
+	// MaxAgeDays is the age in days at which a rotated file is deleted. Defaults to 30; -1 means no limit.
+	MaxAgeDays int
 
-	// KeyFile is the file of the key that signs each line, see CreateKey; default none. A leading ~/ is the home directory.
+	// BufferSize is the number of events after which the file is synced. Defaults to 100; -1 means no limit.
+	BufferSize int
+
+	// FlushInterval is the maximum time for which a line is not synced. Defaults to 5 seconds; -1 means no limit.
+	FlushInterval time.Duration
+
+	// SyncTimeout is the maximum time for which Log waits for the disk. Defaults to 2 seconds; -1 means that it does not wait.
+	SyncTimeout time.Duration
+
+	// SpoolBytes is the maximum size in bytes of the lines that wait in memory for the disk. Defaults to 4 MiB.
+	SpoolBytes int64
+
+	// RemoteEndpoint is the http or https URL of a collector to which the log is sent, such as a server of pkg/ingest. A URL
+	// without a path gets /api/v1/agent/audit. It requires AgentID. Log never waits for the collector. Defaults to none.
+	RemoteEndpoint string
+
+	// RemoteToken returns the bearer token for the collector. Nil means that no token is sent.
+	RemoteToken TokenSource
+
+	// RemoteTransport carries the requests to the collector, for example with a private CA or a rate limit. Defaults to a
+	// copy of http.DefaultTransport.
+	RemoteTransport http.RoundTripper
+
+	// MaxUnsentMB is the maximum size in MiB of rotated files that are kept only because the collector does not have them yet.
+	// Defaults to 1024; -1 means no limit.
+	MaxUnsentMB int
+
+	// MaxBackups is the number of rotated files that are kept, the newest ones. Defaults to 100; -1 means no limit.
+	MaxBackups int
+
+	// Compress compresses rotated files with zstd.
+	Compress bool
+
+	// MinFreeMB is the free space in MiB below which the log warns. Below a quarter of it, events of severity DEBUG and INFO
+	// are dropped. On a small disk a tenth of its size counts instead. Defaults to 64; -1 means that the log ignores it.
+	MinFreeMB int
+
+	// FailClosed makes Log and Err return an error while the log cannot be written, so that no work is done unrecorded.
+	FailClosed bool
+
+	// KeyFile is the file with the key that signs the lines; see CreateKey. A leading ~/ is the home directory. Defaults to
+	// none: lines are not signed.
 	KeyFile string
 
-	// Redactor sees each string that a caller logged, after the log's own redaction, and returns what is written in its place;
-	// key is that of the details it stands under, or the field's name. It is called by many goroutines at once. Where it
-	// panics the string is left out. Default none.
+	// Redactor returns what is written in place of a string that a caller logged. It is called after the redaction of the log
+	// itself, by many goroutines at once. key is the name of the field, in the details or in the event. If Redactor panics, the
+	// string is left out. Defaults to none.
 	Redactor func(key, value string) string
 
-	Verbose bool `yaml:"-"` // also writes each event, without its secrets, to Logger
-	// Logger receives failures of the log itself, critical events that could not be written, and with Verbose every event.
+	// Verbose also writes each event, without its secrets, to Logger.
+	Verbose bool `yaml:"-"`
+
+	// Logger receives failures of the log itself, critical events that could not be written and, with Verbose, every event.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 }
 
-// The defaults of LoggerConfig, and the bounds of one event.
+// The defaults of LoggerConfig.
 const (
 	DefaultLogFile       = logfile.DefaultPath
 	DefaultMaxSizeMB     = 100
@@ -64,12 +98,15 @@ const (
 	DefaultSyncTimeout   = 2 * time.Second
 	DefaultSpoolBytes    = 4 << 20
 	DefaultMaxUnsentMB   = 1024
+)
 
-	MaxLineBytes   = logfile.MaxLineBytes // a line, newline included; an event over it loses details and says truncated
-	MaxStringBytes = 4 << 10              // one string of an event, before escaping
-	MaxIDBytes     = 256                  // an agent, tenant, job or report ID
-	MaxEntries     = 64                   // entries of one map or list in the details
-	MaxDepth       = 4                    // maps and lists in each other, the details map included
+// The bounds of one event. What exceeds them is left out, and the line says "truncated": true.
+const (
+	MaxLineBytes   = logfile.MaxLineBytes // size of a line, its newline included
+	MaxStringBytes = 4 << 10              // size of a string, before it is escaped
+	MaxIDBytes     = 256                  // size of an agent, tenant, job or report ID
+	MaxEntries     = 64                   // entries of a map or list in the details
+	MaxDepth       = 4                    // nesting of maps and lists, the details map included
 )
 
 // DefaultLoggerConfig returns a config with every default filled in.
@@ -95,7 +132,7 @@ func (c LoggerConfig) withDefaults() LoggerConfig {
 	return c
 }
 
-// Validate returns every field that is out of range, in one error.
+// Validate returns an error that names every field that is out of range.
 func (c LoggerConfig) Validate() error {
 	c = c.withDefaults()
 	v := config.New("audit")

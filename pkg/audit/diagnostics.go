@@ -84,8 +84,8 @@ func (l *Logger) complain(text string) {
 	l.diagnostics.record(Event{Timestamp: time.Now(), Type: EventAuditError, Severity: SeverityWarn, Message: "audit log: " + redact.Text(text)})
 }
 
-// copyOut writes a copy of e without its secrets. details is the JSON of its details, which has none; note says why there
-// is a copy.
+// copyOut writes a copy of e without its secrets to the diagnostics. details are its details as they are in the line, already
+// redacted; note is the reason for the copy.
 func (l *Logger) copyOut(e Event, details []byte, note string) {
 	clean := redactor(l.cfg.Redactor)
 	text := func(key, s string) string {
@@ -95,7 +95,7 @@ func (l *Logger) copyOut(e Event, details []byte, note string) {
 	e.Message, e.Error, e.JobID, e.ReportID = note+text("message", e.Message), text("error", e.Error), text("job_id", e.JobID), text("report_id", e.ReportID)
 	e.Details = nil
 	if len(details) > 0 {
-		_ = json.Unmarshal(details, &e.Details) // our own encoding
+		_ = json.Unmarshal(details, &e.Details) // cannot fail: the encoder wrote it
 	}
 	l.diagnostics.record(e)
 }

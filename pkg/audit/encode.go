@@ -11,26 +11,26 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// encoder builds one line. The reserved keys are written here and nowhere else: whatever a caller puts into
-// Details stays inside the details object, so no event can forge another's fields.
+// encoder builds one line. Only the encoder writes the reserved keys: what a caller puts into Details remains inside the details
+// object, so an event cannot forge fields.
 type encoder struct {
 	buf       []byte
-	truncated bool // something was left out
-	left      int  // bytes of what was left out, as far as it was looked at
+	truncated bool // part of the event was left out
+	left      int  // estimated size in bytes of the part that was left out
 
 	clean redactor
-	key   string // what value stands under, for clean
+	key   string // key of the value being encoded, for clean
 
 	correlation string // see WithCorrelationID
 
-	detailsFrom, detailsTo int // where the details are in buf
+	detailsFrom, detailsTo int // range of the details in buf
 }
 
-// detailsBudget is the size of a line at which details stop: what is left holds one more entry at its worst (every
-// byte escaped to six) and the end of the line.
+// detailsBudget is the size of a line from which no more details are added. The rest of the line holds one more entry, even if
+// each of its bytes is escaped to six, and the end of the line.
 const detailsBudget = MaxLineBytes - 6*(MaxIDBytes+MaxStringBytes) - 1024
 
-// redactor is LoggerConfig.Redactor behind the log's own redaction; nil is fine.
+// redactor is a LoggerConfig.Redactor, applied after the redaction of the log itself. It may be nil.
 type redactor func(key, value string) string
 
 func (r redactor) redact(key, s string) (out string) {
@@ -46,7 +46,7 @@ func (r redactor) redact(key, s string) (out string) {
 	return r(key, s)
 }
 
-// redactorPanicked stands for a string that LoggerConfig.Redactor panicked on: it may be the secret.
+// redactorPanicked replaces a string for which LoggerConfig.Redactor panicked, because it may be a secret.
 const redactorPanicked = "[redactor panicked]"
 
 var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
@@ -59,7 +59,7 @@ func newEncoder(clean redactor) *encoder {
 
 func (enc *encoder) free() { encoders.Put(enc) }
 
-// event writes e but for its end: endLine adds the sequence number, which is known only later.
+// event encodes e without the end of the line: numberLine adds the number, which is known only later.
 func (enc *encoder) event(e *Event) {
 	enc.buf = append(enc.buf, `{"timestamp":"`...)
 	enc.buf = e.Timestamp.UTC().AppendFormat(enc.buf, time.RFC3339Nano)
@@ -89,7 +89,7 @@ func (enc *encoder) event(e *Event) {
 	}
 }
 
-// details is the JSON of the details, empty when there are none.
+// details returns the details in JSON; empty if there are none.
 func (enc *encoder) details() []byte { return enc.buf[enc.detailsFrom:enc.detailsTo] }
 
 func (enc *encoder) optional(key, s string, limit int) {
@@ -106,8 +106,8 @@ func (enc *encoder) field(key, s string, limit int) {
 	enc.text(s, limit)
 }
 
-// text writes s without its secrets. It looks for them in a little more than it writes, so that the cut does not
-// hide what makes a secret one.
+// text encodes s without its secrets. It searches twice as much text as it encodes, so that a secret is recognized even if the
+// limit cuts it.
 func (enc *encoder) text(s string, limit int) {
 	size := len(s)
 	s, cut := logfile.Clip(s, 2*limit)
@@ -119,16 +119,16 @@ func (enc *encoder) text(s string, limit int) {
 	enc.buf = jsonx.AppendPrintable(enc.buf, s)
 }
 
-// numberLine appends tail and the line's number. What is missing then, its seal, is the writer's work.
+// numberLine appends tail and the number of the line. The writer adds the rest, the seal.
 func numberLine(dst []byte, tail string, seq uint64) []byte {
 	dst = append(append(dst, tail...), logfile.SeqOpen...)
 	return strconv.AppendUint(dst, seq, 10)
 }
 
-// endLineMax is the most that a line grows after event wrote it.
+// endLineMax is the maximum number of bytes by which a line grows after event encoded it.
 const endLineMax = 64 + len(logfile.SeqOpen) + 20 + logfile.SealBytes
 
-// number writes f, or its name where JSON has none for it.
+// number encodes f. JSON has no NaN and infinities; they become strings.
 func (enc *encoder) number(f float64) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		enc.buf = append(enc.buf, '"')

@@ -65,7 +65,7 @@ func TestAFullDisk(t *testing.T) {
 		wantGapless(t, readAll(t, path), 1, s.Written) // whole lines only
 
 		disk.left.Store(-1)
-		time.Sleep(lastBackoff)
+		time.Sleep(writePauses.Max)
 		synctest.Wait()
 		after := l.Stats()
 		wantBalanced(t, after)

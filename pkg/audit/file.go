@@ -12,38 +12,38 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// logFile is the file lines go to. It is used by one goroutine at a time, the one that holds Logger.io.
+// logFile is the current file of the log. It is guarded by Logger.io.
 type logFile struct {
 	path  string
-	max   int64   // bytes at which it rotates; <= 0: never
-	notes []Event // what happened to the file, for the log itself
+	max   int64   // size in bytes at which the file is rotated; <= 0 means never
+	notes []Event // events about the file that are not logged yet
 	*logfile.Linker
-	tail     string       // of every line: see lineTail
-	complete func(*Event) // fills in what headers and trailers have like other lines
+	tail     string       // part of every line, see logfile.LineTail
+	complete func(*Event) // sets the common fields of headers and trailers
 
-	// What tests replace, to turn back the clock and to fail.
+	// Tests replace these to set the clock back and to inject faults.
 	now   func() time.Time
 	put   func(*os.File, []byte) (int, error)
 	fsync func(*os.File) error
 
-	f       *os.File // nil: to be opened before the next write
-	size    int64    // where the next line starts
-	synced  int64    // bytes known to be on disk
-	torn    bool     // a failed write may have left part of a line behind size
-	damaged bool     // an fsync failed: the file takes no more lines
-	rotated uint64   // how often it rotated
+	f       *os.File // nil if it must be opened before the next write
+	size    int64    // offset of the next line
+	synced  int64    // number of bytes known to be on disk
+	torn    bool     // a failed write may have left part of a line after size
+	damaged bool     // an fsync failed: no more lines are written to the file
+	rotated uint64   // number of rotations
 
-	at       logfile.Place // the last line in the file, or what it goes on from
-	syncedAt logfile.Place // the last line known to be on disk
-	id       string        // of the file; empty: not known, or it has none yet
-	prevID   string        // of the file before
-	headed   bool          // the next line goes on from the one before it: no header is due
-	filled   bool          // there is a line after the header
-	ended    bool          // there is a trailer at the end
-	after    string        // why the next header is written
+	at       logfile.Place // last line in the file, or the line before the file
+	syncedAt logfile.Place // last line known to be on disk
+	id       string        // ID of the file; empty if unknown or not assigned yet
+	prevID   string        // ID of the file before
+	headed   bool          // the next line needs no header
+	filled   bool          // the file has a line after its header
+	ended    bool          // the file ends with a trailer
+	after    string        // reason for the next header, one of the logfile.After constants
 
-	retryRotate time.Time     // not before: a rotation failed
-	rotatePause time.Duration // between it and the next try
+	retryRotate    time.Time // after a failed rotation: not before this time
+	rotateFailures int       // in a row
 }
 
 func newLogFile(path string, max int64) *logFile {
@@ -51,13 +51,13 @@ func newLogFile(path string, max int64) *logFile {
 		at: logfile.Place{Chain: logfile.Genesis}, syncedAt: logfile.Place{Chain: logfile.Genesis}, after: logfile.AfterNothing}
 }
 
-// say keeps a note about the file for the log.
+// say queues an event about the file for the log.
 func (lf *logFile) say(e Event) {
 	e.Details["file"] = filepath.Base(lf.path)
 	lf.notes = append(lf.notes, e)
 }
 
-// open opens or creates the file, readable by its owner alone, and leaves it ready for lines at its end.
+// open opens or creates the file with mode 0600, and prepares it for lines at its end.
 func (lf *logFile) open() error {
 	if err := makeDir(lf.path); err != nil {
 		return err
@@ -72,22 +72,22 @@ func (lf *logFile) open() error {
 	return nil
 }
 
-// makeDir makes the directory of the log, for its owner alone; one that is there keeps its mode.
+// makeDir creates the directory of the log with mode 0700. An existing directory keeps its mode.
 func makeDir(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the directory of the audit log: %w", err)
+		return fmt.Errorf("create the directory of the audit log: %w", err)
 	}
 	return nil
 }
 
-// adopt takes f as the file. Half a line at its end, left by a crash, is cut off.
+// adopt makes f the file, and removes a partial line at its end, which a crash has left.
 func (lf *logFile) adopt(f *os.File) error {
 	fi, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if !fi.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file but %v", lf.path, fi.Mode().Type())
+		return fmt.Errorf("%s is not a regular file but %v", lf.path, fi.Mode().Type())
 	}
 	if err := logfile.MakePrivate(f, fi.Mode()); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (lf *logFile) adopt(f *os.File) error {
 		return err
 	}
 	if torn := fi.Size() - size; torn > 0 {
-		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityWarn, Message: "Half a line at the end of the log was cut off",
+		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityWarn, Message: "A partial line at the end of the log was removed",
 			Details: map[string]any{"torn_bytes": torn, "last_seq": lf.at.Seq}})
 	}
 	logfile.SyncDir(filepath.Dir(lf.path))
@@ -105,7 +105,7 @@ func (lf *logFile) adopt(f *os.File) error {
 	return nil
 }
 
-// cutTorn cuts f behind its last newline and returns its length then.
+// cutTorn truncates f after its last newline, and returns its new size.
 func cutTorn(f *os.File, size int64) (int64, error) {
 	whole, err := wholeLines(f, size)
 	if err == nil && whole < size {
@@ -114,7 +114,7 @@ func cutTorn(f *os.File, size int64) (int64, error) {
 	return whole, err
 }
 
-// wholeLines returns how much of f, which has size bytes, its whole lines are.
+// wholeLines returns the size of the whole lines of f, which has size bytes.
 func wholeLines(f io.ReaderAt, size int64) (int64, error) {
 	buf := make([]byte, min(size, MaxLineBytes))
 	for end := size; end > 0; {
@@ -130,8 +130,8 @@ func wholeLines(f io.ReaderAt, size int64) (int64, error) {
 	return 0, nil
 }
 
-// ready makes the file ready for the next line: open, still the one under its name, and ending where the last
-// line ended. Where it is not as it was left, the log goes on from what is known to be on disk, and says so.
+// ready prepares the file for the next line: it is open, has not been renamed or replaced, and ends where the last line ended.
+// If another program changed the file, the log continues from the last line that is known to be on disk, and records that.
 func (lf *logFile) ready() error {
 	if lf.f == nil {
 		return lf.open()
@@ -156,38 +156,38 @@ func (lf *logFile) ready() error {
 		if err != nil {
 			return err
 		}
-		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was truncated by someone else",
+		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was truncated by another program",
 			Details: map[string]any{"lost_bytes": lf.size - whole}})
 		lf.size, lf.synced = whole, min(lf.synced, whole)
 		lf.restart(logfile.AfterLoss)
-	case size > lf.size: // someone else writes too; what they wrote stays, for Verify to find
-		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Someone else wrote to the log",
+	case size > lf.size: // another program writes too; what it wrote remains for Verify to find
+		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Another program wrote to the log",
 			Details: map[string]any{"foreign_bytes": size - lf.size}})
 		lf.size, lf.headed, lf.after = size, false, logfile.AfterLoss
 	}
 	return nil
 }
 
-// restart makes the log go on from the last line known to be on disk, behind a header.
+// restart makes the log continue from the last line known to be on disk, after a new header.
 func (lf *logFile) restart(why string) {
 	lf.at, lf.headed, lf.filled, lf.ended, lf.after = lf.syncedAt, false, false, false, why
 }
 
-// replaced goes on in a new file after someone removed or renamed the old one, into which writes would go on
-// without an error and unseen. The lines that were not synced go into the new one.
+// replaced continues in a new file after another program removed or renamed the old one. Writes to the old file would still
+// succeed, but no one would find the lines. Lines that were not synced are written again to the new file.
 func (lf *logFile) replaced() error {
-	lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was removed or replaced by someone else",
+	lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "The log was removed or replaced by another program",
 		Details: map[string]any{"bytes": lf.size}})
 	f := lf.f
 	lf.f = nil
-	_ = f.Close() // whatever it says: nobody finds the file any more
+	_ = f.Close() // the file no longer has a name, so an error does not matter
 	lf.prevID, lf.id = lf.id, ""
 	lf.restart(logfile.AfterLoss)
 	return lf.open()
 }
 
-// write appends whole lines, behind a header where one is due, and returns how many bytes of them count as written:
-// on an error, whole lines only.
+// write appends whole lines, after a header if one is due, and returns the number of bytes written. After an error only whole
+// lines count.
 func (lf *logFile) write(lines []byte) (int, error) {
 	if !lf.headed {
 		if err := lf.begin(lines); err != nil {
@@ -211,7 +211,7 @@ func (lf *logFile) write(lines []byte) (int, error) {
 	return n, err
 }
 
-// append writes one line, all of it or, after the next ready, nothing.
+// append writes one line. After an error, the next call of ready removes what was written of it.
 func (lf *logFile) append(line []byte) error {
 	n, err := lf.put(lf.f, line)
 	if err == nil && n < len(line) {
@@ -225,8 +225,8 @@ func (lf *logFile) append(line []byte) error {
 	return nil
 }
 
-// sync puts what was written on disk. When that fails the kernel may have dropped the pages, and asking again would
-// say all is well; so the file is cut back to what is known to be on disk and takes no more lines.
+// sync syncs the file. If that fails, the kernel may have discarded the pages, and a second fsync would succeed without them.
+// So the file is truncated to the part that is known to be on disk, and no more lines are written to it.
 func (lf *logFile) sync() error {
 	if lf.f == nil || lf.synced == lf.size {
 		return nil
@@ -243,7 +243,7 @@ func (lf *logFile) sync() error {
 	return nil
 }
 
-// close closes the file, synced.
+// close syncs and closes the file.
 func (lf *logFile) close() error {
 	if lf.f == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// begin writes the header before the first of lines. The caller calls it again when it fails.
+// begin writes the header before the first of lines. After an error the caller calls it again.
 func (lf *logFile) begin(lines []byte) error {
 	end, _ := logfile.ParseEnd(lines[:bytes.IndexByte(lines, '\n')+1])
 	if lf.id == "" {
@@ -23,7 +23,7 @@ func (lf *logFile) begin(lines []byte) error {
 	return nil
 }
 
-// end writes the trailer.
+// end writes the trailer at the end of the file.
 func (lf *logFile) end() error {
 	err := lf.putUnnumbered(Event{Type: EventAuditRotated, Message: "A file of the log ends",
 		Details: map[string]any{"file_id": lf.id, "last_seq": lf.at.Seq, "bytes": lf.size}})
@@ -42,7 +42,7 @@ func (lf *logFile) putUnnumbered(e Event) error {
 	return lf.append(enc.buf)
 }
 
-// trailerRoom is kept free in a file for its trailer.
+// trailerRoom returns the number of bytes that a file reserves for its trailer.
 func (lf *logFile) trailerRoom() int64 {
 	const fixed = 512
 	e := Event{}

@@ -10,34 +10,39 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// What Log returns. The event is counted, and where it is dropped the log will say so.
+// The errors of Log.
 var (
-	ErrDropped    = errors.New("audit event dropped: the disk takes no lines and the memory for them is full")
+	// ErrDropped is returned for an event that is not in the log. An audit_dropped event will report it.
+	ErrDropped = errors.New("audit event dropped: the disk accepts no lines and the memory for them is full")
+
+	// ErrNotDurable is returned for an event that is not on disk yet, and will be written when the disk accepts it.
 	ErrNotDurable = errors.New("audit event not on disk yet")
-	ErrStopped    = errors.New("audit log is stopped")
+
+	// ErrStopped is returned after Stop. The event is not in the log.
+	ErrStopped = errors.New("audit log is stopped")
 )
 
-// Record logs e; it makes a Logger an event.Sink. It never waits: a critical event is on its way to the disk when it
-// returns, and there when Log does.
-func (l *Logger) Record(e Event) { _ = l.log(noWait, e) } // Stats and the log itself say what was lost
+// Record logs e, as Log does, but never waits: a critical event may not be on disk yet when Record returns. It implements
+// event.Sink.
+func (l *Logger) Record(e Event) { _ = l.log(noWait, e) } // Stats and the log itself report losses
 
-// noWait in place of a context makes log return at once.
+// noWait in place of a context makes log return without waiting.
 var noWait context.Context
 
-// Log logs e. It encodes e before it returns and keeps nothing of it. A critical event (see the package comment) is
-// on disk when Log returns nil. Else Log returns ErrNotDurable, because SyncTimeout passed or the disk is known to fail, and
-// the event is written as soon as the disk takes it. Other events only wait, for as long at most, when a healthy disk is
-// slower than the events come; ErrDropped says that it was in vain. After Stop it returns ErrStopped.
-// With FailClosed, Log returns ErrNotDurable for every event while the disk fails.
+// Log logs e. It encodes e before it returns, and keeps no reference to it. A critical event (see the package documentation)
+// is on disk when Log returns nil. If SyncTimeout passes before, or the disk is known to fail, Log returns ErrNotDurable, and
+// the event is written as soon as the disk accepts it. For other events Log waits only if the memory for lines is full, also
+// for at most SyncTimeout, and then returns ErrDropped. After Stop it returns ErrStopped. With FailClosed, it returns
+// ErrNotDurable for every event while the disk fails.
 func (l *Logger) Log(e Event) error { return l.log(context.Background(), e) }
 
-// log logs e; without a ctx it does not wait.
+// log logs e. If ctx is nil, it does not wait.
 func (l *Logger) log(ctx context.Context, e Event) error {
 	if l == nil {
 		return ErrStopped
 	}
 	if strings.HasPrefix(string(e.Type), logfile.OwnPrefix) {
-		e.Type = "foreign_" + e.Type // nobody else explains gaps
+		e.Type = "foreign_" + e.Type // only the log itself may explain missing numbers
 	}
 	l.complete(&e)
 	enc := newEncoder(l.cfg.Redactor)
@@ -52,7 +57,7 @@ func (l *Logger) log(ctx context.Context, e Event) error {
 	seq, how := l.accept(ctx, &e, enc.buf)
 	switch how {
 	case unstarted:
-		_ = l.pass(critical(&e)) // Stats and the diagnostics have the error
+		_ = l.pass(critical(&e)) // Stats and the diagnostics report the error
 	case queued:
 		signal(l.wake)
 	case firstLate:
@@ -61,7 +66,7 @@ func (l *Logger) log(ctx context.Context, e Event) error {
 	case late:
 		return ErrStopped
 	case dropped:
-		signal(l.wake) // which sees when there is room again
+		signal(l.wake) // the writer checks whether there is room again
 		if critical(&e) {
 			l.copyUrgent(e, enc.details())
 		}
@@ -74,10 +79,10 @@ func (l *Logger) log(ctx context.Context, e Event) error {
 	return err
 }
 
-// complete fills in what the producer left open.
+// complete sets the fields of e that its producer did not set.
 func (l *Logger) complete(e *Event) {
 	if y := e.Timestamp.UTC().Year(); e.Timestamp.IsZero() || y < 1 || y > 9999 {
-		e.Timestamp = time.Now() // RFC 3339 has four digits for a year
+		e.Timestamp = time.Now() // RFC 3339 has no other years
 	}
 	if e.Severity == "" {
 		e.Severity = SeverityInfo
@@ -96,30 +101,30 @@ func critical(e *Event) bool {
 	case EventAuthFailed, EventAgentStart, EventAgentStop, EventAgentError, EventUploadFailed, EventChunkFailed:
 		return true
 	case EventChunkCleanup:
-		return e.Severity.Rank() >= SeverityWarn.Rank() // data that was not uploaded is gone, or a clean-up failed
+		return e.Severity.Rank() >= SeverityWarn.Rank() // data was deleted that was not uploaded, or a clean-up failed
 	}
 	return e.Severity == SeverityCritical
 }
 
-// accepted says what became of an event.
+// accepted is the result of accept.
 type accepted int
 
 const (
 	dropped   accepted = iota
-	late               // dropped, because it came after Stop
-	firstLate          // the first of these
-	queued             // for the writer
-	unstarted          // queued, and there is no writer yet
+	late               // dropped because it was logged after Stop
+	firstLate          // the first event that was logged after Stop
+	queued             // queued for the writer
+	unstarted          // queued, but there is no writer yet
 )
 
-// accept numbers the line and queues it, or counts it as dropped.
+// accept assigns the next number to the line and queues it, or counts the event as dropped.
 func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64, how accepted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	size := int64(len(line) + endLineMax)
 	limit := l.cfg.SpoolBytes
 	if e.Severity.Rank() < SeverityError.Rank() && !critical(e) {
-		limit -= limit / 4 // the last quarter is for what matters most
+		limit -= limit / 4 // the last quarter is reserved for the most important events
 	}
 	if l.mu.started && !l.mu.closed && ctx != nil {
 		l.waitLocked(ctx, func() bool { return l.mu.closed || l.mu.spooled+size <= limit })
@@ -133,7 +138,7 @@ func (l *Logger) accept(ctx context.Context, e *Event, line []byte) (seq uint64,
 		return 0, late
 	}
 	if l.mu.spooled+size > limit || l.spareLocked(e) {
-		l.mu.seq++ // the gap shows, whatever becomes of the event that explains it
+		l.mu.seq++ // the gap remains visible even if the audit_dropped event is lost
 		l.dropLocked(e, l.mu.seq)
 		return 0, dropped
 	}
@@ -156,7 +161,7 @@ func (l *Logger) queueLocked(line []byte) uint64 {
 	return l.mu.seq
 }
 
-// dropLocked counts e as dropped. seq is the number that is missing for it, 0 for none.
+// dropLocked counts e as dropped. seq is the number that the log lacks because of it, or 0.
 func (l *Logger) dropLocked(e *Event, seq uint64) {
 	s := &l.mu.stats
 	s.Dropped++
@@ -165,13 +170,13 @@ func (l *Logger) dropLocked(e *Event, seq uint64) {
 	}
 	t := e.Type
 	if _, seen := s.DroppedByType[t]; !seen && len(s.DroppedByType) == MaxEntries-1 {
-		t = "other" // types are free text: a map of them has to end somewhere
+		t = "other" // types are free text, and the map must be bounded
 	}
 	s.DroppedByType[t]++
 	l.mu.drops.add(t, e.Timestamp, seq)
 }
 
-// own queues an event of the log about itself. It has no limit: there are few, and they explain what is missing.
+// own queues an event of the log about itself. SpoolBytes does not apply: these events are few, and explain losses.
 func (l *Logger) own(e Event) {
 	l.complete(&e)
 	enc := newEncoder(nil)
@@ -184,7 +189,7 @@ func (l *Logger) own(e Event) {
 	signal(l.wake)
 }
 
-// signal wakes who waits for c, once for any number of calls until it looks.
+// signal sends to c, which has capacity 1, unless a signal is already pending.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -219,8 +224,8 @@ func (l *Logger) notDurableLocked() error {
 	return ErrNotDurable
 }
 
-// Err says why no work should begin: with FailClosed, that the disk does not take the log; without, always nil. Give it to
-// what admits jobs.
+// Err returns an error if no work should begin because it could not be recorded: with FailClosed, while the log cannot be
+// written or is stopped. Without FailClosed it returns nil. Call it before a job is admitted.
 func (l *Logger) Err() error {
 	if l == nil || !l.cfg.FailClosed {
 		return nil
@@ -236,7 +241,7 @@ func (l *Logger) Err() error {
 	return nil
 }
 
-// Head returns the last line that is on disk.
+// Head returns the last line on disk. Keep it on another host for auditlog.VerifyOptions.Known.
 func (l *Logger) Head() Mark {
 	if l == nil {
 		return Mark{}
@@ -246,8 +251,9 @@ func (l *Logger) Head() Mark {
 	return l.mu.synced.Mark()
 }
 
-// waitLocked waits until cond is true, for SyncTimeout at most, and returns whether it is. When the disk fails, or
-// someone has waited in vain, nobody waits until it moves again: a disk that hangs must not hang the agent.
+// waitLocked waits until cond is true, at most for SyncTimeout, and returns its result. While the disk fails, and after a
+// caller has waited for SyncTimeout, no caller waits until the disk makes progress: a disk that does not respond must not stop
+// the agent.
 func (l *Logger) waitLocked(ctx context.Context, cond func() bool) bool {
 	var timeout *time.Timer
 	for !cond() {

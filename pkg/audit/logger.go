@@ -17,73 +17,71 @@ import (
 	"github.com/rediverio/sdk/pkg/event"
 )
 
-// Logger writes events to the audit log. It is an event.Sink. All its methods may be called concurrently, and on a
-// nil Logger, which drops everything: an agent whose log could not be opened decides by NewLogger's error, not by a
-// crash.
+// Logger writes events to the audit log. It is an event.Sink. Its methods may be called concurrently. They may also be called
+// on a nil Logger, which discards every event, so that a program can run without an audit log.
 type Logger struct {
 	cfg         LoggerConfig
-	tail        string // of every line: see lineTail
+	tail        string // part of every line, see logfile.LineTail
 	perLine     int    // bytes that the seal adds to a line
 	lock        *filelock.Lock
 	diagnostics *diagnostics
-	ship        *ship.Shipper // nil: nothing is sent
+	ship        *ship.Shipper // nil without RemoteEndpoint
 
-	wake chan struct{} // holds one: there is something to write
-	quit chan struct{} // closed by Stop: the writer drains and ends
-	done chan struct{} // closed when it has
+	wake    chan struct{} // capacity 1: there are lines to write
+	rotated chan struct{} // capacity 1: a file was rotated
+	quit    chan struct{} // closed by Stop: the writer drains and returns
+	done    chan struct{} // closed when the writer has returned
 
-	rotated chan struct{} // holds one: there is a rotated file
-
-	// mu is held for moments only, never over a write or a sync. It is taken after io, never before.
+	// mu is never held during a write or a sync. If both are locked, io is locked first.
 	mu struct {
 		sync.Mutex
 		started, closed bool
-		pending         []byte        // lines without seal that the writer has not taken
-		spooled         int64         // bytes of pending and io.out, sealed
-		seq             uint64        // the last number given out: to a line in pending, or to an event that was dropped
-		want            uint64        // someone waits until this line is on disk
-		synced          logfile.Place // the last line that is
-		stuck           bool          // the disk made someone wait in vain: nobody waits until it moves again
+		pending         []byte        // lines, not sealed yet, that the writer has not taken
+		spooled         int64         // size of pending and io.out in bytes, when sealed
+		seq             uint64        // last number used, by a line or by a dropped event
+		want            uint64        // number of the last line that must be synced at once
+		synced          logfile.Place // last line on disk
+		stuck           bool          // a caller waited for SyncTimeout: no caller waits until the disk makes progress
 		failingSince    time.Time
-		progress        chan struct{} // closed when the writer got on; nil: nobody waits
+		progress        chan struct{} // closed after the next pass of the writer; nil if no caller waits
 		stats           Stats
 		drops           drops
 		space           space
-		urgent          int // critical events printed since urgentSince
+		urgent          int // critical events copied to diagnostics since urgentSince
 		urgentSince     time.Time
 	}
 
-	// io is held while the file is used.
+	// io guards the files, and is held during writes and syncs.
 	io struct {
 		sync.Mutex
 		file    *logFile
 		head    *os.File         // the sidecar
-		key     *logfile.KeyFile // nil: lines are not signed
+		key     *logfile.KeyFile // nil if lines are not signed
 		seal    logfile.Sealer
-		raw     []byte // lines being sealed
-		out     []byte // lines that are not known to be on disk
-		written int    // bytes of out that are in the file
-		lines   uint64 // lines in out[:written]
-		since   time.Time
+		raw     []byte    // lines being sealed
+		out     []byte    // sealed lines that are not known to be on disk
+		written int       // number of bytes of out that are in the file
+		lines   uint64    // number of lines in out[:written]
+		since   time.Time // when the first of these lines was written
 
-		headFails bool                                            // the sidecar was not written last time
-		spaceAt   time.Time                                       // when to look again how full the disk is
-		free      func(dir string) (free, total int64, err error) // diskspace.Of, but in tests
-		retryAt   time.Time
-		backoff   time.Duration
+		headFails bool                                            // the last write of the sidecar failed
+		spaceAt   time.Time                                       // when to check the free space again
+		free      func(dir string) (free, total int64, err error) // diskspace.Of, except in tests
+		retryAt   time.Time                                       // when to write again after a failure
+		failures  int                                             // failures in a row
 	}
 
-	stopErr error // set before done is closed
+	stopErr error // result of Stop; set before done is closed
 }
 
 var _ event.Sink = (*Logger)(nil)
 
-// stopTimeout is how long Stop waits for a disk that hangs.
+// stopTimeout is the maximum time for which Stop waits for the disk.
 const stopTimeout = 10 * time.Second
 
-// NewLogger opens the log, with every default when cfg is nil, and holds it against other processes until Stop.
-// It returns Validate's error, a *LockedError when another Logger uses the file, and what keeps the file from
-// being opened.
+// NewLogger opens the log and locks it against other processes until Stop. A nil cfg means defaults. NewLogger does not keep
+// cfg. It returns the error of cfg.Validate, a *LockedError if another Logger has locked the file, or the error that prevents
+// the file from being opened.
 func NewLogger(cfg *LoggerConfig) (*Logger, error) {
 	var c LoggerConfig
 	if cfg != nil {
@@ -131,7 +129,7 @@ func (l *Logger) openFile() (err error) {
 	return nil
 }
 
-// resume opens the files and finds the place from which the log goes on.
+// resume opens the files and finds the last line of the log.
 func (l *Logger) resume() (err error) {
 	lf := newLogFile(l.cfg.LogFile, int64(l.cfg.MaxSizeMB)<<20)
 	lf.tail, lf.complete = l.tail, l.complete
@@ -153,7 +151,7 @@ func (l *Logger) resume() (err error) {
 			return err
 		}
 		if !l.io.seal.Key.Forward(lf.at.Seq + 1) {
-			return fmt.Errorf("the key in %s is of line %d, the log goes on at %d", l.cfg.KeyFile, l.io.seal.Key.Seq, lf.at.Seq+1)
+			return fmt.Errorf("the key in %s signs line %d and later ones, but the next line of the log is %d", l.cfg.KeyFile, l.io.seal.Key.Seq, lf.at.Seq+1)
 		}
 		l.perLine = logfile.SealBytes
 	}
@@ -179,18 +177,18 @@ func (l *Logger) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// LockedError says that another Logger, of this process or another, writes the file. Give each agent of a host a
-// LogFile of its own.
+// LockedError is returned by NewLogger if another Logger, in this or another process, writes the file. Each agent on a host
+// needs its own LogFile.
 type LockedError struct {
-	Path string // of the log
-	PID  int    // of the process that holds it; 0 where unknown
+	Path string // Path is the log file.
+	PID  int    // PID is the process that has locked the log; 0 if unknown.
 }
 
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("audit log %s is in use by process %d: give each agent a LogFile of its own", e.Path, e.PID)
 }
 
-// Start starts the writer. Without it, or before it, Log writes the file itself. A second Start, or one after Stop,
+// Start starts the writer. Before Start, Log writes to the file itself. Start may be called more than once; after Stop it
 // does nothing.
 func (l *Logger) Start() {
 	if l == nil {
@@ -213,15 +211,16 @@ func (l *Logger) Start() {
 		l.run()
 		tidy.Wait()
 		if l.ship != nil {
-			_ = l.flushAll() // drain tries again, and says what is lost
+			_ = l.flushAll() // drain tries again, and reports what is lost
 			l.ship.Finish()
 		}
 		l.drain()
 	}()
 }
 
-// Stop takes no more events, writes and syncs those it has, and closes the file. It returns an error when some are
-// lost, or the disk hangs for ten seconds. Twice, or before Start, does no harm.
+// Stop writes and syncs the events that were logged before, sends them to the collector if it answers, and closes the file.
+// Events that are logged later are dropped. Stop returns an error if events are lost, or if the disk does not respond for ten
+// seconds; then a second call waits again. It may be called more than once and before Start.
 func (l *Logger) Stop() error {
 	if l == nil {
 		return nil
@@ -246,18 +245,18 @@ func (l *Logger) Stop() error {
 	case <-l.done:
 		return l.stopErr
 	case <-hung.C:
-		return fmt.Errorf("audit log %s: the disk hangs, %d events are not written", l.cfg.LogFile, l.Stats().Queued)
+		return fmt.Errorf("audit log %s: the disk does not respond, %d events are not written", l.cfg.LogFile, l.Stats().Queued)
 	}
 }
 
-// drain writes what is left, counts what cannot be written as dropped, and gives the file free.
+// drain writes the remaining lines, counts the ones that cannot be written as dropped, and releases the file.
 func (l *Logger) drain() {
 	l.mu.Lock()
-	l.mu.space = enough // whatever is left: the log says what it dropped
+	l.mu.space = enough // so that the audit_dropped event is written even when the disk is nearly full
 	l.mu.Unlock()
 	err := l.flushAll()
 	l.io.Lock()
-	if lost := l.giveUp(); lost > 0 {
+	if lost := l.abandon(); lost > 0 {
 		l.stopErr = fmt.Errorf("audit log %s: %d events are lost: %w", l.cfg.LogFile, lost, err)
 		l.complain(l.stopErr.Error())
 	}
@@ -266,8 +265,8 @@ func (l *Logger) drain() {
 	l.diagnostics.close()
 }
 
-// giveUp counts the lines that are in no file as dropped.
-func (l *Logger) giveUp() (lost int) {
+// abandon counts the lines that are in no file as dropped, and returns their number.
+func (l *Logger) abandon() (lost int) {
 	l.mu.Lock()
 	for _, queue := range [][]byte{l.io.out[l.io.written:], l.mu.pending} {
 		for line := range bytes.Lines(queue) {
@@ -281,8 +280,8 @@ func (l *Logger) giveUp() (lost int) {
 	return lost
 }
 
-// Flush writes and syncs every event that was logged before. It waits for the disk and returns its error; the
-// events stay in memory then, and are tried again.
+// Flush writes and syncs every event that was logged before. It waits for the disk without limit. If it returns an error, the
+// events remain in memory and are written later. After Stop it returns the result of Stop.
 func (l *Logger) Flush() error {
 	if l == nil {
 		return nil
@@ -291,14 +290,14 @@ func (l *Logger) Flush() error {
 	closed := l.mu.closed
 	l.mu.Unlock()
 	if closed {
-		return l.Stop() // what there is to write is being written
+		return l.Stop() // which waits for the remaining lines
 	}
 	return l.flushAll()
 }
 
-// newShipper returns what sends the log to the collector.
+// newShipper returns the shipper that sends the log to the collector.
 func (l *Logger) newShipper() *ship.Shipper {
-	if err := l.io.file.f.Sync(); err != nil { // the last lines may be from a process that was killed before it synced
+	if err := l.io.file.f.Sync(); err != nil { // the last lines may be from a process that was killed before it synced them
 		l.complain(err.Error())
 	}
 	return ship.New(ship.Config{

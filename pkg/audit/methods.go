@@ -12,31 +12,31 @@ func (l *Logger) Info(t EventType, message string, details map[string]any) {
 	l.Log(Event{Type: t, Severity: SeverityInfo, Message: message, Details: details})
 }
 
-// Error logs an event of severity ERROR; err may be nil.
+// Error logs an event of severity ERROR. err may be nil.
 func (l *Logger) Error(t EventType, message string, err error, details map[string]any) {
 	l.Log(Event{Type: t, Severity: SeverityError, Message: message, Error: errorText(err), Details: details})
 }
 
-// JobStarted logs that a job runs. Its type is put beside the details as job_type.
+// JobStarted logs the start of a job. jobType is added to the details as job_type.
 func (l *Logger) JobStarted(jobID, jobType string, details map[string]any) {
 	l.Log(Event{Type: EventJobStarted, Severity: SeverityInfo, JobID: jobID, Message: "Job started",
 		Details: with(details, "job_type", jobType)})
 }
 
-// JobCompleted logs that a job ended well, after duration.
+// JobCompleted logs the success of a job that took duration.
 func (l *Logger) JobCompleted(jobID string, duration time.Duration, details map[string]any) {
 	l.Log(Event{Type: EventJobCompleted, Severity: SeverityInfo, JobID: jobID, Message: "Job completed successfully",
 		Duration: duration, Details: details})
 }
 
-// JobFailed logs that a job ended without a report, with severity ERROR; err may be nil.
+// JobFailed logs the failure of a job, with severity ERROR. err may be nil.
 func (l *Logger) JobFailed(jobID string, err error, details map[string]any) {
 	l.Log(Event{Type: EventJobFailed, Severity: SeverityError, JobID: jobID, Message: "Job failed",
 		Error: errorText(err), Details: details})
 }
 
-// ChunkUploaded logs that the server accepted a part of a report: its index, from 0, how many the report has, and
-// its size in bytes as sent.
+// ChunkUploaded logs that the server accepted a part of a report. chunkIndex counts from 0, totalChunks is the number of parts
+// of the report, and size is the number of bytes sent.
 func (l *Logger) ChunkUploaded(reportID string, chunkIndex, totalChunks, size int) {
 	message := "Chunk uploaded"
 	if chunkIndex >= 0 && chunkIndex < totalChunks {
@@ -46,7 +46,7 @@ func (l *Logger) ChunkUploaded(reportID string, chunkIndex, totalChunks, size in
 		Details: map[string]any{"chunk_index": chunkIndex, "total_chunks": totalChunks, "size_bytes": size}})
 }
 
-// ResourceThrottle logs that admission of jobs stopped, with severity WARN. The reason is put beside the metrics.
+// ResourceThrottle logs that no more jobs are admitted, with severity WARN. reason is added to the details, which are metrics.
 func (l *Logger) ResourceThrottle(reason string, metrics map[string]any) {
 	l.Log(Event{Type: EventResourceThrottle, Severity: SeverityWarn, Message: "Resource throttling activated: " + reason,
 		Details: with(metrics, "reason", reason)})
@@ -59,8 +59,8 @@ type ContextLogger struct {
 	jobID, reportID string
 }
 
-// WithContext returns a logger that puts jobID and reportID into its events. When ctx is done, events are still
-// logged, but a critical one no longer waits to be on disk. A nil ctx is never done.
+// WithContext returns a logger whose events have jobID and reportID. Events are logged even when ctx is done, but then a
+// critical one is not waited for. A nil ctx is never done.
 func (l *Logger) WithContext(ctx context.Context, jobID, reportID string) *ContextLogger {
 	if ctx == nil {
 		ctx = context.Background()
@@ -73,7 +73,7 @@ func (c *ContextLogger) Info(t EventType, message string, details map[string]any
 	c.log(Event{Type: t, Severity: SeverityInfo, Message: message, Details: details})
 }
 
-// Error logs an event of severity ERROR; err may be nil.
+// Error logs an event of severity ERROR. err may be nil.
 func (c *ContextLogger) Error(t EventType, message string, err error, details map[string]any) {
 	c.log(Event{Type: t, Severity: SeverityError, Message: message, Error: errorText(err), Details: details})
 }
@@ -85,13 +85,13 @@ func (c *ContextLogger) log(e Event) {
 
 type correlationKey struct{}
 
-// WithCorrelationID returns a ctx for WithContext whose events carry id as correlation_id: what belongs together across
-// agents and servers, as a trace does.
+// WithCorrelationID returns a context for WithContext that adds id to each event as correlation_id, such as the ID of a trace
+// across agents and servers.
 func WithCorrelationID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, correlationKey{}, id)
 }
 
-// with returns details with one entry more, unless it is there; the caller's map stays as it is.
+// with returns a copy of details with an entry added. An entry of the caller with this key has precedence.
 func with(details map[string]any, key string, v any) map[string]any {
 	out := make(map[string]any, len(details)+1)
 	out[key] = v
@@ -99,7 +99,7 @@ func with(details map[string]any, key string, v any) map[string]any {
 	return out
 }
 
-// errorText is err's text; an error whose method panics still gives one.
+// errorText returns the text of err. It recovers if the Error method panics.
 func errorText(err error) (s string) {
 	if err == nil {
 		return ""

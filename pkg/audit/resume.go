@@ -2,8 +2,8 @@ package audit
 
 import "github.com/rediverio/sdk/pkg/audit/internal/logfile"
 
-// resume finds the place from which the log goes on: the end of the file, of the newest rotated one, or what the
-// sidecar says where that is further. What does not follow from the file's last line gets a header that says so.
+// resume finds the last line of the log: at the end of the current file or of the newest rotated one, or in the sidecar if that
+// knows a later one. If the next line does not follow the last line of the current file, a header will state the reason.
 func (lf *logFile) resume() (head logfile.Head, err error) {
 	segs, err := logfile.Segments(lf.path)
 	if err != nil {
@@ -34,7 +34,7 @@ func (lf *logFile) resume() (head logfile.Head, err error) {
 		return head, err
 	}
 	if m, ok := head.Place(); ok && m.Seq > lf.at.Seq {
-		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Lines at the end of the log are gone",
+		lf.say(Event{Type: EventAuditRecovered, Severity: SeverityCritical, Message: "Lines at the end of the log are missing",
 			Details: map[string]any{"first_seq": lf.at.Seq + 1, "last_seq": m.Seq}})
 		lf.at, lf.headed, lf.after = m, false, logfile.AfterLoss
 	}
@@ -42,5 +42,5 @@ func (lf *logFile) resume() (head logfile.Head, err error) {
 	return head, nil
 }
 
-// resumeFiles is how many files resume looks into for a line.
+// resumeFiles is the maximum number of files that resume searches for a line.
 const resumeFiles = 16

@@ -7,11 +7,11 @@ import (
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// sweepInterval is how often the log looks for rotated files that are too old.
+// sweepInterval is the time between two searches for rotated files that are too old.
 const sweepInterval = time.Hour
 
-// tidy deletes and compresses rotated files, at first, after each rotation and every hour, until Stop. It has a goroutine
-// of its own because a large file takes a while, and the writer must not wait.
+// tidy deletes and compresses rotated files at the start, after each rotation and every hour, until Stop. It has its own
+// goroutine, so that the writer does not wait while a large file is compressed.
 func (l *Logger) tidy() {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
@@ -29,12 +29,12 @@ func (l *Logger) tidy() {
 	}
 }
 
-// sweep deletes rotated files past MaxAgeDays or MaxBackups, after the log says so on disk.
+// sweep deletes the rotated files beyond MaxAgeDays or MaxBackups. Before, it records each deletion in the log, synced.
 func (l *Logger) sweep() {
 	maxAge := time.Duration(l.cfg.MaxAgeDays) * 24 * time.Hour
 	old, err := expired(l.cfg.LogFile, maxAge, l.cfg.MaxBackups)
 	if old = l.ship.Keep(old); err != nil || len(old) == 0 {
-		return // the next write says what is wrong with the directory
+		return // an unreadable directory also fails the next write, which reports it
 	}
 	for i := range old {
 		l.own(l.ship.Unsent(pruned(&old[i])))
@@ -49,9 +49,9 @@ func (l *Logger) sweep() {
 	}
 }
 
-// expired returns the rotated files that go: those that were last written more than maxAge ago, and the oldest over
-// maxBackups; -1 is no such bound. For age, name and modification time must agree, so that neither a clock that jumped nor
-// a copied file costs a young one.
+// expired returns the rotated files that are due for deletion: files older than maxAge, and the oldest ones beyond maxBackups. A
+// negative bound means no limit. A file is old only if both its name and its modification time are, so that neither a clock
+// that jumped nor a copy deletes a recent file.
 func expired(path string, maxAge time.Duration, maxBackups int) ([]logfile.Segment, error) {
 	all, err := logfile.RotatedFiles(path)
 	if err != nil {
@@ -69,8 +69,8 @@ func expired(path string, maxAge time.Duration, maxBackups int) ([]logfile.Segme
 	return out, nil
 }
 
-// pruned is the event that stands for a deleted file: it explains why its lines are gone, and names the chain value
-// from which the log goes on.
+// pruned returns the event that explains to Verify why the lines of a file are missing, and from which chain value the log
+// continues.
 func pruned(s *logfile.Segment) Event {
 	details := map[string]any{"file": s.Name(), "rotated": s.Stamp}
 	if s.Inspect(logfile.NewLinker()) == nil && s.First > 0 {
@@ -79,5 +79,5 @@ func pruned(s *logfile.Segment) Event {
 	if end, err := s.End(); err == nil && end.Found {
 		details["last_seq"], details["last_chain"] = end.Place.Seq, string(end.Place.Chain[:])
 	}
-	return Event{Type: EventAuditPruned, Severity: SeverityInfo, Message: "A rotated log passed its age or number and is deleted", Details: details}
+	return Event{Type: EventAuditPruned, Severity: SeverityInfo, Message: "A rotated file is deleted because of its age or the number of files", Details: details}
 }

@@ -11,26 +11,24 @@ import (
 
 	"gopkg.in/natefinch/lumberjack.v2"
 
+	"github.com/rediverio/sdk/internal/retry"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// rotator moves a log aside under a name with the time in it. There is one for the process, and it only ever
-// rotates, because every lumberjack.Logger that is used keeps a goroutine for good. It holds no file and no state
-// between two rotations. Everything in which lumberjack alone loses lines is decided here: it renames over a file
-// of the same millisecond, refuses lines over its size, and writes no more after a failed rename.
+// rotator renames a log to a name with the time of the rotation. There is one per process, because every lumberjack.Logger
+// that was used once keeps a goroutine forever. It holds no file and no state between two rotations. Package audit itself
+// handles the cases in which lumberjack loses lines: it overwrites a file of the same millisecond, refuses lines larger than
+// its maximum size, and stops writing after a failed rename.
 var rotator struct {
 	sync.Mutex
 	lumberjack.Logger
 }
 
-// The pauses after rotations that failed, doubling from the first to the last; the file grows over its size meanwhile.
-const (
-	firstRotatePause = 10 * time.Second
-	lastRotatePause  = time.Hour
-)
+// rotatePauses are the pauses after failed rotations. Meanwhile the file grows beyond its maximum size.
+var rotatePauses = retry.Policy{Initial: 10 * time.Second, Max: time.Hour}
 
-// fit returns how many bytes of lines, whole ones, the file takes; 0: it is to be rotated first. A file without
-// lines takes one of any size.
+// fit returns the size of the whole lines at the start of lines that fit into the file; 0 means that it must be rotated first.
+// One line fits into an empty file, whatever its size.
 func (lf *logFile) fit(lines []byte) int {
 	if lf.damaged {
 		return 0
@@ -48,8 +46,8 @@ func (lf *logFile) fit(lines []byte) int {
 	return bytes.IndexByte(lines, '\n') + 1
 }
 
-// rotate moves the file aside and opens a new one. What cannot be moved is kept in use, for an oversize log is
-// better than none. The caller has synced the lines.
+// rotate renames the file and opens a new one. A file that cannot be renamed remains in use, because an oversize log is better
+// than none. The caller has synced the lines.
 func (lf *logFile) rotate() error {
 	before, err := lf.f.Stat()
 	if err != nil {
@@ -62,7 +60,7 @@ func (lf *logFile) rotate() error {
 				return err
 			}
 		}
-		if err := lf.close(); err != nil && !lf.damaged { // closed also because Windows does not rename an open file
+		if err := lf.close(); err != nil && !lf.damaged { // Windows does not rename an open file
 			return err
 		}
 		rotator.Lock()
@@ -70,16 +68,16 @@ func (lf *logFile) rotate() error {
 		err = errors.Join(rotator.Rotate(), rotator.Close())
 		rotator.Unlock()
 	}
-	// What counts is what happened, not what was reported: a rename may have worked and the rest not.
+	// The error does not tell whether the file was renamed: a later step may have failed.
 	after, serr := os.Lstat(lf.path)
 	if moved := serr != nil || !os.SameFile(before, after); !moved {
-		lf.rotatePause = min(max(2*lf.rotatePause, firstRotatePause), lastRotatePause)
-		lf.retryRotate, lf.damaged = lf.now().Add(lf.rotatePause), false
-		lf.say(Event{Type: EventAuditError, Severity: SeverityError, Message: "The log was not rotated and grows on",
+		lf.rotateFailures++
+		lf.retryRotate, lf.damaged = lf.now().Add(rotatePauses.Delay(lf.rotateFailures)), false
+		lf.say(Event{Type: EventAuditError, Severity: SeverityError, Message: "The log could not be rotated and continues to grow",
 			Error: fmt.Sprint(err), Details: map[string]any{"bytes": size}})
 	} else {
 		lf.rotated++
-		lf.rotatePause = 0
+		lf.rotateFailures = 0
 		lf.moved()
 	}
 	if lf.f == nil {
@@ -88,7 +86,7 @@ func (lf *logFile) rotate() error {
 	return nil
 }
 
-// moved notes that the next line goes into a new file.
+// moved records that the next line begins a new file.
 func (lf *logFile) moved() {
 	if lf.ended {
 		lf.after = logfile.AfterRotation
@@ -96,9 +94,9 @@ func (lf *logFile) moved() {
 	lf.prevID, lf.id, lf.headed, lf.filled, lf.ended = lf.id, "", false, false, false
 }
 
-// awaitFreeName waits, for some milliseconds at most, until no rotated file has a name that the next one may get: a
-// rename would go over it without an error. With a clock that went back names ahead may be taken for longer; then
-// the rotation is put off.
+// awaitFreeName waits for at most some milliseconds until no rotated file has a name that the next one may get, because a
+// rename would replace that file without an error. If the clock was set back, such names may exist for longer; then
+// awaitFreeName returns an error, and the rotation is tried again later.
 func (lf *logFile) awaitFreeName() error {
 	taken, err := logfile.RotatedFiles(lf.path)
 	if err != nil {
@@ -107,7 +105,7 @@ func (lf *logFile) awaitFreeName() error {
 	for range 10 {
 		now := lf.now().UTC().Truncate(time.Millisecond)
 		if !slices.ContainsFunc(taken, func(b logfile.Segment) bool {
-			return !b.Stamp.Before(now) && b.Stamp.Before(now.Add(time.Second)) // the rename comes a moment after this look
+			return !b.Stamp.Before(now) && b.Stamp.Before(now.Add(time.Second)) // the rename happens a moment later
 		}) {
 			return nil
 		}

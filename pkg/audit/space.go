@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// spaceInterval is how often the log looks how full the disk is.
+// spaceInterval is the time between two checks of the free space.
 const spaceInterval = 5 * time.Second
 
-// space says how much of the disk is left for the log.
+// space is the state of the free space on the disk of the log.
 type space int
 
 const (
 	enough space = iota
-	scarce       // below MinFreeMB: people are warned
-	dire         // below a quarter of it: what is left is for WARN and above
+	scarce       // below MinFreeMB: the log warns
+	dire         // below a quarter of MinFreeMB: events of severity DEBUG and INFO are dropped
 )
 
-// checkSpace looks how full the disk is, so that something can be done before it takes nothing.
+// checkSpace updates the state of the free space, and warns before the disk is full.
 func (l *Logger) checkSpace(now time.Time) {
 	if l.cfg.MinFreeMB < 0 || now.Before(l.io.spaceAt) {
 		return
@@ -25,9 +25,9 @@ func (l *Logger) checkSpace(now time.Time) {
 	l.io.spaceAt = now.Add(spaceInterval)
 	free, total, err := l.io.free(filepath.Dir(l.cfg.LogFile))
 	if err != nil {
-		return // the log notices a full disk when it is full
+		return // without the free space, the log notices a full disk by the failure of a write
 	}
-	s, least := enough, min(int64(l.cfg.MinFreeMB)<<20, total/10) // a small disk is not full by being small
+	s, least := enough, min(int64(l.cfg.MinFreeMB)<<20, total/10) // on a small disk a tenth of its size
 	switch {
 	case free < least/4:
 		s = dire
@@ -37,7 +37,7 @@ func (l *Logger) checkSpace(now time.Time) {
 	l.mu.Lock()
 	was := l.mu.space
 	if s == scarce && was == dire && free < least/2 {
-		s = dire // no to and fro at the bound
+		s = dire // hysteresis
 	}
 	l.mu.space = s
 	l.mu.Unlock()
@@ -48,15 +48,16 @@ func (l *Logger) checkSpace(now time.Time) {
 	}
 }
 
-// spareLocked reports whether e is given up for the sake of more important ones.
+// spareLocked reports whether e is dropped to leave space for more important events.
 func (l *Logger) spareLocked(e *Event) bool {
 	return l.mu.space == dire && e.Severity.Rank() < SeverityWarn.Rank() && !critical(e)
 }
 
-// urgentCopies is how many critical events a minute are copied to the diagnostics while the log cannot be written.
+// urgentCopies is the maximum number of critical events per minute that are copied to the diagnostics while the log cannot be
+// written.
 const urgentCopies = 10
 
-// copyUrgent copies a critical event that may be in no file to the diagnostics.
+// copyUrgent copies a critical event that is not on disk to the diagnostics.
 func (l *Logger) copyUrgent(e Event, details []byte) {
 	if l.cfg.Verbose {
 		return // copied already

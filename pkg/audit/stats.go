@@ -5,28 +5,28 @@ import (
 	"time"
 )
 
-// Stats is the state of a Logger at one moment: Logged = Written + Queued + Dropped, always.
+// Stats has the numbers of a Logger at one moment. Logged is always equal to Written + Queued + Dropped.
 type Stats struct {
-	Logged  uint64 // events handed to Log, and those of the log about itself
-	Written uint64 // lines in the file
-	Synced  uint64 // of Written, those known to be on disk
-	Queued  uint64 // lines in memory that the file has not taken yet
-	Dropped uint64 // events that are in no file and will not be
+	Logged  uint64 // Logged counts the events given to Log, and the ones of the log about itself.
+	Written uint64 // Written counts the lines in the file.
+	Synced  uint64 // Synced counts the written lines that are known to be on disk.
+	Queued  uint64 // Queued counts the lines in memory that are not written yet.
+	Dropped uint64 // Dropped counts the events that are in no file and will not be.
 
-	DroppedByType map[EventType]uint64 // Dropped, by type; nil for none
-	AfterStop     uint64               // of Dropped, those that came after Stop
-	NotDurable    uint64               // critical events for which Log returned before they were on disk
-	LastSeq       uint64               // number of the last line; it goes on from one run to the next
-	Bytes         uint64               // written by this Logger
-	Rotations     uint64
-	LastError     string    // why lines wait, or last did; empty: the disk took every line
-	LastErrorAt   time.Time // when
-	Failing       bool      // the last attempt to write or sync failed; lines wait in memory
+	DroppedByType map[EventType]uint64 // DroppedByType is Dropped by type; nil if nothing was dropped.
+	AfterStop     uint64               // AfterStop counts the dropped events that were logged after Stop.
+	NotDurable    uint64               // NotDurable counts the critical events for which Log returned ErrNotDurable.
+	LastSeq       uint64               // LastSeq is the number of the last line. Numbers continue from one run to the next.
+	Bytes         uint64               // Bytes is the number of bytes that this Logger wrote.
+	Rotations     uint64               // Rotations counts the rotations by this Logger.
+	LastError     string               // LastError is the last error of a write or sync; empty if there was none.
+	LastErrorAt   time.Time            // LastErrorAt is the time of LastError.
+	Failing       bool                 // Failing is true if the last attempt to write or sync failed; lines wait in memory.
 
-	Remote RemoteStats // of RemoteEndpoint; zero without one
+	Remote RemoteStats // Remote is the state of sending to RemoteEndpoint; the zero value without one.
 }
 
-// Stats returns the numbers of this moment. A nil Logger has none.
+// Stats returns the current numbers. For a nil Logger they are zero.
 func (l *Logger) Stats() Stats {
 	if l == nil {
 		return Stats{}
@@ -41,12 +41,12 @@ func (l *Logger) Stats() Stats {
 	return s
 }
 
-// drops collects what was lost since it was last reported.
+// drops collects the events that were dropped since the last audit_dropped event.
 type drops struct {
-	byType            map[string]any // counts, as the details of the report
+	byType            map[string]any // counts by type, in the form that the details have
 	total             uint64
 	first, last       time.Time
-	firstSeq, lastSeq uint64 // the numbers that are missing are between these; 0: none is
+	firstSeq, lastSeq uint64 // the missing numbers are in this range; 0 if none is missing
 }
 
 func (d *drops) add(t EventType, at time.Time, seq uint64) {
@@ -63,7 +63,7 @@ func (d *drops) add(t EventType, at time.Time, seq uint64) {
 	d.last = at
 }
 
-// take returns the report of what was lost, and starts anew.
+// take returns the audit_dropped event, and resets d.
 func (d *drops) take() Event {
 	e := Event{Type: EventAuditDropped, Severity: SeverityCritical, Message: "Events were lost: the disk took no more lines and the memory for them was full",
 		Details: map[string]any{"events": d.total, "types": d.byType, "first": d.first, "last": d.last, "first_seq": d.firstSeq, "last_seq": d.lastSeq}}

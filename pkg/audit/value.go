@@ -14,7 +14,7 @@ import (
 	"github.com/rediverio/sdk/internal/redact"
 )
 
-// safeDetails writes the details, whatever is in them: a value whose methods panic costs the details, not the event.
+// safeDetails encodes the details. If a method of a value panics, the details are lost, but not the event.
 func (enc *encoder) safeDetails(m map[string]any) {
 	start := len(enc.buf)
 	defer func() {
@@ -27,7 +27,7 @@ func (enc *encoder) safeDetails(m map[string]any) {
 	enc.object(m, 1)
 }
 
-// object writes m with its keys in order. At MaxEntries, or when the line is full, the rest is left out.
+// object encodes m with sorted keys. After MaxEntries, or when the line is full, the remaining entries are left out.
 func (enc *encoder) object(m map[string]any, depth int) {
 	keys := keyPool.Get().(*[]string)
 	defer func() {
@@ -58,14 +58,14 @@ func (enc *encoder) object(m map[string]any, depth int) {
 
 var keyPool = sync.Pool{New: func() any { return new([]string) }}
 
-// leave counts an entry that is left out.
+// leave counts the size of an entry that is left out.
 func (enc *encoder) leave(key string, v any) {
 	s, _ := v.(string)
 	enc.left += len(key) + len(s) + len(`"":"",`)
 }
 
 func (enc *encoder) entry(key string, v any, depth int) {
-	enc.key = "" // a key is no value
+	enc.key = "" // the key itself has no name
 	enc.text(key, MaxIDBytes)
 	enc.buf = append(enc.buf, ':')
 	enc.key = key
@@ -76,7 +76,7 @@ func (enc *encoder) entry(key string, v any, depth int) {
 	enc.value(v, depth)
 }
 
-// value writes v. The common types are written without reflection and without allocation.
+// value encodes v. The common types need neither reflection nor allocation.
 func (enc *encoder) value(v any, depth int) {
 	switch v := v.(type) {
 	case nil:
@@ -109,7 +109,7 @@ func (enc *encoder) value(v any, depth int) {
 	}
 }
 
-// deep writes a placeholder when a map or list at this depth is too deep, as every endless cycle gets.
+// deep encodes a placeholder and returns true if depth exceeds MaxDepth. It also ends cycles.
 func (enc *encoder) deep(depth int) bool {
 	if depth <= MaxDepth {
 		return false
@@ -119,7 +119,7 @@ func (enc *encoder) deep(depth int) bool {
 	return true
 }
 
-// other writes what needs reflection.
+// other encodes v by reflection.
 func (enc *encoder) other(v any, depth int) {
 	switch t := v.(type) {
 	case json.Marshaler:
@@ -163,7 +163,7 @@ func (enc *encoder) other(v any, depth int) {
 	}
 }
 
-// list writes a slice or array. In the words of a command line it hides what follows a flag such as --token.
+// list encodes a slice or array. As in a command line, it redacts the element after a flag such as --token.
 func (enc *encoder) list(r reflect.Value, depth int) {
 	if r.Type().Elem().Kind() == reflect.Uint8 {
 		enc.buf = jsonx.AppendPrintable(enc.buf, fmt.Sprintf("[%d bytes]", r.Len())) // no binary data in an audit log
@@ -195,7 +195,7 @@ func (enc *encoder) list(r reflect.Value, depth int) {
 	enc.buf = append(enc.buf, ']')
 }
 
-// anyMap writes a map of any kind by way of map[string]any; one too large to copy cheaply is a placeholder.
+// anyMap encodes a map of any type as a map[string]any. A map that is too large to copy becomes a placeholder.
 func (enc *encoder) anyMap(r reflect.Value, depth int) {
 	if enc.deep(depth) {
 		return
@@ -211,7 +211,7 @@ func (enc *encoder) anyMap(r reflect.Value, depth int) {
 	enc.object(m, depth)
 }
 
-// marshalled writes v as encoding/json sees it, read back so that the limits and the redaction hold inside it too.
+// marshalled encodes v with encoding/json, and decodes the result so that the limits and the redaction apply inside it too.
 func (enc *encoder) marshalled(v any, depth int) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -236,7 +236,7 @@ func (enc *encoder) jsonNumber(n json.Number) {
 	enc.text(string(n), MaxStringBytes)
 }
 
-// placeholder stands for a value that JSON cannot hold.
+// placeholder encodes the type of a value that JSON cannot represent.
 func (enc *encoder) placeholder(v any) {
 	enc.text(fmt.Sprintf("[unencodable %T]", v), MaxStringBytes)
 }

@@ -5,17 +5,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rediverio/sdk/internal/retry"
 	"github.com/rediverio/sdk/pkg/audit/internal/logfile"
 )
 
-// The pauses between attempts to write to a disk that takes nothing, doubling from the first to the last.
-const (
-	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 5 * time.Second
-)
+// writePauses are the pauses between attempts to write to a disk that fails.
+var writePauses = retry.Policy{Initial: 100 * time.Millisecond, Max: 5 * time.Second}
 
-// run is the writer: it writes whenever there is something, so the lines of one batch are those that came while the
-// batch before was written.
+// run is the writer. It writes whenever there are lines, so that a batch has the lines that were logged while the batch before
+// was written.
 func (l *Logger) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -26,12 +24,12 @@ func (l *Logger) run() {
 		case <-l.wake:
 		case <-timer.C:
 		}
-		_ = l.pass(false) // kept in Stats; the lines wait
+		_ = l.pass(false) // Stats has the error; the lines wait in memory
 		timer.Reset(l.untilDue())
 	}
 }
 
-// untilDue returns the time until lines are to be synced, or tried again, without anyone asking.
+// untilDue returns the time until the next pass that no event causes: a sync, a retry or a check of the free space.
 func (l *Logger) untilDue() time.Duration {
 	l.io.Lock()
 	defer l.io.Unlock()
@@ -49,9 +47,9 @@ func (l *Logger) untilDue() time.Duration {
 	return time.Hour
 }
 
-// flushAll writes and syncs everything there is, what the log says about itself on the way included.
+// flushAll writes and syncs all lines, including the ones that the log adds about itself meanwhile.
 func (l *Logger) flushAll() error {
-	for range 4 { // a pass may add a line about itself, and that one a last line
+	for range 4 { // a pass may add events of the log about itself, and writing them may add more
 		if err := l.pass(true); err != nil {
 			return err
 		}
@@ -65,7 +63,7 @@ func (l *Logger) flushAll() error {
 	return nil
 }
 
-// pass writes what is pending and syncs it when that is due, or asked for by force.
+// pass writes the pending lines, and syncs them if a sync is due or force is true.
 func (l *Logger) pass(force bool) error {
 	l.io.Lock()
 	defer l.io.Unlock()
@@ -82,7 +80,7 @@ func (l *Logger) pass(force bool) error {
 	return err
 }
 
-// takePending seals what is pending.
+// takePending seals the pending lines.
 func (l *Logger) takePending() {
 	l.mu.Lock()
 	l.io.raw, l.mu.pending = l.mu.pending, l.io.raw[:0]
@@ -97,14 +95,14 @@ func (l *Logger) takePending() {
 	}
 }
 
-// writeOut writes out to the file, whole lines at a time, through as many files as it takes.
+// writeOut writes the sealed lines to the file, and rotates it whenever it is full.
 func (l *Logger) writeOut() error {
 	for l.io.written < len(l.io.out) {
 		if err := l.io.file.ready(); err != nil {
 			return err
 		}
 		if l.io.lines > 0 && l.io.file.at == l.io.file.syncedAt {
-			l.rewind() // the file does not have them any more, or not for sure
+			l.rewind() // the file may no longer have the lines that were not synced
 		}
 		chunk := l.io.out[l.io.written:]
 		chunk = chunk[:l.io.file.fit(chunk)]
@@ -163,11 +161,11 @@ func (l *Logger) syncDue(force bool) bool {
 	return force || asked ||
 		l.cfg.BufferSize > 0 && l.io.lines >= uint64(l.cfg.BufferSize) ||
 		l.cfg.FlushInterval > 0 && time.Since(l.io.since) >= l.cfg.FlushInterval ||
-		int64(l.io.written) > l.cfg.SpoolBytes/4 // these lines are kept in memory until they are synced
+		int64(l.io.written) > l.cfg.SpoolBytes/4 // written lines occupy the spool until they are synced
 }
 
-// syncOut syncs the file and forgets the lines in it. When the sync fails they count as not written, and go into
-// the next file.
+// syncOut syncs the file and discards the lines in memory. If the sync fails, the lines count as not written, and are written
+// again to the next file.
 func (l *Logger) syncOut() error {
 	if err := l.io.file.sync(); err != nil {
 		l.rewind()
@@ -189,7 +187,7 @@ func (l *Logger) syncOut() error {
 	return nil
 }
 
-// rewind makes the lines that were written but not synced unwritten again.
+// rewind makes the next write repeat the lines that were written but not synced.
 func (l *Logger) rewind() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,8 +196,8 @@ func (l *Logger) rewind() {
 	l.io.written, l.io.lines = 0, 0
 }
 
-// settle ends a pass: it notes failure or recovery, lets those go on who wait, and queues what the log has to say
-// about itself.
+// settle ends a pass with result err: it records failure or recovery, wakes the callers that wait, and queues the events of
+// the log about itself.
 func (l *Logger) settle(err error) {
 	now := time.Now()
 	events := l.io.file.notes
@@ -228,12 +226,10 @@ func (l *Logger) settle(err error) {
 	l.mu.Unlock()
 
 	if err == nil {
-		l.io.retryAt, l.io.backoff = time.Time{}, 0
+		l.io.retryAt, l.io.failures = time.Time{}, 0
 	} else {
-		l.io.backoff = min(max(2*l.io.backoff, firstBackoff), lastBackoff)
-		l.io.retryAt = now.Add(l.io.backoff)
-	}
-	if err != nil {
+		l.io.failures++
+		l.io.retryAt = now.Add(writePauses.Delay(l.io.failures))
 		l.writeHead()
 	}
 	if newlyFailing {
@@ -244,7 +240,7 @@ func (l *Logger) settle(err error) {
 	}
 }
 
-// writeHead brings the sidecars up to the last line on disk. They are advisory: an error costs evidence, no lines.
+// writeHead writes the last line on disk to the sidecars. An error loses evidence but no lines, so it is only reported.
 func (l *Logger) writeHead() {
 	lf := l.io.file
 	m := lf.syncedAt.Mark()
