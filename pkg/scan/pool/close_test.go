@@ -20,6 +20,7 @@ import (
 // Everything that a server has started goes with it.
 func TestCloseLeavesNothing(t *testing.T) {
 	c := server("")
+	c.Grace = 10 * time.Second // for the server that ends by itself, on a busy machine
 	c.Shutdown = []Request{{Method: "echo"}, {Method: "exit", Notify: true}}
 	p, recorded := started(t, c)
 	var child int
@@ -32,7 +33,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	until(t, p, "called", func(s Stats) bool { return s.Open == 1 })
 	idle := get(t, p)
 	idle.Release()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	p.Close(ctx)
 	broken(t, <-waiting, Shutdown)

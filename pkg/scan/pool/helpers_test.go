@@ -168,7 +168,7 @@ func serve(m *message, send func([]byte)) []byte {
 func server(how string) Config {
 	return Config{
 		Name: "test", Command: []string{os.Args[0]}, Env: []string{serverEnv + "=run " + how, "GORACE=atexit_sleep_ms=0"}, Grace: 500 * time.Millisecond,
-		CallTimeout: 20 * time.Second, WaitTimeout: 20 * time.Second, Backoff: time.Millisecond, MaxBackoff: time.Millisecond,
+		CallTimeout: 2 * time.Minute, WaitTimeout: 2 * time.Minute, Backoff: time.Millisecond, MaxBackoff: time.Millisecond,
 	}
 }
 
