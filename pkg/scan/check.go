@@ -81,6 +81,7 @@ func (r *Runner) Check(ctx context.Context, name string) Check {
 	defer removeAll(dir)                            // what cannot be removed now is swept at the next start
 	quiet := Runner{cfg: r.cfg, contain: r.contain} // nobody hears of it, and nothing is learned
 	quiet.events, quiet.cfg.LearnScans = event.NewOutlet(nil), 0
+	defer quiet.Close(ctx) // ends the servers that the trials have started
 	c.Err = quiet.trials(ctx, &c, &d, dir)
 	return c
 }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -175,7 +176,13 @@ func (r *Runner) server(d *Definition) (*pool.Pool, error) {
 		return nil, err
 	}
 	r.servers.dirs = append(r.servers.dirs, dir)
-	configFile := filepath.Join(dir, "config")
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"work", "tmp", "config"} {
+		if err := os.Mkdir(in(name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	configFile := filepath.Join(in("config"), cmp.Or(d.ConfigName, defaultConfigName))
 	if err := os.WriteFile(configFile, []byte(d.Config), 0o600); err != nil {
 		return nil, err
 	}
@@ -187,7 +194,9 @@ func (r *Runner) server(d *Definition) (*pool.Pool, error) {
 	}
 	inv.places["{config}"] = configFile
 	command := append([]string{path}, inv.arguments()...)
-	p, err := pool.New(d.Server.poolConfig(d.Name, command, environment(inv.env(), dir, 0), r.cfg))
+	c := d.Server.poolConfig(d.Name, command, environment(inv.env(), in("tmp"), 0), r.cfg)
+	c.Dir = in("work") // not the agent's, whose files could configure the server
+	p, err := pool.New(c)
 	if err != nil {
 		return nil, err
 	}

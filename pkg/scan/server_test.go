@@ -22,11 +22,18 @@ import (
 	"github.com/rediverio/sdk/pkg/scan/scantest"
 )
 
-const serverEnv = "REDIVER_TEST_SERVER"
+const (
+	serverEnv      = "REDIVER_TEST_SERVER"
+	serverProbeEnv = "REDIVER_TEST_SERVER_PROBE" // a file to which a server writes its process number and working directory
+)
 
 // beServer makes this process the server that a test has started. It answers each scan with one finding that names its
 // process, so that a test sees which scans shared one.
 func beServer(how string) {
+	if f := os.Getenv(serverProbeEnv); f != "" {
+		dir, _ := os.Getwd()
+		_ = os.WriteFile(f, fmt.Appendf(nil, "%d %s", os.Getpid(), dir), 0o600) // a test fails without it
+	}
 	scanTarget := func(target, output string) (json.RawMessage, error) {
 		switch name := filepath.Base(target); {
 		case strings.HasPrefix(name, "crash"):
